@@ -1,0 +1,91 @@
+"""The plain facts that pass between the rooms: what a frame is, what a graph eats, what a model is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+
+class Family(Enum):
+    """Colour family of a clip."""
+
+    GRAY = "GRAY"
+    YUV = "YUV"
+    RGB = "RGB"
+
+
+class SampleType(Enum):
+    """How one sample is stored."""
+
+    INTEGER = "integer"
+    FLOAT = "float"
+
+
+class Range(IntEnum):
+    """Values of the frame property `_Range` (the reverse of the deprecated `_ColorRange`)."""
+
+    LIMITED = 0
+    FULL = 1
+
+
+class ChromaLocation(IntEnum):
+    """Values of the frame property `_ChromaLocation`: where a chroma sample sits in its block of luma samples."""
+
+    LEFT = 0
+    CENTER = 1
+    TOP_LEFT = 2
+    TOP = 3
+    BOTTOM_LEFT = 4
+    BOTTOM = 5
+
+
+@dataclass(frozen=True)
+class PlaneFormat:
+    """What VapourSynth calls a format, without VapourSynth.
+
+    Attributes:
+        family: colour family.
+        sample_type: integer or float.
+        bits: 8 to 16 for integers, 16 or 32 for floats.
+        subsampling_w: log2 of the horizontal chroma subsampling.
+        subsampling_h: log2 of the vertical chroma subsampling.
+    """
+
+    family: Family
+    sample_type: SampleType
+    bits: int
+    subsampling_w: int = 0
+    subsampling_h: int = 0
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether samples are integer codes."""
+        return self.sample_type is SampleType.INTEGER
+
+    @property
+    def dtype(self) -> str:
+        """NumPy name of one sample's type."""
+        if self.is_integer:
+            return "uint8" if self.bits == 8 else "uint16"
+        return "float16" if self.bits == 16 else "float32"
+
+
+@dataclass(frozen=True)
+class FrameSpec:
+    """All that a graph needs to know about the frames of a clip.
+
+    Attributes:
+        format: sample and plane layout.
+        width: luma width in pixels.
+        height: luma height in pixels.
+        range: meaning of integer codes; floats are always [0, 1] luma and [-0.5, 0.5] chroma.
+        matrix: value of `_Matrix` (H.273), resolved, never 2 (unspecified) for YUV.
+        chroma_location: siting; None where chroma is not subsampled.
+    """
+
+    format: PlaneFormat
+    width: int
+    height: int
+    range: Range
+    matrix: int | None
+    chroma_location: ChromaLocation | None
