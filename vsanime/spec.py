@@ -89,3 +89,51 @@ class FrameSpec:
     range: Range
     matrix: int | None
     chroma_location: ChromaLocation | None
+
+
+@dataclass(frozen=True)
+class GraphTraits:
+    """What a backend wants of the graphs it compiles; nothing here changes what the network computes.
+
+    Attributes:
+        quantize_first: turn results into codes before depth-to-space, not after (fewer bytes to shuffle; not every
+            runtime shuffles integers).
+        block: pixels, each way, that the last convolution computes at once; 1 leaves it as it is.
+        exact_linear: split the linear path off and keep it in f32 while the rest runs in lower precision.
+    """
+
+    quantize_first: bool = False
+    block: int = 1
+    exact_linear: bool = False
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input or output of an engine.
+
+    Attributes:
+        name: its name in the graph.
+        dtype: NumPy name of its type.
+        shape: NCHW.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class PlanesGraph:
+    """A graph from planes to planes for one tile size.
+
+    Attributes:
+        onnx: the serialized model; nodes whose names start with `exact/` are to stay in f32.
+        inputs: one tensor a plane, the plane as it lies in the frame.
+        output: the output planes, stacked on the channel axis; up to one block larger than the tile, to be cropped.
+        linear_split: whether the linear path was found and split off.
+    """
+
+    onnx: bytes
+    inputs: tuple[TensorSpec, ...]
+    output: TensorSpec
+    linear_split: bool

@@ -1,0 +1,24 @@
+# Wrappers around `python -m tools`; Windows without make: `py -3.12 -m tools demo`, `py -3.12 -m tools test`.
+#
+#   make demo                        doubles a drawn clip
+#   make demo INPUT="my video.mkv"   doubles your own
+#   make test                        runs the tests
+#   make test ARGS="-k tiles -x"     runs some of them
+
+# The file's name reaches the shell through the environment and untouched by make: spaces, quotes and $ stay as they are.
+unexport INPUT
+export VSANIME_DEMO_INPUT := $(value INPUT)
+export PYTHON
+
+.PHONY: demo test clean
+
+demo:
+	@if [ -n "$$VSANIME_DEMO_INPUT" ]; \
+	then sh tools/python.sh -m tools demo --input "$$VSANIME_DEMO_INPUT"; \
+	else sh tools/python.sh -m tools demo; fi
+
+test:
+	@sh tools/python.sh -m tools test $(ARGS)
+
+clean:
+	rm -rf .venv demo-output

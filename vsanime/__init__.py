@@ -1,0 +1,31 @@
+"""Anime neural filters for VapourSynth: the clip you have goes in, the same kind of clip comes out."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vsanime._version import __version__
+
+if TYPE_CHECKING:
+    from vsanime.backends import Backend
+    from vsanime.filters.artcnn import artcnn, artcnn_chroma
+    from vsanime.filters.encoder import encoder_args
+
+__all__ = ["Backend", "__version__", "artcnn", "artcnn_chroma", "encoder_args"]
+
+# Loaded when first used: the rooms that need no VapourSynth (training, model files, graphs) work without it.
+_HOMES = {
+    "Backend": "vsanime.backends",
+    "artcnn": "vsanime.filters.artcnn",
+    "artcnn_chroma": "vsanime.filters.artcnn",
+    "encoder_args": "vsanime.filters.encoder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vsanime' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,28 @@
+"""Compiles planes graphs into engines; `Backend` lists the runtimes a user can choose from."""
+
+from __future__ import annotations
+
+from vsanime.backends.base import Engine, Lane
+from vsanime.backends.base import Backend as BackendProtocol
+from vsanime.backends.onnxruntime import ONNXRuntime
+from vsanime.backends.openvino import OpenVINO
+
+__all__ = ["Backend", "BackendProtocol", "Engine", "Lane"]
+
+
+class Backend:
+    """The runtimes that can execute the networks; each is a frozen dataclass of its options.
+
+    Example:
+        ```python
+        up = vsanime.artcnn(clip, backend=vsanime.Backend.OpenVINO(precision="f32"))
+        ```
+    """
+
+    OpenVINO = OpenVINO
+    ONNXRuntime = ONNXRuntime
+
+    @staticmethod
+    def auto() -> BackendProtocol:
+        """The default of this version: OpenVINO on the CPU."""
+        return OpenVINO()

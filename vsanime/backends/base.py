@@ -1,0 +1,107 @@
+"""What a runtime has to offer: the `Backend`, `Engine` and `Lane` protocols, and how tiles are sized."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from vsanime.spec import GraphTraits, PlanesGraph
+
+type Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a backend needs to know of a job to choose precision and tile size.
+
+    Attributes:
+        width: width of the network's input frame.
+        height: its height.
+        radius: receptive-field radius, or None for nets that need the whole frame.
+        features: channels of the widest layer.
+        linear_path: whether the net has a linear path that can stay exact.
+        output_bits: bits of an integer output sample, 16 or 32 for floats.
+        output_float: whether the output is float.
+    """
+
+    width: int
+    height: int
+    radius: int | None
+    features: int
+    linear_path: bool
+    output_bits: int
+    output_float: bool
+
+
+class Lane(Protocol):
+    """One place where frames run one after another; two lanes run side by side."""
+
+    def run(self, inputs: Sequence[Array], output: Array) -> None:
+        """Runs the engine on `inputs` and writes the result into `output`.
+
+        The arrays are C-contiguous, of the graph's shapes and types. Passing the same arrays again costs nothing.
+        """
+
+
+class Engine(Protocol):
+    """A compiled graph."""
+
+    def lanes(self) -> int:
+        """How many lanes it was compiled to serve at once."""
+
+    def new_lane(self) -> Lane:
+        """A lane with buffers of its own."""
+
+
+class Backend(Protocol):
+    """A runtime and its options."""
+
+    def precision_for(self, work: Workload) -> str:
+        """The precision that inner layers will run in: "f32", "bf16"; what "auto" means is decided here.
+
+        Raises:
+            VsanimeError: the precision asked for is not to be had here.
+        """
+
+    def traits(self, precision: str) -> GraphTraits:
+        """What graphs for this backend should look like."""
+
+    def tile_for(self, work: Workload, precision: str) -> tuple[int, int]:
+        """Width and height of the tiles that suit it best, overlap included; the frame's own size for whole frames."""
+
+    def lanes_for(self, threads: int) -> int:
+        """How many lanes to run when the frame server has `threads` threads."""
+
+    def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Engine:
+        """Compiles a graph.
+
+        Args:
+            graph: planes in, planes out.
+            precision: what `precision_for` said.
+            lanes: lanes wanted at once.
+            threads: threads of the frame server, the budget that inference shares.
+
+        Raises:
+            VsanimeError: the runtime is missing or refuses the graph.
+        """
+
+
+# One layer's output may take this much memory; a 1080p frame in 96 channels of f32 just fits. Two to three layers
+# are alive at once, in every lane.
+LAYER_BYTES = 768 << 20
+
+
+def tile_within(work: Workload, bytes_per_value: int, rows: int | None = None) -> tuple[int, int]:
+    """A full-width strip as tall as memory allows, at most `rows` (a hint), the whole frame where that is enough."""
+    if work.radius is None:
+        return work.width, work.height
+    budget = LAYER_BYTES // (bytes_per_value * work.features)
+    least = 2 * work.radius + 16
+    height = max(least, min(work.height, budget // work.width, rows or work.height))
+    width = work.width
+    if height * width > budget:
+        width = max(least, min(width, budget // height))
+    return width, min(height, work.height)

@@ -1,0 +1,187 @@
+"""OpenVINO: the default engine on CPUs and Intel GPUs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from vsanime.backends.base import Array, Workload, tile_within
+from vsanime.errors import VsanimeError
+from vsanime.graphs.writer import EXACT
+from vsanime.spec import GraphTraits, PlanesGraph
+
+# Strips of about this many rows keep a C net's layers in the caches of CPUs with matrix units (AMX), where memory is
+# the limit; without them arithmetic is, and whole frames waste no overlap. See docs/benchmarks.md.
+_STRIP_ROWS = 136
+_STRIP_FEATURES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenVINO:
+    """OpenVINO on a CPU or an Intel GPU.
+
+    Attributes:
+        device: "CPU", or another device OpenVINO lists, such as "GPU" (see `vsanime info`).
+        precision: "f32"; "bf16" for the inner layers, the linear path staying f32; "auto" for bf16 where the CPU
+            computes it natively, the network's linear path can be kept exact and the output has at most 12 bits,
+            f32 otherwise.
+        num_streams: lanes that run side by side; None for one less than the frame server's threads, at most 4.
+        num_threads: threads for inference, shared by the lanes; None for as many as the frame server has.
+        exact_linear: keep the linear path in f32 under bf16. False is for comparisons: it is biased and barely faster.
+    """
+
+    device: str = "CPU"
+    precision: str = "auto"
+    num_streams: int | None = None
+    num_threads: int | None = None
+    exact_linear: bool = True
+
+    def precision_for(self, work: Workload) -> str:
+        """See `Backend`."""
+        native = "BF16" in _capabilities(self.device)
+        if self.precision == "f32" or (self.precision == "bf16" and native):
+            return self.precision
+        if self.precision == "auto":
+            coarse = not work.output_float and work.output_bits <= 12
+            good = native and work.linear_path and coarse and self.device.startswith("CPU")
+            return "bf16" if good else "f32"
+        if self.precision == "bf16":
+            raise VsanimeError(f"OpenVINO device {self.device} does not compute in bf16; use precision='f32' or 'auto'")
+        raise VsanimeError(f"precision={self.precision!r} is not known to OpenVINO; 'f32', 'bf16' and 'auto' are")
+
+    def traits(self, precision: str) -> GraphTraits:
+        """See `Backend`."""
+        return GraphTraits(quantize_first=True, block=2, exact_linear=precision != "f32" and self.exact_linear)
+
+    def tile_for(self, work: Workload, precision: str) -> tuple[int, int]:
+        """See `Backend`."""
+        strips = has_matrix_units(self.device) and work.features <= _STRIP_FEATURES
+        return tile_within(work, 2 if precision == "bf16" else 4, rows=_STRIP_ROWS if strips else None)
+
+    def lanes_for(self, threads: int) -> int:
+        """See `Backend`."""
+        if self.num_streams is not None:
+            if self.num_streams < 1:
+                raise VsanimeError(f"num_streams={self.num_streams}; 1 or more is needed")
+            return self.num_streams
+        return max(1, min(threads - 1, 4))
+
+    def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> OpenVINOEngine:
+        """See `Backend`."""
+        if self.num_threads is not None and self.num_threads < 1:
+            raise VsanimeError(f"num_threads={self.num_threads}; 1 or more is needed")
+        config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}
+        if self.device.startswith("CPU"):
+            config |= {
+                "NUM_STREAMS": lanes,
+                "INFERENCE_NUM_THREADS": self.num_threads or min(threads, os.cpu_count() or 1),
+                # The decoder before and the encoder after us run on the same cores: let the system place threads.
+                "ENABLE_CPU_PINNING": False,
+            }
+        core = _core()
+        try:
+            model = _read_exact(core, graph.onnx) if precision != "f32" else core.read_model(graph.onnx, b"")
+            return OpenVINOEngine(core.compile_model(model, self.device, config), lanes)
+        except RuntimeError as error:
+            raise VsanimeError(f"OpenVINO could not compile the network: {_last_line(error)}") from error
+
+
+class OpenVINOEngine:
+    """A model compiled for one tile size."""
+
+    def __init__(self, model: Any, lanes: int) -> None:
+        self.model = model
+        self._lanes = lanes
+
+    def lanes(self) -> int:
+        """See `Engine`."""
+        return self._lanes
+
+    def new_lane(self) -> OpenVINOLane:
+        """See `Engine`."""
+        return OpenVINOLane(self.model.create_infer_request())
+
+
+class OpenVINOLane:
+    """One inference request, bound to its caller's arrays."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self._bound: tuple[int, ...] = ()
+        self._arrays: tuple[Array, ...] = ()
+
+    def run(self, inputs: Sequence[Array], output: Array) -> None:
+        """See `Lane`."""
+        arrays = (*inputs, output)
+        if self._bound != tuple(map(id, arrays)):
+            self._bind(arrays)
+        try:
+            self._request.infer()
+        except RuntimeError as error:
+            raise VsanimeError(f"OpenVINO failed on a frame: {_last_line(error)}") from error
+
+    def _bind(self, arrays: tuple[Array, ...]) -> None:
+        import openvino
+
+        *inputs, output = (openvino.Tensor(a, shared_memory=True) for a in arrays)
+        for index, tensor in enumerate(inputs):
+            self._request.set_input_tensor(index, tensor)
+        self._request.set_output_tensor(0, output)
+        self._arrays, self._bound = arrays, tuple(map(id, arrays))
+
+
+def _read_exact(core: Any, onnx_bytes: bytes) -> Any:
+    """Reads a graph and marks its `exact/` nodes to stay in f32.
+
+    The mark is a runtime attribute that only OpenVINO's own XML can carry, so the model takes the way over a file.
+    """
+    import openvino
+
+    with tempfile.TemporaryDirectory(prefix="vsanime-") as folder:
+        xml = Path(folder) / "graph.xml"
+        openvino.serialize(core.read_model(onnx_bytes, b""), str(xml))
+        tree = ElementTree.parse(xml)
+        for layer in tree.iterfind("./layers/layer"):
+            if not layer.get("name", "").startswith(EXACT) or layer.get("type") == "Const":
+                continue
+            info = layer.find("rt_info")
+            if info is None:
+                info = ElementTree.Element("rt_info")
+                layer.insert(1 if layer.find("data") is not None else 0, info)
+            ElementTree.SubElement(info, "attribute", name="precise", version="0")
+        marked = ElementTree.tostring(tree.getroot(), encoding="utf-8")
+        return core.read_model(marked, xml.with_suffix(".bin").read_bytes())
+
+
+def has_matrix_units(device: str = "CPU") -> bool:
+    """Whether the CPU has matrix units (AMX); OpenVINO names fp16 arithmetic only on generations that have both."""
+    return device.startswith("CPU") and "FP16" in _capabilities(device)
+
+
+@cache
+def _core() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise VsanimeError(f"OpenVINO cannot be loaded ({error}); pip install --force-reinstall openvino") from error
+    return openvino.Core()
+
+
+@cache
+def _capabilities(device: str) -> tuple[str, ...]:
+    try:
+        return tuple(_core().get_property(device, "OPTIMIZATION_CAPABILITIES"))
+    except RuntimeError as error:
+        listed = ", ".join(_core().available_devices)
+        raise VsanimeError(f"OpenVINO has no device {device!r}; it lists: {listed}") from error
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,95 @@
+"""The `vsanime` command: picks the subcommand's module, runs it, and turns what goes wrong into one line on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import os
+import sys
+from importlib.util import find_spec
+
+from vsanime._version import __version__
+from vsanime.errors import VsanimeError
+
+# Each is a module of this folder with `add_parser(subparsers)`, which sets `func(args) -> exit code`.
+COMMANDS = ("models", "info", "upscale", "bench")
+
+# What shells report for a program ended by SIGINT and by SIGPIPE.
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        argv: arguments after the program's name; those of the process if None.
+
+    Returns:
+        The exit code: 0, or 1 for a failure told in one line on stderr. Wrong usage exits with 2, as argparse does.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    _accept_any_text()
+    try:
+        args = _parser(arguments).parse_args(arguments)
+        code: int = args.func(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _fail("interrupted", _INTERRUPTED)
+    except BrokenPipeError:
+        _discard_output()
+        return _fail("the reader of the output closed it early", _PIPE_CLOSED)
+    except (VsanimeError, OSError) as error:
+        return _fail(str(error))
+    except Exception as error:
+        if _is_vapoursynth_error(error):
+            return _fail(str(error))
+        raise
+    return code
+
+
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vsanime",
+        description="Anime neural filters for VapourSynth.",
+        epilog="`vsanime COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"vsanime {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    # A command named first is the only one whose module is worth importing.
+    named = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+    for name in named:
+        module = f"{__name__}.{name}"
+        if find_spec(module) is not None:
+            importlib.import_module(module).add_parser(subparsers)
+    return parser
+
+
+def _fail(message: str, code: int = 1) -> int:
+    """One line on stderr, whatever the message holds."""
+    with contextlib.suppress(OSError):
+        print(f"vsanime: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _is_vapoursynth_error(error: Exception) -> bool:
+    """Whether it is a `vs.Error`, without importing VapourSynth to find out."""
+    vapoursynth = sys.modules.get("vapoursynth")
+    return vapoursynth is not None and isinstance(error, vapoursynth.Error)
+
+
+def _accept_any_text() -> None:
+    """Paths may hold characters that the console's encoding lacks: write those escaped rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Sends what is still buffered nowhere, or the interpreter would complain about the closed pipe at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -1,0 +1,201 @@
+"""`vsanime info`: versions, engines, devices, folders and encoders, as a bug report needs them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Distribution names; the first three groups of pyproject's dependencies, and what reads and writes video.
+_PACKAGES = (
+    "vapoursynth",
+    "vapoursynth-bestsource",
+    "numpy",
+    "onnx",
+    "openvino",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "tensorrt-cu13",
+    "tensorrt-rtx-cu13",
+    "cuda-python",
+    "torch",
+    "imageio-ffmpeg",
+)
+# How each tool is asked for its version.
+_TOOLS = dict.fromkeys(("vspipe", "x264", "x265", "mkvmerge"), "--version") | {"ffmpeg": "-version"}
+_TOOL_SECONDS = 10
+_VARIABLES = ("VSANIME_MODEL_PATH", "VSANIME_OFFLINE")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `info`."""
+    parser = subparsers.add_parser(
+        "info", help="versions, devices, folders and encoders: what a bug report needs", description=__doc__
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(func=_info)
+
+
+def _info(args: argparse.Namespace) -> int:
+    facts = collect()
+    if args.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _print(facts)
+    return 0
+
+
+def collect() -> dict[str, Any]:
+    """Everything, in sections; a section that fails holds its error instead of ending the report."""
+    sections: dict[str, Callable[[], object]] = {
+        "system": _system,
+        "packages": _packages,
+        "vapoursynth": _vapoursynth,
+        "openvino": _openvino,
+        "onnxruntime": _onnxruntime,
+        "folders": _folders,
+        "environment": lambda: {name: os.environ.get(name) for name in _VARIABLES},
+        "tools": _tools,
+    }
+    return {name: _guarded(section) for name, section in sections.items()}
+
+
+def _guarded(section: Callable[[], object]) -> object:
+    try:
+        return section()
+    except ImportError:
+        return None
+    except Exception as error:  # a broken driver or plugin is what such a report is for
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _system() -> dict[str, object]:
+    return {
+        "vsanime": importlib.metadata.version("vsanime") if _version("vsanime") else _source_version(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "logical_cpus": os.cpu_count(),
+    }
+
+
+def _source_version() -> str:
+    from vsanime._version import __version__
+
+    return f"{__version__} (not installed)"
+
+
+def _packages() -> dict[str, str | None]:
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _vapoursynth() -> dict[str, object]:
+    import vapoursynth as vs
+
+    core = vs.core.core
+    return {
+        "core": str(core.core_version),
+        "api": str(vs.__api_version__),
+        "num_threads": core.num_threads,
+        "max_cache_size_mb": core.max_cache_size,
+        "plugins": {p.namespace: f"{p.version.major}.{p.version.minor}" for p in core.plugins()},
+    }
+
+
+def _openvino() -> dict[str, object]:
+    import openvino
+
+    core = openvino.Core()
+    devices = {
+        device: {
+            "name": str(core.get_property(device, "FULL_DEVICE_NAME")),
+            "capabilities": [str(c) for c in core.get_property(device, "OPTIMIZATION_CAPABILITIES")],
+        }
+        for device in core.available_devices
+    }
+    return {"version": openvino.get_version(), "devices": devices}
+
+
+def _onnxruntime() -> dict[str, object]:
+    import onnxruntime
+
+    return {"version": onnxruntime.__version__, "providers": onnxruntime.get_available_providers()}
+
+
+def _folders() -> dict[str, object]:
+    import platformdirs
+
+    from vsanime.models.store import search_path, user_folder
+
+    return {
+        "model_search_path": [f"{folder}{'' if folder.is_dir() else ' (does not exist)'}" for folder in search_path()],
+        "downloads": str(user_folder()),
+        "cache": str(platformdirs.user_cache_path("vsanime", appauthor=False)),
+    }
+
+
+def _tools() -> dict[str, object]:
+    found = {name: _tool(name, shutil.which(name)) for name in _TOOLS}
+    return found | {"imageio-ffmpeg": _bundled_ffmpeg()}
+
+
+def _tool(name: str, path: str | None) -> dict[str, str] | None:
+    """Where a tool is, and the first line with a number that it says about its version."""
+    if path is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [path, _TOOLS[name]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TOOL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"path": path, "version": f"does not run: {error}"}
+    lines = [line.strip() for line in answer.stdout.splitlines() if any(c.isdigit() for c in line)]
+    return {"path": path, "version": lines[0] if lines else f"says nothing, exit code {answer.returncode}"}
+
+
+def _bundled_ffmpeg() -> dict[str, str] | None:
+    """The ffmpeg that PyPI's imageio-ffmpeg carries."""
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        return None
+    try:
+        return _tool("ffmpeg", imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        return {"path": "", "version": f"does not run: {error}"}
+
+
+def _print(facts: Mapping[str, Any], indent: str = "") -> None:
+    """Nested facts as indented lines."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{name}:")
+            _print(value, indent + "  ")
+        elif isinstance(value, list):
+            print(f"{indent}{name}: {_joined(value)}")
+        else:
+            print(f"{indent}{name}: {'-' if value is None else value}")
+
+
+def _joined(values: list[str]) -> str:
+    return ", ".join(values) or "-"

@@ -1,0 +1,129 @@
+"""`vsanime models`: which networks there are, what each expects, where its file is, and fetching it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsanime.errors import VsanimeError
+
+if TYPE_CHECKING:
+    from vsanime.models.cards import Variant
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `models` and its three actions."""
+    parser = subparsers.add_parser("models", help="list, show and fetch networks", description=__doc__)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="every network, its licence, and where its file is")
+    listing.set_defaults(func=_list)
+
+    show = actions.add_parser("show", help="what a network expects and gives, its size, origin and digests")
+    show.add_argument("name", metavar="NAME", help="as `vsanime models list` writes it, or the path of an .onnx file")
+    show.set_defaults(func=_show)
+
+    fetch = actions.add_parser("fetch", help="download networks into the user's data folder")
+    fetch.add_argument("names", metavar="NAME", nargs="+", help="as `vsanime models list` writes it")
+    fetch.set_defaults(func=_fetch)
+
+
+def _list(_: argparse.Namespace) -> int:
+    from vsanime.models.cards import variants
+
+    rows = [(v.name, v.task, f"{v.scale}x", v.license, _whereabouts(v)) for v in variants().values()]
+    _print_table([("NAME", "TASK", "SCALE", "LICENCE", "FILE"), *rows])
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from vsanime.models import store
+    from vsanime.models.cards import find
+
+    path = store.as_path(args.name)
+    if path is not None:
+        _print_facts([("file", str(path)), ("sha256", store.file_digest(path)), *_network_facts(args.name)])
+        return 0
+    variant = find(args.name)
+    facts = _card_facts(variant)
+    located = store.locate(variant)
+    facts.append(("file", f"{variant.file}, {_whereabouts(variant)}"))
+    if located is not None:
+        facts += [("sha256 of the file", store.file_digest(located)), *_network_facts(located)]
+    _print_facts(facts)
+    return 0
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    from vsanime.models import store
+    from vsanime.models.cards import find
+
+    # Every name is looked up before the first download starts.
+    for variant in [find(name) for name in args.names]:
+        path = store.locate(variant)
+        print(f"{variant.name}: {path or store.fetch(variant)}{' (was there)' if path else ''}", flush=True)
+    return 0
+
+
+def _whereabouts(variant: Variant) -> str:
+    """Where the file is, in words."""
+    from vsanime.models import store
+
+    try:
+        path = store.locate(variant)
+    except VsanimeError:
+        return "found, but its digest is not accepted (`vsanime models show` says more)"
+    if path is None:
+        return "not here (fetched on first use)" if variant.url else "not here"
+    return str(path)
+
+
+def _card_facts(variant: Variant) -> list[tuple[str, str]]:
+    low, high = variant.value_range
+    return [
+        ("name", variant.name),
+        ("family", variant.family),
+        ("description", variant.description),
+        ("architecture", variant.arch),
+        ("task", variant.task),
+        ("scale", f"{variant.scale}x"),
+        ("colour", variant.colour),
+        ("value range", f"{low:g} to {high:g}"),
+        ("licence", variant.license),
+        ("origin", variant.origin),
+        ("download", variant.url or "none: travels with the package"),
+        ("sha256 pinned", ", ".join(variant.sha256) or "none: checked against what the release publishes"),
+    ]
+
+
+def _network_facts(model: str | Path) -> list[tuple[str, str]]:
+    """What the ONNX itself says."""
+    from vsanime.graphs.inspect import inspect
+    from vsanime.models.store import load
+
+    facts = inspect(load(model).proto)
+    reach = "the whole frame (cannot be tiled)" if facts.radius is None else f"{facts.radius} pixels each way"
+    return [
+        ("channels", f"{facts.in_channels} in, {facts.out_channels} out"),
+        ("scale in the ONNX", f"{facts.scale}x"),
+        ("receptive field", reach),
+        ("size multiple", str(facts.multiple)),
+        ("parameters", f"{facts.parameters:,}"),
+    ]
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell; the last is left ragged."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+
+
+def _print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """One fact a line, values aligned."""
+    rows = list(facts)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name.ljust(width)}  {value}")

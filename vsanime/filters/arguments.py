@@ -1,0 +1,123 @@
+"""Checks the arguments that several filters share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vsanime.errors import VsanimeError
+from vsanime.graphs.inspect import NetFacts
+from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
+
+type Planes = int | Sequence[int] | None
+type Tiles = int | tuple[int, int] | None
+type Pair = tuple[int, int]
+
+
+def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> frozenset[int]:
+    """The planes to process.
+
+    Raises:
+        VsanimeError: a plane the clip has not, or one named twice.
+    """
+    if planes is None:
+        return frozenset(default)
+    count = 1 if form.family is Family.GRAY else 3
+    given = [planes] if isinstance(planes, int) else list(planes)
+    bad = [p for p in given if not isinstance(p, int) or isinstance(p, bool) or not 0 <= p < count]
+    if bad or len(set(given)) != len(given):
+        raise VsanimeError(f"planes={planes!r}; different numbers from 0 to {count - 1} are needed for this clip")
+    return frozenset(given)
+
+
+def wanted_format(depth: int | str | None, form: PlaneFormat) -> PlaneFormat:
+    """The output's format.
+
+    Args:
+        depth: 8 to 16, "half", "single", or None to keep the input's.
+        form: the input's format.
+
+    Raises:
+        VsanimeError: another depth.
+    """
+    if depth is None:
+        return form
+    if depth in ("half", "single"):
+        return replace(form, sample_type=SampleType.FLOAT, bits=16 if depth == "half" else 32)
+    if isinstance(depth, int) and not isinstance(depth, bool) and 8 <= depth <= 16:
+        return replace(form, sample_type=SampleType.INTEGER, bits=depth)
+    raise VsanimeError(f"depth={depth!r}; 8 to 16, 'half' or 'single' is needed")
+
+
+def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: int) -> Pair:
+    """The output's size; one of the two alone keeps the proportions.
+
+    Raises:
+        VsanimeError: a size that the format cannot have, or one that is not larger than the input.
+    """
+    if width is None and height is None:
+        return spec.width * scale, spec.height * scale
+    step_w, step_h = 1 << spec.format.subsampling_w, 1 << spec.format.subsampling_h
+    if width is None:
+        assert height is not None
+        width = max(1, round(spec.width * height / spec.height / step_w)) * step_w
+    if height is None:
+        height = max(1, round(spec.height * width / spec.width / step_h)) * step_h
+    for name, value, step in (("width", width, step_w), ("height", height, step_h)):
+        if not isinstance(value, int) or value < 1:
+            raise VsanimeError(f"{name}={value!r}; a positive number of pixels is needed")
+        if value % step:
+            raise VsanimeError(
+                f"{name}={value} does not suit the clip's chroma subsampling; a multiple of {step} is needed"
+            )
+    if width <= spec.width and height <= spec.height:
+        raise VsanimeError(
+            f"{width}x{height} is no larger than the clip's {spec.width}x{spec.height}; "
+            "there is nothing to double, use resize.Spline36"
+        )
+    return width, height
+
+
+def wanted_tile(
+    tiles: Tiles, tilesize: Tiles, overlap: Tiles, facts: NetFacts, frame: Pair, suggested: Pair
+) -> tuple[Pair, Pair]:
+    """Size and overlap of the tiles.
+
+    Args:
+        tiles: how many, each way or (across, down).
+        tilesize: their size, overlap included.
+        overlap: pixels on each side, or None for what the network sees.
+        facts: the network's.
+        frame: width and height of what is tiled.
+        suggested: the backend's choice where the user has none.
+
+    Raises:
+        VsanimeError: both given, values below 1, or a network that must see the whole frame.
+    """
+    if tiles is not None and tilesize is not None:
+        raise VsanimeError(f"tiles={tiles!r} and tilesize={tilesize!r}; give one of them")
+    asked = tiles is not None or tilesize is not None
+    if facts.radius is None:
+        if asked and _pair("tiles", tiles if tiles is not None else tilesize) != (1, 1):
+            raise VsanimeError(
+                "the network depends on the whole frame at once, so tiles would change the picture; leave them out"
+            )
+        return frame, (0, 0)
+    margin = (facts.radius, facts.radius) if overlap is None else _pair("overlap", overlap, least=0)
+    if tiles is not None:
+        count = _pair("tiles", tiles)
+        return (_split(frame[0], count[0], margin[0]), _split(frame[1], count[1], margin[1])), margin
+    return (_pair("tilesize", tilesize) if tilesize is not None else suggested), margin
+
+
+def _split(length: int, count: int, margin: int) -> int:
+    return length if count == 1 else -(-length // count) + 2 * margin
+
+
+def _pair(name: str, value: Tiles, least: int = 1) -> Pair:
+    pair = (value, value) if isinstance(value, int) else value
+    good = isinstance(pair, (tuple, list)) and len(pair) == 2
+    if not good or any(not isinstance(v, int) or isinstance(v, bool) or v < least for v in pair or ()):
+        raise VsanimeError(f"{name}={value!r}; a number from {least} up, or two of them, is needed")
+    assert pair is not None
+    return pair[0], pair[1]

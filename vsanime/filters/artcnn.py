@@ -1,0 +1,321 @@
+"""ArtCNN: doubles luma, reconstructs chroma (https://github.com/Artoriuz/ArtCNN)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import vapoursynth as vs
+
+from vsanime.backends import BackendProtocol
+from vsanime.errors import VsanimeError
+from vsanime.filters.arguments import Pair, Planes, Tiles, wanted_format, wanted_planes, wanted_size
+from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
+from vsanime.filters.engines import Job, Network, Tiling, network_for, run
+from vsanime.filters.errors import raises_vs_error
+from vsanime.graphs.planes import chroma_coding, chroma_graph, luma_coding, luma_graph
+from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
+from vsanime.video.clips import frame_spec, video_format
+
+_RESAMPLE = "resample"
+_SCALE = 2
+# A width that is off by less than this came from rounding to whole chroma samples.
+_ROUNDING = 2
+
+
+@raises_vs_error
+def artcnn(
+    clip: vs.VideoNode,
+    model: str = "C4F32",
+    *,
+    chroma: str = _RESAMPLE,
+    width: int | None = None,
+    height: int | None = None,
+    depth: int | str | None = None,
+    planes: Planes = None,
+    backend: BackendProtocol | None = None,
+    tiles: Tiles = None,
+    tilesize: Tiles = None,
+    overlap: Tiles = None,
+) -> vs.VideoNode:
+    """Doubles a clip: luma through an ArtCNN network, chroma resampled or reconstructed.
+
+    Args:
+        clip: GRAY or YUV, 8 to 16 bits, half or single float, progressive, any subsampling that zimg resizes.
+        model: a luma doubler: "C4F16", "C4F32", "C16F64", "R8F64", "R16F96", their "_DS" (denoise and sharpen) and
+            "_DN" variants, "C4F16_GEN" (comes with the package), or the path of an ONNX file of that shape.
+        chroma: "resample" for Spline36, or a chroma model such as "C4F32_Chroma", which reconstructs full-size chroma
+            at the source size before that is resampled to the output's chroma grid.
+        width: output width; with `height`, or alone to keep the proportions. The clip is doubled until both fit and
+            then scaled down by zimg's Spline36.
+        height: output height.
+        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
+        planes: planes to put through networks; the others are resampled by Spline36. All if None.
+        backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="f32")`.
+        tiles: number of tiles each way, or (across, down).
+        tilesize: size of the tiles, overlap included.
+        overlap: pixels by which tiles overlap on each side; None for the exact number, with which tiles change nothing.
+
+    Returns:
+        A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
+        are set to what was used, even where the input left them to defaults.
+
+    Raises:
+        vs.Error: an argument, a model or a format that cannot be used, with what would be right.
+
+    Example:
+        ```python
+        up = vsanime.artcnn(clip, model="R8F64", chroma="C4F32_Chroma", depth=10)
+        ```
+    """
+    spec = _checked_spec(clip)
+    form = wanted_format(depth, spec.format)
+    size = wanted_size(width, height, spec, _SCALE)
+    reconstruct = chroma != _RESAMPLE
+    if reconstruct:
+        _check_reconstructable(spec, f"chroma={chroma!r}")
+    has_chroma = spec.format.family is Family.YUV
+    chosen = wanted_planes(planes, spec.format, (0, 1, 2) if has_chroma else (0,))
+    tiling = Tiling(tiles, tilesize, overlap)
+    doubling = _doubler(model) if 0 in chosen else None
+    luma = _luma(_Luma(clip, spec, form, size, doubling, tiling), backend)
+    aspect = _sample_aspect(clip, spec, size)
+    if not has_chroma:
+        return _finished(luma, spec, aspect)
+    full_size = _reconstructed(clip, spec, form, chroma, backend, tiling) if reconstruct and chosen & {1, 2} else None
+    chroma_planes = [
+        _chroma_plane(clip, spec, form, size, plane, full_size if plane in chosen else None) for plane in (1, 2)
+    ]
+    return _finished(joined(form, luma, chroma_planes), spec, aspect)
+
+
+@raises_vs_error
+def artcnn_chroma(
+    clip: vs.VideoNode,
+    model: str = "C4F32_Chroma",
+    *,
+    planes: Planes = None,
+    backend: BackendProtocol | None = None,
+    tiles: Tiles = None,
+    tilesize: Tiles = None,
+    overlap: Tiles = None,
+) -> vs.VideoNode:
+    """Reconstructs full-size chroma: 4:2:0 or 4:2:2 in, 4:4:4 out at the same size and depth.
+
+    Chroma is brought to the luma grid bilinearly, from where the clip's siting puts it, and enters the network with
+    luma. Luma itself comes out bit for bit as it went in.
+
+    Args:
+        clip: YUV with subsampled chroma, 8 to 16 bits, half or single float, progressive.
+        model: a chroma model: "C4F32_Chroma", "C16F64_Chroma", "R8F64_Chroma", "R8F64_Chroma_DN", "R16F96_Chroma", or
+            the path of an ONNX file of that shape.
+        planes: which of the chroma planes (1, 2) go through the network; the other is resampled by Spline36.
+        backend: see `artcnn`.
+        tiles: see `artcnn`.
+        tilesize: see `artcnn`.
+        overlap: see `artcnn`.
+
+    Returns:
+        A 4:4:4 clip with all properties but `_ChromaLocation`, which 4:4:4 has not.
+
+    Raises:
+        vs.Error: an argument, a model or a format that cannot be used, with what would be right.
+    """
+    spec = _checked_spec(clip)
+    _check_reconstructable(spec, "artcnn_chroma")
+    chosen = wanted_planes(planes, spec.format, (1, 2))
+    if 0 in chosen:
+        raise VsanimeError(f"planes={planes!r}; the network makes planes 1 and 2, luma stays as it is")
+    form = replace(spec.format, subsampling_w=0, subsampling_h=0)
+    size = (spec.width, spec.height)
+    made = _run_chroma(clip, spec, (form, form), model, backend, Tiling(tiles, tilesize, overlap)) if chosen else None
+    chroma_planes = [
+        plane_of(made, plane)
+        if made is not None and plane in chosen
+        else _resampled(clip, (spec.format, _grid(spec)), (form, ChromaGrid(*size, (0, 0))), spec, plane)
+        for plane in (1, 2)
+    ]
+    result = joined(form, plane_of(clip, 0), chroma_planes)
+    return _finished(result, replace(spec, chroma_location=None), {})
+
+
+def _checked_spec(clip: vs.VideoNode) -> FrameSpec:
+    spec = frame_spec(clip)
+    if spec.format.family is Family.RGB:
+        raise VsanimeError(
+            f"the clip is {clip.format.name}; ArtCNN works on luma: convert to YUV first, for example with "
+            "resize.Spline36(format=vs.YUV444P16, matrix_s='709'), and back afterwards"
+        )
+    return spec
+
+
+def _check_reconstructable(spec: FrameSpec, what: str) -> None:
+    if spec.format.family is not Family.YUV or spec.chroma_location is None:
+        kind = "gray" if spec.format.family is Family.GRAY else "4:4:4"
+        raise VsanimeError(f"{what}: the clip is {kind}, which has no subsampled chroma; 4:2:0 or 4:2:2 is needed")
+    if spec.format.subsampling_w != 1 or spec.format.subsampling_h > 1:
+        raise VsanimeError(
+            f"{what}: chroma is subsampled by {1 << spec.format.subsampling_w} and {1 << spec.format.subsampling_h}; "
+            "4:2:0 or 4:2:2 is needed"
+        )
+
+
+def _doubler(model: str) -> Network:
+    advice = "a luma doubler such as 'C4F32' or 'R8F64' is needed (see `vsanime models list`)"
+    return network_for(model, "double_luma", (1, 1), _SCALE, advice)
+
+
+@dataclass(frozen=True)
+class _Luma:
+    """What is to become of luma."""
+
+    clip: vs.VideoNode
+    spec: FrameSpec
+    form: PlaneFormat
+    size: Pair
+    doubling: Network | None
+    tiling: Tiling
+
+
+def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
+    """Luma (or gray) at the output's size and depth, with the source's properties."""
+    gray = replace(work.form, family=Family.GRAY, subsampling_w=0, subsampling_h=0)
+    if work.doubling is None:
+        return _scaled(plane_of(work.clip, 0), work.spec, gray, work.size)
+    clip, spec = work.clip, work.spec
+    passes = _passes(spec, work.size)
+    exact = (spec.width << passes, spec.height << passes) == work.size
+    for i in range(passes):
+        # Between passes nothing is to be lost: 16 bits, or single float where the source is float.
+        final = exact and i == passes - 1
+        target = gray if final else _wide(gray, spec.format)
+        clip = _double(work, clip, spec, target, backend)
+        spec = replace(
+            spec, format=target, width=spec.width * _SCALE, height=spec.height * _SCALE, chroma_location=None
+        )
+    return clip if exact else _scaled(clip, spec, gray, work.size)
+
+
+def _passes(spec: FrameSpec, size: Pair) -> int:
+    """Doublings until neither side is too small."""
+    passes = 1
+    while spec.width << passes < size[0] or spec.height << passes < size[1]:
+        passes += 1
+    return passes
+
+
+def _wide(gray: PlaneFormat, source: PlaneFormat) -> PlaneFormat:
+    if gray.is_integer and source.is_integer:
+        return replace(gray, bits=16)
+    return replace(gray, sample_type=SampleType.FLOAT, bits=32)
+
+
+def _double(
+    work: _Luma, clip: vs.VideoNode, spec: FrameSpec, target: PlaneFormat, backend: BackendProtocol | None
+) -> vs.VideoNode:
+    network = work.doubling
+    assert network is not None
+
+    def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
+        codings = luma_coding(spec.format, spec.range), luma_coding(target, spec.range)
+        return luma_graph(network.model.proto, network.facts, *codings, width, height, traits)
+
+    job = Job("artcnn", clip, spec, network, target, work.form, ([0], [0]), graph)
+    return run(job, backend, work.tiling)
+
+
+def _scaled(plane: vs.VideoNode, spec: FrameSpec, gray: PlaneFormat, size: Pair) -> vs.VideoNode:
+    return plane.resize.Spline36(*size, format=video_format(gray).id, range_in=int(spec.range), range=int(spec.range))
+
+
+def _reconstructed(
+    clip: vs.VideoNode,
+    spec: FrameSpec,
+    final: PlaneFormat,
+    model: str,
+    backend: BackendProtocol | None,
+    tiling: Tiling,
+) -> vs.VideoNode:
+    """Full-size chroma at the source size, deep enough to be resampled without a loss."""
+    wide = replace(spec.format, subsampling_w=0, subsampling_h=0, bits=16 if spec.format.is_integer else 32)
+    return _run_chroma(clip, spec, (wide, final), model, backend, tiling)
+
+
+def _run_chroma(
+    clip: vs.VideoNode,
+    spec: FrameSpec,
+    forms: tuple[PlaneFormat, PlaneFormat],
+    model: str,
+    backend: BackendProtocol | None,
+    tiling: Tiling,
+) -> vs.VideoNode:
+    """A 4:4:4 clip in the first format, whose chroma planes the network made; its luma plane is undefined."""
+    form, final = forms
+    advice = "a chroma model such as 'C4F32_Chroma' is needed (see `vsanime models list`)"
+    network = network_for(model, "chroma", (3, 2), 1, advice)
+    subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
+    siting = spec.chroma_location
+    assert siting is not None
+
+    def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
+        codings = (
+            luma_coding(spec.format, spec.range),
+            chroma_coding(spec.format, spec.range),
+            chroma_coding(form, spec.range),
+        )
+        return chroma_graph(network.model.proto, network.facts, *codings, width, height, subsampling, siting, traits)
+
+    return run(Job("artcnn_chroma", clip, spec, network, form, final, ([0, 1, 2], [1, 2]), graph), backend, tiling)
+
+
+def _grid(spec: FrameSpec) -> ChromaGrid:
+    subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
+    return ChromaGrid(spec.width, spec.height, subsampling, spec.chroma_location or ChromaLocation.LEFT)
+
+
+def _chroma_plane(
+    clip: vs.VideoNode, spec: FrameSpec, form: PlaneFormat, size: Pair, plane: int, full_size: vs.VideoNode | None
+) -> vs.VideoNode:
+    target = (form, replace(_grid(spec), width=size[0], height=size[1]))
+    if full_size is None:
+        return _resampled(clip, (spec.format, _grid(spec)), target, spec, plane)
+    wide = replace(spec.format, subsampling_w=0, subsampling_h=0, bits=full_size.format.bits_per_sample)
+    return _resampled(full_size, (wide, ChromaGrid(spec.width, spec.height, (0, 0))), target, spec, plane)
+
+
+def _resampled(
+    clip: vs.VideoNode,
+    source: tuple[PlaneFormat, ChromaGrid],
+    target: tuple[PlaneFormat, ChromaGrid],
+    spec: FrameSpec,
+    plane: int,
+) -> vs.VideoNode:
+    return resample(plane_of(clip, plane), source, target, spec.range)
+
+
+def _finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int]) -> vs.VideoNode:
+    """The properties that say how the planes are meant, even where the source left them to defaults."""
+    props = {"_Range": int(spec.range), **aspect}
+    if spec.matrix is not None:
+        props["_Matrix"] = spec.matrix
+    if spec.chroma_location is not None:
+        props["_ChromaLocation"] = int(spec.chroma_location)
+    else:
+        clip = clip.std.RemoveFrameProps(["_ChromaLocation"])
+    return clip.std.SetFrameProps(**props)
+
+
+def _sample_aspect(clip: vs.VideoNode, spec: FrameSpec, size: Pair) -> dict[str, int]:
+    """The sample aspect ratio of an output that is out of proportion, where the source has one."""
+    if abs(spec.width * size[1] / spec.height - size[0]) < _ROUNDING:
+        return {}
+    with clip.get_frame(0) as frame:
+        old = [int(frame.props.get(name, 0)) for name in ("_SARNum", "_SARDen")]
+    if not all(old):
+        return {}
+    new = Fraction(*old) * Fraction(spec.width * size[1], spec.height * size[0])
+    return {"_SARNum": new.numerator, "_SARDen": new.denominator}
+
+
+__all__: Sequence[str] = ["artcnn", "artcnn_chroma"]

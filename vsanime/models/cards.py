@@ -1,0 +1,199 @@
+"""Model cards: the TOML files in the engines folder, read into variants that a script can name."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from vsanime.errors import VsanimeError
+
+# What a network is for; a filter accepts the tasks it knows.
+TASKS = (
+    "double_luma",  # one luma plane in, the same at twice the size out
+    "chroma",  # luma and bilinear chroma at luma size in, chroma at luma size out
+    "rgb",  # RGB in, RGB out
+)
+COLOURS = ("gray", "ycbcr", "rgb")
+
+_FAMILY_KEYS = {"name": str, "origin": str, "license": str, "description": str}
+_VARIANT_KEYS: dict[str, type] = {
+    "name": str,
+    "arch": str,
+    "task": str,
+    "scale": int,
+    "file": str,
+    "url": str,
+    "sha256": list,
+    "license": str,
+    "colour": str,
+    "value_range": list,
+    "description": str,
+}
+_WORDS = {str: "text", int: "an integer", list: "a list"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network that can be asked for by name.
+
+    Attributes:
+        name: what a script writes, as `model="C4F32"`.
+        arch: the architecture, as `artcnn_c`.
+        task: one of `TASKS`.
+        scale: output pixels per input pixel, each way.
+        file: name of the ONNX file.
+        url: releases API of the GitHub repository that publishes the file; empty if it travels with the package.
+        sha256: digests of files known to be right, lower-case hexadecimal; may be empty.
+        license: SPDX name.
+        colour: what the input's channels are, one of `COLOURS`.
+        value_range: lowest and highest value of the input.
+        description: one sentence for people.
+        family: name of the family the card describes.
+        origin: where the family comes from.
+    """
+
+    name: str
+    arch: str
+    task: str
+    scale: int
+    file: str
+    url: str
+    sha256: tuple[str, ...]
+    license: str
+    colour: str
+    value_range: tuple[float, float]
+    description: str
+    family: str
+    origin: str
+
+    @property
+    def aliases(self) -> frozenset[str]:
+        """Every spelling that means this variant, in lower case."""
+        return frozenset(s.lower() for s in (self.name, f"{self.family}_{self.name}", Path(self.file).stem))
+
+
+def engines_folder() -> Path:
+    """The folder of cards and bundled weights: inside an installed package, beside it in the source tree."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "engines"
+    return installed if installed.is_dir() else package.parent / "engines"
+
+
+@cache
+def variants() -> Mapping[str, Variant]:
+    """Every variant of every card, by name, in the cards' order.
+
+    Raises:
+        VsanimeError: a card is broken, or there is none.
+    """
+    return read_cards(engines_folder())
+
+
+def find(name: str) -> Variant:
+    """The variant of that name; case does not matter, and the family's name may stand before it.
+
+    Raises:
+        VsanimeError: there is none; names those that are spelt alike.
+    """
+    known = {alias: variant for variant in variants().values() for alias in variant.aliases}
+    variant = known.get(name.lower())
+    if variant is not None:
+        return variant
+    close = get_close_matches(name.lower(), known, n=6)
+    names = list(dict.fromkeys(known[alias].name for alias in close)) or list(variants())
+    raise VsanimeError(
+        f"no model is named {name!r}; {'did you mean' if close else 'there are'} {', '.join(names)}? "
+        "The path of an ONNX file works too"
+    )
+
+
+def read_cards(folder: Path) -> Mapping[str, Variant]:
+    """Every variant of the `*.toml` files in a folder.
+
+    Raises:
+        VsanimeError: no card there, a broken card, or two variants that answer to one name.
+    """
+    cards = sorted(folder.glob("*.toml"))
+    if not cards:
+        raise VsanimeError(f"no model cards (*.toml) in {folder}; install vsanime again, its engines folder is missing")
+    found: dict[str, Variant] = {}
+    owners: dict[str, str] = {}
+    for card in cards:
+        for variant in read_card(card):
+            for alias in variant.aliases:
+                if alias in owners:
+                    raise VsanimeError(f"{card.name}: {variant.name} answers to {alias!r}, as {owners[alias]} does")
+            owners |= dict.fromkeys(variant.aliases, f"{variant.name} of {card.name}")
+            found[variant.name] = variant
+    return MappingProxyType(found)
+
+
+def read_card(path: Path) -> list[Variant]:
+    """The variants of one card.
+
+    Raises:
+        VsanimeError: not TOML, or a key is unknown, missing or of the wrong kind; names file, variant and key.
+    """
+    try:
+        card = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise VsanimeError(f"{path.name}: not a TOML file: {error}") from None
+    _check_keys(path.name, card, {"family": dict, "variant": list})
+    family = dict(card["family"])
+    defaults = family.pop("defaults", {})
+    _check_keys(f"{path.name}: [family]", family, _FAMILY_KEYS)
+    if not isinstance(defaults, dict):
+        raise VsanimeError(f"{path.name}: [family] defaults must be a table, not {defaults!r}")
+    rows = card["variant"]
+    if not all(isinstance(row, dict) for row in rows):
+        raise VsanimeError(f"{path.name}: variants must be tables, [[variant]]")
+    return [_variant(path.name, family, {"license": family["license"]} | defaults | row) for row in rows]
+
+
+def _variant(card: str, family: dict[str, str], row: dict[str, Any]) -> Variant:
+    where = f"{card}: variant {row.get('name', '(unnamed)')}"
+    _check_keys(where, row, _VARIANT_KEYS)
+    _check_values(where, row)
+    low, high = row["value_range"]
+    facts = row | {"sha256": tuple(row["sha256"]), "value_range": (float(low), float(high))}
+    return Variant(**facts, family=family["name"], origin=family["origin"])
+
+
+def _check_keys(where: str, table: dict[str, Any], keys: Mapping[str, type]) -> None:
+    """Every key there, none unknown, each of its kind."""
+    if unknown := sorted(table.keys() - keys.keys()):
+        raise VsanimeError(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(keys)}")
+    if missing := [key for key in keys if key not in table]:
+        raise VsanimeError(f"{where}: {', '.join(missing)} missing")
+    for key, kind in keys.items():
+        # bool is an int to Python, but no scale.
+        if not isinstance(table[key], kind) or isinstance(table[key], bool):
+            raise VsanimeError(f"{where}: {key} must be {_WORDS.get(kind, 'a table')}, not {table[key]!r}")
+
+
+def _check_values(where: str, row: dict[str, Any]) -> None:
+    """Values that a file name, a digest or a colour can have."""
+
+    def demand(holds: bool, key: str, right: str) -> None:
+        if not holds:
+            raise VsanimeError(f"{where}: {key} must be {right}, not {row[key]!r}")
+
+    demand(bool(row["name"]), "name", "a name")
+    demand(row["task"] in TASKS, "task", f"one of {', '.join(TASKS)}")
+    demand(row["colour"] in COLOURS, "colour", f"one of {', '.join(COLOURS)}")
+    demand(row["scale"] >= 1, "scale", "1 or more")
+    # A bare name, so that a card cannot point outside the folders searched.
+    demand(re.fullmatch(r"[\w.-]+\.onnx", row["file"]) is not None, "file", "the bare name of an .onnx file")
+    demand(not row["url"] or row["url"].startswith("https://"), "url", "an https address, or empty")
+    digests = all(isinstance(d, str) and re.fullmatch("[0-9a-f]{64}", d) for d in row["sha256"])
+    demand(digests, "sha256", "a list of 64-digit lower-case hexadecimal digests")
+    limits = row["value_range"]
+    numbers = len(limits) == 2 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in limits)
+    demand(numbers and limits[0] < limits[1], "value_range", "two ascending numbers")

@@ -1,0 +1,249 @@
+"""The store: finds a model's file, downloads it where it is missing, verifies it, and loads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import onnx
+import platformdirs
+from filelock import FileLock, Timeout
+
+from vsanime.errors import VsanimeError
+from vsanime.models.cards import Variant, engines_folder, find
+from vsanime.models.download import Asset, OpenUrl, download, newest_asset, open_https
+from vsanime.models.onnxfile import read_onnx
+
+# The largest file is 16 MB: another process that holds the lock for longer is stuck.
+_LOCK_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network, loaded and checked.
+
+    Attributes:
+        name: the card's name, or the file's without `.onnx`.
+        path: the file it was read from.
+        proto: the plain ONNX, all weights inside.
+        variant: its card; None for a file given by path.
+    """
+
+    name: str
+    path: Path
+    proto: onnx.ModelProto
+    variant: Variant | None
+
+
+def user_folder() -> Path:
+    """Where downloads go."""
+    return platformdirs.user_data_path("vsanime", appauthor=False) / "models"
+
+
+def search_path() -> list[Path]:
+    """Folders searched for a model's file, first to last: VSANIME_MODEL_PATH's, the user's, the package's."""
+    listed = os.environ.get("VSANIME_MODEL_PATH", "").split(os.pathsep)
+    return [*(_expanded(entry) for entry in listed if entry), user_folder(), engines_folder()]
+
+
+def load(model: str | os.PathLike[str]) -> Model:
+    """Loads a model by name, downloading it if it is nowhere on this machine, or an ONNX file by path.
+
+    Args:
+        model: a card's name, or a path: a `PathLike`, or text with a path separator or ending in `.onnx`.
+
+    Raises:
+        VsanimeError: no such name or file, a digest that is not accepted, no download possible, or no valid ONNX.
+    """
+    if not isinstance(model, str | os.PathLike):
+        raise VsanimeError(f"model must be a name or the path of an .onnx file, not {model!r}")
+    path = as_path(model)
+    if path is not None:
+        return Model(path.stem, path, read_onnx(path), None)
+    variant = find(str(model))
+    path = locate(variant) or fetch(variant)
+    # The digest speaks for this one file only, so its weights must be in it.
+    return Model(variant.name, path, read_onnx(path, external=False), variant)
+
+
+def as_path(model: str | os.PathLike[str]) -> Path | None:
+    """The path that `model` means, or None if it means a card's name."""
+    if isinstance(model, str):
+        separators = {os.sep, os.altsep or os.sep}
+        if not model.lower().endswith(".onnx") and not any(mark in model for mark in separators):
+            return None
+    return _expanded(model)
+
+
+def locate(variant: Variant) -> Path | None:
+    """The first file of that name on the search path, its digest verified; None if there is none.
+
+    Raises:
+        VsanimeError: the file's digest is not among those pinned in the card or recorded when it was downloaded.
+    """
+    for folder in search_path():
+        path = folder / variant.file
+        if path.is_file():
+            _verify(variant, path, trusted=folder != user_folder())
+            return path
+    return None
+
+
+def fetch(
+    variant: Variant, *, folder: Path | None = None, open_url: OpenUrl = open_https, progress: bool = True
+) -> Path:
+    """Downloads a variant's file, unless it is there already; one process at a time.
+
+    The newest release that has the file is used. Its bytes must have the digest that the releases API publishes, or,
+    where it publishes none, one pinned in the card. The digest is recorded in `<file>.json` beside the file.
+
+    Args:
+        variant: what to fetch.
+        folder: where to; the user's data folder if None.
+        open_url: opens an https address; tests pass their own.
+        progress: whether to draw a progress bar on stderr.
+
+    Raises:
+        VsanimeError: downloads forbidden, no address, no connection, no known digest, or a wrong one.
+    """
+    target = (folder or user_folder()) / variant.file
+    if not target.is_file():
+        _demand_allowed(variant)
+    with _writing(target), _lock(target):
+        # Another process may have fetched it while this one waited.
+        if target.is_file():
+            _verify(variant, target, trusted=False)
+            return target
+        try:
+            _fetch(variant, target, open_url, progress)
+        except VsanimeError as error:
+            raise VsanimeError(f"{variant.name} cannot be fetched: {error}. {_by_hand(variant)}") from None
+    return target
+
+
+def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) -> None:
+    """Downloads under a temporary name, records the digest, renames; leaves nothing half done under the final name."""
+    asset = newest_asset(variant.url, variant.file, open_url)
+    accepted = {asset.sha256} if asset.sha256 else set(variant.sha256)
+    if not accepted:
+        raise VsanimeError(f"no digest is published for {asset.url}, and {variant.name}'s card pins none")
+    partial = target.with_name(f"{target.name}.part")
+    try:
+        digest = download(asset, partial, accepted, open_url, progress=progress)
+        # The record first: a file without one would not be accepted.
+        _record(target, asset, digest)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def recorded_digest(path: Path) -> str | None:
+    """The sha256 noted when the file was downloaded; None if it was not.
+
+    Raises:
+        VsanimeError: the note is damaged.
+    """
+    note = _note(path)
+    try:
+        digest = json.loads(note.read_text(encoding="utf-8"))["sha256"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        digest = None
+    if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise VsanimeError(f"{note} is damaged; delete it and {path.name}, and fetch the model again")
+    return digest
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file, lower-case hexadecimal.
+
+    Raises:
+        VsanimeError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise VsanimeError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _expanded(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # `~somebody` without a home: a folder of that name, perhaps
+        return Path(path)
+
+
+def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:
+    """Digest among the pinned and recorded ones; where none is known, a file is right if the user put it there."""
+    recorded = recorded_digest(path)
+    accepted = [*variant.sha256, *([recorded] if recorded else [])]
+    if not accepted and trusted:
+        return
+    digest = file_digest(path)
+    if digest not in accepted:
+        raise VsanimeError(
+            f"{variant.name}: {path} has sha256 {digest}, accepted is {' or '.join(accepted) or 'none on record'}; "
+            "delete it to have the right one fetched, or pass its path as the model to use a file of your own"
+        )
+
+
+def _demand_allowed(variant: Variant) -> None:
+    offline = os.environ.get("VSANIME_OFFLINE", "") not in ("", "0")
+    if offline or not variant.url:
+        why = "VSANIME_OFFLINE forbids downloads" if offline else "it travels with the package and has no download"
+        folders = ", ".join(str(folder) for folder in search_path())
+        raise VsanimeError(f"{variant.name}: {variant.file} is not in {folders}, and {why}. {_by_hand(variant)}")
+
+
+def _by_hand(variant: Variant) -> str:
+    if not variant.url:
+        return "Install vsanime again"
+    return (
+        f"`vsanime models fetch {variant.name}` downloads it; or take {variant.file} from {variant.origin} "
+        "and put it into a folder named in VSANIME_MODEL_PATH"
+    )
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _record(target: Path, asset: Asset, digest: str) -> None:
+    facts = {
+        "url": asset.url,
+        "sha256": digest,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "release": asset.release,
+    }
+    note = _note(target)
+    partial = note.with_name(f"{note.name}.part")
+    partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    partial.replace(note)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Makes the target's folder, and turns what a disk can refuse into one line."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise VsanimeError(f"{target.parent} cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _lock(target: Path) -> Iterator[None]:
+    try:
+        with FileLock(target.with_name(f"{target.name}.lock"), timeout=_LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise VsanimeError(f"another process has been downloading {target} for {_LOCK_SECONDS:.0f} seconds") from None

@@ -1,0 +1,1 @@
+"""How the weights we ship are made: pictures, degradations, losses, loops."""

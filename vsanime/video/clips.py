@@ -1,0 +1,136 @@
+"""Reads what a clip is into a `FrameSpec`, and says which frames fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import vapoursynth as vs
+
+from vsanime.errors import VsanimeError
+from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
+
+_FAMILIES = {vs.GRAY: Family.GRAY, vs.YUV: Family.YUV, vs.RGB: Family.RGB}
+_UNSPECIFIED = 2
+
+# Players take an untagged picture of at most 576 lines and less than HD width for BT.601, any other for BT.709.
+_SD_HEIGHT = 576
+_HD_WIDTH = 1280
+_BT709, _BT470BG, _ST170M = 1, 5, 6
+
+
+def frame_spec(clip: vs.VideoNode) -> FrameSpec:
+    """What the frames of a clip are, from its format and its first frame's properties.
+
+    Raises:
+        VsanimeError: the clip varies in format or size, lies in GPU memory, or is interlaced.
+    """
+    if not isinstance(clip, vs.VideoNode):
+        raise VsanimeError(f"clip is {type(clip).__name__}; a video clip is needed")
+    if getattr(clip, "gpu_resident", False):
+        raise VsanimeError("the clip's frames lie in GPU memory; bring them back with std.GPUDownload first")
+    # A clip whose format varies has a format object with id 0, one whose size varies is 0 wide.
+    if clip.format is None or clip.format.id == 0:
+        raise VsanimeError(
+            "the clip's format varies; give every part one format, for example with resize.Point(format=...)"
+        )
+    if clip.width == 0 or clip.height == 0:
+        raise VsanimeError(
+            "the clip's size varies; give every part one size, for example with resize.Spline36(width, height)"
+        )
+    form = plane_format(clip.format)
+    with clip.get_frame(0) as frame:
+        check_progressive(0, frame.props)
+        return spec_from_props(form, clip.width, clip.height, frame.props)
+
+
+def plane_format(form: vs.VideoFormat) -> PlaneFormat:
+    """VapourSynth's format as plain facts."""
+    return PlaneFormat(
+        family=_FAMILIES[form.color_family],
+        sample_type=SampleType.INTEGER if form.sample_type == vs.INTEGER else SampleType.FLOAT,
+        bits=form.bits_per_sample,
+        subsampling_w=form.subsampling_w,
+        subsampling_h=form.subsampling_h,
+    )
+
+
+def video_format(form: PlaneFormat) -> vs.VideoFormat:
+    """The VapourSynth format of plain facts."""
+    family = next(theirs for theirs, ours in _FAMILIES.items() if ours is form.family)
+    sample = vs.INTEGER if form.is_integer else vs.FLOAT
+    return vs.core.query_video_format(family, sample, form.bits, form.subsampling_w, form.subsampling_h)
+
+
+def spec_from_props(form: PlaneFormat, width: int, height: int, props: Mapping[str, Any]) -> FrameSpec:
+    """Resolves properties, absent ones by VapourSynth's defaults: limited YUV and gray, full RGB, left siting."""
+    subsampled = form.subsampling_w > 0 or form.subsampling_h > 0
+    default_range = Range.FULL if form.family is Family.RGB else Range.LIMITED
+    return FrameSpec(
+        format=form,
+        width=width,
+        height=height,
+        range=_enum(props, "_Range", Range, default_range),
+        matrix=_matrix(form, width, height, props),
+        chroma_location=_enum(props, "_ChromaLocation", ChromaLocation, ChromaLocation.LEFT) if subsampled else None,
+    )
+
+
+def _enum[T: (Range, ChromaLocation)](props: Mapping[str, Any], name: str, kind: type[T], default: T) -> T:
+    value = props.get(name, default)
+    try:
+        return kind(int(value))
+    except ValueError:
+        known = ", ".join(f"{v.value} ({v.name.lower().replace('_', ' ')})" for v in kind)
+        raise VsanimeError(f"the frame property {name} is {value}; it can be {known}") from None
+
+
+def _matrix(form: PlaneFormat, width: int, height: int, props: Mapping[str, Any]) -> int | None:
+    if form.family is Family.RGB:
+        return None
+    given = int(props.get("_Matrix", _UNSPECIFIED))
+    return given if given != _UNSPECIFIED else guess_matrix(width, height)
+
+
+def guess_matrix(width: int, height: int) -> int:
+    """The matrix that players assume of untagged video of this size: 5 or 6 (BT.601) for SD, 1 (BT.709) above."""
+    if height > _SD_HEIGHT or width >= _HD_WIDTH:
+        return _BT709
+    return _BT470BG if height == _SD_HEIGHT else _ST170M
+
+
+def check_progressive(number: int, props: Mapping[str, Any]) -> None:
+    """Refuses interlaced frames.
+
+    Raises:
+        VsanimeError: `_FieldBased` is 1 or 2.
+    """
+    if props.get("_FieldBased", 0):
+        raise VsanimeError(
+            f"frame {number} is marked interlaced (_FieldBased={props['_FieldBased']}); deinterlace the clip first, "
+            "or, if its frames are progressive after all, clear the mark with std.SetFieldBased(0)"
+        )
+
+
+def check_same(number: int, props: Mapping[str, Any], spec: FrameSpec) -> None:
+    """Refuses a frame that means something else than the first one did.
+
+    Raises:
+        VsanimeError: the frame is interlaced, or its range, matrix or siting differ.
+    """
+    check_progressive(number, props)
+    found = spec_from_props(spec.format, spec.width, spec.height, props)
+    # Float samples mean the same in either range.
+    if spec.format.is_integer and found.range is not spec.range:
+        _differs(number, "_Range", int(found.range), int(spec.range))
+    if found.matrix != spec.matrix:
+        _differs(number, "_Matrix", found.matrix, spec.matrix)
+    if found.chroma_location != spec.chroma_location:
+        _differs(number, "_ChromaLocation", found.chroma_location, spec.chroma_location)
+
+
+def _differs(number: int, name: str, found: int | None, first: int | None) -> None:
+    raise VsanimeError(
+        f"frame {number} has {name}={found} where the first frame has {first}; convert the parts of the clip to one "
+        f"{name} before joining them, or set it with std.SetFrameProps({name}=...) if the mark is wrong"
+    )

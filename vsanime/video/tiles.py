@@ -1,0 +1,150 @@
+"""Cuts a frame into tiles that overlap by what the network sees, runs them, and puts the results together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.spec import TensorSpec
+
+type Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A tile along one axis, in pixels of the source frame.
+
+    Attributes:
+        start: first pixel the network sees.
+        inner_start: first pixel whose result is kept.
+        inner_end: one past the last.
+    """
+
+    start: int
+    inner_start: int
+    inner_end: int
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """Tiles of one size that cover a frame.
+
+    Attributes:
+        width: width of every tile, overlap included.
+        height: its height.
+        columns: the tiles from left to right.
+        rows: the tiles from top to bottom.
+    """
+
+    width: int
+    height: int
+    columns: tuple[Span, ...]
+    rows: tuple[Span, ...]
+
+
+def plan_tiles(
+    frame: tuple[int, int],
+    tile: tuple[int, int],
+    overlap: tuple[int, int],
+    grid: tuple[int, int],
+    multiple: int = 1,
+) -> TilePlan:
+    """Covers a frame with equal tiles; the last ones lie against the right and bottom edge.
+
+    Args:
+        frame: width and height.
+        tile: width and height wanted, overlap included; adjusted to the grid, the frame at most.
+        overlap: pixels on each side whose results are thrown away, except at the frame's edges.
+        grid: tile origins are multiples of this (chroma subsampling, pixel blocks, the network's multiple).
+        multiple: frames whose size is no multiple of this are taken as if mirrored at the right and bottom.
+
+    Raises:
+        VsanimeError: the tile has nothing left between its overlaps.
+    """
+    width, columns = _spans(frame[0], tile[0], overlap[0], grid[0], multiple)
+    height, rows = _spans(frame[1], tile[1], overlap[1], grid[1], multiple)
+    return TilePlan(width, height, columns, rows)
+
+
+def _spans(length: int, wanted: int, overlap: int, grid: int, multiple: int) -> tuple[int, tuple[Span, ...]]:
+    padded = -(-length // multiple) * multiple
+    tile = min(max(wanted, 1), padded)
+    # The last tile ends with the frame, and its origin has to lie on the grid as well.
+    tile = min(tile + (padded - tile) % grid, padded)
+    if tile == padded:
+        return padded, (Span(0, 0, length),)
+    step = (tile - 2 * overlap) // grid * grid
+    if step < grid:
+        raise VsanimeError(
+            f"tiles of {tile} pixels overlap by {overlap} on each side, which leaves nothing; "
+            f"{2 * overlap + grid} or more are needed"
+        )
+    starts = [*range(0, padded - tile, step), padded - tile]
+    spans = []
+    done = 0
+    for start in starts:
+        end = length if start == starts[-1] else min(length, start + tile - overlap)
+        spans.append(Span(start, done, end))
+        done = end
+    return tile, tuple(spans)
+
+
+def mirrored(start: int, count: int, length: int) -> NDArray[np.int64] | None:
+    """Indices of `count` samples from `start`, mirrored at the end of `length`; None if all of them exist."""
+    if start + count <= length:
+        return None
+    index = np.arange(start, start + count) % (2 * length)
+    return np.where(index < length, index, 2 * length - 1 - index)
+
+
+class Run(Protocol):
+    """What a lane of an engine does."""
+
+    def __call__(self, inputs: Sequence[Array], output: Array) -> None:
+        """Runs on the input tensors and fills the output tensor."""
+
+
+class TileRunner:
+    """Runs one lane over the tiles of a frame; owns the lane's buffers, so that no frame allocates any."""
+
+    def __init__(self, run: Run, plan: TilePlan, inputs: Sequence[TensorSpec], output: TensorSpec, scale: int) -> None:
+        self._run = run
+        self._plan = plan
+        self._scale = scale
+        self._inputs = tuple(np.zeros(t.shape, t.dtype) for t in inputs)
+        self._output = np.zeros(output.shape, output.dtype)
+
+    def __call__(self, sources: Sequence[Array], targets: Sequence[Array]) -> None:
+        """Fills the target planes from the source planes, one source plane for each of the engine's inputs."""
+        for row in self._plan.rows:
+            for column in self._plan.columns:
+                for buffer, plane in zip(self._inputs, sources, strict=True):
+                    self._load(buffer[0, 0], plane, row, column)
+                self._run(self._inputs, self._output)
+                for result, plane in zip(self._output[0], targets, strict=True):
+                    self._store(result, plane, row, column)
+
+    def _load(self, buffer: Array, plane: Array, row: Span, column: Span) -> None:
+        # A subsampled plane's tile is as much smaller as its buffer is.
+        y = row.start * buffer.shape[0] // self._plan.height
+        x = column.start * buffer.shape[1] // self._plan.width
+        rows = mirrored(y, buffer.shape[0], plane.shape[0])
+        columns = mirrored(x, buffer.shape[1], plane.shape[1])
+        if rows is None and columns is None:
+            np.copyto(buffer, plane[y : y + buffer.shape[0], x : x + buffer.shape[1]])
+            return
+        rows = np.arange(y, y + buffer.shape[0]) if rows is None else rows
+        columns = np.arange(x, x + buffer.shape[1]) if columns is None else columns
+        np.copyto(buffer, plane[np.ix_(rows, columns)])
+
+    def _store(self, result: Array, plane: Array, row: Span, column: Span) -> None:
+        s = self._scale
+        height, width = (row.inner_end - row.inner_start) * s, (column.inner_end - column.inner_start) * s
+        y, x = (row.inner_start - row.start) * s, (column.inner_start - column.start) * s
+        target = plane[row.inner_start * s :, column.inner_start * s :][:height, :width]
+        np.copyto(target, result[y : y + height, x : x + width])
