@@ -69,7 +69,7 @@ def install(command: Command) -> int:
     if any(_read(stamp(extra)) == wanted for extra in command.satisfied_by):
         return 0
     say(f"installing vsanime[{command.extra}] into {ENVIRONMENT.name} (the first time takes a few minutes)")
-    pip = [str(python()), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
+    pip = [str(python()), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-qq"]  # errors only
     code = call([*pip, "--editable", f"{ROOT}[{command.extra}]"])
     if code:
         say("the installation failed; pip's message stands above")

@@ -1,4 +1,4 @@
-"""From a network and a clip to new planes: chooses precision and tiles, builds the graph, compiles it, sets up lanes."""
+"""From a network and a clip to new planes: precision, tiles, graph, engine and lanes, chosen and put together."""
 
 from __future__ import annotations
 
@@ -137,6 +137,6 @@ def _warn_if_crowded(name: str, lanes: int) -> None:
     if lanes >= threads and threads > 1:
         vs.core.log_message(
             vs.MESSAGE_TYPE_WARNING,
-            f"{name}: {lanes} lanes on core.num_threads={threads} can keep every thread busy and other filters waiting; "
-            f"set core.num_threads={lanes + 1} or num_streams={threads - 1}",
+            f"{name}: {lanes} lanes on core.num_threads={threads} can keep every thread busy and other filters "
+            f"waiting; set core.num_threads={lanes + 1} or num_streams={threads - 1}",
         )

@@ -320,12 +320,13 @@ def _slice(step: _Step, lines: list[_Line]) -> _Line:
     return lines[0].take(np.arange(len(lines[0]))[int(starts[i]) : int(ends[i]) : stride])
 
 
+_ELEMENT_WISE = (
+    *("Abs", "Add", "BatchNormalization", "Cast", "Ceil", "Clip", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu"),
+    *("HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow"),
+    *("Relu", "Round", "Selu", "Sigmoid", "Softplus", "Sqrt", "Sub", "Sum", "Swish", "Tanh"),
+)
 _RULES: dict[str, Callable[[_Step, list[_Line]], _Line]] = {
-    **dict.fromkeys(
-        "Abs Add BatchNormalization Cast Ceil Clip Div Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu "
-        "Log Max Min Mish Mul Neg PRelu Pow Relu Round Selu Sigmoid Softplus Sqrt Sub Sum Swish Tanh".split(),
-        _merge,
-    ),
+    **dict.fromkeys(_ELEMENT_WISE, _merge),
     "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,

@@ -69,7 +69,7 @@ def read_network(proto: onnx.ModelProto) -> Network:
     inputs = [i for i in graph.input if i.name not in weights]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise VsanimeError(
-            f"the network has {len(inputs)} inputs and {len(graph.output)} outputs; one picture in and one out is needed"
+            f"the network has {len(inputs)} inputs and {len(graph.output)} outputs; one picture in, one out is needed"
         )
     tensor = inputs[0].type.tensor_type
     dims = tensor.shape.dim
