@@ -11,15 +11,32 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import vsanime.models.cards
 from vsanime.errors import VsanimeError
 from vsanime.models.cards import engines_folder, find, read_card, read_cards, variants
 
-ARTCNN = (
-    "C4F16 C4F16_DS C4F16_DN C4F32 C4F32_DS C4F32_DN C4F32_Chroma C16F64 C16F64_DS C16F64_Chroma R8F64 R8F64_DS "
-    "R8F64_Chroma R8F64_Chroma_DN R8F64_JPEG420 R8F64_JPEG444 R16F96 R16F96_Chroma"
-).split()
-PINNED = "C4F16 C4F16_DS C4F32 C4F32_DS C4F32_Chroma R8F64 R8F64_DS".split()
+ARTCNN = [
+    "C4F16",
+    "C4F16_DS",
+    "C4F16_DN",
+    "C4F32",
+    "C4F32_DS",
+    "C4F32_DN",
+    "C4F32_Chroma",
+    "C16F64",
+    "C16F64_DS",
+    "C16F64_Chroma",
+    "R8F64",
+    "R8F64_DS",
+    "R8F64_Chroma",
+    "R8F64_Chroma_DN",
+    "R8F64_JPEG420",
+    "R8F64_JPEG444",
+    "R16F96",
+    "R16F96_Chroma",
+]
+PINNED = ["C4F16", "C4F16_DS", "C4F32", "C4F32_DS", "C4F32_Chroma", "R8F64", "R8F64_DS"]
 
 CARD = """
 [family]
@@ -99,7 +116,9 @@ def test_family_defaults_and_licence_fill_a_variant(tmp_path: Path) -> None:
 
 
 def test_variant_overrides_defaults(tmp_path: Path) -> None:
-    (variant,) = read_card(write(tmp_path, CARD + 'colour = "rgb"\nlicense = "Apache-2.0"\nvalue_range = [-1.0, 1.0]\n'))
+    (variant,) = read_card(
+        write(tmp_path, CARD + 'colour = "rgb"\nlicense = "Apache-2.0"\nvalue_range = [-1.0, 1.0]\n')
+    )
     assert (variant.license, variant.colour, variant.value_range) == ("Apache-2.0", "rgb", (-1.0, 1.0))
 
 

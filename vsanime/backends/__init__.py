@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vsanime.backends.base import Engine, Lane
 from vsanime.backends.base import Backend as BackendProtocol
+from vsanime.backends.base import Engine, Lane
 from vsanime.backends.onnxruntime import ONNXRuntime
 from vsanime.backends.openvino import OpenVINO
 

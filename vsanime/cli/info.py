@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -116,6 +117,8 @@ def _vapoursynth() -> dict[str, object]:
 
 
 def _openvino() -> dict[str, object]:
+    # Importing OpenVINO reports to Google Analytics by way of this package; without it, it does not.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: "cannot be imported"
     import openvino
 
     core = openvino.Core()
@@ -147,7 +150,7 @@ def _folders() -> dict[str, object]:
     }
 
 
-def _tools() -> dict[str, object]:
+def _tools() -> dict[str, dict[str, str] | None]:
     found = {name: _tool(name, shutil.which(name)) for name in _TOOLS}
     return found | {"imageio-ffmpeg": _bundled_ffmpeg()}
 

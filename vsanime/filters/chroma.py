@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import vapoursynth as vs
 
-from vsanime.graphs.planes import Coding, chroma_coding
+from vsanime.graphs.planes import chroma_coding
 from vsanime.graphs.siting import chroma_offset
 from vsanime.spec import ChromaLocation, PlaneFormat, Range
 from vsanime.video.clips import video_format
@@ -58,16 +58,14 @@ def resample(
     """One chroma plane, a GRAY clip, on another frame's chroma grid and in another depth, by Spline36."""
     (form_in, grid_in), (form_out, grid_out) = source, target
     left, top, width, height = source_window(grid_in, grid_out)
-    # zimg takes a GRAY plane for luma. That makes no difference where limited-range codes only move by whole bits;
-    # elsewhere chroma's own scale and zero have to be put in by hand.
-    shifts_only = form_in.is_integer and form_out.is_integer and full is Range.LIMITED
-    direct = shifts_only or (form_in.bits, form_in.sample_type) == (form_out.bits, form_out.sample_type)
+    # From depth to depth zimg would round twice, and take the plane for luma: resample in float and recode by hand.
+    direct = (form_in.bits, form_in.sample_type) == (form_out.bits, form_out.sample_type)
     between = _gray(form_out) if direct else vs.GRAYS
-    resized = plane.resize.Spline36(
+    # A frame's own properties go before zimg's range_in: say limited on the frame itself.
+    resized = plane.std.SetFrameProps(_Range=vs.RANGE_LIMITED).resize.Spline36(
         grid_out.width >> grid_out.subsampling[0],
         grid_out.height >> grid_out.subsampling[1],
         format=between,
-        range_in=vs.RANGE_LIMITED,
         range=vs.RANGE_LIMITED,
         src_left=left,
         src_top=top,
@@ -86,15 +84,11 @@ def _recode(plane: vs.VideoNode, form_in: PlaneFormat, form_out: PlaneFormat, fu
         read_scale, read_zero = 219.0 * step, 16.0 * step
     # code = x * read_scale + read_zero; value = (code - zero) / span; result = value * span' + zero'
     scale = read_scale * after.span / before.span
-    offset = (read_zero - before.zero) * after.span / before.span + _zero(after)
-    # Expr rounds to the nearest code and clips; its format has to have the depth it is to write.
-    whole = "single" if not form_out.is_integer and form_out.bits == 16 else ""
-    coded = plane.std.Expr(f"x {scale!r} * {offset!r} +", format=vs.GRAYS if whole else _gray(form_out))
-    return coded.resize.Point(format=vs.GRAYH) if whole else coded
-
-
-def _zero(coding: Coding) -> float:
-    return coding.zero
+    offset = (read_zero - before.zero) * after.span / before.span + after.zero
+    # Expr rounds to the nearest code and clips, but writes no half floats.
+    half = not form_out.is_integer and form_out.bits == 16
+    coded = plane.std.Expr(f"x {scale!r} * {offset!r} +", format=vs.GRAYS if half else _gray(form_out))
+    return coded.resize.Point(format=vs.GRAYH) if half else coded
 
 
 def _gray(form: PlaneFormat) -> int:

@@ -204,8 +204,7 @@ def _finish(
     tail = read_tail(net)
     conv = read_same_conv(net, tail.conv) if tail is not None else None
     if tail is None or conv is None:
-        _copy_body(writer, net, net.output, picture)
-        codes = _encode(writer, net.output, target)
+        codes = _encode(writer, _copy_body(writer, net, net.output, picture), target)
         shape = (1, facts.out_channels, height * facts.scale, width * facts.scale)
         return _output(writer, codes, inputs, shape, target, split=False)
     blocks = Blocks(planes=facts.out_channels, scale=tail.scale, mode=tail.mode, side=traits.block)
@@ -214,8 +213,8 @@ def _finish(
         _copy_body(writer, net, path.inner, picture)
         value = _split_end(writer, path, blocks, picture, (width, height))
     else:
-        _copy_body(writer, net, tail.conv.input[0], picture)
-        value = _block_conv(writer, tail.conv.input[0], conv, blocks, (width, height), name="last")
+        body = _copy_body(writer, net, tail.conv.input[0], picture)
+        value = _block_conv(writer, body, conv, blocks, (width, height), name="last")
     if tail.low is not None or tail.high is not None:
         bounds = [writer.constant(bound) if bound is not None else "" for bound in (tail.low, tail.high)]
         value = writer.node("Clip", [value, *bounds], name="clip", exact=True)
@@ -245,8 +244,8 @@ def _output(
     )
 
 
-def _copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> None:
-    """The network's own nodes as far as `tensor`, reading `picture`."""
+def _copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> str:
+    """The network's own nodes as far as `tensor`, reading `picture`; returns what `tensor` is called in the graph."""
     for node in needed(net.nodes, tensor):
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
@@ -256,6 +255,7 @@ def _copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> 
             elif name in net.weights:
                 writer.weight(name, net.weights[name])
         writer.copy(copy)
+    return picture if tensor == net.input else tensor
 
 
 def _shuffle(writer: GraphWriter, value: str, blocks: Blocks) -> str:

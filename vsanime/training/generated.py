@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 SUPERSAMPLE = 3  # samples of the drawing per pixel, each way
-CURVE_STEPS = 8  # straight pieces per spline span
+CURVE_STEPS = 12  # straight pieces per spline span
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+"""Shared fixtures: where third-party weights and pictures are, and when their absence is a failure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _shared(variable: str) -> Path | None:
+    folder = Path(os.environ.get(variable, ""))
+    return folder if os.environ.get(variable) and folder.is_dir() else None
+
+
+def _missing(variable: str, what: str) -> None:
+    message = f"{what} are found through {variable}, which names no folder"
+    if os.environ.get("VSANIME_REQUIRE_SHARED"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def _need_shared(request: pytest.FixtureRequest) -> None:
+    """Tests marked `weights` or `media` are skipped without them, and fail where they are required."""
+    if request.node.get_closest_marker("weights") and _shared("VSANIME_MODEL_PATH") is None:
+        _missing("VSANIME_MODEL_PATH", "third-party weights")
+    if request.node.get_closest_marker("media") and _shared("VSANIME_TEST_MEDIA") is None:
+        _missing("VSANIME_TEST_MEDIA", "pictures and clips")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _offline() -> None:
+    """No test downloads anything but from its own server."""
+    os.environ.setdefault("VSANIME_OFFLINE", "1")
+
+
+@pytest.fixture
+def weights() -> Path:
+    """The folder of third-party weights."""
+    folder = _shared("VSANIME_MODEL_PATH")
+    assert folder is not None
+    return folder
+
+
+@pytest.fixture
+def media() -> Path:
+    """The folder of real pictures and clips."""
+    folder = _shared("VSANIME_TEST_MEDIA")
+    assert folder is not None
+    return folder

@@ -1,0 +1,53 @@
+"""Checks what a built wheel holds: our model cards and our own weights, and nobody else's.
+
+python -m tools.wheelcheck dist/vsanime-1.0-py3-none-any.whl
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from zipfile import ZipFile
+
+from vsanime.models.cards import variants
+
+# Weights come in these forms; only ours, as ONNX, are meant to travel.
+WEIGHTS = (".onnx", ".pt", ".pth", ".pk", ".safetensors", ".param", ".bin", ".glsl", ".hook", ".npz")
+# The whole package is a few hundred kilobytes; more means that something slipped in.
+MOST_BYTES = 5_000_000
+
+
+def complaints(wheel: Path) -> list[str]:
+    """What is wrong with a wheel, one line each; nothing if it is right."""
+    with ZipFile(wheel) as archive:
+        names = archive.namelist()
+    bundled = {variant.file for variant in variants().values() if not variant.url}
+    found = {PurePosixPath(name).name for name in names if PurePosixPath(name).suffix in WEIGHTS}
+    cards = [name for name in names if name.startswith("vsanime/engines/") and name.endswith(".toml")]
+    wrong = [f"weights that no card calls bundled: {name}" for name in sorted(found - bundled)]
+    wrong += [f"a card's bundled weights are missing: {name}" for name in sorted(bundled - found)]
+    if not bundled:
+        wrong.append("no card names bundled weights: the package would not work without a download")
+    if not cards:
+        wrong.append("no model cards in vsanime/engines")
+    if "vsanime/py.typed" not in names:
+        wrong.append("vsanime/py.typed is missing: type checkers would ignore the hints")
+    if wheel.stat().st_size > MOST_BYTES:
+        wrong.append(f"the wheel has {wheel.stat().st_size} bytes, more than {MOST_BYTES}")
+    return wrong
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Checks the wheel named; returns an exit code."""
+    wheel = Path(arguments[0])
+    wrong = complaints(wheel)
+    for line in wrong:
+        print(f"{wheel.name}: {line}", file=sys.stderr)
+    if not wrong:
+        print(f"{wheel.name}: cards and our own weights, nobody else's")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
