@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools import animation
-from tools.encoding import EncodingError, encode_clip
+from tools.encoding import encode_clip
 from tools.environment import ROOT, call, say
 from tools.pictures import Clip, crop, luma_psnr, side_by_side, write_png
+from vsanime.errors import VsanimeError
 
 OUTPUT = ROOT / "demo-output"
 # The network that comes with the package, so that the demo needs no download.
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say("drawing four seconds of animation")
             encode_clip(animation.frames(), animation.FRAME_RATE, job.source, crf=16)
         return _double(job, options.model)
-    except EncodingError as error:
+    except VsanimeError as error:
         say(f"demo: {error}")
         return 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import wave
@@ -12,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vsanime.cli.encode import find_ffmpeg
+from vsanime.errors import VsanimeError
 
 SAMPLE_RATE = 48000
 # Notes of the tune, in semitones from A4, each a quarter of a second.
@@ -24,27 +26,6 @@ COLOUR_FLAGS = [
 ]
 
 
-class EncodingError(Exception):
-    """ffmpeg is missing, or said no."""
-
-
-def find_ffmpeg() -> str:
-    """The ffmpeg on PATH, else the one inside PyPI's `imageio-ffmpeg`.
-
-    Raises:
-        EncodingError: neither is there.
-    """
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
-    try:
-        from imageio_ffmpeg import get_ffmpeg_exe
-
-        return str(get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        raise EncodingError('no ffmpeg: put one on PATH, or `pip install "vsanime[encode]"`') from None
-
-
 def encode_clip(pictures: Iterator[NDArray[np.uint8]], rate: Fraction, output: Path, *, crf: int) -> None:
     """Writes h264 and aac.
 
@@ -55,7 +36,7 @@ def encode_clip(pictures: Iterator[NDArray[np.uint8]], rate: Fraction, output: P
         crf: x264's constant rate factor, smaller is better.
 
     Raises:
-        EncodingError: no ffmpeg, or it failed; the message is its own.
+        VsanimeError: no ffmpeg, or it failed; the message is its own.
     """
     frames = list(pictures)
     height, width, _ = frames[0].shape
@@ -63,7 +44,7 @@ def encode_clip(pictures: Iterator[NDArray[np.uint8]], rate: Fraction, output: P
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "tune.wav"
         write_tune(sound, float(len(frames) / rate))
-        command = [find_ffmpeg(), "-y", "-nostdin", "-loglevel", "error"]
+        command = [find_ffmpeg("x264"), "-y", "-nostdin", "-loglevel", "error"]
         command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(rate), "-i", "pipe:0"]
         command += ["-i", str(sound), "-map", "0:v", "-map", "1:a"]
         command += ["-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"]
@@ -72,7 +53,7 @@ def encode_clip(pictures: Iterator[NDArray[np.uint8]], rate: Fraction, output: P
         video = b"".join(frame.tobytes() for frame in frames)
         done = subprocess.run(command, input=video, stderr=subprocess.PIPE, check=False)
     if done.returncode:
-        raise EncodingError(f"ffmpeg failed: {done.stderr.decode(errors='replace').strip()}")
+        raise VsanimeError(f"ffmpeg failed: {done.stderr.decode(errors='replace').strip()}")
 
 
 def write_tune(path: Path, seconds: float) -> None:

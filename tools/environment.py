@@ -40,16 +40,24 @@ COMMANDS = {
 
 def run(command: Command, arguments: list[str]) -> int:
     """Prepares the environment, runs the command inside it, and returns the first exit code that is not 0, else 0."""
-    code = make_environment() or install(command)
-    if code:
-        return code
-    return call([str(python()), "-m", command.module, *arguments], inside=True)
+    return prepare(command) or call([str(python()), "-m", command.module, *arguments], inside=True)
+
+
+def prepare(command: Command) -> int:
+    """Makes `.venv` and installs into it, as far as that is not done already; returns an exit code."""
+    wanted = fingerprint()
+    installed = any(_read(stamp(extra)) == wanted for extra in command.satisfied_by)
+    if installed and _works():
+        return 0
+    if not (_works() and _stands_where_it_was_made()):
+        code = make_environment()
+        if code:
+            return code
+    return install(command)
 
 
 def make_environment() -> int:
-    """Makes `.venv` unless a working one is there; returns an exit code."""
-    if _works(python()):
-        return 0
+    """Makes `.venv` anew; returns an exit code."""
     say(f"making the environment {ENVIRONMENT} with Python {sys.version_info[0]}.{sys.version_info[1]}")
     try:
         # Links keep the interpreter's own libraries reachable on POSIX; Windows needs rights for them, so it copies.
@@ -64,17 +72,14 @@ def make_environment() -> int:
 
 
 def install(command: Command) -> int:
-    """Installs the package, editable, with the command's extra; does nothing if that is done already."""
-    wanted = fingerprint()
-    if any(_read(stamp(extra)) == wanted for extra in command.satisfied_by):
-        return 0
+    """Installs the package, editable, with the command's extra; returns pip's exit code."""
     say(f"installing vsanime[{command.extra}] into {ENVIRONMENT.name} (the first time takes a few minutes)")
     pip = [str(python()), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-qq"]  # errors only
     code = call([*pip, "--editable", f"{ROOT}[{command.extra}]"])
     if code:
         say("the installation failed; pip's message stands above")
         return code
-    stamp(command.extra).write_text(wanted, encoding="utf-8")
+    stamp(command.extra).write_text(fingerprint(), encoding="utf-8")
     return 0
 
 
@@ -126,14 +131,24 @@ def say(line: str) -> None:
     print(f"vsanime: {line}", file=sys.stderr, flush=True)
 
 
-def _works(interpreter: Path) -> bool:
-    """Whether the interpreter starts, is new enough and has pip: a moved or half-made environment fails here."""
-    check = [str(interpreter), "-c", "import sys, pip; sys.exit(sys.version_info < (3, 12))"]
+def _works() -> bool:
+    """Whether the interpreter starts, is new enough and has pip: an environment that was never finished has not."""
+    return _output([str(python()), "-c", "import sys, pip; sys.exit(sys.version_info < (3, 12))"]) is not None
+
+
+def _stands_where_it_was_made() -> bool:
+    """Scripts name their interpreter by its full path: in an environment that was moved or copied they are wrong."""
+    said = _output([str(scripts() / "pip"), "--version"])
+    return said is not None and str(ENVIRONMENT) in said
+
+
+def _output(command: list[str]) -> str | None:
+    """What a program prints; None if it fails or cannot be started."""
     try:
-        done = subprocess.run(check, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     except OSError:
-        return False
-    return done.returncode == 0
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
 def _read(path: Path) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsanime.video.clips import guess_matrix
+
 Picture = NDArray[np.uint8]
 # BT.709's weights of red, green and blue in luma.
 LUMA = np.array([0.2126, 0.7152, 0.0722])
@@ -41,16 +43,15 @@ class Clip:
         return cls(node, node.width, node.height, node.num_frames)
 
     def describe(self) -> str:
-        """Size, format, frames and rate in a few words."""
-        rate = float(self.node.fps) if self.node.fps else 0.0
-        return f"{self.width}x{self.height} {self.node.format.name}, {self.frames} frames, {rate:.3f} fps"
+        """Size, format and frames in a few words."""
+        return f"{self.width}x{self.height} {self.node.format.name}, {self.frames} frames"
 
     def picture(self, number: int, width: int, height: int) -> Picture:
         """A frame as RGB, 8 bits, (height, width, 3), resized by a bicubic (Catmull-Rom) where the size differs."""
         frame = self.node[number]
         matrix = frame.get_frame(0).props.get("_Matrix", _UNSPECIFIED)
         if self.node.format.color_family == vs.YUV and matrix == _UNSPECIFIED:
-            frame = frame.std.SetFrameProps(_Matrix=vs.MATRIX_BT709 if height > 1080 else vs.MATRIX_ST170_M)
+            frame = frame.std.SetFrameProps(_Matrix=guess_matrix(self.width, self.height))
         shown = frame.resize.Bicubic(width, height, format=vs.RGB24, filter_param_a=0, filter_param_b=0.5)
         with shown.get_frame(0) as planes:
             return np.stack([np.asarray(planes[plane]) for plane in range(3)], axis=-1)

@@ -21,6 +21,8 @@ from vsanime.models.cards import find, variants
 
 # A file's digest is looked at before anything else, so rubbish under a pinned name will do.
 RUBBISH = b"rubbish"
+# The fixture below points this variable elsewhere in every test.
+REAL_WEIGHTS = os.environ.get("VSANIME_MODEL_PATH", "")
 
 
 def doubler() -> bytes:
@@ -103,16 +105,15 @@ def test_show_reads_a_file_by_path(models_folder: Path, capfd: pytest.CaptureFix
     ("name", "radius", "parameters"),
     [("C4F16", 7, "12,340"), ("C4F32_Chroma", 7, "47,714"), ("R8F64", 27, "926,148")],
 )
-def test_show_of_real_weights(name: str, radius: int, parameters: str, capfd: pytest.CaptureFixture[str]) -> None:
-    os.environ["VSANIME_MODEL_PATH"] = REAL_WEIGHTS
+def test_show_of_real_weights(
+    name: str, radius: int, parameters: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VSANIME_MODEL_PATH", REAL_WEIGHTS)
     assert main(["models", "show", name]) == 0
     shown = facts(capfd.readouterr().out)
     assert shown["receptive field"] == f"{radius} pixels each way"
     assert shown["parameters"] == parameters
     assert shown["sha256 of the file"] in find(name).sha256
-
-
-REAL_WEIGHTS = os.environ.get("VSANIME_MODEL_PATH", "")
 
 
 def test_fetch_of_a_model_that_is_there_downloads_nothing(

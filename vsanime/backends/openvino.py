@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,6 +167,8 @@ def has_matrix_units(device: str = "CPU") -> bool:
 
 @cache
 def _core() -> Any:
+    # Where this package is installed, importing OpenVINO reports the import to its makers. Filters open no sockets.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ImportError as error:

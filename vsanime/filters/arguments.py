@@ -79,7 +79,7 @@ def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: i
 
 
 def wanted_tile(
-    tiles: Tiles, tilesize: Tiles, overlap: Tiles, facts: NetFacts, frame: Pair, suggested: Pair
+    tiles: Tiles, tilesize: Tiles, overlap: Tiles, facts: NetFacts, extra: Pair, frame: Pair, suggested: Pair
 ) -> tuple[Pair, Pair]:
     """Size and overlap of the tiles.
 
@@ -88,6 +88,7 @@ def wanted_tile(
         tilesize: their size, overlap included.
         overlap: pixels on each side, or None for what the network sees.
         facts: the network's.
+        extra: pixels that are seen beyond the network's radius, by chroma upsampling, each way.
         frame: width and height of what is tiled.
         suggested: the backend's choice where the user has none.
 
@@ -103,7 +104,7 @@ def wanted_tile(
                 "the network depends on the whole frame at once, so tiles would change the picture; leave them out"
             )
         return frame, (0, 0)
-    margin = (facts.radius, facts.radius) if overlap is None else _pair("overlap", overlap, least=0)
+    margin = (facts.radius + extra[0], facts.radius + extra[1]) if overlap is None else _pair("overlap", overlap, least=0)
     if tiles is not None:
         count = _pair("tiles", tiles)
         return (_split(frame[0], count[0], margin[0]), _split(frame[1], count[1], margin[1])), margin

@@ -109,13 +109,15 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     precision = backend.precision_for(work)
     traits = backend.traits(precision)
     frame = (spec.width, spec.height)
+    subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
+    # A luma pixel on a tile's edge may lie between two chroma samples, one of them outside the tile.
+    whole_chroma = [(1 << s) - 1 if len(job.planes[0]) > 1 else 0 for s in subsampling]
+    extra = (whole_chroma[0], whole_chroma[1])
     tile, overlap = wanted_tile(
-        tiling.tiles, tiling.tilesize, tiling.overlap, facts, frame, backend.tile_for(work, precision)
+        tiling.tiles, tiling.tilesize, tiling.overlap, facts, extra, frame, backend.tile_for(work, precision)
     )
     # Origins on even pixels put every pixel at the same place of its block, whatever the tile.
-    grid = tuple(
-        max(facts.multiple, traits.block, 1 << s) for s in (spec.format.subsampling_w, spec.format.subsampling_h)
-    )
+    grid = tuple(max(facts.multiple, traits.block, 1 << s) for s in subsampling)
     plan = plan_tiles(frame, tile, overlap, (grid[0], grid[1]), facts.multiple)
     graph = job.graph(plan.width, plan.height, traits)
     lanes = min(backend.lanes_for(vs.core.num_threads), job.clip.num_frames)

@@ -25,13 +25,13 @@ class GraphWriter:
 
     def constant(self, name: str, value: np.ndarray) -> str:
         """Add an f32 initializer."""
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(value, np.float32, order="C"), name))
         return name
 
-    def node(self, op: str, inputs: list[str], output: str | None = None, **attributes: object) -> str:
+    def node(self, op: str, inputs: list[str], output: str | None = None, **attributes: int | list[int]) -> str:
         """Add one node with one output."""
         name = output or f"{op.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], **attributes))
+        self.nodes.append(helper.make_node(op, inputs, [name], None, None, None, None, **attributes))
         return name
 
     def conv(self, x: str, name: str, state: dict[str, torch.Tensor]) -> str:

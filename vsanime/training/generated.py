@@ -30,7 +30,7 @@ class Canvas:
     @property
     def side(self) -> int:
         """Width and height in samples."""
-        return self.luma.shape[0]
+        return int(self.luma.shape[0])
 
     def point(self, margin: float = 0.1) -> tuple[float, float]:
         """Pick a place, up to `margin` of the side outside the picture."""
@@ -126,10 +126,8 @@ def pen(canvas: Canvas) -> float:
 
 def spline(points: torch.Tensor, *, closed: bool) -> torch.Tensor:
     """Thread a Catmull-Rom spline through N, 2 points; returns the vertices of the curve, M, 2."""
-    if closed:
-        around = torch.cat([points[-1:], points, points[:2]])
-    else:
-        around = torch.cat([points[:1], points, points[-1:]])
+    before, after = (points[-1:], points[:2]) if closed else (points[:1], points[-1:])
+    around = torch.cat([before, points, after])
     t = torch.arange(CURVE_STEPS, dtype=torch.float32)[None, :, None] / CURVE_STEPS
     a, b, c, d = (around[i : len(around) - 3 + i, None, :] for i in range(4))
     curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
