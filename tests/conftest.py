@@ -9,8 +9,9 @@ import pytest
 
 
 def _shared(variable: str) -> Path | None:
-    folder = Path(os.environ.get(variable, ""))
-    return folder if os.environ.get(variable) and folder.is_dir() else None
+    """The first folder of the list that a variable holds, if it is there."""
+    folder = Path(os.environ.get(variable, "").split(os.pathsep)[0] or "nowhere")
+    return folder if folder.is_dir() else None
 
 
 def _missing(variable: str, what: str) -> None:
