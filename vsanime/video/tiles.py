@@ -121,6 +121,12 @@ class TileRunner:
 
     def __call__(self, sources: Sequence[Array], targets: Sequence[Array]) -> None:
         """Fills the target planes from the source planes, one source plane for each of the engine's inputs."""
+        if len(targets) == 1 and targets[0].shape == self._output.shape[2:] and targets[0].flags.c_contiguous:
+            # One tile as large as the frame, and rows without padding: the engine writes into the frame itself.
+            for buffer, plane in zip(self._inputs, sources, strict=True):
+                self._load(buffer[0, 0], plane, self._plan.rows[0], self._plan.columns[0])
+            self._run(self._inputs, targets[0][None, None])
+            return
         for row in self._plan.rows:
             for column in self._plan.columns:
                 for buffer, plane in zip(self._inputs, sources, strict=True):
