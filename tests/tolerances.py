@@ -19,6 +19,19 @@ ZIMG_FLOAT = 2e-5
 SITING_PIXELS = 0.01
 
 # bf16 inner layers with the linear path exact, on real pictures, against f32 on float output: what was measured per
-# model (docs/backends.md), less 3 dB and rounded, since rounding follows the order of sums of the CPU at hand.
-BF16_PSNR = {"C4F16": 64.0, "C4F32": 64.0, "R8F64": 60.0, "C4F32_Chroma": 60.0}
-BF16_BIAS = 2e-4
+# model (docs/backends.md), less 3 dB, since rounding follows the order of sums of the CPU at hand.
+BF16_PSNR = {"C4F16": 64.3, "C4F32": 60.8, "C4F32_DS": 63.1, "R8F64": 66.7, "C4F32_Chroma": 53.2}
+
+# Mean error: none to speak of in luma (0.00003 at most was measured), 0.0007 in chroma. Doubled for other CPUs.
+BF16_BIAS = {"luma": 1e-4, "chroma": 1.5e-3}
+
+# Share of integer codes that bf16 changes on the same pictures: what was measured, and a quarter more.
+BF16_CODES = {
+    ("C4F16", 8): 0.09,
+    ("C4F16", 10): 0.25,
+    ("C4F32", 8): 0.11,
+    ("C4F32", 10): 0.31,
+    ("R8F64", 8): 0.11,
+    ("R8F64", 10): 0.28,
+    ("C4F32_Chroma", 8): 0.18,
+}

@@ -64,7 +64,9 @@ def test_resampled_ramps_stay_in_place(location: int, slope: tuple[float, float]
     wanted = dict(zip(("width", "height"), size, strict=True)) if size else {}
     up = vsanime.artcnn(clip, MODEL, backend=F32, **wanted)
     assert props_of(up)["_ChromaLocation"] == location
-    assert ramp_error(planes_of(up)[1], (up.width, up.height), (width, height), location, slope) < tolerances.SITING_PIXELS
+    assert (
+        ramp_error(planes_of(up)[1], (up.width, up.height), (width, height), location, slope) < tolerances.SITING_PIXELS
+    )
 
 
 def ramp_error(
@@ -84,7 +86,9 @@ def ramp_error(
     return float(error / max(slope) * (size[0] / source[0] if slope[0] else size[1] / source[1]))
 
 
-def reconstructed(weights: Path, frames: list[np.ndarray], form: vs.VideoFormat, full: bool, location: int) -> np.ndarray:
+def reconstructed(
+    weights: Path, frames: list[np.ndarray], form: vs.VideoFormat, full: bool, location: int
+) -> np.ndarray:
     """Reference chroma at luma size, [2, h, w] around 0: zimg's bilinear in float, then the plain network."""
     single = vs.core.query_video_format(vs.YUV, vs.FLOAT, 32, form.subsampling_w, form.subsampling_h)
     values = [decode(p, form, full, chroma=i > 0).astype(np.float32) for i, p in enumerate(frames)]
@@ -117,7 +121,9 @@ def test_reconstruction_equals_the_reference(weights: Path, name: str, full: int
                 assert np.abs(found[plane].astype(float) - wanted.astype(float)).max() <= limit
             else:
                 share = tolerances.F32_CODES16_DIFFER if form.bits_per_sample == 16 else 0.001
-                assert_codes_match(found[plane], wanted, share + 2 / wanted.size, 3 if form.bits_per_sample == 16 else 1)
+                assert_codes_match(
+                    found[plane], wanted, share + 2 / wanted.size, 3 if form.bits_per_sample == 16 else 1
+                )
 
 
 @pytest.mark.weights
@@ -139,7 +145,7 @@ def test_reconstruction_before_doubling_is_resampled_in_place(weights: Path, loc
 
 @pytest.mark.weights
 @pytest.mark.parametrize("planes", [[1], [2], 1])
-def test_planes_left_out_of_reconstruction_are_resampled(weights: Path, planes: int | list[int]) -> None:
+def test_planes_left_out_of_reconstruction_are_resampled(planes: int | list[int]) -> None:
     clip = noise_clip("YUV420P8", 32, 24, _Matrix=1, _Range=0, _ChromaLocation=0)
     both, zimg = planes_of(vsanime.artcnn_chroma(clip)), planes_of(clip.resize.Spline36(format=vs.YUV444P8))
     found = planes_of(vsanime.artcnn_chroma(clip, planes=planes))

@@ -97,7 +97,7 @@ def test_odd_heights_where_the_format_allows_them(weights: Path, name: str) -> N
     check(planes_of(up)[0], expected, gray)
 
 
-def test_gray16_and_grays_agree_as_descale_workflows_expect(weights: Path) -> None:
+def test_gray16_and_grays_agree_as_descale_workflows_expect() -> None:
     """GRAY16 full range and GRAYS of the same picture give the same picture."""
     form16, form_s = format_of("GRAY16"), format_of("GRAYS")
     codes = noise(form16, 40, 30)
@@ -138,13 +138,13 @@ def test_whole_doublings_use_no_resampler(weights: Path) -> None:
     assert_codes_match(planes_of(up)[0], expected, 0.002)
 
 
-def test_width_alone_keeps_the_proportions(weights: Path) -> None:
+def test_width_alone_keeps_the_proportions() -> None:
     up = vsanime.artcnn(noise_clip("YUV420P8", 128, 72), "C4F16", width=192)
     assert (up.width, up.height) == (192, 108)
     assert "_SARNum" not in props_of(up)
 
 
-def test_a_stretched_output_changes_the_sample_aspect_ratio(weights: Path) -> None:
+def test_a_stretched_output_changes_the_sample_aspect_ratio() -> None:
     clip = noise_clip("YUV420P8", 72, 48, _SARNum=32, _SARDen=27)
     kept = props_of(vsanime.artcnn(clip, "C4F16"))
     assert (kept["_SARNum"], kept["_SARDen"]) == (32, 27)

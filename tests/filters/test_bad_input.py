@@ -58,7 +58,8 @@ ARGUMENTS = {
         lambda: vsanime.artcnn(yuv(), MODEL, backend=Backend.ONNXRuntime(precision="bf16")), ["artcnn:", "bf16", "f32"]
     ),
     "ort provider": (
-        lambda: vsanime.artcnn(yuv(), MODEL, backend=Backend.ONNXRuntime(provider="Abacus")), ["artcnn:", "Abacus", "CPU"]
+        lambda: vsanime.artcnn(yuv(), MODEL, backend=Backend.ONNXRuntime(provider="Abacus")),
+        ["artcnn:", "Abacus", "CPU"],
     ),
     "device": (
         lambda: vsanime.artcnn(yuv(), MODEL, backend=Backend.OpenVINO(device="ABACUS")), ["artcnn:", "ABACUS", "CPU"]
@@ -70,7 +71,9 @@ ARGUMENTS = {
         lambda: vsanime.artcnn(yuv(), MODEL, backend=Backend.OpenVINO(num_threads=0)), ["artcnn:", "num_threads=0"]
     ),
     "interlaced": (lambda: vsanime.artcnn(yuv(_FieldBased=2), MODEL), ["artcnn:", "_FieldBased=2", "SetFieldBased(0)"]),
-    "chroma of gray": (lambda: vsanime.artcnn(yuv("GRAY8"), MODEL, chroma="C4F32_Chroma"), ["artcnn:", "gray", "4:2:0"]),
+    "chroma of gray": (
+        lambda: vsanime.artcnn(yuv("GRAY8"), MODEL, chroma="C4F32_Chroma"), ["artcnn:", "gray", "4:2:0"]
+    ),
     "chroma of 444": (lambda: vsanime.artcnn_chroma(yuv("YUV444P8")), ["artcnn_chroma:", "4:4:4", "4:2:0"]),
     "chroma rgb": (lambda: vsanime.artcnn_chroma(vs.core.std.BlankClip(format=vs.RGB24)), ["artcnn_chroma:", "RGB24"]),
     "luma plane": (lambda: vsanime.artcnn_chroma(yuv(), planes=0), ["artcnn_chroma:", "planes=0", "1 and 2"]),

@@ -63,3 +63,8 @@ def test_properties_of_each_frame_stay_with_it() -> None:
     numbered = clip.std.FrameEval(lambda n: clip.std.SetFrameProps(number=n))
     up = vsanime.artcnn(numbered, MODEL, backend=vsanime.Backend.OpenVINO(num_streams=2))
     assert [props_of(up, n)["number"] for n in (3, 0, 4, 1, 2)] == [3, 0, 4, 1, 2]
+
+
+def test_untagged_sd_stays_sd_through_several_doublings() -> None:
+    clip = noise_clip("YUV420P8", 640, 8).std.RemoveFrameProps(["_Range", "_Matrix", "_ChromaLocation"])
+    assert props_of(vsanime.artcnn(clip, MODEL, width=2560, height=32))["_Matrix"] == 6

@@ -64,7 +64,9 @@ def test_depths_convert_as_the_standard_says(source: int, target: int, full: Ran
 @pytest.mark.parametrize("bits", [16, 32])
 def test_floats_pass_unchanged(bits: int) -> None:
     values = np.linspace(0, 1, 64).reshape(8, 8).astype(f"float{bits}")
-    assert np.array_equal(through(values, form(bits, SampleType.FLOAT), form(bits, SampleType.FLOAT), Range.FULL), values)
+    assert np.array_equal(
+        through(values, form(bits, SampleType.FLOAT), form(bits, SampleType.FLOAT), Range.FULL), values
+    )
 
 
 def test_codes_beyond_the_peak_are_clipped() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits, PlanesGraph
 
 type Array = NDArray[Any]
@@ -23,6 +25,7 @@ class Workload:
         radius: receptive-field radius, or None for nets that need the whole frame.
         features: channels of the widest layer.
         linear_path: whether the net has a linear path that can stay exact.
+        out_channels: planes that the net puts out: 1 for luma, 2 for chroma.
         output_bits: bits of an integer output sample, 16 or 32 for floats.
         output_float: whether the output is float.
     """
@@ -32,6 +35,7 @@ class Workload:
     radius: int | None
     features: int
     linear_path: bool
+    out_channels: int
     output_bits: int
     output_float: bool
 
@@ -87,6 +91,32 @@ class Backend(Protocol):
         Raises:
             VsanimeError: the runtime is missing or refuses the graph.
         """
+
+
+def lanes_wanted(num_streams: int | None, threads: int) -> int:
+    """The user's number of lanes, or one less than there are threads, at most 4.
+
+    Raises:
+        VsanimeError: less than 1.
+    """
+    if num_streams is None:
+        return max(1, min(threads - 1, 4))
+    if num_streams < 1:
+        raise VsanimeError(f"num_streams={num_streams}; 1 or more is needed")
+    return num_streams
+
+
+def inference_threads(num_threads: int | None, threads: int) -> int:
+    """The user's number of inference threads, or as many as the frame server has and the machine can run at once.
+
+    Raises:
+        VsanimeError: less than 1.
+    """
+    if num_threads is None:
+        return min(threads, os.cpu_count() or 1)
+    if num_threads < 1:
+        raise VsanimeError(f"num_threads={num_threads}; 1 or more is needed")
+    return num_threads
 
 
 # One layer's output may take this much memory; a 1080p frame in 96 channels of f32 just fits. Two to three layers

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vsanime.backends.base import Array, Workload, tile_within
+from vsanime.backends.base import Array, Workload, inference_threads, lanes_wanted, tile_within
 from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits, PlanesGraph
 
@@ -46,23 +45,17 @@ class ONNXRuntime:
 
     def lanes_for(self, threads: int) -> int:
         """See `Backend`."""
-        if self.num_streams is not None:
-            if self.num_streams < 1:
-                raise VsanimeError(f"num_streams={self.num_streams}; 1 or more is needed")
-            return self.num_streams
-        return max(1, min(threads - 1, 4))
+        return lanes_wanted(self.num_streams, threads)
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> ONNXRuntimeEngine:  # noqa: ARG002
         """See `Backend`."""
-        if self.num_threads is not None and self.num_threads < 1:
-            raise VsanimeError(f"num_threads={self.num_threads}; 1 or more is needed")
         runtime = _runtime()
         name = f"{self.provider}ExecutionProvider"
         if self.provider != "CPU":
             raise VsanimeError(f"provider={self.provider!r} is not supported by this version; 'CPU' is")
         options = runtime.SessionOptions()
         options.log_severity_level = 3
-        total = self.num_threads or min(threads, os.cpu_count() or 1)
+        total = inference_threads(self.num_threads, threads)
         options.intra_op_num_threads = max(1, total // lanes)
         # Idle threads must not spin: the decoder and the encoder need the cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

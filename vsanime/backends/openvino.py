@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from vsanime.backends.base import Array, Workload, tile_within
+from vsanime.backends.base import Array, Workload, inference_threads, lanes_wanted, tile_within
 from vsanime.errors import VsanimeError
 from vsanime.graphs.writer import EXACT
 from vsanime.spec import GraphTraits, PlanesGraph
@@ -22,6 +21,11 @@ from vsanime.spec import GraphTraits, PlanesGraph
 _STRIP_ROWS = 136
 _STRIP_FEATURES = 32
 
+# The deepest output of luma and of chroma nets where bf16, the linear path being exact, costs about half a code or less
+# (root mean square). See docs/backends.md.
+_COARSE_LUMA_BITS = 10
+_COARSE_CHROMA_BITS = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class OpenVINO:
@@ -30,8 +34,8 @@ class OpenVINO:
     Attributes:
         device: "CPU", or another device OpenVINO lists, such as "GPU" (see `vsanime info`).
         precision: "f32"; "bf16" for the inner layers, the linear path staying f32; "auto" for bf16 where the CPU
-            computes it natively, the network's linear path can be kept exact and the output has at most 12 bits,
-            f32 otherwise.
+            computes it natively, the network's linear path can be kept exact and the output has at most 10 bits
+            (luma) or 8 bits (chroma), f32 otherwise.
         num_streams: lanes that run side by side; None for one less than the frame server's threads, at most 4.
         num_threads: threads for inference, shared by the lanes; None for as many as the frame server has.
         exact_linear: keep the linear path in f32 under bf16. False is for comparisons: it is biased and barely faster.
@@ -49,7 +53,8 @@ class OpenVINO:
         if self.precision == "f32" or (self.precision == "bf16" and native):
             return self.precision
         if self.precision == "auto":
-            coarse = not work.output_float and work.output_bits <= 12
+            coarse_bits = _COARSE_LUMA_BITS if work.out_channels == 1 else _COARSE_CHROMA_BITS
+            coarse = not work.output_float and work.output_bits <= coarse_bits
             good = native and work.linear_path and coarse and self.device.startswith("CPU")
             return "bf16" if good else "f32"
         if self.precision == "bf16":
@@ -67,21 +72,15 @@ class OpenVINO:
 
     def lanes_for(self, threads: int) -> int:
         """See `Backend`."""
-        if self.num_streams is not None:
-            if self.num_streams < 1:
-                raise VsanimeError(f"num_streams={self.num_streams}; 1 or more is needed")
-            return self.num_streams
-        return max(1, min(threads - 1, 4))
+        return lanes_wanted(self.num_streams, threads)
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> OpenVINOEngine:
         """See `Backend`."""
-        if self.num_threads is not None and self.num_threads < 1:
-            raise VsanimeError(f"num_threads={self.num_threads}; 1 or more is needed")
         config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}
         if self.device.startswith("CPU"):
             config |= {
                 "NUM_STREAMS": lanes,
-                "INFERENCE_NUM_THREADS": self.num_threads or min(threads, os.cpu_count() or 1),
+                "INFERENCE_NUM_THREADS": inference_threads(self.num_threads, threads),
                 # The decoder before and the encoder after us run on the same cores: let the system place threads.
                 "ENABLE_CPU_PINNING": False,
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -46,6 +47,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--size", default="1920x1080", help="size of the source (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="timings of each case (%(default)s)")
     parser.add_argument("--frames", type=int, default=6, help="frames of a timing, after one that is not counted")
+    parser.add_argument("--keep-disturbed", action="store_true", help="keep runs disturbed by other programs")
     parser.add_argument("--peers", metavar="PYTHON", help="the Python of an environment with the peers")
     parser.set_defaults(func=run)
 
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             for number in range(args.rounds):
                 for case in cases:
                     print(f"{model} {precision}: round {number + 1} of {args.rounds}, {case.label}", file=sys.stderr)
-                    case.times.append(_undisturbed(case))
+                    case.times.append(_once(case) if args.keep_disturbed else _undisturbed(case))
             _report(f"{model}, {precision}, {args.size}", cases)
     return 0
 
@@ -147,8 +149,7 @@ def _once(case: Case) -> float:
 def _processor_times() -> tuple[float, float, float] | None:
     """Seconds used by all programs, by our children, and the clock; None where the system does not say."""
     try:
-        import os
-        import resource
+        import resource  # not on Windows
 
         ticks = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
     except (ImportError, OSError):
@@ -163,8 +164,6 @@ def _others(before: tuple[float, float, float] | None, after: tuple[float, float
     if before is None or after is None:
         return 0.0
     busy, own, clock = (b - a for a, b in zip(before, after, strict=True))
-    import os
-
     return (busy - own) / (clock * (os.cpu_count() or 1))
 
 

@@ -90,7 +90,7 @@ def time_filter(case: dict[str, Any]) -> float:
     start = time.perf_counter()
     for frame in result[1:].frames(close=True):
         frame.width  # noqa: B018 - the frame has been made
-    return 1000 * (time.perf_counter() - start) / case["frames"]
+    return 1000 * (time.perf_counter() - start) / int(case["frames"])
 
 
 def time_raw(case: dict[str, Any]) -> float:
@@ -110,7 +110,7 @@ def time_raw(case: dict[str, Any]) -> float:
     proto = load(case["model"]).proto
     facts = inspect(proto)
     size = (case["width"], case["height"])
-    work = Workload(*size, facts.radius, facts.features, facts.linear_path, output_bits=8, output_float=False)
+    work = Workload(*size, facts.radius, facts.features, facts.linear_path, 1, output_bits=8, output_float=False)
     radius = facts.radius or 0
     plan = plan_tiles(size, backend.tile_for(work, case["precision"]), (radius, radius), (2, 2))
     coding = luma_coding(PlaneFormat(Family.GRAY, SampleType.INTEGER, 8), Range.LIMITED)
@@ -129,10 +129,11 @@ def time_raw(case: dict[str, Any]) -> float:
             lane.run(inputs, output)
 
     one_lane(1)
+    each = -(-int(case["frames"]) // lanes)
     start = time.perf_counter()
     with ThreadPoolExecutor(lanes) as pool:
-        list(pool.map(one_lane, [-(-case["frames"] // lanes)] * lanes))
-    return 1000 * (time.perf_counter() - start) / (-(-case["frames"] // lanes) * lanes)
+        list(pool.map(one_lane, [each] * lanes))
+    return 1000 * (time.perf_counter() - start) / (each * lanes)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,9 @@ def wanted_tile(
                 "the network depends on the whole frame at once, so tiles would change the picture; leave them out"
             )
         return frame, (0, 0)
-    margin = (facts.radius + extra[0], facts.radius + extra[1]) if overlap is None else _pair("overlap", overlap, least=0)
+    margin = (
+        (facts.radius + extra[0], facts.radius + extra[1]) if overlap is None else _pair("overlap", overlap, least=0)
+    )
     if tiles is not None:
         count = _pair("tiles", tiles)
         return (_split(frame[0], count[0], margin[0]), _split(frame[1], count[1], margin[1])), margin

@@ -190,7 +190,8 @@ def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
         # Between passes nothing is to be lost: 16 bits, or single float where the source is float.
         final = exact and i == passes - 1
         target = gray if final else _wide(gray, spec.format)
-        clip = _double(work, clip, spec, target, backend)
+        # Said on the frames: a second pass must not guess anew what an untagged clip of twice the size means.
+        clip = _double(work, clip, spec, target, backend).std.SetFrameProps(**_meaning(spec))
         spec = replace(
             spec, format=target, width=spec.width * _SCALE, height=spec.height * _SCALE, chroma_location=None
         )
@@ -296,14 +297,17 @@ def _resampled(
 
 def _finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int]) -> vs.VideoNode:
     """The properties that say how the planes are meant, even where the source left them to defaults."""
-    props = {"_Range": int(spec.range), **aspect}
-    if spec.matrix is not None:
-        props["_Matrix"] = spec.matrix
+    props = {**_meaning(spec), **aspect}
     if spec.chroma_location is not None:
         props["_ChromaLocation"] = int(spec.chroma_location)
     else:
         clip = clip.std.RemoveFrameProps(["_ChromaLocation"])
     return clip.std.SetFrameProps(**props)
+
+
+def _meaning(spec: FrameSpec) -> dict[str, int]:
+    """Range and matrix as frame properties."""
+    return {"_Range": int(spec.range)} | ({} if spec.matrix is None else {"_Matrix": spec.matrix})
 
 
 def _sample_aspect(clip: vs.VideoNode, spec: FrameSpec, size: Pair) -> dict[str, int]:

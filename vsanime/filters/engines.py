@@ -103,6 +103,7 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
         radius=facts.radius,
         features=facts.features,
         linear_path=facts.linear_path,
+        out_channels=facts.out_channels,
         output_bits=job.final.bits,
         output_float=not job.final.is_integer,
     )

@@ -1,0 +1,187 @@
+"""bf16 with the linear path exact: what it costs per model on real pictures, and that the path really runs in f32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from tests import tolerances
+from tests.reference import psnr
+from vsanime.backends.base import Workload
+from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
+from vsanime.graphs.inspect import inspect
+from vsanime.graphs.planes import Coding, chroma_coding, chroma_graph, luma_coding, luma_graph
+from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
+
+import openvino  # isort: skip - after ours, which keeps its telemetry out
+
+FLOAT = Coding("float32", zero=0, span=1, bias=0, peak=None)
+NATIVE = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+needs_bf16 = pytest.mark.skipif(not NATIVE, reason="this CPU has no bf16 arithmetic")
+
+
+def coding(bits: int) -> Coding:
+    return luma_coding(PlaneFormat(Family.GRAY, SampleType.INTEGER, bits), Range.LIMITED)
+
+
+def picture(media: Path, size: int = 352) -> list[np.ndarray]:
+    """Painted, drawn and rendered art side by side: Y, Cb and Cr of 4:2:0 in [0, 1], chroma around 0.5."""
+    names = ["pictures/pepper_carrot/backgrounds", "pictures/renpy_thequestion", "pictures/morevna_cc0"]
+    parts = []
+    for name in names:
+        path = sorted(p for p in (media / name).iterdir() if p.suffix in (".png", ".jpg"))[0]
+        image = Image.open(path).convert("RGBA")
+        page = Image.new("RGBA", image.size, "white")
+        page.alpha_composite(image)
+        parts.append(np.asarray(page.convert("YCbCr").resize((size, size)), np.float32) / 255)
+    luma, *chroma = np.moveaxis(np.concatenate(parts, axis=1), 2, 0)
+    halves = [plane.reshape(size // 2, 2, -1, 2).mean((1, 3)) for plane in chroma]
+    return [luma, *halves]
+
+
+def execute(graph: PlanesGraph, precision: str, planes: Sequence[np.ndarray]) -> tuple[np.ndarray, OpenVINOEngine]:
+    engine = OpenVINO(precision=precision).compile(graph, precision, 1, 2)
+    output = np.zeros(graph.output.shape, graph.output.dtype)
+    inputs = zip(planes, graph.inputs, strict=False)
+    engine.new_lane().run([np.ascontiguousarray(p.reshape(t.shape)) for p, t in inputs], output)
+    return output, engine
+
+
+def results(
+    weights: Path, media: Path, model: str, bits: int | None, *, plain: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """What bf16, its linear path exact or all of it plain, and f32 make of the picture; float where `bits` is None."""
+    proto = onnx.load(weights / f"ArtCNN_{model}.onnx")
+    planes = picture(media)
+    luma = chroma = FLOAT
+    if bits is not None:
+        form = PlaneFormat(Family.YUV, SampleType.INTEGER, bits, 1, 1)
+        luma, chroma = luma_coding(form, Range.LIMITED), chroma_coding(form, Range.LIMITED)
+        planes = [encoded(planes[0], luma), encoded(planes[1], chroma), encoded(planes[2], chroma)]
+    found = []
+    for precision in ("bf16", "f32"):
+        traits = GraphTraits(quantize_first=True, block=2, exact_linear=precision == "bf16" and not plain)
+        height, width = planes[0].shape
+        if model.endswith("Chroma"):
+            graph = chroma_graph(
+                proto, inspect(proto), luma, chroma, chroma, width, height, (1, 1), ChromaLocation.CENTER, traits
+            )
+        else:
+            graph = luma_graph(proto, inspect(proto), luma, luma, width, height, traits)
+        found.append(execute(graph, precision, planes)[0])
+    return found[0], found[1]
+
+
+def encoded(values: np.ndarray, as_: Coding) -> np.ndarray:
+    return np.round((values - as_.bias) * as_.span + as_.zero).astype(as_.dtype)
+
+
+def bias(found: np.ndarray, expected: np.ndarray) -> float:
+    """Of the plane that is off most."""
+    return float(np.abs(np.mean(found.astype(np.float64) - expected, axis=(0, 2, 3))).max())
+
+
+@needs_bf16
+@pytest.mark.weights
+@pytest.mark.media
+@pytest.mark.parametrize("model", tolerances.BF16_PSNR)
+def test_bf16_stays_within_its_bounds(weights: Path, media: Path, model: str) -> None:
+    low, high = results(weights, media, model, None)
+    assert psnr(low, high) >= tolerances.BF16_PSNR[model]
+    assert bias(low, high) <= tolerances.BF16_BIAS["chroma" if low.shape[1] == 2 else "luma"]
+
+
+@needs_bf16
+@pytest.mark.weights
+@pytest.mark.media
+@pytest.mark.parametrize(("model", "bits"), tolerances.BF16_CODES)
+def test_codes_that_bf16_changes(weights: Path, media: Path, model: str, bits: int) -> None:
+    low, high = results(weights, media, model, bits)
+    assert 0 < np.mean(low != high) <= tolerances.BF16_CODES[model, bits]
+
+
+@needs_bf16
+@pytest.mark.weights
+@pytest.mark.media
+def test_the_split_is_what_keeps_bf16_close(weights: Path, media: Path) -> None:
+    """Measured: 5 dB, and a bias of 0.0005 that is gone."""
+    split, exact = results(weights, media, "C4F32", None)
+    plain, _ = results(weights, media, "C4F32", None, plain=True)
+    assert psnr(split, exact) > psnr(plain, exact) + 3
+    assert bias(split, exact) < bias(plain, exact) / 4
+
+
+@needs_bf16
+@pytest.mark.weights
+@pytest.mark.parametrize("bits", [8, 10, 16])
+def test_the_executed_graph_keeps_the_linear_path_in_f32(weights: Path, bits: int) -> None:
+    """What OpenVINO says it runs: the linear convolution in f32, the last one handing f32 to the rounding."""
+    proto = onnx.load(weights / "ArtCNN_C4F16.onnx")
+    graph = luma_graph(proto, inspect(proto), coding(bits), coding(bits), 64, 48, OpenVINO().traits("bf16"))
+    plane = np.zeros((48, 64), np.uint8 if bits == 8 else np.uint16)
+    _, engine = execute(graph, "bf16", [plane])
+    convolutions = {}
+    for node in engine.model.get_runtime_model().get_ordered_ops():
+        info = {k: v.astype(str) for k, v in node.get_rt_info().items()}
+        if info["layerType"] == "Convolution":
+            convolutions[info["originalLayersNames"]] = (info["runtimePrecision"], info["outputPrecisions"])
+    linear = [v for k, v in convolutions.items() if "exact/linear" in k]
+    rest = [v for k, v in convolutions.items() if k.startswith("rest")]
+    inner = [v for k, v in convolutions.items() if not any(n in k for n in ("exact/", "rest"))]
+    assert linear == [("f32", "f32")]
+    assert rest == [("bf16", "f32")]
+    assert inner
+    assert all(v == ("bf16", "bf16") for v in inner)
+
+
+def workload(**changes: object) -> Workload:
+    values: dict[str, object] = {
+        "width": 1920, "height": 1080, "radius": 7, "features": 32, "linear_path": True, "out_channels": 1,
+        "output_bits": 8, "output_float": False,
+    }  # fmt: skip
+    return Workload(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@needs_bf16
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "bf16"),
+        ({"output_bits": 10}, "bf16"),
+        ({"output_bits": 12}, "f32"),
+        ({"output_bits": 16}, "f32"),
+        ({"out_channels": 2}, "bf16"),
+        ({"out_channels": 2, "output_bits": 10}, "f32"),
+        ({"output_bits": 32, "output_float": True}, "f32"),
+        ({"linear_path": False}, "f32"),
+    ],
+)
+def test_auto_follows_its_rule(changes: dict[str, object], expected: str) -> None:
+    assert OpenVINO().precision_for(workload(**changes)) == expected
+
+
+def test_f32_is_f32_whatever_the_cpu() -> None:
+    assert OpenVINO(precision="f32").precision_for(workload()) == "f32"
+
+
+@pytest.mark.parametrize("features", [16, 96])
+@pytest.mark.parametrize("size", [(1, 1), (1920, 1080), (3840, 2160), (7680, 4320)])
+def test_tiles_fit_the_frame_and_the_memory(features: int, size: tuple[int, int]) -> None:
+    work = workload(width=size[0], height=size[1], features=features, radius=51)
+    width, height = OpenVINO(precision="f32").tile_for(work, "f32")
+    assert 1 <= width <= size[0]
+    assert 1 <= height <= size[1]
+    assert width * height * features * 4 <= 768 << 20
+
+
+def test_chroma_values_are_centred_at_one_half() -> None:
+    form = PlaneFormat(Family.YUV, SampleType.INTEGER, 10, 1, 1)
+    limited, full = chroma_coding(form, Range.LIMITED), chroma_coding(form, Range.FULL)
+    assert (limited.zero, limited.span, limited.bias) == (512, 896, 0.5)
+    assert (full.zero, full.span, full.bias) == (512, 1023, 0.5)
