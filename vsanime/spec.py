@@ -129,11 +129,12 @@ class PlanesGraph:
     Attributes:
         onnx: the serialized model; nodes whose names start with `exact/` are to stay in f32.
         inputs: one tensor a plane, the plane as it lies in the frame.
-        output: the output planes, stacked on the channel axis; up to one block larger than the tile, to be cropped.
+        outputs: the output planes in order, one or more a tensor, stacked on the channel axis; up to one block larger
+            than the tile, to be cropped.
         linear_split: whether the linear path was found and split off.
     """
 
     onnx: bytes
     inputs: tuple[TensorSpec, ...]
-    output: TensorSpec
+    outputs: tuple[TensorSpec, ...]
     linear_split: bool

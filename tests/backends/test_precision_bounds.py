@@ -14,8 +14,9 @@ from tests import tolerances
 from tests.reference import psnr
 from vsanime.backends.base import Workload
 from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
+from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import Coding, chroma_coding, chroma_graph, luma_coding, luma_graph
+from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 
 import openvino  # isort: skip - after ours, which keeps its telemetry out
@@ -47,9 +48,10 @@ def picture(media: Path, size: int = 352) -> list[np.ndarray]:
 
 def execute(graph: PlanesGraph, precision: str, planes: Sequence[np.ndarray]) -> tuple[np.ndarray, OpenVINOEngine]:
     engine = OpenVINO(precision=precision).compile(graph, precision, 1, 2)
-    output = np.zeros(graph.output.shape, graph.output.dtype)
+    (spec,) = graph.outputs
+    output = np.zeros(spec.shape, spec.dtype)
     inputs = zip(planes, graph.inputs, strict=False)
-    engine.new_lane().run([np.ascontiguousarray(p.reshape(t.shape)) for p, t in inputs], output)
+    engine.new_lane().run([np.ascontiguousarray(p.reshape(t.shape)) for p, t in inputs], [output])
     return output, engine
 
 

@@ -12,8 +12,9 @@ from onnx import helper
 from tests.networks import layers
 from tests.reference import run_plain
 from vsanime.errors import VsanimeError
+from vsanime.graphs.codes import chroma_coding, luma_coding
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import chroma_coding, chroma_graph, luma_coding, luma_graph
+from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, Range, SampleType
 
 IDENTITY = layers(helper.make_node("Relu", ["input"], ["output"]), channels=(1, 1))

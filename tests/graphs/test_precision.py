@@ -11,8 +11,9 @@ import pytest
 from tests.networks import artcnn_like
 from tests.reference import run_plain
 from tests.tolerances import F32_REORDERED
+from vsanime.graphs.codes import Coding
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import Coding, luma_graph
+from vsanime.graphs.planes import luma_graph
 from vsanime.spec import GraphTraits, PlanesGraph
 
 FLOAT = Coding("float32", zero=0, span=1, bias=0, peak=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -52,8 +54,8 @@ def test_tiles_are_put_together_as_they_were_cut(tile: tuple[int, int], multiple
     half = frame[::2, ::2].copy()
     plan = plan_tiles((40, 30), tile, (1, 1), (max(2, multiple),) * 2, multiple)
 
-    def repeat(inputs: tuple[np.ndarray, ...], output: np.ndarray) -> None:
-        luma, chroma = inputs
+    def repeat(inputs: tuple[np.ndarray, ...], outputs: Sequence[np.ndarray]) -> None:
+        (luma, chroma), (output,) = inputs, outputs
         output[0, 0] = luma[0, 0].repeat(2, 0).repeat(2, 1)
         output[0, 1] = chroma[0, 0].repeat(4, 0).repeat(4, 1)
 
@@ -65,7 +67,7 @@ def test_tiles_are_put_together_as_they_were_cut(tile: tuple[int, int], multiple
     targets = [np.zeros((60, 80), np.uint8) for _ in range(2)]
     if plan.height % 2 or plan.width % 2:
         pytest.fail("tiles of a subsampled frame are even")
-    TileRunner(repeat, plan, specs, out, 2)([frame, half], targets)
+    TileRunner(repeat, plan, specs, [out], 2, [(0, 0)] * 2)([frame, half], targets)
     assert np.array_equal(targets[0], frame.repeat(2, 0).repeat(2, 1))
     assert np.array_equal(targets[1], half.repeat(4, 0).repeat(4, 1))
 
@@ -75,12 +77,33 @@ def test_one_tile_writes_into_the_frame_itself() -> None:
     target = np.zeros((8, 12), np.uint8)
     seen = []
 
-    def run(inputs: tuple[np.ndarray, ...], output: np.ndarray) -> None:
+    def run(inputs: tuple[np.ndarray, ...], outputs: Sequence[np.ndarray]) -> None:
+        (output,) = outputs
         seen.append(output)
         output[0, 0] = inputs[0][0, 0].repeat(2, 0).repeat(2, 1)
 
     plan = plan_tiles((6, 4), (6, 4), (7, 7), (2, 2))
     specs = TensorSpec("y", "uint8", (1, 1, 4, 6)), TensorSpec("o", "uint8", (1, 1, 8, 12))
-    TileRunner(run, plan, [specs[0]], specs[1], 2)([frame], [target])
+    TileRunner(run, plan, [specs[0]], [specs[1]], 2, [(0, 0)])([frame], [target])
     assert np.shares_memory(seen[0], target)
     assert np.array_equal(target, frame.repeat(2, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize("tile", [(16, 14), (20, 18), (40, 30)])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_subsampled_planes_are_put_together_too(tile: tuple[int, int], scale: int) -> None:
+    rng = np.random.default_rng(0)
+    planes = [rng.integers(0, 255, s, np.uint8) for s in ((30, 40), (15, 20), (15, 20))]
+    plan = plan_tiles((40, 30), tile, (4, 4), (2, 2))
+
+    def repeat(inputs: tuple[np.ndarray, ...], outputs: Sequence[np.ndarray]) -> None:
+        for source, target in zip(inputs, outputs, strict=True):
+            target[0, 0] = source[0, 0].repeat(scale, 0).repeat(scale, 1)
+
+    sizes = [(plan.height >> s, plan.width >> s) for s in (0, 1, 1)]
+    inputs = [TensorSpec("p", "uint8", (1, 1, h, w)) for h, w in sizes]
+    outputs = [TensorSpec("p", "uint8", (1, 1, h * scale, w * scale)) for h, w in sizes]
+    targets = [np.zeros((h * scale, w * scale), np.uint8) for h, w in (p.shape for p in planes)]
+    TileRunner(repeat, plan, inputs, outputs, scale, [(0, 0), (1, 1), (1, 1)])(planes, targets)
+    for plane, target in zip(planes, targets, strict=True):
+        assert np.array_equal(target, plane.repeat(scale, 0).repeat(scale, 1))

@@ -43,8 +43,8 @@ class Workload:
 class Lane(Protocol):
     """One place where frames run one after another; two lanes run side by side."""
 
-    def run(self, inputs: Sequence[Array], output: Array) -> None:
-        """Runs the engine on `inputs` and writes the result into `output`.
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Runs the engine on `inputs` and writes the results into `outputs`.
 
         The arrays are C-contiguous, of the graph's shapes and types. Passing the same arrays again costs nothing.
         """

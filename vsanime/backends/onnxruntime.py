@@ -95,9 +95,9 @@ class ONNXRuntimeLane:
         self._bound: tuple[int, ...] = ()
         self._arrays: tuple[Array, ...] = ()
 
-    def run(self, inputs: Sequence[Array], output: Array) -> None:
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See `Lane`."""
-        arrays = (*inputs, output)
+        arrays = (*inputs, *outputs)
         if self._bound != tuple(map(id, arrays)):
             self._bind(arrays)
         try:
@@ -108,11 +108,11 @@ class ONNXRuntimeLane:
     def _bind(self, arrays: tuple[Array, ...]) -> None:
         self._binding.clear_binding_inputs()
         self._binding.clear_binding_outputs()
-        *inputs, output = arrays
-        for spec, array in zip(self._graph.inputs, inputs, strict=True):
+        count = len(self._graph.inputs)
+        for spec, array in zip(self._graph.inputs, arrays[:count], strict=True):
             self._binding.bind_input(spec.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-        name = self._graph.output.name
-        self._binding.bind_output(name, "cpu", 0, output.dtype.type, output.shape, output.ctypes.data)
+        for spec, array in zip(self._graph.outputs, arrays[count:], strict=True):
+            self._binding.bind_output(spec.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
         self._arrays, self._bound = arrays, tuple(map(id, arrays))
 
 

@@ -87,7 +87,7 @@ class OpenVINO:
         core = _core()
         try:
             model = _read_exact(core, graph.onnx) if precision != "f32" else core.read_model(graph.onnx, b"")
-            return OpenVINOEngine(core.compile_model(model, self.device, config), lanes)
+            return OpenVINOEngine(core.compile_model(model, self.device, config), lanes, len(graph.inputs))
         except RuntimeError as error:
             raise VsanimeError(f"OpenVINO could not compile the network: {_last_line(error)}") from error
 
@@ -95,9 +95,10 @@ class OpenVINO:
 class OpenVINOEngine:
     """A model compiled for one tile size."""
 
-    def __init__(self, model: Any, lanes: int) -> None:
+    def __init__(self, model: Any, lanes: int, inputs: int) -> None:
         self.model = model
         self._lanes = lanes
+        self._inputs = inputs
 
     def lanes(self) -> int:
         """See `Engine`."""
@@ -105,20 +106,21 @@ class OpenVINOEngine:
 
     def new_lane(self) -> OpenVINOLane:
         """See `Engine`."""
-        return OpenVINOLane(self.model.create_infer_request())
+        return OpenVINOLane(self.model.create_infer_request(), self._inputs)
 
 
 class OpenVINOLane:
     """One inference request, bound to its caller's arrays."""
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, inputs: int) -> None:
         self._request = request
+        self._inputs = inputs
         self._bound: tuple[int, ...] = ()
         self._arrays: tuple[Array, ...] = ()
 
-    def run(self, inputs: Sequence[Array], output: Array) -> None:
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See `Lane`."""
-        arrays = (*inputs, output)
+        arrays = (*inputs, *outputs)
         if self._bound != tuple(map(id, arrays)):
             self._bind(arrays)
         try:
@@ -129,10 +131,11 @@ class OpenVINOLane:
     def _bind(self, arrays: tuple[Array, ...]) -> None:
         import openvino
 
-        *inputs, output = (openvino.Tensor(a, shared_memory=True) for a in arrays)
-        for index, tensor in enumerate(inputs):
+        tensors = [openvino.Tensor(a, shared_memory=True) for a in arrays]
+        for index, tensor in enumerate(tensors[: self._inputs]):
             self._request.set_input_tensor(index, tensor)
-        self._request.set_output_tensor(0, output)
+        for index, tensor in enumerate(tensors[self._inputs :]):
+            self._request.set_output_tensor(index, tensor)
         self._arrays, self._bound = arrays, tuple(map(id, arrays))
 
 

@@ -100,8 +100,9 @@ def time_raw(case: dict[str, Any]) -> float:
 
     from vsanime import Backend
     from vsanime.backends.base import Workload
+    from vsanime.graphs.codes import luma_coding
     from vsanime.graphs.inspect import inspect
-    from vsanime.graphs.planes import luma_coding, luma_graph
+    from vsanime.graphs.planes import luma_graph
     from vsanime.models.store import load
     from vsanime.spec import Family, PlaneFormat, Range, SampleType
     from vsanime.video.tiles import plan_tiles
@@ -124,9 +125,9 @@ def time_raw(case: dict[str, Any]) -> float:
         lane = engine.new_lane()
         rng = np.random.default_rng(0)
         inputs = [rng.integers(16, 236, t.shape, t.dtype) for t in graph.inputs]
-        output = np.zeros(graph.output.shape, graph.output.dtype)
+        outputs = [np.zeros(t.shape, t.dtype) for t in graph.outputs]
         for _ in range(frames * tiles):
-            lane.run(inputs, output)
+            lane.run(inputs, outputs)
 
     one_lane(1)
     each = -(-int(case["frames"]) // lanes)

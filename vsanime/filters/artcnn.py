@@ -14,7 +14,8 @@ from vsanime.filters.arguments import Pair, Planes, Tiles, wanted_format, wanted
 from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
-from vsanime.graphs.planes import chroma_coding, chroma_graph, luma_coding, luma_graph
+from vsanime.graphs.codes import chroma_coding, luma_coding
+from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.video.clips import frame_spec, video_format
 
@@ -267,7 +268,10 @@ def _run_chroma(
         )
         return chroma_graph(network.model.proto, network.facts, *codings, width, height, subsampling, siting, traits)
 
-    return run(Job("artcnn_chroma", clip, spec, network, form, final, ([0, 1, 2], [1, 2]), graph), backend, tiling)
+    # A luma pixel on a tile's edge may lie between two chroma samples, one of them outside the tile.
+    reach = ((1 << subsampling[0]) - 1, (1 << subsampling[1]) - 1)
+    job = Job("artcnn_chroma", clip, spec, network, form, final, ([0, 1, 2], [1, 2]), graph, reach)
+    return run(job, backend, tiling)
 
 
 def _grid(spec: FrameSpec) -> ChromaGrid:

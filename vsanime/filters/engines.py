@@ -10,7 +10,7 @@ import vapoursynth as vs
 from vsanime.backends import Backend, BackendProtocol
 from vsanime.backends.base import Workload
 from vsanime.errors import VsanimeError
-from vsanime.filters.arguments import Tiles, wanted_tile
+from vsanime.filters.arguments import Pair, Tiles, wanted_tile
 from vsanime.graphs.inspect import NetFacts, inspect
 from vsanime.models.store import Model, load
 from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
@@ -75,6 +75,7 @@ class Job:
         final: format that the filter's output ends in, which is what precision has to do justice to.
         planes: which planes of source and new frames the engine reads and makes.
         graph: builds the graph for a tile size and a backend's wishes.
+        reach: source pixels, each way, that the graph sees beyond what the network does.
     """
 
     filter: str
@@ -85,6 +86,7 @@ class Job:
     final: PlaneFormat
     planes: tuple[Sequence[int], Sequence[int]]
     graph: Callable[[int, int, GraphTraits], PlanesGraph]
+    reach: Pair = (0, 0)
 
 
 def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNode:
@@ -111,12 +113,14 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     traits = backend.traits(precision)
     frame = (spec.width, spec.height)
     subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
-    # A luma pixel on a tile's edge may lie between two chroma samples, one of them outside the tile.
-    whole_chroma = [(1 << s) - 1 if len(job.planes[0]) > 1 else 0 for s in subsampling]
-    extra = (whole_chroma[0], whole_chroma[1])
+    made = (job.form.subsampling_w, job.form.subsampling_h)
+    shrink = [made if plane else (0, 0) for plane in job.planes[1]]
     tile, overlap = wanted_tile(
-        tiling.tiles, tiling.tilesize, tiling.overlap, facts, extra, frame, backend.tile_for(work, precision)
+        tiling.tiles, tiling.tilesize, tiling.overlap, facts, job.reach, frame, backend.tile_for(work, precision)
     )
+    # What is kept of a tile has to begin and end with whole chroma samples.
+    steps = [max(1 << s[axis] for s in shrink) for axis in (0, 1)]
+    overlap = (-(-overlap[0] // steps[0]) * steps[0], -(-overlap[1] // steps[1]) * steps[1])
     # Origins on even pixels put every pixel at the same place of its block, whatever the tile.
     grid = tuple(max(facts.multiple, traits.block, 1 << s) for s in subsampling)
     plan = plan_tiles(frame, tile, overlap, (grid[0], grid[1]), facts.multiple)
@@ -124,7 +128,9 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     lanes = min(backend.lanes_for(vs.core.num_threads), job.clip.num_frames)
     _warn_if_crowded(job.filter, lanes)
     engine = backend.compile(graph, precision, lanes, vs.core.num_threads)
-    works = [TileRunner(engine.new_lane().run, plan, graph.inputs, graph.output, facts.scale) for _ in range(lanes)]
+    works = [
+        TileRunner(engine.new_lane().run, plan, graph.inputs, graph.outputs, facts.scale, shrink) for _ in range(lanes)
+    ]
     return run_lanes(
         job.filter,
         job.clip,

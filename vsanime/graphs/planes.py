@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
+from vsanime.graphs.codes import Coding, decode, encode
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.network import Network, SameConv, needed, read_network, read_same_conv, read_tail
 from vsanime.graphs.precision import LinearPath, find_linear_path
-from vsanime.graphs.siting import upsample_weights
-from vsanime.graphs.writer import TYPES, GraphWriter
-from vsanime.spec import ChromaLocation, GraphTraits, PlaneFormat, PlanesGraph, Range, TensorSpec
+from vsanime.graphs.resample import up_taps, upsample
+from vsanime.graphs.writer import GraphWriter
+from vsanime.spec import ChromaLocation, GraphTraits, PlanesGraph, TensorSpec
 
 type Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Coding:
-    """How the samples of a plane stand for values: value = (code - zero) / span + bias.
-
-    Attributes:
-        dtype: NumPy name of a sample's type.
-        zero: the code that stands for `bias`.
-        span: codes from there to `bias` + 1.
-        bias: 0 for luma; 0.5 for chroma, which the networks know as Cb + 0.5 and Cr + 0.5.
-        peak: largest code; None for floats.
-    """
-
-    dtype: str
-    zero: float
-    span: float
-    bias: float
-    peak: float | None
-
-
-def luma_coding(form: PlaneFormat, full: Range) -> Coding:
-    """Luma (or gray): [0, 1] between black and white."""
-    if not form.is_integer:
-        return Coding(form.dtype, zero=0, span=1, bias=0, peak=None)
-    peak = float((1 << form.bits) - 1)
-    if full is Range.FULL:
-        return Coding(form.dtype, zero=0, span=peak, bias=0, peak=peak)
-    step = 1 << (form.bits - 8)
-    return Coding(form.dtype, zero=16.0 * step, span=219.0 * step, bias=0, peak=peak)
-
-
-def chroma_coding(form: PlaneFormat, full: Range) -> Coding:
-    """Chroma: [-0.5, 0.5] moved to [0, 1]."""
-    if not form.is_integer:
-        return Coding(form.dtype, zero=0, span=1, bias=0.5, peak=None)
-    peak = float((1 << form.bits) - 1)
-    span = peak if full is Range.FULL else 224.0 * (1 << (form.bits - 8))
-    return Coding(form.dtype, zero=float(1 << (form.bits - 1)), span=span, bias=0.5, peak=peak)
 
 
 def luma_graph(
@@ -79,10 +39,10 @@ def luma_graph(
         height: its height.
         traits: what the backend wants.
     """
-    net = _checked(proto, channels=1)
+    net = checked_network(proto, channels=1)
     writer = GraphWriter()
     plane = writer.input("luma", source.dtype, [1, 1, height, width])
-    picture = _decode(writer, plane, source)
+    picture = decode(writer, plane, source)
     inputs = (TensorSpec("luma", source.dtype, (1, 1, height, width)),)
     return _finish(writer, net, facts, inputs, picture, target, traits)
 
@@ -115,7 +75,7 @@ def chroma_graph(
         siting: where chroma samples sit.
         traits: what the backend wants.
     """
-    net = _checked(proto, channels=3)
+    net = checked_network(proto, channels=3)
     writer = GraphWriter()
     w, h = width >> subsampling[0], height >> subsampling[1]
     inputs = (
@@ -124,70 +84,24 @@ def chroma_graph(
         TensorSpec("cr", chroma.dtype, (1, 1, h, w)),
     )
     planes = [writer.input(t.name, t.dtype, list(t.shape)) for t in inputs]
-    values = [_decode(writer, planes[0], luma)]
+    values = [decode(writer, planes[0], luma)]
+    taps = up_taps(subsampling, siting, smooth=False)
     for plane in planes[1:]:
-        small = _decode(writer, plane, chroma)
-        values.append(_upsample(writer, small, (w, h), subsampling, siting))
+        values.append(upsample(writer, decode(writer, plane, chroma), 1, (w, h), taps))
     picture = writer.node("Concat", values, name="picture", exact=True, axis=1)
     return _finish(writer, net, facts, inputs, picture, target, traits)
 
 
-def _checked(proto: onnx.ModelProto, channels: int) -> Network:
+def checked_network(proto: onnx.ModelProto, channels: int) -> Network:
+    """A network taken apart.
+
+    Raises:
+        VsanimeError: it takes another number of channels.
+    """
     net = read_network(proto)
     if net.in_channels != channels:
         raise VsanimeError(f"the network takes {net.in_channels} channels; {channels} are needed here")
     return net
-
-
-def _decode(writer: GraphWriter, plane: str, coding: Coding) -> str:
-    """Codes to values. Multiplication first: a subtraction would be rewritten by the runtime and lose its mark."""
-    value = plane
-    if coding.dtype != "float32":
-        value = writer.node("Cast", [value], name="decode", exact=True, to=TYPES["float32"])
-    if coding.span != 1:
-        value = writer.node("Mul", [value, writer.constant(1 / coding.span)], name="decode", exact=True)
-    offset = coding.bias - coding.zero / coding.span
-    if offset:
-        value = writer.node("Add", [value, writer.constant(offset)], name="decode", exact=True)
-    return value
-
-
-def _encode(writer: GraphWriter, value: str, coding: Coding) -> str:
-    """Values to codes, rounded half up.
-
-    Adding a half and truncating, not Floor or Round: on a low-precision convolution those make OpenVINO store the
-    values to be rounded in bf16, and more than half of the codes come out wrong.
-    """
-    rounding = 0.0 if coding.peak is None else 0.5
-    offset = coding.zero - coding.bias * coding.span + rounding
-    if coding.span != 1:
-        value = writer.node("Mul", [value, writer.constant(coding.span)], name="encode", exact=True)
-    if offset:
-        value = writer.node("Add", [value, writer.constant(offset)], name="encode", exact=True)
-    if coding.peak is not None:
-        bounds = [writer.constant(0.0), writer.constant(coding.peak)]
-        value = writer.node("Clip", [value, *bounds], name="encode", exact=True)
-    if coding.dtype != "float32":
-        value = writer.node("Cast", [value], name="encode", exact=True, to=TYPES[coding.dtype])
-    return value
-
-
-def _upsample(
-    writer: GraphWriter, plane: str, size: tuple[int, int], subsampling: tuple[int, int], siting: ChromaLocation
-) -> str:
-    """Bilinear upsampling of one chroma plane to the luma grid; beyond the edges the outermost samples repeat."""
-    (w, h), (fx, fy) = size, (1 << subsampling[0], 1 << subsampling[1])
-    kernel = upsample_weights(subsampling, siting)
-    pads = writer.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1]), integers=True)
-    padded = writer.node("Pad", [plane, pads], name="upsample", exact=True, mode="edge")
-    phases = writer.node(
-        "Conv", [padded, writer.constant(kernel)], name="upsample", exact=True, kernel_shape=[3, 3], pads=[0] * 4
-    )
-    grid = writer.constant(np.array([1, fy, fx, h, w]), integers=True)
-    split = writer.node("Reshape", [phases, grid], name="upsample", exact=True)
-    mixed = writer.node("Transpose", [split], name="upsample", exact=True, perm=[0, 3, 1, 4, 2])
-    full = writer.constant(np.array([1, 1, h * fy, w * fx]), integers=True)
-    return writer.node("Reshape", [mixed, full], name="upsample", exact=True)
 
 
 def _finish(
@@ -204,24 +118,24 @@ def _finish(
     tail = read_tail(net)
     conv = read_same_conv(net, tail.conv) if tail is not None else None
     if tail is None or conv is None:
-        codes = _encode(writer, _copy_body(writer, net, net.output, picture), target)
+        codes = encode(writer, copy_body(writer, net, net.output, picture), target)
         shape = (1, facts.out_channels, height * facts.scale, width * facts.scale)
         return _output(writer, codes, inputs, shape, target, split=False)
     blocks = Blocks(planes=facts.out_channels, scale=tail.scale, mode=tail.mode, side=traits.block)
     path = find_linear_path(net, tail) if traits.exact_linear else None
     if path is not None:
-        _copy_body(writer, net, path.inner, picture)
+        copy_body(writer, net, path.inner, picture)
         value = _split_end(writer, path, blocks, picture, (width, height))
     else:
-        body = _copy_body(writer, net, tail.conv.input[0], picture)
+        body = copy_body(writer, net, tail.conv.input[0], picture)
         value = _block_conv(writer, body, conv, blocks, (width, height), name="last")
     if tail.low is not None or tail.high is not None:
         bounds = [writer.constant(bound) if bound is not None else "" for bound in (tail.low, tail.high)]
         value = writer.node("Clip", [value, *bounds], name="clip", exact=True)
     if traits.quantize_first:
-        value = _shuffle(writer, _encode(writer, value, target), blocks)
+        value = _shuffle(writer, encode(writer, value, target), blocks)
     else:
-        value = _encode(writer, _shuffle(writer, value, blocks), target)
+        value = encode(writer, _shuffle(writer, value, blocks), target)
     shape = (1, blocks.planes, blocks.count(height) * blocks.shuffle, blocks.count(width) * blocks.shuffle)
     return _output(writer, value, inputs, shape, target, split=path is not None)
 
@@ -239,12 +153,12 @@ def _output(
     return PlanesGraph(
         onnx=writer.finish("vsanime").SerializeToString(),
         inputs=inputs,
-        output=TensorSpec("planes", target.dtype, shape),
+        outputs=(TensorSpec("planes", target.dtype, shape),),
         linear_split=split,
     )
 
 
-def _copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> str:
+def copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> str:
     """The network's own nodes as far as `tensor`, reading `picture`; returns what `tensor` is called in the graph."""
     for node in needed(net.nodes, tensor):
         copy = onnx.NodeProto()

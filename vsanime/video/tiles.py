@@ -105,35 +105,61 @@ def mirrored(start: int, count: int, length: int) -> NDArray[np.int64] | None:
 class Run(Protocol):
     """What a lane of an engine does."""
 
-    def __call__(self, inputs: Sequence[Array], output: Array) -> None:
-        """Runs on the input tensors and fills the output tensor."""
+    def __call__(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Runs on the input tensors and fills the output tensors."""
 
 
 class TileRunner:
     """Runs one lane over the tiles of a frame; owns the lane's buffers, so that no frame allocates any."""
 
-    def __init__(self, run: Run, plan: TilePlan, inputs: Sequence[TensorSpec], output: TensorSpec, scale: int) -> None:
+    def __init__(
+        self,
+        run: Run,
+        plan: TilePlan,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        scale: int,
+        shrink: Sequence[tuple[int, int]],
+    ) -> None:
+        """Makes the buffers.
+
+        Args:
+            run: the lane.
+            plan: the tiles.
+            inputs: one tensor for each source plane.
+            outputs: tensors whose channels are the target planes, in order.
+            scale: output luma pixels per source luma pixel.
+            shrink: log2 of each target plane's subsampling, horizontal and vertical.
+        """
         self._run = run
         self._plan = plan
         self._scale = scale
+        self._shrink = tuple(shrink)
         self._inputs = tuple(np.zeros(t.shape, t.dtype) for t in inputs)
-        self._output = np.zeros(output.shape, output.dtype)
+        self._outputs = tuple(np.zeros(t.shape, t.dtype) for t in outputs)
 
     def __call__(self, sources: Sequence[Array], targets: Sequence[Array]) -> None:
         """Fills the target planes from the source planes, one source plane for each of the engine's inputs."""
-        if len(targets) == 1 and targets[0].shape == self._output.shape[2:] and targets[0].flags.c_contiguous:
-            # One tile as large as the frame, and rows without padding: the engine writes into the frame itself.
+        if self._direct(targets):
             for buffer, plane in zip(self._inputs, sources, strict=True):
                 self._load(buffer[0, 0], plane, self._plan.rows[0], self._plan.columns[0])
-            self._run(self._inputs, targets[0][None, None])
+            self._run(self._inputs, [target[None, None] for target in targets])
             return
         for row in self._plan.rows:
             for column in self._plan.columns:
                 for buffer, plane in zip(self._inputs, sources, strict=True):
                     self._load(buffer[0, 0], plane, row, column)
-                self._run(self._inputs, self._output)
-                for result, plane in zip(self._output[0], targets, strict=True):
-                    self._store(result, plane, row, column)
+                self._run(self._inputs, self._outputs)
+                results = (plane for tensor in self._outputs for plane in tensor[0])
+                for result, plane, shrink in zip(results, targets, self._shrink, strict=True):
+                    self._store(result, plane, row, column, shrink)
+
+    def _direct(self, targets: Sequence[Array]) -> bool:
+        """Whether the engine can write into the frame: one tile as large as it, and rows without padding."""
+        return len(targets) == len(self._outputs) and all(
+            target.shape == buffer.shape[2:] and target.flags.c_contiguous
+            for target, buffer in zip(targets, self._outputs, strict=True)
+        )
 
     def _load(self, buffer: Array, plane: Array, row: Span, column: Span) -> None:
         # A subsampled plane's tile is as much smaller as its buffer is.
@@ -148,9 +174,8 @@ class TileRunner:
         columns = np.arange(x, x + buffer.shape[1]) if columns is None else columns
         np.copyto(buffer, plane[np.ix_(rows, columns)])
 
-    def _store(self, result: Array, plane: Array, row: Span, column: Span) -> None:
-        s = self._scale
-        height, width = (row.inner_end - row.inner_start) * s, (column.inner_end - column.inner_start) * s
-        y, x = (row.inner_start - row.start) * s, (column.inner_start - column.start) * s
-        target = plane[row.inner_start * s :, column.inner_start * s :][:height, :width]
-        np.copyto(target, result[y : y + height, x : x + width])
+    def _store(self, result: Array, plane: Array, row: Span, column: Span, shrink: tuple[int, int]) -> None:
+        # Spans of subsampled planes lie on the chroma grid, so that nothing is lost by shifting.
+        left, right, x = (n * self._scale >> shrink[0] for n in (column.inner_start, column.inner_end, column.start))
+        top, bottom, y = (n * self._scale >> shrink[1] for n in (row.inner_start, row.inner_end, row.start))
+        np.copyto(plane[top:bottom, left:right], result[top - y : bottom - y, left - x : right - x])

@@ -1,0 +1,207 @@
+"""Planes of any colour family in, an RGB network in the middle, planes out: the colour conversions are nodes.
+
+YUV is read by its range, matrix and siting: chroma goes to the luma grid by Catmull-Rom, one 1x1 convolution makes
+codes RGB, which is clamped to [0, 1] before and after the network; the same backwards, rounded once, at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
+from vsanime.graphs.inspect import NetFacts
+from vsanime.graphs.planes import checked_network, copy_body
+from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
+from vsanime.graphs.writer import TYPES, GraphWriter
+from vsanime.spec import Family, FrameSpec, PlaneFormat, PlanesGraph, TensorSpec
+
+type Floats = NDArray[np.float64]
+
+# Weights of red and blue in luma, by `_Matrix` (ITU-T H.273 table 4): BT.709, FCC, BT.601 twice, SMPTE 240M, BT.2020.
+_LUMA = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
+
+_PLANES = {Family.GRAY: ("gray",), Family.YUV: ("y", "cb", "cr"), Family.RGB: ("r", "g", "b")}
+
+
+def check_matrix(matrix: int | None) -> None:
+    """Refuses a clip that cannot become RGB by one matrix.
+
+    Raises:
+        VsanimeError: the matrix is not one of those known here.
+    """
+    if matrix is not None and matrix not in _LUMA:
+        raise VsanimeError(
+            f"the clip has _Matrix={matrix}; {', '.join(str(m) for m in _LUMA)} can be converted (1 is BT.709, 5 and 6 "
+            "BT.601, 9 BT.2020): convert it with resize.Spline36(matrix=...), or set the property if it is wrong"
+        )
+
+
+def reach(form: PlaneFormat, scale: int) -> tuple[int, int]:
+    """Source luma pixels, each way, that the colour conversions see beyond what the network does.
+
+    Upsampling sees two chroma samples beyond the block of a luma pixel; downsampling two blocks of output pixels around
+    the chroma sample, its own among them.
+    """
+
+    def axis(shift: int) -> int:
+        block = 1 << shift
+        return (3 * block - 1) + -(-(2 * block - 1) // scale) if shift else 0
+
+    return axis(form.subsampling_w), axis(form.subsampling_h)
+
+
+def rgb_graph(
+    proto: onnx.ModelProto, facts: NetFacts, source: FrameSpec, target: PlaneFormat, width: int, height: int
+) -> PlanesGraph:
+    """A graph for a network from RGB to RGB.
+
+    Args:
+        proto: the plain network, 3 channels in and out.
+        facts: what `inspect` says of it.
+        source: what the clip's frames are.
+        target: format of the output planes: the source's, depth apart.
+        width: width of the tile in luma pixels, a multiple of the subsampling.
+        height: its height, likewise.
+    """
+    net = checked_network(proto, channels=3)
+    writer = GraphWriter()
+    small = replace(source, width=width, height=height)
+    large = replace(source, format=target, width=width * facts.scale, height=height * facts.scale)
+    inputs, outputs = _tensors(small, "source"), _tensors(large, "result")
+    rgb = _clamped(writer, _decoded(writer, small, inputs))
+    result = _clamped(writer, copy_body(writer, net, net.output, rgb))
+    for plane, tensor in zip(_encoded(writer, large, result), outputs, strict=True):
+        writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
+    return PlanesGraph(writer.finish("vsanime").SerializeToString(), inputs, outputs, linear_split=False)
+
+
+def _tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
+    """One tensor a plane."""
+    form = spec.format
+    sizes = [(spec.height, spec.width)] + [(spec.height >> form.subsampling_h, spec.width >> form.subsampling_w)] * 2
+    names = _PLANES[form.family]
+    return tuple(
+        TensorSpec(f"{prefix}_{name}", form.dtype, (1, 1, *size)) for name, size in zip(names, sizes, strict=False)
+    )
+
+
+def _decoded(writer: GraphWriter, spec: FrameSpec, inputs: tuple[TensorSpec, ...]) -> str:
+    """RGB values [1, 3, height, width] of the planes, not yet clamped."""
+    form = spec.format
+    planes = [_floats(writer, writer.input(t.name, t.dtype, list(t.shape)), t.dtype) for t in inputs]
+    if form.subsampling_w or form.subsampling_h:
+        assert spec.chroma_location is not None
+        subsampling = (form.subsampling_w, form.subsampling_h)
+        size = (spec.width >> form.subsampling_w, spec.height >> form.subsampling_h)
+        pair = writer.node("Concat", planes[1:], name="chroma", exact=True, axis=0)
+        full = upsample(writer, pair, 2, size, up_taps(subsampling, spec.chroma_location))
+        planes = [planes[0], _reshaped(writer, full, (1, 2, spec.height, spec.width))]
+    codes = planes[0] if len(planes) == 1 else writer.node("Concat", planes, name="codes", exact=True, axis=1)
+    return _mixed(writer, codes, *_to_rgb(spec), name="rgb")
+
+
+def _encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
+    """The planes' codes of RGB values."""
+    form = spec.format
+    weight, bias = _from_rgb(spec)
+    # The half that makes truncation round goes through resampling unchanged: the kernel's weights add up to 1.
+    codes = _mixed(writer, rgb, weight, bias + (0.5 if form.is_integer else 0), name="codes")
+    planes = [_channels(writer, codes, n, n + 1) for n in range(len(weight))] if len(weight) > 1 else [codes]
+    if form.subsampling_w or form.subsampling_h:
+        assert spec.chroma_location is not None
+        subsampling = (form.subsampling_w, form.subsampling_h)
+        full = _reshaped(writer, _channels(writer, codes, 1, 3), (2, 1, spec.height, spec.width))
+        pair = downsample(
+            writer, full, (spec.width, spec.height), subsampling, down_taps(subsampling, spec.chroma_location)
+        )
+        small = (1, 2, spec.height >> form.subsampling_h, spec.width >> form.subsampling_w)
+        chroma = _reshaped(writer, pair, small)
+        planes = [planes[0], _channels(writer, chroma, 0, 1), _channels(writer, chroma, 1, 2)]
+    return [_stored(writer, plane, coding) for plane, coding in zip(planes, _codings(spec), strict=True)]
+
+
+def _codings(spec: FrameSpec) -> list[Coding]:
+    """How each plane is coded; chroma around 0."""
+    luma = luma_coding(spec.format, spec.range)
+    if spec.format.family is Family.YUV:
+        return [luma] + [replace(chroma_coding(spec.format, spec.range), bias=0)] * 2
+    return [luma] * len(_PLANES[spec.format.family])
+
+
+def _to_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
+    """Weight [3, planes] and bias [3] from codes to RGB."""
+    codings = _codings(spec)
+    span, zero = (np.array([getattr(c, key) for c in codings]) for key in ("span", "zero"))
+    weight = _rgb_of_planes(spec) / span
+    return weight, -(weight @ zero)
+
+
+def _from_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
+    """Weight [planes, 3] and bias [planes] from RGB to codes."""
+    codings = _codings(spec)
+    span, zero = (np.array([getattr(c, key) for c in codings]) for key in ("span", "zero"))
+    return _planes_of_rgb(spec) * span[:, None], zero
+
+
+def _planes_of_rgb(spec: FrameSpec) -> Floats:
+    """Matrix [planes, 3]: luma, and the differences of blue and red from it, scaled to [-0.5, 0.5]; or RGB itself."""
+    if spec.format.family is Family.RGB:
+        return np.eye(3)
+    assert spec.matrix is not None
+    red, blue = _LUMA[spec.matrix]
+    luma = np.array([red, 1 - red - blue, blue])
+    if spec.format.family is Family.GRAY:
+        return luma[None]
+    cb = (np.array([0, 0, 1]) - luma) / (2 * (1 - blue))
+    cr = (np.array([1, 0, 0]) - luma) / (2 * (1 - red))
+    return np.stack([luma, cb, cr])
+
+
+def _rgb_of_planes(spec: FrameSpec) -> Floats:
+    if spec.format.family is Family.GRAY:
+        return np.ones((3, 1))
+    return np.linalg.inv(_planes_of_rgb(spec))
+
+
+def _mixed(writer: GraphWriter, x: str, weight: Floats, bias: Floats, *, name: str) -> str:
+    inputs = [x, writer.constant(weight[:, :, None, None]), writer.constant(bias)]
+    return writer.node("Conv", inputs, name=name, exact=True, kernel_shape=[1, 1])
+
+
+def _clamped(writer: GraphWriter, x: str) -> str:
+    return writer.node("Clip", [x, writer.constant(0.0), writer.constant(1.0)], name="clamp", exact=True)
+
+
+def _floats(writer: GraphWriter, plane: str, dtype: str) -> str:
+    return plane if dtype == "float32" else writer.node("Cast", [plane], name="read", exact=True, to=TYPES["float32"])
+
+
+def _stored(writer: GraphWriter, value: str, coding: Coding) -> str:
+    """Truncated codes; see `codes.encode` for why not rounded."""
+    if coding.peak is not None:
+        bounds = [writer.constant(0.0), writer.constant(coding.peak)]
+        value = writer.node("Clip", [value, *bounds], name="store", exact=True)
+    if coding.dtype == "float32":
+        return value
+    return writer.node("Cast", [value], name="store", exact=True, to=TYPES[coding.dtype])
+
+
+def _channels(writer: GraphWriter, x: str, start: int, stop: int) -> str:
+    bounds = [writer.constant(np.array([n]), integers=True) for n in (start, stop, 1)]
+    return writer.node("Slice", [x, *bounds], name="planes", exact=True)
+
+
+def _reshaped(writer: GraphWriter, x: str, shape: tuple[int, int, int, int]) -> str:
+    return writer.node("Reshape", [x, writer.constant(np.array(shape), integers=True)], name="reshape", exact=True)

@@ -1,0 +1,165 @@
+"""Chroma planes to the luma grid and back, as convolutions with fixed separable kernels.
+
+Beyond the edges samples are mirrored half-sample-symmetrically (..., 1, 0 | 0, 1, ...), as zimg does. ONNX's Pad knows
+no such mode, so the few samples that are needed there are gathered and joined on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.graphs.siting import chroma_offset
+from vsanime.graphs.writer import GraphWriter
+from vsanime.spec import ChromaLocation
+
+type Floats = NDArray[np.float64]
+type Size = tuple[int, int]
+
+# Catmull-Rom reaches two samples to each side.
+_SUPPORT = 2
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Weights along one axis.
+
+    Attributes:
+        weights: [phases, taps]; a phase is one output sample of a block.
+        first: index of the first tap, relative to the block's own sample (or its first one).
+    """
+
+    weights: Floats
+    first: int
+
+
+def catmull_rom(x: Floats) -> Floats:
+    """The bicubic kernel with b = 0, c = 0.5 (Keys 1981, a = -0.5)."""
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < _SUPPORT, far, 0))
+
+
+def bilinear(x: Floats) -> Floats:
+    """The triangle kernel."""
+    result: Floats = np.maximum(0, 1 - np.abs(x))
+    return result
+
+
+def up_taps(subsampling: Size, siting: ChromaLocation, *, smooth: bool = True) -> tuple[Taps, Taps]:
+    """Weights, by row and by column, of chroma samples at each luma position of a block.
+
+    Args:
+        subsampling: log2, horizontal and vertical.
+        siting: where chroma samples sit.
+        smooth: Catmull-Rom; else bilinear.
+    """
+    kernel = catmull_rom if smooth else bilinear
+
+    def axis(shift: int, offset: float) -> Taps:
+        factor = 1 << shift
+        position = (np.arange(factor) - offset) / factor
+        taps = np.arange(-_SUPPORT, _SUPPORT + 1)
+        return _trimmed(kernel(position[:, None] - taps), -_SUPPORT)
+
+    x, y = chroma_offset(siting, subsampling)
+    return axis(subsampling[1], y), axis(subsampling[0], x)
+
+
+def down_taps(subsampling: Size, siting: ChromaLocation) -> tuple[Taps, Taps]:
+    """Weights, by row and by column, of full-size samples at each chroma sample: Catmull-Rom, as wide as the step."""
+
+    def axis(shift: int, offset: float) -> Taps:
+        factor = 1 << shift
+        reach = _SUPPORT * factor
+        taps = np.arange(-reach, reach + factor)
+        return _trimmed(catmull_rom((taps - offset) / factor)[None], -reach)
+
+    x, y = chroma_offset(siting, subsampling)
+    return axis(subsampling[1], y), axis(subsampling[0], x)
+
+
+def upsample(writer: GraphWriter, planes: str, count: int, size: Size, taps: tuple[Taps, Taps]) -> str:
+    """Planes [count, 1, h, w] on the grid of the taps' phases: [count, 1, h * phases, w * phases].
+
+    Args:
+        writer: the graph.
+        planes: the small planes.
+        count: how many.
+        size: their width and height.
+        taps: by row and by column.
+    """
+    rows, columns = taps
+    (w, h), (fy, fx) = size, (len(rows.weights), len(columns.weights))
+    kernel = np.einsum("ai,bj->abij", rows.weights, columns.weights).reshape(fy * fx, 1, *_lengths(taps))
+    phases = _convolved(writer, planes, size, taps, kernel, (1, 1), "upsample")
+    if fy == fx:
+        return writer.node("DepthToSpace", [phases], name="upsample", exact=True, blocksize=fy, mode="CRD")
+    grid = writer.constant(np.array([count, fy, fx, h, w]), integers=True)
+    split = writer.node("Reshape", [phases, grid], name="upsample", exact=True)
+    mixed = writer.node("Transpose", [split], name="upsample", exact=True, perm=[0, 3, 1, 4, 2])
+    full = writer.constant(np.array([count, 1, h * fy, w * fx]), integers=True)
+    return writer.node("Reshape", [mixed, full], name="upsample", exact=True)
+
+
+def downsample(writer: GraphWriter, planes: str, size: Size, subsampling: Size, taps: tuple[Taps, Taps]) -> str:
+    """Planes [n, 1, h, w] on the chroma grid: [n, 1, h >> s, w >> s].
+
+    Args:
+        writer: the graph.
+        planes: the full-size planes.
+        size: their width and height.
+        subsampling: log2, horizontal and vertical.
+        taps: by row and by column.
+    """
+    kernel = np.einsum("i,j->ij", taps[0].weights[0], taps[1].weights[0])[None, None]
+    step = (1 << subsampling[1], 1 << subsampling[0])
+    return _convolved(writer, planes, size, taps, kernel, step, "downsample")
+
+
+def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Sample numbers inside [0, length) that zimg takes for numbers around it."""
+    folded = np.where(index < 0, -1 - index, np.where(index >= length, 2 * length - 1 - index, index))
+    # A plane shorter than the kernel runs out of samples to mirror; the outermost then repeats.
+    return np.clip(folded, 0, length - 1)
+
+
+def _convolved(
+    writer: GraphWriter, x: str, size: Size, taps: tuple[Taps, Taps], kernel: Floats, step: Size, name: str
+) -> str:
+    for axis, tap, length, stride in ((2, taps[0], size[1], step[0]), (3, taps[1], size[0], step[1])):
+        # The last window starts at the last whole step.
+        after = (length // stride - 1) * stride + tap.first + tap.weights.shape[1] - length
+        x = _padded(writer, x, axis, length, -tap.first, after, name)
+    inputs = [x, writer.constant(kernel)]
+    return writer.node(
+        "Conv", inputs, name=name, exact=True, kernel_shape=list(kernel.shape[2:]), strides=list(step), pads=[0] * 4
+    )
+
+
+def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, after: int, name: str) -> str:
+    """`x` with mirrored samples joined on along an axis; a negative count needs none (and takes none away)."""
+
+    def gathered(start: int, stop: int) -> list[str]:
+        if start >= stop:
+            return []
+        index = writer.constant(mirror(np.arange(start, stop), length), integers=True)
+        return [writer.node("Gather", [x, index], name=name, exact=True, axis=axis)]
+
+    parts = [*gathered(-before, 0), x, *gathered(length, length + after)]
+    return x if len(parts) == 1 else writer.node("Concat", parts, name=name, exact=True, axis=axis)
+
+
+def _trimmed(weights: Floats, first: int) -> Taps:
+    """Without taps that are zero in every phase, and adding up to 1; no tap starts after the block's own sample."""
+    used = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-12)
+    start = min(int(used[0]), -first)
+    kept = weights[:, start : used[-1] + 1]
+    return Taps(kept / kept.sum(axis=1, keepdims=True), first + start)
+
+
+def _lengths(taps: tuple[Taps, Taps]) -> Size:
+    return taps[0].weights.shape[1], taps[1].weights.shape[1]
