@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
 from vsanime.graphs.inspect import NetFacts
+from vsanime.graphs.network import Network
 from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
 from vsanime.graphs.writer import TYPES, GraphWriter
@@ -81,10 +82,22 @@ def rgb_graph(
     large = replace(source, format=target, width=width * facts.scale, height=height * facts.scale)
     inputs, outputs = _tensors(small, "source"), _tensors(large, "result")
     rgb = _clamped(writer, _decoded(writer, small, inputs))
-    result = _clamped(writer, copy_body(writer, net, net.output, rgb))
+    result = copy_body(writer, net, net.output, rgb)
+    if not _clips(net):
+        result = _clamped(writer, result)
     for plane, tensor in zip(_encoded(writer, large, result), outputs, strict=True):
         writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
     return PlanesGraph(writer.finish("vsanime").SerializeToString(), inputs, outputs, linear_split=False)
+
+
+def _clips(net: Network) -> bool:
+    """Whether the network ends in clipping, but for moving samples about. Two clips in a row would be fused into one
+    that has lost its mark to stay in f32.
+    """
+    node = net.producer(net.output)
+    while node is not None and node.op_type in ("DepthToSpace", "Slice"):
+        node = net.producer(node.input[0])
+    return node is not None and node.op_type == "Clip"
 
 
 def _tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
@@ -101,13 +114,10 @@ def _decoded(writer: GraphWriter, spec: FrameSpec, inputs: tuple[TensorSpec, ...
     """RGB values [1, 3, height, width] of the planes, not yet clamped."""
     form = spec.format
     planes = [_floats(writer, writer.input(t.name, t.dtype, list(t.shape)), t.dtype) for t in inputs]
-    if form.subsampling_w or form.subsampling_h:
-        assert spec.chroma_location is not None
-        subsampling = (form.subsampling_w, form.subsampling_h)
+    if spec.chroma_location is not None:
         size = (spec.width >> form.subsampling_w, spec.height >> form.subsampling_h)
-        pair = writer.node("Concat", planes[1:], name="chroma", exact=True, axis=0)
-        full = upsample(writer, pair, 2, size, up_taps(subsampling, spec.chroma_location))
-        planes = [planes[0], _reshaped(writer, full, (1, 2, spec.height, spec.width))]
+        taps = up_taps((form.subsampling_w, form.subsampling_h), spec.chroma_location)
+        planes[1:] = [upsample(writer, plane, size, taps) for plane in planes[1:]]
     codes = planes[0] if len(planes) == 1 else writer.node("Concat", planes, name="codes", exact=True, axis=1)
     return _mixed(writer, codes, *_to_rgb(spec), name="rgb")
 
@@ -116,19 +126,16 @@ def _encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
     """The planes' codes of RGB values."""
     form = spec.format
     weight, bias = _from_rgb(spec)
-    # The half that makes truncation round goes through resampling unchanged: the kernel's weights add up to 1.
-    codes = _mixed(writer, rgb, weight, bias + (0.5 if form.is_integer else 0), name="codes")
-    planes = [_channels(writer, codes, n, n + 1) for n in range(len(weight))] if len(weight) > 1 else [codes]
-    if form.subsampling_w or form.subsampling_h:
-        assert spec.chroma_location is not None
+    if form.is_integer:
+        # The half that makes truncation round; resampling passes it on, since a kernel's weights add up to 1.
+        bias = bias + 0.5
+    # One convolution a plane: taking the channels of a single one apart costs several times as much.
+    planes = [_mixed(writer, rgb, weight[n : n + 1], bias[n : n + 1], name="plane") for n in range(len(weight))]
+    if spec.chroma_location is not None:
         subsampling = (form.subsampling_w, form.subsampling_h)
-        full = _reshaped(writer, _channels(writer, codes, 1, 3), (2, 1, spec.height, spec.width))
-        pair = downsample(
-            writer, full, (spec.width, spec.height), subsampling, down_taps(subsampling, spec.chroma_location)
-        )
-        small = (1, 2, spec.height >> form.subsampling_h, spec.width >> form.subsampling_w)
-        chroma = _reshaped(writer, pair, small)
-        planes = [planes[0], _channels(writer, chroma, 0, 1), _channels(writer, chroma, 1, 2)]
+        taps = down_taps(subsampling, spec.chroma_location)
+        size = (spec.width, spec.height)
+        planes[1:] = [downsample(writer, plane, size, subsampling, taps) for plane in planes[1:]]
     return [_stored(writer, plane, coding) for plane, coding in zip(planes, _codings(spec), strict=True)]
 
 
@@ -196,12 +203,3 @@ def _stored(writer: GraphWriter, value: str, coding: Coding) -> str:
     if coding.dtype == "float32":
         return value
     return writer.node("Cast", [value], name="store", exact=True, to=TYPES[coding.dtype])
-
-
-def _channels(writer: GraphWriter, x: str, start: int, stop: int) -> str:
-    bounds = [writer.constant(np.array([n]), integers=True) for n in (start, stop, 1)]
-    return writer.node("Slice", [x, *bounds], name="planes", exact=True)
-
-
-def _reshaped(writer: GraphWriter, x: str, shape: tuple[int, int, int, int]) -> str:
-    return writer.node("Reshape", [x, writer.constant(np.array(shape), integers=True)], name="reshape", exact=True)

@@ -46,11 +46,12 @@ class Network:
 
     def parameters(self) -> int:
         """Number of trained values: what convolutions and the like carry, not shapes and bounds."""
-        used = {name for node in self.nodes if node.op_type in _WEIGHTED for name in node.input[1:]}
+        used = {name for node in self.nodes if node.op_type in WEIGHTED for name in node.input[1:]}
         return sum(self.weights[name].size for name in used if name in self.weights)
 
 
-_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "BatchNormalization", "InstanceNormalization"}
+# Operations that carry trained values.
+WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "BatchNormalization", "InstanceNormalization"}
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:

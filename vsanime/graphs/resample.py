@@ -82,42 +82,41 @@ def down_taps(subsampling: Size, siting: ChromaLocation) -> tuple[Taps, Taps]:
     return axis(subsampling[1], y), axis(subsampling[0], x)
 
 
-def upsample(writer: GraphWriter, planes: str, count: int, size: Size, taps: tuple[Taps, Taps]) -> str:
-    """Planes [count, 1, h, w] on the grid of the taps' phases: [count, 1, h * phases, w * phases].
+def upsample(writer: GraphWriter, plane: str, size: Size, taps: tuple[Taps, Taps]) -> str:
+    """A plane [1, 1, h, w] on the grid of the taps' phases: [1, 1, h * phases, w * phases].
 
     Args:
         writer: the graph.
-        planes: the small planes.
-        count: how many.
-        size: their width and height.
+        plane: the small plane.
+        size: its width and height.
         taps: by row and by column.
     """
     rows, columns = taps
     (w, h), (fy, fx) = size, (len(rows.weights), len(columns.weights))
     kernel = np.einsum("ai,bj->abij", rows.weights, columns.weights).reshape(fy * fx, 1, *_lengths(taps))
-    phases = _convolved(writer, planes, size, taps, kernel, (1, 1), "upsample")
+    phases = _convolved(writer, plane, size, taps, kernel, (1, 1), "upsample")
     if fy == fx:
         return writer.node("DepthToSpace", [phases], name="upsample", exact=True, blocksize=fy, mode="CRD")
-    grid = writer.constant(np.array([count, fy, fx, h, w]), integers=True)
+    grid = writer.constant(np.array([1, fy, fx, h, w]), integers=True)
     split = writer.node("Reshape", [phases, grid], name="upsample", exact=True)
     mixed = writer.node("Transpose", [split], name="upsample", exact=True, perm=[0, 3, 1, 4, 2])
-    full = writer.constant(np.array([count, 1, h * fy, w * fx]), integers=True)
+    full = writer.constant(np.array([1, 1, h * fy, w * fx]), integers=True)
     return writer.node("Reshape", [mixed, full], name="upsample", exact=True)
 
 
-def downsample(writer: GraphWriter, planes: str, size: Size, subsampling: Size, taps: tuple[Taps, Taps]) -> str:
-    """Planes [n, 1, h, w] on the chroma grid: [n, 1, h >> s, w >> s].
+def downsample(writer: GraphWriter, plane: str, size: Size, subsampling: Size, taps: tuple[Taps, Taps]) -> str:
+    """A plane [1, 1, h, w] on the chroma grid: [1, 1, h >> s, w >> s].
 
     Args:
         writer: the graph.
-        planes: the full-size planes.
-        size: their width and height.
+        plane: the full-size plane.
+        size: its width and height.
         subsampling: log2, horizontal and vertical.
         taps: by row and by column.
     """
     kernel = np.einsum("i,j->ij", taps[0].weights[0], taps[1].weights[0])[None, None]
     step = (1 << subsampling[1], 1 << subsampling[0])
-    return _convolved(writer, planes, size, taps, kernel, step, "downsample")
+    return _convolved(writer, plane, size, taps, kernel, step, "downsample")
 
 
 def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
