@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from vsanime.backends import Backend
     from vsanime.filters.artcnn import artcnn, artcnn_chroma
     from vsanime.filters.encoder import encoder_args
+    from vsanime.filters.waifu2x import waifu2x
 
-__all__ = ["Backend", "__version__", "artcnn", "artcnn_chroma", "encoder_args"]
+__all__ = ["Backend", "__version__", "artcnn", "artcnn_chroma", "encoder_args", "waifu2x"]
 
 # Loaded when first used: the rooms that need no VapourSynth (training, model files, graphs) work without it.
 _HOMES = {
@@ -18,6 +19,7 @@ _HOMES = {
     "artcnn": "vsanime.filters.artcnn",
     "artcnn_chroma": "vsanime.filters.artcnn",
     "encoder_args": "vsanime.filters.encoder",
+    "waifu2x": "vsanime.filters.waifu2x",
 }
 
 

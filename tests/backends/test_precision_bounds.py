@@ -144,7 +144,7 @@ def test_the_executed_graph_keeps_the_linear_path_in_f32(weights: Path, bits: in
 
 def workload(**changes: object) -> Workload:
     values: dict[str, object] = {
-        "width": 1920, "height": 1080, "radius": 7, "features": 32, "linear_path": True, "out_channels": 1,
+        "width": 1920, "height": 1080, "radius": 7, "features": 32, "anchored": True, "out_channels": 1,
         "output_bits": 8, "output_float": False,
     }  # fmt: skip
     return Workload(**{**values, **changes})  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def workload(**changes: object) -> Workload:
         ({"out_channels": 2}, "bf16"),
         ({"out_channels": 2, "output_bits": 10}, "f32"),
         ({"output_bits": 32, "output_float": True}, "f32"),
-        ({"linear_path": False}, "f32"),
+        ({"anchored": False}, "f32"),
     ],
 )
 def test_auto_follows_its_rule(changes: dict[str, object], expected: str) -> None:

@@ -24,7 +24,8 @@ class Workload:
         height: its height.
         radius: receptive-field radius, or None for nets that need the whole frame.
         features: channels of the widest layer.
-        linear_path: whether the net has a linear path that can stay exact.
+        anchored: whether low precision leaves the net's averages alone: its linear path can stay exact, or its tint is
+            taken off.
         out_channels: planes that the net puts out: 1 for luma, 2 for chroma.
         output_bits: bits of an integer output sample, 16 or 32 for floats.
         output_float: whether the output is float.
@@ -34,7 +35,7 @@ class Workload:
     height: int
     radius: int | None
     features: int
-    linear_path: bool
+    anchored: bool
     out_channels: int
     output_bits: int
     output_float: bool

@@ -34,8 +34,8 @@ class OpenVINO:
     Attributes:
         device: "CPU", or another device OpenVINO lists, such as "GPU" (see `vsanime info`).
         precision: "f32"; "bf16" for the inner layers, the linear path staying f32; "auto" for bf16 where the CPU
-            computes it natively, the network's linear path can be kept exact and the output has at most 10 bits
-            (luma) or 8 bits (chroma), f32 otherwise.
+            computes it natively, the network's averages stay exact (by its linear path, or its tint corrected) and
+            the output has at most 10 bits (luma) or 8 bits (chroma, RGB), f32 otherwise.
         num_streams: lanes that run side by side; None for one less than the frame server's threads, at most 4.
         num_threads: threads for inference, shared by the lanes; None for as many as the frame server has.
         exact_linear: keep the linear path in f32 under bf16. False is for comparisons: it is biased and barely faster.
@@ -55,7 +55,7 @@ class OpenVINO:
         if self.precision == "auto":
             coarse_bits = _COARSE_LUMA_BITS if work.out_channels == 1 else _COARSE_CHROMA_BITS
             coarse = not work.output_float and work.output_bits <= coarse_bits
-            good = native and work.linear_path and coarse and self.device.startswith("CPU")
+            good = native and work.anchored and coarse and self.device.startswith("CPU")
             return "bf16" if good else "f32"
         if self.precision == "bf16":
             raise VsanimeError(f"OpenVINO device {self.device} does not compute in bf16; use precision='f32' or 'auto'")

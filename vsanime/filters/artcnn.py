@@ -14,7 +14,9 @@ from vsanime.filters.arguments import Pair, Planes, Tiles, wanted_format, wanted
 from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
+from vsanime.filters.properties import finished, meaning
 from vsanime.graphs.codes import chroma_coding, luma_coding
+from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.video.clips import frame_spec, video_format
@@ -35,6 +37,7 @@ def artcnn(
     height: int | None = None,
     depth: int | str | None = None,
     planes: Planes = None,
+    tta: bool = False,
     backend: BackendProtocol | None = None,
     tiles: Tiles = None,
     tilesize: Tiles = None,
@@ -53,6 +56,7 @@ def artcnn(
         height: output height.
         depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
         planes: planes to put through networks; the others are resampled by Spline36. All if None.
+        tta: average luma over the eight ways to turn and mirror the picture; eight times slower, a little better.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="f32")`.
         tiles: number of tiles each way, or (across, down).
         tilesize: size of the tiles, overlap included.
@@ -79,16 +83,16 @@ def artcnn(
     has_chroma = spec.format.family is Family.YUV
     chosen = wanted_planes(planes, spec.format, (0, 1, 2) if has_chroma else (0,))
     tiling = Tiling(tiles, tilesize, overlap)
-    doubling = _doubler(model) if 0 in chosen else None
+    doubling = _doubler(model, tta=bool(tta)) if 0 in chosen else None
     luma = _luma(_Luma(clip, spec, form, size, doubling, tiling), backend)
     aspect = _sample_aspect(clip, spec, size)
     if not has_chroma:
-        return _finished(luma, spec, aspect)
+        return finished(luma, spec, aspect)
     full_size = _reconstructed(clip, spec, form, chroma, backend, tiling) if reconstruct and chosen & {1, 2} else None
     chroma_planes = [
         _chroma_plane(clip, spec, form, size, plane, full_size if plane in chosen else None) for plane in (1, 2)
     ]
-    return _finished(joined(form, luma, chroma_planes), spec, aspect)
+    return finished(joined(form, luma, chroma_planes), spec, aspect)
 
 
 @raises_vs_error
@@ -138,7 +142,7 @@ def artcnn_chroma(
         for plane in (1, 2)
     ]
     result = joined(form, plane_of(clip, 0), chroma_planes)
-    return _finished(result, replace(spec, chroma_location=None), {})
+    return finished(result, replace(spec, chroma_location=None))
 
 
 def _checked_spec(clip: vs.VideoNode) -> FrameSpec:
@@ -162,9 +166,14 @@ def _check_reconstructable(spec: FrameSpec, what: str) -> None:
         )
 
 
-def _doubler(model: str) -> Network:
+def _doubler(model: str, *, tta: bool) -> Network:
     advice = "a luma doubler such as 'C4F32' or 'R8F64' is needed (see `vsanime models list`)"
-    return network_for(model, "double_luma", (1, 1), _SCALE, advice)
+    network = network_for(model, "double_luma", (1, 1), (_SCALE,), advice)
+    if not tta:
+        return network
+    # Turning and mirroring changes what the network sees in no way but one: eight linear paths are not split off.
+    mean = replace(network.model, proto=ensemble(network.model.proto))
+    return Network(mean, replace(network.facts, linear_path=False))
 
 
 @dataclass(frozen=True)
@@ -192,7 +201,7 @@ def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
         final = exact and i == passes - 1
         target = gray if final else _wide(gray, spec.format)
         # Said on the frames: a second pass must not guess anew what an untagged clip of twice the size means.
-        clip = _double(work, clip, spec, target, backend).std.SetFrameProps(**_meaning(spec))
+        clip = _double(work, clip, spec, target, backend).std.SetFrameProps(**meaning(spec))
         spec = replace(
             spec, format=target, width=spec.width * _SCALE, height=spec.height * _SCALE, chroma_location=None
         )
@@ -255,7 +264,7 @@ def _run_chroma(
     """A 4:4:4 clip in the first format, whose chroma planes the network made; its luma plane is undefined."""
     form, final = forms
     advice = "a chroma model such as 'C4F32_Chroma' is needed (see `vsanime models list`)"
-    network = network_for(model, "chroma", (3, 2), 1, advice)
+    network = network_for(model, "chroma", (3, 2), (1,), advice)
     subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
     siting = spec.chroma_location
     assert siting is not None
@@ -297,21 +306,6 @@ def _resampled(
     plane: int,
 ) -> vs.VideoNode:
     return resample(plane_of(clip, plane), source, target, spec.range)
-
-
-def _finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int]) -> vs.VideoNode:
-    """The properties that say how the planes are meant, even where the source left them to defaults."""
-    props = {**_meaning(spec), **aspect}
-    if spec.chroma_location is not None:
-        props["_ChromaLocation"] = int(spec.chroma_location)
-    else:
-        clip = clip.std.RemoveFrameProps(["_ChromaLocation"])
-    return clip.std.SetFrameProps(**props)
-
-
-def _meaning(spec: FrameSpec) -> dict[str, int]:
-    """Range and matrix as frame properties."""
-    return {"_Range": int(spec.range)} | ({} if spec.matrix is None else {"_Matrix": spec.matrix})
 
 
 def _sample_aspect(clip: vs.VideoNode, spec: FrameSpec, size: Pair) -> dict[str, int]:

@@ -21,10 +21,17 @@ from vsanime.video.tiles import TileRunner, plan_tiles
 
 @dataclass(frozen=True)
 class Network:
-    """A model that suits a task."""
+    """A model that suits a task.
+
+    Attributes:
+        model: the network, perhaps rewritten.
+        facts: what `inspect` says of it.
+        steady: whether what low precision changes on average is taken back.
+    """
 
     model: Model
     facts: NetFacts
+    steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,14 +43,14 @@ class Tiling:
     overlap: Tiles = None
 
 
-def network_for(name: str, task: str, channels: tuple[int, int], scale: int, advice: str) -> Network:
+def network_for(name: str, task: str, channels: Pair, scales: Sequence[int], advice: str) -> Network:
     """Loads a model and checks that it does what the filter needs.
 
     Args:
         name: a card's name or a path.
         task: the card's task.
         channels: in and out.
-        scale: output pixels per input pixel.
+        scales: output pixels per input pixel, those that will do.
         advice: what would be right, for the message.
 
     Raises:
@@ -53,11 +60,10 @@ def network_for(name: str, task: str, channels: tuple[int, int], scale: int, adv
     if model.variant is not None and model.variant.task != task:
         raise VsanimeError(f"model={name!r} is for another task ({model.variant.task}); {advice}")
     facts = inspect(model.proto)
-    found = (facts.in_channels, facts.out_channels, facts.scale)
-    if found != (*channels, scale):
+    if (facts.in_channels, facts.out_channels) != channels or facts.scale not in scales:
         raise VsanimeError(
-            f"model={name!r} takes {found[0]} and gives {found[1]} channels at {found[2]}x; "
-            f"{channels[0]} and {channels[1]} at {scale}x are needed: {advice}"
+            f"model={name!r} takes {facts.in_channels} and gives {facts.out_channels} channels at {facts.scale}x; "
+            f"{channels[0]} and {channels[1]} at {' or '.join(map(str, scales))}x are needed: {advice}"
         )
     return Network(model, facts)
 
@@ -104,7 +110,7 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
         height=spec.height,
         radius=facts.radius,
         features=facts.features,
-        linear_path=facts.linear_path,
+        anchored=facts.linear_path or job.network.steady,
         out_channels=facts.out_channels,
         output_bits=job.final.bits,
         output_float=not job.final.is_integer,

@@ -42,11 +42,16 @@ def check_matrix(matrix: int | None) -> None:
     Raises:
         VsanimeError: the matrix is not one of those known here.
     """
-    if matrix is not None and matrix not in _LUMA:
+    if matrix is not None and not known_matrix(matrix):
         raise VsanimeError(
             f"the clip has _Matrix={matrix}; {', '.join(str(m) for m in _LUMA)} can be converted (1 is BT.709, 5 and 6 "
             "BT.601, 9 BT.2020): convert it with resize.Spline36(matrix=...), or set the property if it is wrong"
         )
+
+
+def known_matrix(matrix: int | None) -> bool:
+    """Whether a value of `_Matrix` is one of those converted here."""
+    return matrix in _LUMA
 
 
 def reach(form: PlaneFormat, scale: int) -> tuple[int, int]:

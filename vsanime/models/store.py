@@ -73,6 +73,14 @@ def load(model: str | os.PathLike[str]) -> Model:
     return Model(variant.name, path, read_onnx(path, external=False), variant)
 
 
+def available(name: str) -> bool:
+    """Whether a card of that name exists and its file is on this machine."""
+    try:
+        return locate(find(name)) is not None
+    except VsanimeError:
+        return False
+
+
 def as_path(model: str | os.PathLike[str]) -> Path | None:
     """The path that `model` means, or None if it means a card's name."""
     if isinstance(model, str):

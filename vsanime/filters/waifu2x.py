@@ -1,0 +1,203 @@
+"""waifu2x: doubles and denoises pictures in RGB (https://github.com/nagadomi/waifu2x)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import vapoursynth as vs
+
+from vsanime.backends import BackendProtocol
+from vsanime.errors import VsanimeError
+from vsanime.filters.alpha import alpha_of, colour_spread, with_alpha
+from vsanime.filters.arguments import Tiles, wanted_format
+from vsanime.filters.engines import Job, Network, Tiling, network_for, run
+from vsanime.filters.errors import raises_vs_error
+from vsanime.filters.properties import finished
+from vsanime.graphs.colour import check_matrix, known_matrix, reach, rgb_graph
+from vsanime.graphs.ends import clipped_early
+from vsanime.graphs.ensemble import ensemble
+from vsanime.graphs.inspect import inspect
+from vsanime.graphs.tint import without_tint
+from vsanime.graphs.transposed import without_transposed
+from vsanime.models.store import as_path, available
+from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
+from vsanime.video.clips import frame_spec, guess_matrix, video_format
+
+_LEVELS = (-1, 0, 1, 2, 3)
+_TINTS = ("keep", "correct")
+# How many transparent pixels colour is spread into: what a network sees, at the output's size.
+_SPREAD = 14
+
+
+@raises_vs_error
+def waifu2x(
+    clip: vs.VideoNode,
+    noise: int = -1,
+    scale: int = 2,
+    model: str = "upconv_7_art",
+    *,
+    tint: str = "keep",
+    tta: bool = False,
+    depth: int | str | None = None,
+    backend: BackendProtocol | None = None,
+    tiles: Tiles = None,
+    tilesize: Tiles = None,
+    overlap: Tiles = None,
+) -> vs.VideoNode:
+    """Doubles a clip, removes JPEG-like noise, or both, with a waifu2x network.
+
+    The network works on RGB. YUV is converted on the way in and out inside the compiled graph, by the clip's own range,
+    matrix and siting; chroma is resampled by Catmull-Rom. GRAY enters as three equal channels and leaves as luma.
+
+    Args:
+        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. `_Alpha` of an RGB clip is scaled too.
+        noise: -1 to leave noise alone, 0 to 3 for how much of it to remove.
+        scale: 2, or 1 to denoise only: by a network of that kind ("vgg_7_art") where its weights are found, else by
+            doubling and halving.
+        model: "upconv_7_art", "upconv_7_photo", "vgg_7_art", "vgg_7_photo", "espcn_7", or the path of an ONNX file from
+            RGB to RGB at 1x or 2x, which has one noise level.
+        tint: "keep" the network's own colours, or "correct" them: networks change flat areas by up to 5 codes of 8
+            bits; the change of the mean over 15x15 pixels is taken back.
+        tta: average over the eight ways to turn and mirror the picture; eight times slower, about 0.3 dB better.
+        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
+        backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="bf16")`.
+        tiles: number of tiles each way, or (across, down).
+        tilesize: size of the tiles, overlap included.
+        overlap: pixels by which tiles overlap on each side; None for the exact number, with which tiles change nothing.
+
+    Returns:
+        A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
+        are set to what was used, even where the input left them to defaults.
+
+    Raises:
+        vs.Error: an argument, a model or a format that cannot be used, with what would be right.
+
+    Example:
+        ```python
+        up = vsanime.waifu2x(clip, noise=1, depth=10)
+        ```
+    """
+    spec = _checked_spec(clip)
+    _check(noise, scale, tint)
+    form = wanted_format(depth, spec.format)
+    tiling = Tiling(tiles, tilesize, overlap)
+    name, steps = _chosen(model, noise, scale)
+    network = _prepared(name, steps, tint=tint == "correct", tta=bool(tta))
+    alpha = alpha_of(clip)
+    source = clip if alpha is None else colour_spread(clip, alpha, _SPREAD)
+    result = _scaled(source, spec, form, network, (steps, scale), backend, tiling)
+    if alpha is None:
+        return result
+    if scale == 2:
+        plain, _ = _chosen(model, -1, 2)
+        opaque = _prepared(plain, 2, tint=False, tta=bool(tta))
+        gray = frame_spec(alpha)
+        alpha = _scaled(alpha, _readable(gray), wanted_format(depth, gray.format), opaque, (2, 2), backend, tiling)
+    return with_alpha(result, alpha)
+
+
+def _checked_spec(clip: vs.VideoNode) -> FrameSpec:
+    spec = _readable(frame_spec(clip))
+    check_matrix(spec.matrix)
+    return spec
+
+
+def _readable(spec: FrameSpec) -> FrameSpec:
+    """A gray clip's matrix only weighs three equal channels: any will do where its own is not known."""
+    if spec.format.family is Family.GRAY and not known_matrix(spec.matrix):
+        return replace(spec, matrix=guess_matrix(spec.width, spec.height))
+    return spec
+
+
+def _check(noise: int, scale: int, tint: str) -> None:
+    if noise not in _LEVELS or isinstance(noise, bool):
+        raise VsanimeError(f"noise={noise!r}; -1 (none removed) to 3 is needed")
+    if scale not in (1, 2) or isinstance(scale, bool):
+        raise VsanimeError(f"scale={scale!r}; 1 or 2 is needed")
+    if tint not in _TINTS:
+        raise VsanimeError(f"tint={tint!r}; 'keep' or 'correct' is needed")
+
+
+def _chosen(model: str, noise: int, scale: int) -> tuple[str, int]:
+    """Name or path of the network, and its scale."""
+    if as_path(model) is not None:
+        if noise != -1:
+            raise VsanimeError(f"noise={noise} with model={model!r}; a file has one noise level, leave noise out")
+        return model, 0
+    denoiser = model.lower().startswith("vgg_7")
+    if scale == 1 and noise == -1:
+        raise VsanimeError("scale=1 with noise=-1 leaves nothing to do; noise=0 to 3, or scale=2, is needed")
+    if denoiser and scale != 1:
+        raise VsanimeError(f"model={model!r} denoises without scaling; scale=1, or model='upconv_7_art', is needed")
+    suffix = "" if noise == -1 else f"_noise{noise}"
+    if scale == 1 and not denoiser:
+        same_size = f"{model.lower().replace('upconv_7', 'vgg_7')}{suffix}"
+        if available(same_size):
+            return same_size, 1
+    return f"{model}{suffix}", 1 if denoiser else 2
+
+
+def _prepared(name: str, scale: int, *, tint: bool, tta: bool) -> Network:
+    """The network as it will run.
+
+    Args:
+        name: name or path.
+        scale: what it has to be, or 0 for either.
+        tint: whether to take its tint off.
+        tta: whether to average over the eight variants.
+    """
+    advice = "a network from RGB to RGB such as 'upconv_7_art' is needed (see `vsanime models list`)"
+    network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), advice)
+    proto, facts = without_transposed(network.model.proto), network.facts
+    if tint:
+        # The facts are those of one variant: turning and mirroring changes none of them.
+        facts = inspect(without_tint(proto, facts.scale))
+    if tta:
+        proto = ensemble(proto)
+    if tint:
+        proto = without_tint(proto, facts.scale)
+    return Network(replace(network.model, proto=clipped_early(proto)), facts, steady=tint)
+
+
+def _scaled(
+    clip: vs.VideoNode,
+    spec: FrameSpec,
+    form: PlaneFormat,
+    network: Network,
+    scales: tuple[int, int],
+    backend: BackendProtocol | None,
+    tiling: Tiling,
+) -> vs.VideoNode:
+    """The clip at the wanted scale and depth, halved where only a doubler is there."""
+    made, wanted = network.facts.scale, scales[1]
+    if made == wanted:
+        return finished(_run(clip, spec, (form, form), network, backend, tiling), spec)
+    if (made, wanted) == (1, 2):
+        raise VsanimeError(f"model={network.model.name!r} does not scale; scale=1 is needed")
+    # Deep enough that the halves are rounded once.
+    wide = replace(form, bits=16) if form.is_integer else replace(form, sample_type=SampleType.FLOAT, bits=32)
+    large = finished(_run(clip, spec, (wide, form), network, backend, tiling), spec)
+    small = large.resize.Spline36(clip.width, clip.height, format=video_format(form).id)
+    return finished(small, spec)
+
+
+def _run(
+    clip: vs.VideoNode,
+    spec: FrameSpec,
+    forms: tuple[PlaneFormat, PlaneFormat],
+    network: Network,
+    backend: BackendProtocol | None,
+    tiling: Tiling,
+) -> vs.VideoNode:
+    """New frames in the first format; the second is what the filter's output ends in."""
+    form, final = forms
+    planes = [0] if form.family is Family.GRAY else [0, 1, 2]
+
+    def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:  # noqa: ARG001 - nothing here depends on them
+        return rgb_graph(network.model.proto, network.facts, spec, form, width, height)
+
+    if spec.format.family is Family.GRAY:
+        # A matrix that was replaced is replaced on every frame.
+        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    margin = reach(spec.format, network.facts.scale)
+    return run(Job("waifu2x", clip, spec, network, form, final, (planes, planes), graph, margin), backend, tiling)
