@@ -55,7 +55,7 @@ def _read(path: Path, most: int, wanted: int) -> bytes:
         if status.st_size > most:
             raise VsanimeError(f"{path.name} has {status.st_size:,} bytes; up to {most:,} are read")
         with path.open("rb") as file:
-            return file.read(wanted)
+            return file.read(min(wanted, status.st_size))  # room is taken for as much as is asked for
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise VsanimeError(f"{path.name} cannot be read: {reason}") from None

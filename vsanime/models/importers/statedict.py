@@ -121,7 +121,7 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], activa
         VsanimeError: not a network that is known, or an activation where there is no choice.
     """
     tensors = _without_prefix(arrays)
-    names = {name.rpartition(".")[0] for name in tensors}
+    names = {name.rpartition(".")[0] or name for name in tensors}
     layout = next((layout for layout in _LAYOUTS if names == set(layout.layers(names))), None)
     if layout is None:
         raise VsanimeError(_nearest(names))
