@@ -1,0 +1,70 @@
+"""Runs a plain network once on a small picture, in whichever runtime is there, before anybody relies on it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import onnx
+
+from vsanime.errors import VsanimeError
+from vsanime.graphs.inspect import NetFacts
+
+# About 48x40 pixels, rounded to the network's size multiple: large enough for every network, and not square, so that
+# width and height cannot be mixed up unnoticed.
+_HEIGHT, _WIDTH = 40, 48
+
+
+def try_out(proto: onnx.ModelProto, facts: NetFacts) -> str:
+    """Runs the network and looks at what comes out.
+
+    Args:
+        proto: a plain network.
+        facts: what `inspect` says of it.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        VsanimeError: it does not run, or its output has another size than it should, or values that are not finite.
+    """
+    height, width = (-(-side // facts.multiple) * facts.multiple for side in (_HEIGHT, _WIDTH))
+    picture = np.random.default_rng(0).random((1, facts.in_channels, height, width), np.float32)
+    runtime, output = _run(proto.SerializeToString(), picture)
+    wanted = (1, facts.out_channels, height * facts.scale, width * facts.scale)
+    if output.shape != wanted:
+        raise VsanimeError(f"in {runtime} the network gives {output.shape} for {picture.shape}; {wanted} is right")
+    if not np.isfinite(output).all():
+        raise VsanimeError(f"in {runtime} the network gives values that are not finite; its weights are damaged")
+    return f"ran in {runtime}: {width}x{height} in, {wanted[3]}x{wanted[2]} out"
+
+
+def _run(network: bytes, picture: np.ndarray[Any, Any]) -> tuple[str, np.ndarray[Any, Any]]:
+    """The runtime's name and the output: OpenVINO, which the package depends on, else ONNX Runtime."""
+    # Where this package is installed, importing OpenVINO reports the import to its makers.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError:
+        return "ONNX Runtime", _run_onnxruntime(network, picture)
+    try:
+        core = openvino.Core()
+        compiled = core.compile_model(core.read_model(network, b""), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return "OpenVINO", np.asarray(compiled(picture)[0])
+    except RuntimeError as error:
+        raise VsanimeError(f"OpenVINO does not run the network: {error}") from error
+
+
+def _run_onnxruntime(network: bytes, picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise VsanimeError("no runtime to check the network in; pip install --force-reinstall openvino") from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    try:
+        session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        return np.asarray(session.run(None, {session.get_inputs()[0].name: picture})[0])
+    except Exception as error:  # its exceptions share no public base class
+        raise VsanimeError(f"ONNX Runtime does not run the network: {error}") from error

@@ -1,0 +1,44 @@
+"""Networks from elsewhere: reads foreign weight files and ends in plain ONNX, which everything else here works with.
+
+Nothing in a file is ever executed, and sizes that a file claims are checked before they are believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A foreign network as plain ONNX, and what its file told about it.
+
+    Attributes:
+        proto: the network, checked.
+        architecture: "upconv_7", "vgg_7", "espcn_7", "artcnn_c", "artcnn_r".
+        summary: one sentence: widths, scale, number of weights, activation, and what had to be assumed.
+        licence: the licence note in the file; empty where it has none.
+    """
+
+    proto: onnx.ModelProto
+    architecture: str
+    summary: str
+    licence: str
+
+
+def read(path: Path | str, activation: str | None = None) -> Imported:
+    """Reads a weight file of any kind that is known, told apart by its contents.
+
+    Args:
+        path: the file; of an ncnn pair either one.
+        activation: "relu" or "silu" for an ArtCNN state-dict, which does not say; None for what the file's metadata
+            says, else "relu".
+
+    Raises:
+        VsanimeError: missing, of no kind that is read, damaged, hostile, or a network that is not known.
+    """
+    from vsanime.models.importers.formats import read_any
+
+    return read_any(Path(path), activation)

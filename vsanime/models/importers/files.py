@@ -1,0 +1,61 @@
+"""Bytes of a foreign file, of a size that is checked first, and words of it that are safe to print."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from vsanime.errors import VsanimeError
+
+# The largest network that is read has 4 million weights, 33 MB in double precision; a checkpoint may hold several.
+MOST_BYTES = 256 << 20
+# Formats are told apart by the beginning of a file; a licence may stand before what tells.
+HEAD_BYTES = 4096
+# Longer names in a message help nobody.
+_MOST_SHOWN = 80
+
+
+def contents(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        path: the file.
+        most: bytes that are read at most.
+
+    Raises:
+        VsanimeError: missing, no regular file, empty, too large or unreadable.
+    """
+    return _read(path, most, most)
+
+
+def head(path: Path) -> bytes:
+    """The first bytes of a file, by which formats are told apart.
+
+    Raises:
+        VsanimeError: missing, no regular file, empty, too large or unreadable.
+    """
+    return _read(path, MOST_BYTES, HEAD_BYTES)
+
+
+def shown(text: str) -> str:
+    """A word of the file for a message: quoted, and cut where it is long."""
+    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
+
+
+def _read(path: Path, most: int, wanted: int) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise VsanimeError(f"{path.name} is a folder; give the path of a file in it")
+        if not stat.S_ISREG(status.st_mode):
+            # A pipe or a device would keep its reader waiting.
+            raise VsanimeError(f"{path.name} is not a regular file")
+        if not status.st_size:
+            raise VsanimeError(f"{path.name} is empty")
+        if status.st_size > most:
+            raise VsanimeError(f"{path.name} has {status.st_size:,} bytes; up to {most:,} are read")
+        with path.open("rb") as file:
+            return file.read(min(wanted, status.st_size))  # room is taken for as much as is asked for
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise VsanimeError(f"{path.name} cannot be read: {reason}") from None

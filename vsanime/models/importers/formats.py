@@ -1,0 +1,71 @@
+"""The kinds of file that are read, told apart by how they begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsanime.errors import VsanimeError
+from vsanime.models.importers import Imported, files, ncnn, safetensors, torch, waifu2x_json
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Attributes:
+        kind: what users call it.
+        recognises: whether a file that begins with these bytes is of this kind.
+        read: reads it, with the activation asked for.
+    """
+
+    kind: str
+    recognises: Callable[[bytes], bool]
+    read: Callable[[Path, str | None], Imported]
+
+
+def stated(read: Callable[[Path], Imported]) -> Callable[[Path, str | None], Imported]:
+    """For formats that say themselves which activation their network has."""
+
+    def checked(path: Path, activation: str | None) -> Imported:
+        if activation is not None:
+            raise VsanimeError(f"activation {activation!r} was asked for; this kind of file says itself which it has")
+        return read(path)
+
+    return checked
+
+
+# In the order in which they are tried. A new importer is one line.
+FORMATS = (
+    Format("ncnn (.param and .bin)", ncnn.recognises, stated(ncnn.read)),
+    Format("waifu2x's JSON", waifu2x_json.recognises, stated(waifu2x_json.read)),
+    Format("safetensors", safetensors.recognises, safetensors.read),
+    Format("torch state-dicts (.pt, .pth, .pk)", torch.recognises, torch.read),
+)
+
+_ONNX_FIRST_BYTE = b"\x08"  # the field of its version
+
+
+def read_any(path: Path, activation: str | None) -> Imported:
+    """Reads a file of any kind; see `vsanime.models.importers.read`.
+
+    Raises:
+        VsanimeError: begins with the path.
+    """
+    try:
+        beginning = files.head(path)
+        form = next((form for form in FORMATS if form.recognises(beginning)), None)
+        if form is None:
+            raise VsanimeError(_unknown(path, beginning))
+        return form.read(path, activation)
+    except VsanimeError as error:
+        # An importer may have named the file itself.
+        message = str(error)
+        raise VsanimeError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+
+
+def _unknown(path: Path, beginning: bytes) -> str:
+    if path.suffix.lower() == ".onnx" or beginning.startswith(_ONNX_FIRST_BYTE):
+        return "ONNX files need no import; give the path itself as the model"
+    return f"of no kind that is read; these are: {', '.join(form.kind for form in FORMATS)}"

@@ -1,0 +1,174 @@
+"""From the names and shapes of a state-dict to a network.
+
+A state-dict names its layers as the class that it comes from does. Each class that is known is a row of `_LAYOUTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from vsanime.errors import VsanimeError
+from vsanime.models.architectures import Array, Layer
+from vsanime.models.importers import Imported
+from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, artcnn, espcn_n, floats, waifu2x
+from vsanime.models.importers.files import shown
+
+# The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.
+MOST_TENSORS = 10_000
+# What wrappers put before every name: data-parallel training, and compilation.
+_PREFIXES = ("module.", "_orig_mod.")
+
+type _Build = Callable[[Sequence[Layer], str | None], Imported]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The layers of a class in the order in which a picture passes them.
+
+    `{i}` counts repetitions from 0, `{even}` is twice that, `{n}` is their number.
+
+    Attributes:
+        origin: whose class it is, for messages.
+        build: makes the network.
+        first: layers before those that repeat.
+        repeated: layers that repeat.
+        last: layers after them.
+    """
+
+    origin: str
+    build: _Build
+    first: tuple[str, ...]
+    repeated: tuple[str, ...]
+    last: tuple[str, ...]
+
+    def layers(self, names: set[str]) -> list[str]:
+        """The names that this class would have with as many repetitions as there are."""
+        n = 0
+        while self.repeated[0].format(i=n, even=2 * n, n=0) in names:
+            n += 1
+        repeated = [name.format(i=i, even=2 * i, n=n) for i in range(n) for name in self.repeated]
+        return [*self.first, *repeated, *(name.format(n=n) for name in self.last)]
+
+
+def _sequential(layers: Sequence[Layer], activation: str | None) -> Imported:
+    """waifu2x: nothing but shapes says that the last layer is a transposed one."""
+    _refuse_activation(activation)
+    last = layers[-1]
+    steps = [Step(layer, slope=WAIFU2X_SLOPE) for layer in layers[:-1]]
+    transposed = last.weight.shape[2:] == (4, 4)
+    return waifu2x([*steps, Step(last, transposed, stride=2, pad=3) if transposed else Step(last)])
+
+
+def _espcn(layers: Sequence[Layer], activation: str | None) -> Imported:
+    _refuse_activation(activation)
+    return espcn_n(layers)
+
+
+def _gated_espcn(layers: Sequence[Layer], activation: str | None) -> Imported:
+    """Every inner layer is followed by its selection unit."""
+    _refuse_activation(activation)
+    return espcn_n([*layers[:-1:2], layers[-1]], layers[1:-1:2])
+
+
+_C: _Build = partial(artcnn, "artcnn_c")
+_R: _Build = partial(artcnn, "artcnn_r")
+
+_LAYOUTS = (
+    _Layout("ArtCNN C of this project", _C, ("first",), ("inner_convs.{i}",), ("inner_last", "last")),
+    _Layout(
+        "ArtCNN R of this project",
+        _R,
+        ("first",),
+        ("blocks.{i}.conv0", "blocks.{i}.conv1", "blocks.{i}.conv2"),
+        ("inner_last", "last"),
+    ),
+    _Layout("ArtCNN C of its author", _C, ("conv_skip1",), ("conv_inner.{i}",), ("conv_skip2", "conv_out")),
+    _Layout(
+        "ArtCNN R of its author",
+        _R,
+        ("conv0",),
+        ("res_blocks.{i}.conv0", "res_blocks.{i}.conv1", "res_blocks.{i}.conv2"),
+        ("conv1", "feats_conv"),
+    ),
+    _Layout(
+        "ArtCNN R of traiNNer-redux",
+        _R,
+        ("conv0",),
+        ("res_block.{i}.conv.0.0", "res_block.{i}.conv.1.0", "res_block.{i}.conv.2"),
+        ("res_block.{n}", "depth_to_space.upscale.0"),
+    ),
+    _Layout("ESPCN", _espcn, (), ("conv.{i}.0",), ("up_sampler.0",)),
+    _Layout("ESPCN with selection units", _gated_espcn, (), ("conv.{i}.0", "conv.{i}.2.0"), ("up_sampler.0",)),
+    _Layout("waifu2x in nunif", _sequential, (), ("net.{even}",), ()),
+    _Layout("waifu2x by yu45020", _sequential, (), ("Sequential.{even}",), ()),
+    _Layout("waifu2x, a bare Sequential", _sequential, (), ("{even}",), ()),
+)
+
+
+def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], activation: str | None) -> Imported:
+    """The network that a state-dict is of.
+
+    Args:
+        arrays: tensors by name.
+        metadata: what else the file says; `activation` is heeded.
+        activation: "relu" or "silu" for ArtCNN, whatever the metadata says; None to heed it.
+
+    Raises:
+        VsanimeError: not a network that is known, or an activation where there is no choice.
+    """
+    tensors = _without_prefix(arrays)
+    names = {name.rpartition(".")[0] or name for name in tensors}
+    layout = next((layout for layout in _LAYOUTS if names == set(layout.layers(names))), None)
+    if layout is None:
+        raise VsanimeError(_nearest(names))
+    told = metadata.get("activation", "").lower() if layout.build in (_C, _R) else ""
+    return layout.build([_layer(tensors, name) for name in layout.layers(names)], activation or told or None)
+
+
+def bfloat16(bits: Array) -> Array:
+    """The upper halves of f32 numbers, which is what bfloat16 is, as f32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def _without_prefix(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    tensors = dict(arrays)
+    for _ in _PREFIXES:
+        for prefix in _PREFIXES:
+            if tensors and all(name.startswith(prefix) for name in tensors):
+                tensors = {name.removeprefix(prefix): array for name, array in tensors.items()}
+    return tensors
+
+
+def _layer(tensors: Mapping[str, Array], name: str) -> Layer:
+    held = {key.rpartition(".")[2] for key in tensors if key.rpartition(".")[0] == name}
+    if "weight" not in held or held - {"weight", "bias"}:
+        raise VsanimeError(
+            f"layer {shown(name)} holds {', '.join(shown(key) for key in sorted(held)[:4])}; "
+            "a convolution has a weight and perhaps a bias"
+        )
+    weight, bias = f"{name}.weight", f"{name}.bias"
+    return Layer(floats(shown(weight), tensors[weight]), floats(shown(bias), tensors[bias]) if "bias" in held else None)
+
+
+def _refuse_activation(activation: str | None) -> None:
+    if activation is not None:
+        raise VsanimeError(f"activation {shown(activation)} was asked for; only ArtCNN's state-dicts leave a choice")
+
+
+def _nearest(names: set[str]) -> str:
+    """What is wrong, told by the class that has most of the names."""
+    layout = max(_LAYOUTS, key=lambda layout: len(set(layout.layers(names)) & names))
+    wanted = set(layout.layers(names))
+    if 2 * len(wanted & names) <= len(names):
+        given = ", ".join(shown(name) for name in sorted(names)[:6]) or "none"
+        return (
+            f"layers named {given} are of no network that is known; known are ArtCNN C and R, ESPCN_7, UpConv_7 "
+            "and VGG_7, as saved by torch"
+        )
+    wrong = [f"lacks {shown(name)}" for name in sorted(wanted - names)[:4]]
+    wrong += [f"has {shown(name)} as well" for name in sorted(names - wanted)[:4]]
+    return f"it looks like {layout.origin}, but {', '.join(wrong)}"
