@@ -51,7 +51,7 @@ def _show(args: argparse.Namespace) -> int:
     located = store.locate(variant)
     facts.append(("file", f"{variant.file}, {_whereabouts(variant)}"))
     if located is not None:
-        facts += [("sha256 of the file", store.file_digest(located)), *_network_facts(located)]
+        facts += [("sha256 of the file", store.file_digest(located)), *_network_facts(variant.name)]
     _print_facts(facts)
     return 0
 
@@ -76,7 +76,7 @@ def _whereabouts(variant: Variant) -> str:
     except VsanimeError:
         return "found, but its digest is not accepted (`vsanime models show` says more)"
     if path is None:
-        return "not here (fetched on first use)" if variant.url else "not here"
+        return "not here (fetched on first use)" if variant.can_be_fetched else "not here"
     return str(path)
 
 
@@ -93,9 +93,23 @@ def _card_facts(variant: Variant) -> list[tuple[str, str]]:
         ("value range", f"{low:g} to {high:g}"),
         ("licence", variant.license),
         ("origin", variant.origin),
-        ("download", variant.url or "none: travels with the package"),
-        ("sha256 pinned", ", ".join(variant.sha256) or "none: checked against what the release publishes"),
+        ("download", _download(variant)),
+        ("sha256 pinned", _pinned(variant)),
     ]
+
+
+def _download(variant: Variant) -> str:
+    if variant.foreign is not None:
+        return variant.foreign.url
+    return variant.url or "none"
+
+
+def _pinned(variant: Variant) -> str:
+    if variant.foreign is not None:
+        return f"{variant.foreign.sha256} (of the weights before conversion)"
+    if variant.sha256:
+        return ", ".join(variant.sha256)
+    return "none: checked against what the release publishes" if variant.url else "none"
 
 
 def _network_facts(model: str | Path) -> list[tuple[str, str]]:

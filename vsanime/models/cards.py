@@ -36,7 +36,25 @@ _VARIANT_KEYS: dict[str, type] = {
     "value_range": list,
     "description": str,
 }
+_FOREIGN_KEYS: dict[str, type] = {"sha256": str, "bytes": int, "packages": list, "url": str}
 _WORDS = {str: "text", int: "an integer", list: "a list"}
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Weights in another format than ONNX.
+
+    Attributes:
+        sha256: digest of the file, lower-case hexadecimal.
+        bytes: its size.
+        packages: where installed packages have it, as `package/path/in/it`.
+        url: where it can be downloaded.
+    """
+
+    sha256: str
+    bytes: int
+    packages: tuple[str, ...]
+    url: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,7 @@ class Variant:
         description: one sentence for people.
         family: name of the family the card describes.
         origin: where the family comes from.
+        foreign: the same weights in another format; None where there are none.
     """
 
     name: str
@@ -72,6 +91,12 @@ class Variant:
     description: str
     family: str
     origin: str
+    foreign: Foreign | None = None
+
+    @property
+    def can_be_fetched(self) -> bool:
+        """Whether it can be downloaded."""
+        return bool(self.url or self.foreign)
 
     @property
     def aliases(self) -> frozenset[str]:
@@ -159,11 +184,26 @@ def read_card(path: Path) -> list[Variant]:
 
 def _variant(card: str, family: dict[str, str], row: dict[str, Any]) -> Variant:
     where = f"{card}: variant {row.get('name', '(unnamed)')}"
+    foreign = _foreign(where, row.pop("foreign", None))
     _check_keys(where, row, _VARIANT_KEYS)
     _check_values(where, row)
     low, high = row["value_range"]
     facts = row | {"sha256": tuple(row["sha256"]), "value_range": (float(low), float(high))}
-    return Variant(**facts, family=family["name"], origin=family["origin"])
+    return Variant(**facts, family=family["name"], origin=family["origin"], foreign=foreign)
+
+
+def _foreign(where: str, table: Any) -> Foreign | None:
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise VsanimeError(f"{where}: foreign must be a table, not {table!r}")
+    where = f"{where}: foreign"
+    _check_keys(where, table, _FOREIGN_KEYS)
+    if not re.fullmatch("[0-9a-f]{64}", table["sha256"]) or not table["url"].startswith("https://"):
+        raise VsanimeError(f"{where}: sha256 must be 64 lower-case hexadecimal digits and url an https address")
+    if not all(isinstance(entry, str) and re.fullmatch(r"\w+(/[\w.-]+)+", entry) for entry in table["packages"]):
+        raise VsanimeError(f"{where}: packages must be a list of package/path, not {table['packages']!r}")
+    return Foreign(**(table | {"packages": tuple(table["packages"])}))
 
 
 def _check_keys(where: str, table: dict[str, Any], keys: Mapping[str, type]) -> None:

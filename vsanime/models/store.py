@@ -17,8 +17,9 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from vsanime.errors import VsanimeError
-from vsanime.models.cards import Variant, engines_folder, find
+from vsanime.models.cards import Foreign, Variant, engines_folder, find
 from vsanime.models.download import Asset, OpenUrl, download, newest_asset, open_https
+from vsanime.models.foreign import converted, fetched, packaged
 from vsanime.models.onnxfile import read_onnx
 
 # The largest file is 16 MB: another process that holds the lock for longer is stuck.
@@ -70,7 +71,8 @@ def load(model: str | os.PathLike[str]) -> Model:
     variant = find(str(model))
     path = locate(variant) or fetch(variant)
     # The digest speaks for this one file only, so its weights must be in it.
-    return Model(variant.name, path, read_onnx(path, external=False), variant)
+    proto = read_onnx(path, external=False) if path.suffix == ".onnx" else converted(path)
+    return Model(variant.name, path, proto, variant)
 
 
 def available(name: str) -> bool:
@@ -101,7 +103,21 @@ def locate(variant: Variant) -> Path | None:
         if path.is_file():
             _verify(variant, path, trusted=folder != user_folder())
             return path
-    return None
+    return _packaged(variant)
+
+
+def _packaged(variant: Variant) -> Path | None:
+    """The weights in an installed package, verified."""
+    path = packaged(variant.foreign) if variant.foreign else None
+    if path is None or variant.foreign is None:
+        return None
+    digest = file_digest(path)
+    if digest != variant.foreign.sha256:
+        raise VsanimeError(
+            f"{path} has sha256 {digest}, {variant.name} is {variant.foreign.sha256}; install its package again, or "
+            "convert the file with `vsanime import` and pass its path as the model if it is what you want"
+        )
+    return path
 
 
 def fetch(
@@ -138,6 +154,9 @@ def fetch(
 
 def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) -> None:
     """Downloads under a temporary name, records the digest, renames; leaves nothing half done under the final name."""
+    if variant.foreign is not None:
+        _fetch_foreign(variant.foreign, target, open_url, progress)
+        return
     asset = newest_asset(variant.url, variant.file, open_url)
     accepted = {asset.sha256} if asset.sha256 else set(variant.sha256)
     if not accepted:
@@ -147,6 +166,18 @@ def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) ->
         digest = download(asset, partial, accepted, open_url, progress=progress)
         # The record first: a file without one would not be accepted.
         _record(target, asset, digest)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _fetch_foreign(foreign: Foreign, target: Path, open_url: OpenUrl, progress: bool) -> None:
+    """The same for weights in another format, which are kept as ONNX."""
+    proto, asset = fetched(foreign, open_url, progress=progress)
+    partial = target.with_name(f"{target.name}.part")
+    try:
+        partial.write_bytes(proto.SerializeToString(deterministic=True))
+        _record(target, asset, file_digest(partial))
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -206,13 +237,23 @@ def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:
 
 def _demand_allowed(variant: Variant) -> None:
     offline = os.environ.get("VSANIME_OFFLINE", "") not in ("", "0")
-    if offline or not variant.url:
-        why = "VSANIME_OFFLINE forbids downloads" if offline else "it travels with the package and has no download"
+    if offline or not variant.can_be_fetched:
+        why = "VSANIME_OFFLINE forbids downloads" if offline else "it has no download"
         folders = ", ".join(str(folder) for folder in search_path())
         raise VsanimeError(f"{variant.name}: {variant.file} is not in {folders}, and {why}. {_by_hand(variant)}")
 
 
 def _by_hand(variant: Variant) -> str:
+    if variant.foreign is not None:
+        return (
+            f"pip install 'vsanime[waifu2x]' brings it, and so does `vsanime models fetch {variant.name}`; or put "
+            f"{variant.file} into a folder named in VSANIME_MODEL_PATH"
+        )
+    if not variant.url and not variant.sha256:
+        return (
+            f"`vsanime import FILE -o {variant.file}` makes it of a file in another format; put it into a folder named "
+            "in VSANIME_MODEL_PATH"
+        )
     if not variant.url:
         return "Install vsanime again"
     return (

@@ -1,0 +1,62 @@
+"""Weights that their makers never published as ONNX: found in an installed package, or downloaded and converted."""
+
+from __future__ import annotations
+
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import onnx
+
+from vsanime.models.cards import Foreign
+from vsanime.models.download import Asset, OpenUrl, download
+
+# UpConv_7 as ncnn describes it; the weights say the rest.
+_UPCONV_7 = """7767517
+8 8
+Input input 0 1 picture
+Convolution conv1 1 1 picture x1 0=16 1=3 5=1 6=432 9=2 -23310=1,0.1
+Convolution conv2 1 1 x1 x2 0=32 1=3 5=1 6=4608 9=2 -23310=1,0.1
+Convolution conv3 1 1 x2 x3 0=64 1=3 5=1 6=18432 9=2 -23310=1,0.1
+Convolution conv4 1 1 x3 x4 0=128 1=3 5=1 6=73728 9=2 -23310=1,0.1
+Convolution conv5 1 1 x4 x5 0=128 1=3 5=1 6=147456 9=2 -23310=1,0.1
+Convolution conv6 1 1 x5 x6 0=256 1=3 5=1 6=294912 9=2 -23310=1,0.1
+Deconvolution conv7 1 1 x6 result 0=3 1=4 3=2 4=3 5=1 6=12288
+"""
+
+
+def packaged(foreign: Foreign) -> Path | None:
+    """The weights' file in the first installed package that has it; no package is imported for that."""
+    for entry in foreign.packages:
+        package, _, file = entry.partition("/")
+        spec = find_spec(package)
+        for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+            path = Path(folder) / file
+            if path.is_file():
+                return path
+    return None
+
+
+def converted(path: Path) -> onnx.ModelProto:
+    """The plain network of a foreign file.
+
+    Raises:
+        VsanimeError: the file is none of those that can be read.
+    """
+    from vsanime.models.importers import read
+
+    return read(path).proto
+
+
+def fetched(foreign: Foreign, open_url: OpenUrl, *, progress: bool) -> tuple[onnx.ModelProto, Asset]:
+    """Downloads the weights, checks their digest and converts them.
+
+    Raises:
+        VsanimeError: no connection, or another digest than the card's.
+    """
+    asset = Asset(foreign.url, foreign.sha256, foreign.bytes, release="")
+    with tempfile.TemporaryDirectory(prefix="vsanime-") as folder:
+        weights = Path(folder) / "network.bin"
+        download(asset, weights, {foreign.sha256}, open_url, progress=progress)
+        weights.with_suffix(".param").write_text(_UPCONV_7, encoding="ascii")
+        return converted(weights), asset
