@@ -14,10 +14,7 @@ from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished
 from vsanime.graphs.colour import check_matrix, known_matrix, reach, rgb_graph
-from vsanime.graphs.ends import clipped_early
 from vsanime.graphs.ensemble import ensemble
-from vsanime.graphs.inspect import inspect
-from vsanime.graphs.tint import without_tint
 from vsanime.graphs.transposed import without_transposed
 from vsanime.models.store import as_path, available
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
@@ -148,15 +145,9 @@ def _prepared(name: str, scale: int, *, tint: bool, tta: bool) -> Network:
     """
     advice = "a network from RGB to RGB such as 'upconv_7_art' is needed (see `vsanime models list`)"
     network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), advice)
-    proto, facts = without_transposed(network.model.proto), network.facts
-    if tint:
-        # The facts are those of one variant: turning and mirroring changes none of them.
-        facts = inspect(without_tint(proto, facts.scale))
-    if tta:
-        proto = ensemble(proto)
-    if tint:
-        proto = without_tint(proto, facts.scale)
-    return Network(replace(network.model, proto=clipped_early(proto)), facts, steady=tint)
+    proto = without_transposed(network.model.proto)
+    # The facts are those of one variant: turning and mirroring changes none of them.
+    return Network(replace(network.model, proto=ensemble(proto) if tta else proto), network.facts, steady=tint)
 
 
 def _scaled(
@@ -194,10 +185,10 @@ def _run(
     planes = [0] if form.family is Family.GRAY else [0, 1, 2]
 
     def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:  # noqa: ARG001 - nothing here depends on them
-        return rgb_graph(network.model.proto, network.facts, spec, form, width, height)
+        return rgb_graph(network.model.proto, network.facts, spec, form, width, height, correct_tint=network.steady)
 
     if spec.format.family is Family.GRAY:
         # A matrix that was replaced is replaced on every frame.
         clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
-    margin = reach(spec.format, network.facts.scale)
+    margin = reach(spec.format, network.facts.scale, correct_tint=network.steady)
     return run(Job("waifu2x", clip, spec, network, form, final, (planes, planes), graph, margin), backend, tiling)
