@@ -146,8 +146,11 @@ def _prepared(name: str, scale: int, *, tint: bool, tta: bool) -> Network:
     advice = "a network from RGB to RGB such as 'upconv_7_art' is needed (see `vsanime models list`)"
     network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), advice)
     proto = without_transposed(network.model.proto)
-    # The facts are those of one variant: turning and mirroring changes none of them.
-    return Network(replace(network.model, proto=ensemble(proto) if tta else proto), network.facts, steady=tint)
+    if tta:
+        # The facts are those of one variant: turning and mirroring changes none of them. The mean of eight results that
+        # low precision had rounded would be no better than one.
+        return Network(replace(network.model, proto=ensemble(proto)), network.facts, tint=tint)
+    return Network(replace(network.model, proto=proto), network.facts, tint=tint, steady=tint)
 
 
 def _scaled(
@@ -185,10 +188,10 @@ def _run(
     planes = [0] if form.family is Family.GRAY else [0, 1, 2]
 
     def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:  # noqa: ARG001 - nothing here depends on them
-        return rgb_graph(network.model.proto, network.facts, spec, form, width, height, correct_tint=network.steady)
+        return rgb_graph(network.model.proto, network.facts, spec, form, width, height, correct_tint=network.tint)
 
     if spec.format.family is Family.GRAY:
         # A matrix that was replaced is replaced on every frame.
         clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
-    margin = reach(spec.format, network.facts.scale, correct_tint=network.steady)
+    margin = reach(spec.format, network.facts.scale, correct_tint=network.tint)
     return run(Job("waifu2x", clip, spec, network, form, final, (planes, planes), graph, margin), backend, tiling)
