@@ -114,8 +114,8 @@ def rgb_graph(
 def _applied(writer: GraphWriter, net: Network, rgb: str) -> str:
     """The network's result, at least 0; what is above 1 is still to be clamped.
 
-    Its own end is written anew where it only clips and moves samples about: OpenVINO hands the result of a low-precision
-    convolution on in f32 if a ReLU so marked follows, and for no other operation.
+    Its own end is written anew where it only clips and moves samples about: OpenVINO hands the result of a
+    low-precision convolution on in f32 if a ReLU so marked follows, and for no other operation.
     """
     moves: list[onnx.NodeProto] = []
     tensor = net.output
