@@ -14,7 +14,9 @@ from vsanime._version import __version__
 from vsanime.errors import VsanimeError
 
 # Each is a module of this folder with `add_parser(subparsers)`, which sets `func(args) -> exit code`.
-COMMANDS = ("models", "info", "upscale", "bench")
+COMMANDS = ("models", "info", "upscale", "bench", "export")
+# Modules whose names differ from the command's: `import` is a word of the language.
+_MODULES = {"import": "importer", "export": "exporter"}
 
 # What shells report for a program ended by SIGINT and by SIGPIPE.
 _INTERRUPTED = 130
@@ -61,7 +63,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     # A command named first is the only one whose module is worth importing.
     named = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     for name in named:
-        module = f"{__name__}.{name}"
+        module = f"{__name__}.{_MODULES.get(name, name)}"
         if find_spec(module) is not None:
             importlib.import_module(module).add_parser(subparsers)
     return parser

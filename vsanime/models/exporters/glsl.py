@@ -89,7 +89,7 @@ class _Form:
             *([f"//!SAVE {save}"] if save else []),
             "//!WIDTH LUMA.w" + (f" {size[0]} *" if size[0] > 1 else ""),
             "//!HEIGHT LUMA.h" + (f" {size[1]} *" if size[1] > 1 else ""),
-            f"//!COMPONENTS {1 if self.luma and not save else 4 if save else 2}",
+            f"//!COMPONENTS {4 if save else 1 if self.luma else 2}",
             f"//!WHEN {_WHEN_ENLARGING if self.luma else _WHEN_420}",
             *extra,
         ]
@@ -164,9 +164,7 @@ def _compute_pass(form: _Form, number: int, layer: Layer, source: _Source, relu:
     lines += [f"    vec4 result{r} = vec4({_numbers(bias)});" for r, (_, bias) in enumerate(results)]
     for k in range(groups):
         kind = "float" if scalar else "vec4"
-        lines += [
-            f"    const {kind} inp_{k}_{x}_{y} = inp[{k}][local_xy.y + {y}][local_xy.x + {x}];" for x, y in _TAPS
-        ]
+        lines += [f"    const {kind} inp_{k}_{x}_{y} = inp[{k}][local_xy.y + {y}][local_xy.x + {x}];" for x, y in _TAPS]
         for r, (weight, _) in enumerate(results):
             lines += [f"    result{r} += {_factor(weight, k, x, y, scalar)} * inp_{k}_{x}_{y};" for x, y in _TAPS]
     lines.append(f"    const ivec2 output_base = ivec2(gl_GlobalInvocationID.xy) * ivec2({across}, {down});")

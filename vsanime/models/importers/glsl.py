@@ -26,7 +26,7 @@ type Source = tuple[Key, ...]
 
 _KERNEL = 3
 _LONGEST_NUMBER = 40
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,4})?f?")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,4})?f?", re.ASCII)
 _VECTOR = r"(?P<kind>V4|vec4|f16vec4|M4|mat4|f16mat4)\((?P<numbers>[^()]*)\)"
 _SUM = re.compile(rf"(?:(?:V4|vec4|f16vec4) )?result(?P<r>\d{{0,3}}) (?P<sign>\+?=) {_VECTOR}(?: \* (?P<tap>.+))?;")
 _LOCAL = r"(?:gl_LocalInvocationID|local_xy)"
@@ -43,8 +43,13 @@ _STORE = re.compile(
 )
 _MACRO = re.compile(r"#define (go_\d{1,3})\(\w+, \w+\) (.+)")
 _LOAD = re.compile(r"inp\[(\d{1,3})\]\[y\]\[x\] = (.+);")
-_FETCH = re.compile(r"texelFetch\((\w+)_raw,[^;]*?ivec2\((\d{1,3}), (\d{1,3})\), 0\)")
-_READ = re.compile(r"(\w+)_(?:texOff|raw)\b")
+_FETCH = re.compile(r"(\w+)_mul \* texelFetch\(\1_raw, [^;]{0,100}?ivec2\((\w+), (\w+)\), 0\)")
+_MACRO_READ = re.compile(r"(\w+)_texOff\(vec2\(\w+, \w+\)\)")
+# What may be done with what is read: nothing but a sum of two, and zero outside the picture.
+_PLAIN = re.compile(
+    r"(?:\(*(?:inside\(here \+ ivec2\(\w+, \w+\)\)|known) \? )?(?:V4|F)?\(*T\)*(?: ?\+ ?\(*T\)*)?(?:\.x)?"
+    r"(?: : (?:vec4\(0\.0\)|0\.0))?\)*"
+)
 _CALL = re.compile(r"(go_\d{1,3})\((-?[01])(?:\.0)?, (-?[01])(?:\.0)?\)")
 _TEX_OFF = re.compile(r"(\w+)_texOff\(vec2\((-?[01])(?:\.0)?, (-?[01])(?:\.0)?\)\)")
 _SHARED_TAP = re.compile(_SHARED)
@@ -165,30 +170,36 @@ class _Convolution:
         first = before is self
         sources = self.sources
         order = [0] if first else [_place(self.where, source, before) for source in sources]
-        if sorted(order) != list(range(len(sources) if first else len(before.groups))):
-            raise VsanimeError(f"{self.where} reads {len(sources)} groups of 4 channels; {len(before.groups)} are there")
+        there = 1 if first else len(before.groups)
+        if sorted(order) != list(range(there)):
+            raise VsanimeError(f"{self.where} reads {len(sources)} groups of 4 channels; {there} are there")
+        for r, group in enumerate(self.groups):
+            if len({source for source, _, _ in group.taps} - set(sources)):
+                raise VsanimeError(f"{self.where}: result {r} reads other groups of channels than result 0")
+            if len(group.taps) != len(sources) * _KERNEL**2:
+                raise VsanimeError(f"{self.where}: {_missing(group, r, sources)}")
         scalar = next(iter(self.groups[0].taps.values())).size == 4
         channels = 1 if scalar else 4
         weight = np.empty((4 * len(self.groups), channels * len(sources), _KERNEL, _KERNEL), np.float32)
         for r, group in enumerate(self.groups):
             for k, source in zip(order, sources, strict=True):
-                for y in range(_KERNEL):
-                    for x in range(_KERNEL):
-                        values = self._tap(group, r, source, x, y, 4 * channels).reshape(channels, 4)
-                        weight[4 * r : 4 * r + 4, channels * k : channels * (k + 1), y, x] = values.T
-            if len(group.taps) != len(sources) * _KERNEL**2:
-                raise VsanimeError(f"{self.where}: result {r} reads other groups of channels than result 0")
+                for y, x in np.ndindex(_KERNEL, _KERNEL):
+                    values = group.taps[source, y, x]
+                    if values.size != 4 * channels:
+                        raise VsanimeError(f"{self.where}: result {r} mixes vec4 and mat4 taps")
+                    columns = values.reshape(channels, 4)
+                    weight[4 * r : 4 * r + 4, channels * k : channels * (k + 1), y, x] = columns.T
         bias = np.concatenate([group.bias for group in self.groups if group.bias is not None])
         return Layer(weight, bias)
 
-    def _tap(self, group: _Group, r: int, source: Source, x: int, y: int, size: int) -> Array:
-        values = group.taps.get((source, y, x))
-        name = " + ".join(key[0] for key in source)
-        if values is None:
-            raise VsanimeError(f"{self.where}: the tap ({x - 1}, {y - 1}) of {name} is missing in result {r}")
-        if values.size != size:
-            raise VsanimeError(f"{self.where}: the tap ({x - 1}, {y - 1}) of {name} has {values.size} numbers, not {size}")
-        return values
+
+def _missing(group: _Group, r: int, sources: list[Source]) -> str:
+    """Names the first tap that a result lacks."""
+    for source in sources:
+        for y, x in np.ndindex(_KERNEL, _KERNEL):
+            if (source, y, x) not in group.taps:
+                return f"the tap ({x - 1}, {y - 1}) of {' + '.join(key[0] for key in source)} is missing in result {r}"
+    return f"result {r} has taps outside 3x3"
 
 
 class _PassReader:
@@ -210,9 +221,9 @@ class _PassReader:
         elif match := _ALIAS.fullmatch(line):
             self._aliases[match[1]] = (f"inp{match[2]}", int(match[4]), int(match[3]))
         elif match := _MACRO.fullmatch(line):
-            self._define(match[1], [(name, 0, 0) for name in dict.fromkeys(_READ.findall(match[2]))])
+            self._define(match[1], match[2], packed=False)
         elif match := _LOAD.fullmatch(line):
-            self._define(f"inp{match[1]}", [(name, int(x), int(y)) for name, x, y in _FETCH.findall(match[2])])
+            self._define(f"inp{match[1]}", match[2], packed=True)
         elif match := _PLACE.fullmatch(line):
             self._places[match[1]] = (int(match[2]), int(match[3]))
         elif match := _STORE.fullmatch(line):
@@ -220,7 +231,7 @@ class _PassReader:
             self._store(int(match["r"] or match["plain"]), (self._saves, *place), bool(match["relu"]))
         elif match := _RETURN.fullmatch(line):
             self._store(0, (self._saves, 0, 0), bool(match["relu"]))
-        elif "result" in line or "ksize = " in line and "ivec2(3, 3)" not in line:
+        elif "result" in line or ("ksize = " in line and "ivec2(3, 3)" not in line):
             raise VsanimeError(f"{self._where}: {line[:60]!r} is nothing that an ArtCNN C network does")
 
     def finish(self) -> list[_Group]:
@@ -230,8 +241,8 @@ class _PassReader:
             VsanimeError: a group lacks its bias, its taps, or is not written anywhere.
         """
         groups = [self._groups[r] for r in sorted(self._groups)]
-        if list(self._groups) and sorted(self._groups) != list(range(len(groups))):
-            raise VsanimeError(f"{self._where}: its results are {sorted(self._groups)}, not counted from 0 without gaps")
+        if sorted(self._groups) != list(range(len(groups))):
+            raise VsanimeError(f"{self._where}: results {sorted(self._groups)[:9]} are not counted from 0 without gaps")
         for r, group in enumerate(groups):
             missing = "a bias" if group.bias is None else "taps" if not group.taps else ""
             missing = missing or ("a place to go" if group.key[1] < 0 else "")
@@ -243,6 +254,9 @@ class _PassReader:
 
     def _add(self, match: re.Match[str]) -> None:
         group = self._groups.setdefault(int(match["r"] or 0), _Group())
+        started = group.bias is not None or bool(group.taps)
+        if started != (match["sign"] == "+="):
+            raise VsanimeError(f"{self._where}: {match[0][:60]!r} {'starts again' if started else 'adds to nothing'}")
         size = 16 if match["kind"].lower().endswith(("m4", "mat4")) else 4
         values = _numbers(match["numbers"], size, self._where)
         if match["tap"] is None:
@@ -275,9 +289,17 @@ class _PassReader:
             raise VsanimeError(f"{self._where}: {name.replace('inp', 'input ')} is used, but nothing is read into it")
         return self._inputs[name]
 
-    def _define(self, name: str, keys: list[Key]) -> None:
-        if not keys or len(keys) > 2 or name in self._inputs:
-            raise VsanimeError(f"{self._where}: {name} is read from {len(keys)} textures, or twice; 1, or 2 and their sum")
+    def _define(self, name: str, text: str, *, packed: bool) -> None:
+        """Notes what an input is read from: one texture, or two whose sum it is."""
+        fetched = _FETCH.findall(text)
+        if packed and not all(x.isdecimal() and y.isdecimal() for _, x, y in fetched):
+            fetched = []
+        keys = [(texture, int(x), int(y)) if packed else (texture, 0, 0) for texture, x, y in fetched]
+        if not packed:
+            keys += [(texture, 0, 0) for texture in _MACRO_READ.findall(text)]
+        plain = _PLAIN.fullmatch(_MACRO_READ.sub("T", _FETCH.sub("T", text)))
+        if not plain or len(keys) not in (1, 2) or name in self._inputs:
+            raise VsanimeError(f"{self._where}: {text[:60]!r} is nothing that an ArtCNN C network reads, or read twice")
         self._inputs[name] = tuple(keys)
 
     def _store(self, r: int, key: Key, relu: bool) -> None:
@@ -312,7 +334,8 @@ def _place(where: str, source: Source, before: _Convolution) -> int:
     places = [before.keys.index(key) for key in source if key in before.keys]
     if len(places) != 1:
         names = " + ".join(key[0] for key in source)
-        raise VsanimeError(f"{where} reads {names}; {', '.join(key[0] for key in before.keys)} come from {before.where}")
+        given = ", ".join(key[0] for key in before.keys)
+        raise VsanimeError(f"{where} reads {names}; {given} come from {before.where}")
     return places[0]
 
 
@@ -324,7 +347,8 @@ def _check_chain(layers: list[_Convolution]) -> None:
             raise VsanimeError(f"{layer.where}: {'no ReLU follows' if inner else 'ReLU follows'}, unlike in ArtCNN C")
         skips = i == len(layers) - 1
         if any(len(source) != 1 + skips for source in layer.sources):
-            raise VsanimeError(f"{layer.where}: {'nothing' if skips else 'a sum'} is added to its input, unlike in ArtCNN C")
+            found = "nothing is added to its input" if skips else "it reads a sum"
+            raise VsanimeError(f"{layer.where}: {found}, unlike in ArtCNN C")
     first, last = layers[0], layers[-1]
     for source in last.sources:
         added = [key for key in source if key in first.keys]
@@ -336,7 +360,7 @@ def _check_end(last: Pass, layers: list[_Convolution]) -> None:
     """After the last convolution a pass writes the picture: a doubler's puts its four channels into a block."""
     texture = layers[-1].keys[0][0]
     if _is_convolution(last) or texture not in last.directives.get("BIND", []):
-        raise VsanimeError(f"no pass after {layers[-1].where} writes its result into the picture; is the file cut short?")
+        raise VsanimeError(f"no pass after {layers[-1].where} puts its result into the picture; is the file cut short?")
     if layers[0].hook == "LUMA" and not any(_BLOCK_ORDER.search(line) for line in last.lines):
         raise VsanimeError(f"{last}: no depth-to-space by rows of 2 (channel y * 2 + x) is found")
 
@@ -356,10 +380,11 @@ def _numbers(text: str, count: int, where: str) -> Array:
     for word in words:
         if len(word) > _LONGEST_NUMBER or not _NUMBER.fullmatch(word):
             raise VsanimeError(f"{where}: {word[:_LONGEST_NUMBER]!r} is no number")
-    values = np.array([float(word.rstrip("f")) for word in words])
-    if not (np.abs(values) <= np.finfo(np.float32).max).all():
+    with np.errstate(over="ignore"):
+        values = np.array([float(word.rstrip("f")) for word in words]).astype(np.float32)
+    if not np.isfinite(values).all():
         raise VsanimeError(f"{where}: a number is beyond what f32 holds: {text[:60]!r}")
-    return values.astype(np.float32)
+    return values
 
 
 def _licence(header: Iterable[str]) -> str:

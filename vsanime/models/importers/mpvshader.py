@@ -12,6 +12,8 @@ from vsanime.errors import VsanimeError
 
 # The largest public ArtCNN shader has under 4 MB; its ONNX would be four times smaller.
 MOST_BYTES = 64 << 20
+# A matrix of 16 numbers takes some 250 characters.
+_LONGEST_LINE = 4096
 _DIRECTIVE = "//!"
 # What a pass may declare. Tables, parameters and buffers (TEXTURE, PARAM, BUFFER) belong to other shaders.
 _KNOWN = {"DESC", "HOOK", "BIND", "SAVE", "WIDTH", "HEIGHT", "COMPONENTS", "COMPUTE", "WHEN", "OFFSET"}
@@ -32,7 +34,7 @@ class Pass:
     lines: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        described = self.only("DESC")
+        described = self.only("DESC")[:60]
         return f"pass {self.number}" + (f" ({described})" if described else "")
 
     def only(self, directive: str) -> str:
@@ -77,6 +79,8 @@ def parse(text: str) -> Shader:
     passes: list[Pass] = []
     in_directives = False
     for line in (raw.strip() for raw in text.splitlines()):
+        if len(line) > _LONGEST_LINE:
+            raise VsanimeError(f"a line has {len(line)} characters; {_LONGEST_LINE} is more than any shader needs")
         if line.startswith(_DIRECTIVE):
             if not in_directives:
                 passes.append(Pass(len(passes) + 1))
@@ -93,7 +97,8 @@ def parse(text: str) -> Shader:
         raise VsanimeError("the shader has no pass: no line begins with //!HOOK")
     for one in passes:
         if not one.only("HOOK") or not one.lines:
-            raise VsanimeError(f"{one} {'has no code' if one.only('HOOK') else 'hooks nothing'}; is the file cut short?")
+            lacks = "has no code" if one.only("HOOK") else "hooks nothing"
+            raise VsanimeError(f"{one} {lacks}; is the file cut short?")
     if passes[-1].lines[-1] != "}":
         raise VsanimeError(f"{passes[-1]} does not end in a closing brace; the file is cut short")
     return Shader(tuple(line for line in header if line), tuple(passes))
