@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import onnx
 
@@ -19,7 +21,7 @@ def random_layers(features: int = 8, inner: int = 2, *, luma: bool = True, seed:
             (rng.standard_normal((out, into, 3, 3)) / np.sqrt(9 * into)).astype(np.float32),
             (0.1 * rng.standard_normal(out)).astype(np.float32),
         )
-        for into, out in zip(widths, widths[1:], strict=False)
+        for into, out in pairwise(widths)
     ]
 
 

@@ -43,7 +43,7 @@ def test_a_convolution_without_bias_has_zeros() -> None:
 def test_real_files_are_read(weights: Path) -> None:
     chain = read_artcnn_c(onnx.load(weights / "ArtCNN_C4F32.onnx"))
     assert (chain.features, chain.inner, chain.planes, chain.scale) == (32, 4, 1, 2)
-    with pytest.raises(VsanimeError, match="no ArtCNN C network .* Add .* stands where Relu should"):
+    with pytest.raises(VsanimeError, match=r"no ArtCNN C network .* Add .* stands where Relu should"):
         read_artcnn_c(onnx.load(weights / "ArtCNN_R8F64.onnx"))
 
 
