@@ -98,12 +98,9 @@ def test_doubler_of_any_width_and_depth(features: int, inner: int, compute: bool
 
 
 @pytest.mark.usefixtures("vulkan")
-def test_doubler_of_40_features_needs_the_compute_form() -> None:
-    """Its 10 groups lie in five columns and two rows."""
-    net = random_net(40, 1)
-    with pytest.raises(VsanimeError, match=r"40 features take 20 textures .* bind 16; compute"):
-        shader(net, compute=False)
-    assert_doubles(net, True, luma_planes()[:1])
+def test_groups_of_a_packed_texture_need_not_form_a_square() -> None:
+    """40 features are 10 groups, in five columns and two rows."""
+    assert_doubles(random_net(40, 1), True, luma_planes()[:1])
 
 
 @pytest.mark.usefixtures("vulkan")
@@ -187,7 +184,7 @@ def test_text_is_ascii_and_begins_with_the_notes(compute: bool) -> None:
     ("features", "compute", "message"),
     [
         (6, False, "6 features are no multiple"),
-        (36, False, "36 features take 18 textures"),
+        (60, False, "60 features take 16 textures .* bind 15; compute"),
         (96, True, "96 features do not fit"),
     ],
 )
@@ -197,5 +194,14 @@ def test_what_a_form_cannot_hold_is_refused(features: int, compute: bool, messag
 
 
 def test_fragment_passes_bind_no_more_than_players_do() -> None:
-    for one in shader(random_net(32, 1), compute=False).split("//!DESC"):
-        assert one.count("//!BIND") <= 16
+    for one in shader(random_net(56, 1), compute=False).split("//!DESC"):
+        assert one.count("//!BIND") <= 15
+
+
+def test_chroma_passes_bind_first_what_may_be_missing() -> None:
+    """mpv leaves what a skipped pass has bound to the next one, which then does not compile."""
+    made: list[str] = []
+    for one in shader(random_net(4, 1, luma=False), compute=False).split("//!DESC")[1:]:
+        binds = [line.split()[1] for line in one.splitlines() if line.startswith("//!BIND")]
+        assert "//!WHEN" in one or binds[0] in made
+        made += [line.split()[1] for line in one.splitlines() if line.startswith("//!SAVE")]

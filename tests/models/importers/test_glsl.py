@@ -160,13 +160,20 @@ DAMAGED = {
     ),
     "leaky": (FRAGMENT.replace("max(result, vec4(0.0))", "max(result, vec4(0.1))"), "nothing that an ArtCNN C network"),
     "rectified reads": (_swap(FRAGMENT, "? LUMA_mul", "? -LUMA_mul"), "nothing that an ArtCNN C network reads"),
-    "no skip": (
-        FRAGMENT.replace(" + conv0_0_mul * texelFetch(conv0_0_raw, here + ivec2(dx, dy), 0)", ""),
-        "nothing is added|sum",
+    "no skip": (re.sub(r"return result \+ .*;", "return result;", FRAGMENT), "is not the sum with the first"),
+    "no skip where it is read": (
+        COMPUTE.replace(" + conv0_mul * texelFetch(conv0_raw", " ;").replace(" ;, input_base + ivec2(0, 0), 0)", ""),
+        "nothing that an ArtCNN C|is not the sum with the first",
     ),
     "skip of another group": (
-        FRAGMENT.replace("+ conv0_0_mul * texelFetch(conv0_0_raw", "+ conv0_1_mul * texelFetch(conv0_1_raw"),
-        "not with the first convolution's result",
+        FRAGMENT.replace(
+            "result + conv0_0_mul * texelFetch(conv0_0_raw", "result + conv0_1_mul * texelFetch(conv0_1_raw"
+        ),
+        "is not the sum with the first convolution, group by group",
+    ),
+    "two skips": (
+        _swap(FRAGMENT, "return result;", "return result + LUMA_mul * texelFetch(LUMA_raw, here, 0);"),
+        "is added",
     ),
     "input never read": (_without_line(COMPUTE, "inp[1][y][x] = "), "input 1 is used, but nothing is read into it"),
     "result not stored": (_without_line(COMPUTE, "imageStore(out_image"), "result 0 lacks a place to go"),

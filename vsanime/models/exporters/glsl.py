@@ -19,8 +19,8 @@ from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer
 from vsanime.models.chain import Chain
 
-# What players bind to one pass at most; the last convolution binds its input and the first layer's result.
-_MOST_BINDS = 16
+# Textures bound to one pass: players allow 16, but mpv gives each a vertex attribute, and 16 are all that OpenGL has.
+_MOST_BINDS = 15
 # Shared memory of a workgroup, bytes: 16 KiB is what Vulkan guarantees, 32 KiB what every desktop driver has.
 _SHARED_PREFERRED, _SHARED_MOST = 16 << 10, 32 << 10
 _VEC4_BYTES = 16
@@ -50,10 +50,11 @@ def write(chain: Chain, name: str, notes: Sequence[str], *, compute: bool = Fals
     _check(chain, compute)
     form = _Form(_ascii(name), luma=chain.scale == 2)
     head = [f"// {_ascii(line)}".rstrip() for line in notes]
-    passes = [] if form.luma else [_gather_planes(form)]
+    passes = [] if form.luma else _gather_planes(form)
     for i, layer in enumerate(chain.layers):
         relu = 0 < i <= chain.inner
-        skip = i == len(chain.layers) - 1
+        # Fragment passes add the first result where it takes one texture a pass, compute passes where they read.
+        skip = i == len(chain.layers) - (1 if compute else 2)
         source = _Source(form.source if i == 0 else f"conv{i - 1}", 0 if i == 0 else chain.features // 4, skip)
         passes += [_compute_pass(form, i, layer, source, relu)] if compute else _fragments(form, i, layer, source, relu)
     last = f"conv{len(chain.layers) - 1}" + ("" if compute else "_0")
@@ -90,7 +91,7 @@ class _Form:
             "//!WIDTH LUMA.w" + (f" {size[0]} *" if size[0] > 1 else ""),
             "//!HEIGHT LUMA.h" + (f" {size[1]} *" if size[1] > 1 else ""),
             f"//!COMPONENTS {4 if save else 1 if self.luma else 2}",
-            f"//!WHEN {_WHEN_ENLARGING if self.luma else _WHEN_420}",
+            *([f"//!WHEN {_WHEN_ENLARGING}"] if self.luma else []),
             *extra,
         ]
 
@@ -102,7 +103,7 @@ class _Source:
     Attributes:
         name: a texture in the compute form, and the stem of one for each group in the fragment form.
         groups: groups of four channels; 0 for the picture itself.
-        skip: whether the first layer's result is added.
+        skip: whether the first layer's result is added: before a compute pass, after a fragment pass.
     """
 
     name: str
@@ -113,14 +114,14 @@ class _Source:
 def _fragments(form: _Form, number: int, layer: Layer, source: _Source, relu: bool) -> list[str]:
     """A layer as one pass for each four channels."""
     textures = [f"{source.name}_{k}" for k in range(source.groups)] or [source.name]
-    skips = [f"conv0_{k}" for k in range(source.groups)] if source.skip else []
     scalar = textures == ["LUMA"]
     passes = []
     for r, (weight, bias) in enumerate(_groups(layer)):
+        skips = [f"conv0_{r}"] if source.skip else []
         lines = form.header(_title(number, relu), [*textures, *skips], f"conv{number}_{r}")
         lines += ["ivec2 here;", _inside(f"{textures[0]}_size")]
         for k, texture in enumerate(textures):
-            value = " + ".join(_fetch(t, "here + ivec2(dx, dy)") for t in [texture, *skips[k : k + 1]])
+            value = _fetch(texture, "here + ivec2(dx, dy)")
             value, zero = (f"{value}.x", "0.0") if scalar else (value, "vec4(0.0)")
             lines.append(f"#define go_{k}(dx, dy) (inside(here + ivec2(dx, dy)) ? {value} : {zero})")
         lines += ["vec4 hook() {", f"    here = ivec2({textures[0]}_pos * {textures[0]}_size);"]
@@ -128,7 +129,8 @@ def _fragments(form: _Form, number: int, layer: Layer, source: _Source, relu: bo
         for k in range(len(textures)):
             for x, y in _TAPS:
                 lines.append(f"    result += {_factor(weight, k, x, y, scalar)} * go_{k}({x - 1}, {y - 1});")
-        lines += [f"    return {'max(result, vec4(0.0))' if relu else 'result'};", "}"]
+        result = " + ".join(["result", *(_fetch(texture, "here") for texture in skips)])
+        lines += [f"    return {'max(result, vec4(0.0))' if relu else result};", "}"]
         passes.append("\n".join(lines))
     return passes
 
@@ -189,23 +191,43 @@ def _depth_to_space(form: _Form, texture: str) -> str:
     )
 
 
-def _gather_planes(form: _Form) -> str:
-    """The first pass of a chroma network: luma, and chroma upsampled bilinearly to the luma grid.
+def _gather_planes(form: _Form) -> list[str]:
+    """The first passes of a chroma network: luma, and chroma upsampled bilinearly to the luma grid.
 
-    `ALIGN` moves the sampling so that the result lies on luma pixels, whatever the siting.
+    `ALIGN` moves the sampling so that the result lies on luma pixels, whatever the siting. mpv (`vo=gpu`) heeds it only
+    where the plane is bound as HOOKED and overwritten. From then on the plane's size no longer tells 4:2:0 from 4:4:4,
+    so a texture that exists only for 4:2:0 does: players pass over what binds a missing texture, and then over all that
+    follows from it. It has to be bound first: mpv leaves what was bound before it to the next pass, which breaks that.
     """
-    return "\n".join(
-        [
-            *form.header("luma and chroma", ["LUMA", "CHROMA"], form.source, extra=["//!OFFSET ALIGN"]),
-            "vec4 hook() {",
-            "    return vec4(LUMA_texOff(vec2(0.0)).x, CHROMA_tex(CHROMA_pos).xy, 0.0);",
-            "}",
-        ]
-    )
+    marker = [
+        f"//!DESC {form.name}: whether chroma has half the size",
+        "//!HOOK CHROMA",
+        "//!BIND CHROMA",
+        "//!SAVE half_size",
+        "//!WIDTH 1",
+        "//!HEIGHT 1",
+        f"//!WHEN {_WHEN_420}",
+        "vec4 hook() {",
+        "    return vec4(1.0);",
+        "}",
+    ]
+    upsampling = [
+        *form.header("bilinear chroma", ["half_size", "HOOKED"], "", extra=["//!OFFSET ALIGN"]),
+        "vec4 hook() {",
+        "    return HOOKED_texOff(vec2(0.0));",
+        "}",
+    ]
+    gathering = [
+        *form.header("luma and chroma", ["half_size", "LUMA", "CHROMA"], form.source),
+        "vec4 hook() {",
+        "    return vec4(LUMA_texOff(vec2(0.0)).x, CHROMA_texOff(vec2(0.0)).xy, 0.0);",
+        "}",
+    ]
+    return ["\n".join(lines) for lines in (marker, upsampling, gathering)]
 
 
 def _merge(form: _Form, texture: str) -> str:
-    """The last pass of a chroma network; `ALIGN` says that no shift is left for the player to undo."""
+    """The last pass of a chroma network; libplacebo has to be told again that no shift is left for it to undo."""
     return "\n".join(
         [
             *form.header("chroma at luma size", [texture], "", extra=["//!OFFSET ALIGN"]),
@@ -263,9 +285,9 @@ def _check(chain: Chain, compute: bool) -> None:
     if chain.features % 4:
         raise VsanimeError(f"a shader's textures have 4 channels; {chain.features} features are no multiple of that")
     groups = chain.features // 4
-    if not compute and 2 * groups > _MOST_BINDS:
+    if not compute and groups + 1 > _MOST_BINDS:
         raise VsanimeError(
-            f"{chain.features} features take {2 * groups} textures in one pass, players bind {_MOST_BINDS}; "
+            f"{chain.features} features take {groups + 1} textures in one pass, players bind {_MOST_BINDS}; "
             "compute shaders (--compute) can hold them"
         )
     if compute and _shared_bytes(groups, _WORKGROUPS[-1]) > _SHARED_MOST:

@@ -33,7 +33,10 @@ _LOCAL = r"(?:gl_LocalInvocationID|local_xy)"
 _SHARED = rf"inp\[(\d{{1,3}})\]\[{_LOCAL}\.y \+ ([012])\]\[{_LOCAL}\.x \+ ([012])\]"
 _ALIAS = re.compile(rf"const (?:F|V4|float|vec4) (\w+) = {_SHARED};")
 _ZERO = r"(?:V4|vec4)\(0\.0\)"
-_RETURN = re.compile(rf"return (?:(?P<relu>max\(result, {_ZERO}\))|result);")
+_RETURN = re.compile(
+    rf"return (?:(?P<relu>max\(result, {_ZERO}\))|"
+    r"result(?: \+ (?P<added>\w+)_mul \* texelFetch\((?P=added)_raw, here, 0\))?);"
+)
 _PLACE = re.compile(
     r"ivec2 store_pos(\d{1,3}) = ivec2\(gl_GlobalInvocationID\) \* ivec2\(\d+, \d+\) \+ ivec2\((\d{1,3}), (\d{1,3})\);"
 )
@@ -113,12 +116,14 @@ class _Group:
     Attributes:
         key: where they go.
         relu: whether negative values become zero.
+        added: the group whose values are added to the result; None for none.
         bias: of the four channels; None until it is read.
         taps: factors by source, row and column: a vector of 4 or a matrix of 16 values.
     """
 
     key: Key = ("", -1, -1)
     relu: bool = False
+    added: Key | None = None
     bias: Array | None = None
     taps: dict[tuple[Source, int, int], Array] = field(default_factory=dict)
 
@@ -230,7 +235,8 @@ class _PassReader:
             place = self._places.get(match["pos"], (-1, -1)) if match["pos"] else (int(match["x"]), int(match["y"]))
             self._store(int(match["r"] or match["plain"]), (self._saves, *place), bool(match["relu"]))
         elif match := _RETURN.fullmatch(line):
-            self._store(0, (self._saves, 0, 0), bool(match["relu"]))
+            added = (match["added"], 0, 0) if match["added"] else None
+            self._store(0, (self._saves, 0, 0), bool(match["relu"]), added)
         elif "result" in line or ("ksize = " in line and "ivec2(3, 3)" not in line):
             raise VsanimeError(f"{self._where}: {line[:60]!r} is nothing that an ArtCNN C network does")
 
@@ -302,11 +308,11 @@ class _PassReader:
             raise VsanimeError(f"{self._where}: {text[:60]!r} is nothing that an ArtCNN C network reads, or read twice")
         self._inputs[name] = tuple(keys)
 
-    def _store(self, r: int, key: Key, relu: bool) -> None:
+    def _store(self, r: int, key: Key, relu: bool, added: Key | None = None) -> None:
         group = self._groups.get(r)
         if group is None or group.key[1] >= 0:
             raise VsanimeError(f"{self._where}: result {r} is {'missing' if group is None else 'written twice'}")
-        group.key, group.relu = key, relu
+        group.key, group.relu, group.added = key, relu, added
 
 
 def _is_convolution(one: Pass) -> bool:
@@ -340,20 +346,24 @@ def _place(where: str, source: Source, before: _Convolution) -> int:
 
 
 def _check_chain(layers: list[_Convolution]) -> None:
-    """ReLU after the inner layers and no other, and the first layer's result added before the last."""
+    """ReLU after the inner layers and no other, and the first layer's result added before the last, and only there."""
+    *_, joining, last = layers
     for i, layer in enumerate(layers):
         inner = 0 < i < len(layers) - 2
         if any(group.relu != inner for group in layer.groups):
             raise VsanimeError(f"{layer.where}: {'no ReLU follows' if inner else 'ReLU follows'}, unlike in ArtCNN C")
-        skips = i == len(layers) - 1
-        if any(len(source) != 1 + skips for source in layer.sources):
-            found = "nothing is added to its input" if skips else "it reads a sum"
-            raise VsanimeError(f"{layer.where}: {found}, unlike in ArtCNN C")
-    first, last = layers[0], layers[-1]
+        reads = layer is not last and any(len(source) > 1 for source in layer.sources)
+        if reads or (layer is not joining and any(group.added for group in layer.groups)):
+            raise VsanimeError(f"{layer.where}: something is added, unlike in ArtCNN C")
+    # By the pass that joins, or by the one that reads it.
+    first = layers[0].keys
+    joined = [group.added for group in joining.groups]
+    read: list[Key | None] = [None] * len(joined)
     for source in last.sources:
-        added = [key for key in source if key in first.keys]
-        if len(added) != 1 or first.keys.index(added[0]) != _place(last.where, source, layers[-2]):
-            raise VsanimeError(f"{last.where}: the sum is not with the first convolution's result, channel by channel")
+        others = [key for key in source if key not in joining.keys]
+        read[_place(last.where, source, joining)] = others[0] if others else None
+    if (joined, read) not in ((first, [None] * len(first)), ([None] * len(first), first)):
+        raise VsanimeError(f"{last.where}: what it reads is not the sum with the first convolution, group by group")
 
 
 def _check_end(last: Pass, layers: list[_Convolution]) -> None:
