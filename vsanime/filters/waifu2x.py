@@ -15,8 +15,10 @@ from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished
 from vsanime.graphs.colour import check_matrix, known_matrix, reach, rgb_graph
 from vsanime.graphs.ensemble import ensemble
+from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed
-from vsanime.models.store import as_path, available
+from vsanime.models.cards import find, variants
+from vsanime.models.store import as_path, available, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.video.clips import frame_spec, guess_matrix, video_format
 
@@ -91,6 +93,21 @@ def waifu2x(
         gray = frame_spec(alpha)
         alpha = _scaled(alpha, _readable(gray), wanted_format(depth, gray.format), opaque, (2, 2), backend, tiling)
     return with_alpha(result, alpha)
+
+
+def is_rgb(model: str) -> bool:
+    """Whether a model's name, or a file's channels, say that it is one for this filter.
+
+    Raises:
+        VsanimeError: a file that is none.
+    """
+    if as_path(model) is not None:
+        return inspect(load(model).proto).in_channels == 3
+    try:
+        return find(model).task == "rgb"
+    except VsanimeError:
+        # "vgg_7_art" names a family of noise levels.
+        return model.lower() in {name.rpartition("_noise")[0] for name in variants()}
 
 
 def _checked_spec(clip: vs.VideoNode) -> FrameSpec:
