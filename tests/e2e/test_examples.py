@@ -27,6 +27,8 @@ WITH_ARTCNN = [
     ("both", *DOUBLED),
     ("preview", "C420", 1280, 720, 1280 * 720 * 3 // 2),
 ]
+# Weights that the `dev` extra installs, so that these run wherever the tests do.
+WITH_INSTALLED_WEIGHTS = [("waifu2x", *DOUBLED)]
 
 
 def vspipe(script: Path, *arguments: str) -> bytes:
@@ -66,6 +68,16 @@ def test_example_runs_as_it_is(name: str, colour: str, width: int, height: int, 
     check_y4m(vspipe(EXAMPLES / f"{name}.vpy"), colour, width, height, frame_bytes)
 
 
+@pytest.mark.parametrize(("name", "colour", "width", "height", "frame_bytes"), WITH_INSTALLED_WEIGHTS)
+def test_example_runs_on_installed_weights(name: str, colour: str, width: int, height: int, frame_bytes: int) -> None:
+    check_y4m(vspipe(EXAMPLES / f"{name}.vpy"), colour, width, height, frame_bytes)
+
+
+def test_arguments_reach_the_waifu2x_example() -> None:
+    """Another noise level, given as vspipe gives arguments, as text, makes another picture."""
+    assert vspipe(EXAMPLES / "waifu2x.vpy", "-a", "noise=3") != vspipe(EXAMPLES / "waifu2x.vpy")
+
+
 @pytest.mark.weights
 @pytest.mark.parametrize("output", ["0", "1", "2"])
 def test_preview_outputs_are_of_one_size(output: str) -> None:
@@ -82,4 +94,6 @@ def test_source_may_be_any_path(tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.vpy")} == {name for name, *_ in WITH_ARTCNN}
+    assert {path.stem for path in EXAMPLES.glob("*.vpy")} == {
+        name for name, *_ in [*WITH_ARTCNN, *WITH_INSTALLED_WEIGHTS]
+    }
