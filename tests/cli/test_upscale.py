@@ -19,8 +19,10 @@ import onnx
 import pytest
 import vapoursynth as vs
 
+import vsanime
 from tests.clips import planes_of, props_of
 from tests.networks import artcnn_like
+from vsanime import Backend
 from vsanime.cli import main
 from vsanime.cli.encode import find_ffmpeg
 from vsanime.cli.rawmkv import RawMatroskaWriter
@@ -349,6 +351,35 @@ def test_size_tiles_and_backend(vfr: Path, net: str, tmp_path: Path) -> None:
     options = ["--width", "96", "--height", "72", "--tiles", "2x1", "--backend", "onnxruntime"]
     assert upscale(vfr, output, "--model", net, *options) == 0
     assert (clip_in(output).width, clip_in(output).height) == (96, 72)
+
+
+def test_a_waifu2x_model_denoises_and_keeps_the_rest(vfr: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mkv"
+    lossless = ["--crf", "0", "--preset", "ultrafast", "--precision", "f32"]
+    assert main(["upscale", str(vfr), str(out), "--model", "upconv_7_art", "--noise", "1", *lossless]) == 0
+    made, source = vs.core.bs.VideoSource(str(out), cachemode=0), vs.core.bs.VideoSource(str(vfr), cachemode=0)
+    assert (made.width, made.height, made.num_frames) == (2 * source.width, 2 * source.height, source.num_frames)
+    expected = vsanime.waifu2x(source, 1, depth=made.format.bits_per_sample, backend=Backend.OpenVINO(precision="f32"))
+    for a, b in zip(planes_of(made, 3), planes_of(expected, 3), strict=True):
+        # At rate factor 0 x264 is lossless only at 8 bits.
+        assert np.abs(a.astype(int) - b).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--noise", "1"], ["--noise", "upconv_7_art"]),
+        (["--model", "upconv_7_art", "--chroma", "C4F32_Chroma"], ["--chroma", "leave it out"]),
+    ],
+)
+def test_options_of_another_filter_are_told(
+    options: list[str], parts: list[str], vfr: Path, net: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = [] if "--model" in options else ["--model", net]
+    assert main(["upscale", str(vfr), str(tmp_path / "out.mkv"), *model, *options]) == 1
+    message = capfd.readouterr().err.strip().splitlines()[-1]
+    assert all(part in message for part in parts)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_output_needs_force(vfr: Path, net: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

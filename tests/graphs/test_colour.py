@@ -199,3 +199,45 @@ def test_tiles_that_overlap_by_the_reach_change_nothing(scale: int, location: in
     TileRunner(run, plan, graph.inputs, graph.outputs, scale, shrink)(planes_of(clip), tiled)
     for found, expected in zip(tiled, whole, strict=True):
         assert np.array_equal(found, expected)
+
+
+def tinted(scale: int) -> onnx.ModelProto:
+    """Repeats pixels, with a tint that depends on the colour."""
+    weight = np.zeros((3 * scale**2, 3, 1, 1), np.float32)
+    for channel in range(3):
+        weight[channel * scale**2 : (channel + 1) * scale**2, channel] = 0.96
+        weight[channel * scale**2 : (channel + 1) * scale**2, (channel + 1) % 3] = 0.03
+    nodes = [
+        helper.make_node("Conv", ["input", "w", "b"], ["c"], kernel_shape=[1, 1]),
+        helper.make_node("DepthToSpace", ["c"], ["output"], blocksize=scale, mode="CRD"),
+    ]
+    bias = np.repeat(np.array([0.02, -0.01, 0.005], np.float32), scale**2)
+    return layers(*nodes, channels=(3, 3), w=weight, b=bias)
+
+
+def through_tinted(picture: np.ndarray, scale: int, *, correct: bool) -> np.ndarray:
+    """[3, height, width] through the network, in single float."""
+    proto = tinted(scale)
+    spec = frame_spec(clip_of([list(picture)], vs.core.get_video_format(vs.RGBS)))
+    height, width = picture.shape[1:]
+    graph = rgb_graph(proto, inspect(proto), spec, spec.format, width, height, correct_tint=correct)
+    session = onnxruntime.InferenceSession(graph.onnx, providers=["CPUExecutionProvider"])
+    feed = {t.name: plane[None, None] for t, plane in zip(graph.inputs, picture, strict=True)}
+    return np.concatenate(session.run([t.name for t in graph.outputs], feed), axis=1)[0]
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("colour", [(0.9, 0.1, 0.1), (0.1, 0.9, 0.1), (0.1, 0.1, 0.9), (0.5, 0.5, 0.5)])
+def test_flat_colours_come_back_without_their_tint(scale: int, colour: tuple[float, float, float]) -> None:
+    flat = np.tile(np.array(colour, np.float32)[:, None, None], (1, 24, 20))
+    wanted = flat.repeat(scale, 1).repeat(scale, 2)
+    assert np.abs(through_tinted(flat, scale, correct=False) - wanted).max() > 0.004
+    np.testing.assert_allclose(through_tinted(flat, scale, correct=True), wanted, atol=1e-6)
+
+
+def test_correcting_the_tint_leaves_detail_alone() -> None:
+    """What changes is a mean over a neighbourhood: even where the picture is noise, a smooth field."""
+    picture = np.random.default_rng(1).uniform(0.2, 0.8, (3, 48, 64)).astype(np.float32)
+    change = through_tinted(picture, 2, correct=True) - through_tinted(picture, 2, correct=False)
+    assert np.abs(change).max() > 0.005
+    assert np.abs(np.diff(change, axis=2)).max() < 0.1 * np.abs(change).max()

@@ -306,8 +306,13 @@ def test_offline_forbids_downloads_and_says_where_it_looked(
 
 
 def test_bundled_model_that_is_missing_is_no_download(variant: Variant) -> None:
-    with pytest.raises(VsanimeError, match=r"travels with the package.*Install vsanime again"):
-        store.fetch(replace(variant, url=""), open_url=no_network)
+    with pytest.raises(VsanimeError, match=r"it has no download.*Install vsanime again"):
+        store.fetch(replace(variant, url="", sha256=("0" * 64,)), open_url=no_network)
+
+
+def test_model_that_exists_only_elsewhere_is_for_import(variant: Variant) -> None:
+    with pytest.raises(VsanimeError, match=r"it has no download.*vsanime import.*VSANIME_MODEL_PATH"):
+        store.fetch(replace(variant, url="", sha256=()), open_url=no_network)
 
 
 @pytest.mark.parametrize("url", ["http://example.org/x", "file:///etc/passwd", "ftp://example.org/x", "x"])

@@ -14,9 +14,9 @@ from vsanime._version import __version__
 from vsanime.errors import VsanimeError
 
 # Each is a module of this folder with `add_parser(subparsers)`, which sets `func(args) -> exit code`.
-COMMANDS = ("models", "info", "upscale", "bench", "import")
-# `import` is no name that a module can have.
-_MODULES = {"import": "importer"}
+COMMANDS = ("models", "info", "upscale", "bench", "import", "export")
+# Modules whose names differ from the command's: `import` is a word of the language.
+_MODULES = {"import": "importer", "export": "exporter"}
 
 # What shells report for a program ended by SIGINT and by SIGPIPE.
 _INTERRUPTED = 130

@@ -46,11 +46,18 @@ def ours(clip: Any, case: dict[str, Any]) -> Any:
         if case["engine"] == "vsanime"
         else vsanime.Backend.ONNXRuntime(**options)
     )
+    if case.get("rgb"):
+        return vsanime.waifu2x(
+            clip, scale=case["scale"], model=case["model"], backend=backend, tint=case.get("tint", "keep")
+        )
     return vsanime.artcnn(clip, case["model"], backend=backend, tilesize=case.get("tilesize"))
 
 
 def peer(clip: Any, case: dict[str, Any]) -> Any:
-    """vs-mlrt with the conversions its users write around it: luma to float and back, chroma by Spline36."""
+    """vs-mlrt with the conversions its users write around it.
+
+    Luma networks: luma to float and back, chroma by Spline36. RGB networks: to RGB in float and back.
+    """
     import vapoursynth as vs
 
     core = vs.core
@@ -59,19 +66,18 @@ def peer(clip: Any, case: dict[str, Any]) -> Any:
         # The peer's own tiles, with the overlap this network needs: the same work, the same result.
         sides = zip(case["tilesize"], (clip.width, clip.height), strict=True)
         tile = {"tilesize": case["tilesize"], "overlap": [0 if t >= side else case["radius"] for t, side in sides]}
-    luma = core.std.ShufflePlanes(clip, 0, vs.GRAY).resize.Point(format=vs.GRAYS)
-    if case["engine"] == "mlrt-ov":
-        streams, precision = case["streams"], case["precision"]
-        doubled = core.ov.Model(
-            luma,
-            case["model"],
-            device="CPU",
-            config=lambda: {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": streams},
-            **tile,
-        )
-    else:
-        doubled = core.ort.Model(luma, case["model"], num_streams=case["streams"], **tile)
-    doubled = doubled.resize.Point(format=vs.GRAY8)
+
+    def network(picture: Any) -> Any:
+        if case["engine"] == "mlrt-ort":
+            return core.ort.Model(picture, case["model"], num_streams=case["streams"], **tile)
+        config = {"INFERENCE_PRECISION_HINT": case["precision"], "NUM_STREAMS": case["streams"]}
+        return core.ov.Model(picture, case["model"], device="CPU", config=lambda: config, **tile)
+
+    if case.get("rgb"):
+        return network(clip.resize.Bicubic(format=vs.RGBS)).resize.Bicubic(format=vs.YUV420P8, matrix=1)
+    doubled = network(core.std.ShufflePlanes(clip, 0, vs.GRAY).resize.Point(format=vs.GRAYS)).resize.Point(
+        format=vs.GRAY8
+    )
     chroma = [
         core.std.ShufflePlanes(clip, p, vs.GRAY).resize.Spline36(clip.width, clip.height, src_left=0.25) for p in (1, 2)
     ]

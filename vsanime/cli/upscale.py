@@ -64,7 +64,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("input", metavar="INPUT", type=Path, help="any video file")
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="file to write: .mkv, .mp4, .m4v or .mov")
     picture = parser.add_argument_group("picture")
-    picture.add_argument("--model", default="C4F32", help="luma model, or an ONNX file (default: %(default)s)")
+    picture.add_argument(
+        "--model",
+        default="C4F32",
+        help="luma or RGB model, such as upconv_7_art, or an ONNX file (default: %(default)s)",
+    )
+    picture.add_argument(
+        "--noise", type=int, choices=(0, 1, 2, 3), help="noise to remove, with waifu2x models (default: none)"
+    )
+    picture.add_argument(
+        "--tint", choices=("keep", "correct"), default="keep", help="with RGB models: correct their tint (%(default)s)"
+    )
     picture.add_argument(
         "--chroma", default="resample", metavar="MODEL", help="chroma model, or `resample` (default: %(default)s)"
     )
@@ -256,7 +266,6 @@ def _upscaled(source: _Source, args: argparse.Namespace, console: Console) -> tu
     """The clip that is encoded, and what its samples mean."""
     import vapoursynth as vs
 
-    from vsanime.filters.artcnn import artcnn
     from vsanime.filters.encoder import read_signal
 
     clip = source.clip
@@ -268,19 +277,36 @@ def _upscaled(source: _Source, args: argparse.Namespace, console: Console) -> tu
     for name, what in (("DolbyVisionRPU", "Dolby Vision"), ("HDR10Plus", "HDR10+")):
         if name in clip.get_frame(0).props:
             _tell(console, f"{what} metadata is left out: it describes the source's pixels, not the new ones")
-    clip = artcnn(
-        clip,
-        args.model,
-        chroma=args.chroma,
-        width=args.width,
-        height=args.height,
-        depth=_depth(args, clip.format.bits_per_sample),
-        backend=_backend(args),
-        tiles=args.tiles,
-    )
+    clip = _doubled(clip, args, _depth(args, clip.format.bits_per_sample))
     meaning = read_signal(clip)
     fourcc(meaning.spec.format)  # a format that cannot be encoded is refused before anything is written
     return clip, meaning
+
+
+def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.VideoNode:
+    """The clip through the filter that the model is for."""
+    from vsanime.filters.arguments import wanted_size
+    from vsanime.filters.artcnn import artcnn
+    from vsanime.filters.waifu2x import is_rgb, waifu2x
+    from vsanime.video.clips import frame_spec
+
+    common = {"backend": _backend(args), "tiles": args.tiles}
+    if not is_rgb(args.model):
+        if args.noise is not None or args.tint != "keep":
+            raise VsanimeError(f"--noise and --tint are for RGB models such as upconv_7_art, not {args.model}")
+        size = {"width": args.width, "height": args.height}
+        return artcnn(clip, args.model, chroma=args.chroma, depth=depth, **size, **common)
+    if args.chroma != "resample":
+        raise VsanimeError(f"--chroma {args.chroma}: {args.model} makes chroma itself; leave it out")
+    noise = -1 if args.noise is None else args.noise
+    width, height = wanted_size(args.width, args.height, frame_spec(clip), 2)
+    exact = (width, height) == (2 * clip.width, 2 * clip.height)
+    doubled = waifu2x(clip, noise, model=args.model, tint=args.tint, depth=depth if exact else 16, **common)
+    return (
+        doubled
+        if exact
+        else doubled.resize.Spline36(width, height, format=doubled.format.replace(bits_per_sample=depth).id)
+    )
 
 
 def _depth(args: argparse.Namespace, bits: int) -> int:

@@ -26,11 +26,13 @@ class Network:
     Attributes:
         model: the network, perhaps rewritten.
         facts: what `inspect` says of it.
-        steady: whether what low precision changes on average is taken back.
+        tint: whether the change of mean colours is to be taken back.
+        steady: whether that makes low precision good enough for `auto`.
     """
 
     model: Model
     facts: NetFacts
+    tint: bool = False
     steady: bool = False
 
 

@@ -14,12 +14,11 @@ from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished
 from vsanime.graphs.colour import check_matrix, known_matrix, reach, rgb_graph
-from vsanime.graphs.ends import clipped_early
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.tint import without_tint
 from vsanime.graphs.transposed import without_transposed
-from vsanime.models.store import as_path, available
+from vsanime.models.cards import find, variants
+from vsanime.models.store import as_path, available, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.video.clips import frame_spec, guess_matrix, video_format
 
@@ -96,6 +95,21 @@ def waifu2x(
     return with_alpha(result, alpha)
 
 
+def is_rgb(model: str) -> bool:
+    """Whether a model's name, or a file's channels, say that it is one for this filter.
+
+    Raises:
+        VsanimeError: a file that is none.
+    """
+    if as_path(model) is not None:
+        return inspect(load(model).proto).in_channels == 3
+    try:
+        return find(model).task == "rgb"
+    except VsanimeError:
+        # "vgg_7_art" names a family of noise levels.
+        return model.lower() in {name.rpartition("_noise")[0] for name in variants()}
+
+
 def _checked_spec(clip: vs.VideoNode) -> FrameSpec:
     spec = _readable(frame_spec(clip))
     check_matrix(spec.matrix)
@@ -148,15 +162,12 @@ def _prepared(name: str, scale: int, *, tint: bool, tta: bool) -> Network:
     """
     advice = "a network from RGB to RGB such as 'upconv_7_art' is needed (see `vsanime models list`)"
     network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), advice)
-    proto, facts = without_transposed(network.model.proto), network.facts
-    if tint:
-        # The facts are those of one variant: turning and mirroring changes none of them.
-        facts = inspect(without_tint(proto, facts.scale))
+    proto = without_transposed(network.model.proto)
     if tta:
-        proto = ensemble(proto)
-    if tint:
-        proto = without_tint(proto, facts.scale)
-    return Network(replace(network.model, proto=clipped_early(proto)), facts, steady=tint)
+        # The facts are those of one variant: turning and mirroring changes none of them. The mean of eight results that
+        # low precision had rounded would be no better than one.
+        return Network(replace(network.model, proto=ensemble(proto)), network.facts, tint=tint)
+    return Network(replace(network.model, proto=proto), network.facts, tint=tint, steady=tint)
 
 
 def _scaled(
@@ -194,10 +205,10 @@ def _run(
     planes = [0] if form.family is Family.GRAY else [0, 1, 2]
 
     def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:  # noqa: ARG001 - nothing here depends on them
-        return rgb_graph(network.model.proto, network.facts, spec, form, width, height)
+        return rgb_graph(network.model.proto, network.facts, spec, form, width, height, correct_tint=network.tint)
 
     if spec.format.family is Family.GRAY:
         # A matrix that was replaced is replaced on every frame.
         clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
-    margin = reach(spec.format, network.facts.scale)
+    margin = reach(spec.format, network.facts.scale, correct_tint=network.tint)
     return run(Job("waifu2x", clip, spec, network, form, final, (planes, planes), graph, margin), backend, tiling)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
 from vsanime.graphs.inspect import NetFacts
-from vsanime.graphs.network import Network
+from vsanime.graphs.network import Network, attributes, clip_bounds
 from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
 from vsanime.graphs.writer import TYPES, GraphWriter
@@ -32,6 +32,10 @@ _LUMA = {
     7: (0.212, 0.087),
     9: (0.2627, 0.0593),
 }
+
+# A tint is a mean over this many input pixels each way, taken twice: wider than what a network draws as one edge.
+_TINT_WINDOW = 9
+_TINT_PASSES = 2
 
 _PLANES = {Family.GRAY: ("gray",), Family.YUV: ("y", "cb", "cr"), Family.RGB: ("r", "g", "b")}
 
@@ -54,7 +58,7 @@ def known_matrix(matrix: int | None) -> bool:
     return matrix in _LUMA
 
 
-def reach(form: PlaneFormat, scale: int) -> tuple[int, int]:
+def reach(form: PlaneFormat, scale: int, *, correct_tint: bool = False) -> tuple[int, int]:
     """Source luma pixels, each way, that the colour conversions see beyond what the network does.
 
     Upsampling sees two chroma samples beyond the block of a luma pixel; downsampling two blocks of output pixels around
@@ -65,11 +69,19 @@ def reach(form: PlaneFormat, scale: int) -> tuple[int, int]:
         block = 1 << shift
         return (3 * block - 1) + -(-(2 * block - 1) // scale) if shift else 0
 
-    return axis(form.subsampling_w), axis(form.subsampling_h)
+    tint = _TINT_PASSES * (_TINT_WINDOW // 2) if correct_tint else 0
+    return axis(form.subsampling_w) + tint, axis(form.subsampling_h) + tint
 
 
 def rgb_graph(
-    proto: onnx.ModelProto, facts: NetFacts, source: FrameSpec, target: PlaneFormat, width: int, height: int
+    proto: onnx.ModelProto,
+    facts: NetFacts,
+    source: FrameSpec,
+    target: PlaneFormat,
+    width: int,
+    height: int,
+    *,
+    correct_tint: bool = False,
 ) -> PlanesGraph:
     """A graph for a network from RGB to RGB.
 
@@ -80,6 +92,7 @@ def rgb_graph(
         target: format of the output planes: the source's, depth apart.
         width: width of the tile in luma pixels, a multiple of the subsampling.
         height: its height, likewise.
+        correct_tint: take back by how much the network changes the mean colour of a neighbourhood.
     """
     net = checked_network(proto, channels=3)
     writer = GraphWriter()
@@ -87,22 +100,73 @@ def rgb_graph(
     large = replace(source, format=target, width=width * facts.scale, height=height * facts.scale)
     inputs, outputs = _tensors(small, "source"), _tensors(large, "result")
     rgb = _clamped(writer, _decoded(writer, small, inputs))
-    result = copy_body(writer, net, net.output, rgb)
-    if not _clips(net):
-        result = _clamped(writer, result)
-    for plane, tensor in zip(_encoded(writer, large, result), outputs, strict=True):
+    result = _applied(writer, net, rgb)
+    if correct_tint:
+        result = _without_tint(writer, rgb, result, facts.scale)
+    else:
+        # A convolution that changes nothing, for the clamp to be computed with, in f32.
+        result = _mixed(writer, result, np.eye(3), np.zeros(3), name="result")
+    for plane, tensor in zip(_encoded(writer, large, _clamped(writer, result)), outputs, strict=True):
         writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
     return PlanesGraph(writer.finish("vsanime").SerializeToString(), inputs, outputs, linear_split=False)
 
 
-def _clips(net: Network) -> bool:
-    """Whether the network ends in clipping, but for moving samples about. Two clips in a row would be fused into one
-    that has lost its mark to stay in f32.
+def _applied(writer: GraphWriter, net: Network, rgb: str) -> str:
+    """The network's result, at least 0; what is above 1 is still to be clamped.
+
+    Its own end is written anew where it only clips and moves samples about: OpenVINO hands the result of a
+    low-precision convolution on in f32 if a ReLU so marked follows, and for no other operation.
     """
-    node = net.producer(net.output)
-    while node is not None and node.op_type in ("DepthToSpace", "Slice"):
-        node = net.producer(node.input[0])
-    return node is not None and node.op_type == "Clip"
+    moves: list[onnx.NodeProto] = []
+    tensor = net.output
+    while (node := net.producer(tensor)) is not None and node.op_type in ("Clip", "DepthToSpace", "Slice"):
+        if len(net.consumers(tensor)) > 1 or (node.op_type == "Clip" and not _is_unit_clip(net, node)):
+            return copy_body(writer, net, net.output, rgb)
+        if node.op_type != "Clip":
+            moves.insert(0, node)
+        tensor = node.input[0]
+    if node is None or node.op_type != "Conv":
+        return copy_body(writer, net, net.output, rgb)
+    value = writer.node("Relu", [copy_body(writer, net, tensor, rgb)], name="result", exact=True)
+    for move in moves:
+        constants = [writer.constant(net.weights[name], integers=True) for name in move.input[1:]]
+        value = writer.node(move.op_type, [value, *constants], name="result", exact=True, **attributes(move))
+    return value
+
+
+def _is_unit_clip(net: Network, node: onnx.NodeProto) -> bool:
+    return clip_bounds(net, node) == (0, 1)
+
+
+def _without_tint(writer: GraphWriter, rgb: str, result: str, scale: int) -> str:
+    """The result less the blurred difference between result and input.
+
+    What a network adds as detail averages out over a neighbourhood; what is left of the average's change is its tint.
+    Sums are written as convolutions, which keep f32 where the network runs in low precision.
+    """
+    small = result
+    if scale > 1:
+        small = _averaged(writer, result, scale, stride=scale)
+    change = _difference(writer, small, rgb)
+    for _ in range(_TINT_PASSES):
+        change = _averaged(writer, change, _TINT_WINDOW, stride=1)
+    if scale > 1:
+        # Blurred as it is, every value may stand for a whole block.
+        repeated = np.eye(3).repeat(scale**2, axis=0)
+        blocks = _mixed(writer, change, repeated, np.zeros(len(repeated)), name="tint")
+        change = writer.node("DepthToSpace", [blocks], name="tint", exact=True, blocksize=scale, mode="CRD")
+    return _difference(writer, result, change)
+
+
+def _averaged(writer: GraphWriter, x: str, window: int, stride: int) -> str:
+    pads = [window // 2 if stride == 1 else 0] * 4
+    shape: dict[str, list[int]] = {"kernel_shape": [window] * 2, "strides": [stride] * 2, "pads": pads}
+    return writer.node("AveragePool", [x], name="tint", exact=True, count_include_pad=0, **shape)
+
+
+def _difference(writer: GraphWriter, a: str, b: str) -> str:
+    both = writer.node("Concat", [a, b], name="difference", exact=True, axis=1)
+    return _mixed(writer, both, np.concatenate([np.eye(3), -np.eye(3)], axis=1), np.zeros(3), name="difference")
 
 
 def _tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:

@@ -46,12 +46,11 @@ class Network:
 
     def parameters(self) -> int:
         """Number of trained values: what convolutions and the like carry, not shapes and bounds."""
-        used = {name for node in self.nodes if node.op_type in WEIGHTED for name in node.input[1:]}
+        used = {name for node in self.nodes if node.op_type in _WEIGHTED for name in node.input[1:]}
         return sum(self.weights[name].size for name in used if name in self.weights)
 
 
-# Operations that carry trained values.
-WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "BatchNormalization", "InstanceNormalization"}
+_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "BatchNormalization", "InstanceNormalization"}
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -151,7 +150,7 @@ def read_tail(net: Network) -> Tail | None:
         if len(net.consumers(node.output[0])) > 1:
             return None
         if node.op_type == "Clip":
-            bounds = _clip_bounds(net, node)
+            bounds = clip_bounds(net, node)
             if bounds is None or clip != (None, None):
                 return None
             clip = bounds
@@ -166,7 +165,8 @@ def read_tail(net: Network) -> Tail | None:
     return Tail(conv=node, low=clip[0], high=clip[1], scale=scale, mode=mode)
 
 
-def _clip_bounds(net: Network, node: onnx.NodeProto) -> tuple[float | None, float | None] | None:
+def clip_bounds(net: Network, node: onnx.NodeProto) -> tuple[float | None, float | None] | None:
+    """Lower and upper bound of a Clip, None for none; None alone if they are not constant."""
     if net.opset < 11:
         given = attributes(node)
         return given.get("min"), given.get("max")

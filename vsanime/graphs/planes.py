@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -12,10 +10,10 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
 from vsanime.graphs.codes import Coding, decode, encode
 from vsanime.graphs.inspect import NetFacts
-from vsanime.graphs.network import WEIGHTED, Network, SameConv, needed, read_network, read_same_conv, read_tail
+from vsanime.graphs.network import Network, SameConv, needed, read_network, read_same_conv, read_tail
 from vsanime.graphs.precision import LinearPath, find_linear_path
 from vsanime.graphs.resample import up_taps, upsample
-from vsanime.graphs.writer import EXACT, GraphWriter
+from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import ChromaLocation, GraphTraits, PlanesGraph, TensorSpec
 
 type Floats = NDArray[np.float64]
@@ -161,17 +159,10 @@ def _output(
 
 
 def copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> str:
-    """The network's own nodes as far as `tensor`, reading `picture`; returns what `tensor` is called in the graph.
-
-    What comes after the last weights is marked exact: in low precision it would round the picture itself.
-    """
-    nodes = needed(net.nodes, tensor)
-    end = _end(nodes) if tensor == net.output else set()
-    for i, node in enumerate(nodes):
+    """The network's own nodes as far as `tensor`, reading `picture`; returns what `tensor` is called in the graph."""
+    for node in needed(net.nodes, tensor):
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
-        if i in end:
-            copy.name = f"{EXACT}end_{i}"
         for i, name in enumerate(copy.input):
             if name == net.input:
                 copy.input[i] = picture
@@ -179,18 +170,6 @@ def copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> s
                 writer.weight(name, net.weights[name])
         writer.copy(copy)
     return picture if tensor == net.input else tensor
-
-
-def _end(nodes: Sequence[onnx.NodeProto]) -> set[int]:
-    """Numbers of the nodes that no convolution or other operation with weights follows."""
-    found, read_by_weights = set(), set[str]()
-    for i in reversed(range(len(nodes))):
-        node = nodes[i]
-        if node.op_type in WEIGHTED or read_by_weights & set(node.output):
-            read_by_weights |= set(node.input)
-        else:
-            found.add(i)
-    return found
 
 
 def _shuffle(writer: GraphWriter, value: str, blocks: Blocks) -> str:

@@ -179,6 +179,11 @@ def test_narrower_inner_layers_are_no_artcnn(tmp_path: Path) -> None:
         imported(tmp_path, net.arrays())
 
 
+def test_deeper_than_any_network(tmp_path: Path) -> None:
+    with pytest.raises(VsanimeError, match="it has 301 layers; 1 to 300 are read"):
+        imported(tmp_path, nets.artcnn_c(inner=298, filters=1).arrays())
+
+
 def test_other_networks_are_told_what_is_known(tmp_path: Path) -> None:
     arrays = {f"body.{i}.rdb1.conv1.weight": np.ones((4, 4, 3, 3), np.float32) for i in range(3)}
     with pytest.raises(VsanimeError, match="known are ArtCNN C and R, ESPCN_7, UpConv_7 and VGG_7"):

@@ -119,7 +119,7 @@ def test_files_of_other_kinds(tmp_path: Path, data: bytes, message: str) -> None
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(VsanimeError, match="is a folder"):
         read(tmp_path)
-    with pytest.raises(VsanimeError, match=r"no\.pth cannot be read: No such file"):
+    with pytest.raises(VsanimeError, match=r"no\.pth cannot be read"):
         read(tmp_path / "no.pth")
     with pytest.raises(VsanimeError, match="cannot be read"):
         read("a\0b")
@@ -182,7 +182,7 @@ def harmful_pickles(target: Path) -> Iterator[bytes]:
         yield pickled(called + b"R")
         yield pickled(called + b"\x81")  # as a class that makes an object
         yield pickled(writers.ordered({"first.weight": called + b"R"}))
-    yield b"\x80\x02(S'" + text.encode() + b"'\nios\nmkdir\n."  # INST
+    yield b"\x80\x02(S" + ascii(text).encode() + b"\nios\nmkdir\n."  # INST
     yield b"\x80\x04\x8c\x02os\x8c\x05mkdir\x93" + value((text,)) + b"R."  # STACK_GLOBAL
     yield b"\x80\x02\x82\x01."  # a name from Python's registry of extensions
 

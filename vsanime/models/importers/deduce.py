@@ -24,6 +24,8 @@ WAIFU2X_SLOPE = 0.1
 WAIFU2X_LAYERS = 7
 # The slope is stored with 6 digits at least.
 _SLOPE_TOLERANCE = 1e-4
+# The deepest ArtCNN has 51. Each 3x3 layer adds a pixel to what tiles overlap by; beyond some 380 that is not measured.
+_MOST_LAYERS = 300
 _LEAKY = f"leaky ReLU of slope {WAIFU2X_SLOPE}"
 
 _UNKNOWN_ACTIVATION = "assumed, since a state-dict does not say which; ArtCNN R files after mid-2025 have SiLU"
@@ -160,8 +162,8 @@ def espcn_n(layers: Sequence[Layer], gates: Sequence[Layer] = ()) -> Imported:
 
 def _check_same(layers: Sequence[Layer]) -> None:
     """3x3 convolutions throughout, and an end that is pixel shuffle's or has fewer planes than the beginning."""
-    if not layers:
-        raise VsanimeError("it has no layers")
+    if not 1 <= len(layers) <= _MOST_LAYERS:
+        raise VsanimeError(f"it has {len(layers)} layers; 1 to {_MOST_LAYERS} are read")
     for i, layer in enumerate(layers):
         _check(i, layer)
         if layer.weight.shape[2:] != (3, 3):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported, files, ncnn, safetensors, torch, waifu2x_json
+from vsanime.models.importers import Imported, files, glsl, ncnn, safetensors, torch, waifu2x_json
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def stated(read: Callable[[Path], Imported]) -> Callable[[Path, str | None], Imp
 FORMATS = (
     Format("ncnn (.param and .bin)", ncnn.recognises, stated(ncnn.read)),
     Format("waifu2x's JSON", waifu2x_json.recognises, stated(waifu2x_json.read)),
+    Format("ArtCNN's mpv shaders", glsl.recognises, stated(glsl.read)),
     Format("safetensors", safetensors.recognises, safetensors.read),
     Format("torch state-dicts (.pt, .pth, .pk)", torch.recognises, torch.read),
 )

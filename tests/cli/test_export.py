@@ -1,0 +1,83 @@
+"""`vsanime export` writes shaders whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.models.chains import assert_same_weights, random_layers, random_net
+from vsanime.cli import main
+from vsanime.models.architectures import artcnn_r
+from vsanime.models.importers import glsl
+
+
+@pytest.fixture
+def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A network's file, in a folder that becomes the current one."""
+    folder = tmp_path / "mina nät"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    path = folder / "eget nät.onnx"
+    path.write_bytes(random_net().SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("options", "name"), [([], "eget nät.glsl"), (["--compute"], "eget nät_compute.glsl")])
+def test_a_file_becomes_a_shader_beside_the_user(
+    options: list[str], name: str, net: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(net), "--format", "mpv", *options]) == 0
+    found = glsl.read(Path(name))
+    assert_same_weights(found.proto, onnx.load(net))
+    assert found.licence == "that of the weights' author"
+    assert capfd.readouterr().out.startswith(f"{name}: ")
+    assert {path.name for path in net.parent.iterdir()} == {name, net.name}
+
+
+def test_bundled_network_carries_its_card(net: Path) -> None:
+    target = net.with_name("ut.glsl")
+    assert main(["export", "C4F16_GEN", "--format", "mpv", "-o", str(target)]) == 0
+    head = target.read_text(encoding="ascii").split("//!")[0]
+    assert "// C4F16_GEN as an mpv user shader, written by vsanime." in head
+    assert "// Licence: MIT" in head
+    assert b"\r" not in target.read_bytes()
+
+
+def test_nothing_is_overwritten_unasked(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    target = net.with_name("ut.glsl")
+    target.write_text("mine", encoding="utf-8")
+    command = ["export", str(net), "--format", "mpv", "-o", str(target)]
+    assert main(command) == 1
+    assert capfd.readouterr().err == f"vsanime: {target} exists; --force overwrites it\n"
+    assert target.read_text(encoding="utf-8") == "mine"
+    assert main([*command, "--force"]) == 0
+    assert target.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("", "is a folder; give the name"), ("nowhere/ut.glsl", "does not exist; make it first")],
+)
+def test_a_target_that_cannot_be_is_named(
+    target: str, message: str, net: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(net), "--format", "mpv", "-o", str(net.parent / target)]) == 1
+    assert message in capfd.readouterr().err
+
+
+def test_other_networks_are_one_line_and_no_file(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    net.write_bytes(artcnn_r(random_layers(8, 3)).SerializeToString())
+    assert main(["export", str(net), "--format", "mpv"]) == 1
+    error = capfd.readouterr().err
+    assert error.startswith("vsanime: eget nät cannot be written as a shader: this is no ArtCNN C network")
+    assert error.count("\n") == 1
+    assert not net.with_suffix(".glsl").exists()
+
+
+def test_the_format_has_to_be_said(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["export", str(net)])
+    assert stopped.value.code == 2
+    assert "--format" in capfd.readouterr().err

@@ -1,0 +1,392 @@
+"""waifu2x on every kind of clip, with real weights, against plain ONNX in ONNX Runtime and conversions by zimg."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import vapoursynth as vs
+from PIL import Image
+
+import vsanime
+from tests import tolerances
+from tests.clips import clip_of, format_of, noise, planes_of, props_of
+from tests.filters.test_bad_input import one_line
+from tests.filters.test_frames import bf16_is_native
+from tests.networks import artcnn_like
+from tests.reference import assert_codes_match, psnr, run_plain
+from vsanime import Backend
+from vsanime.models.architectures import Layer, espcn, vgg
+from vsanime.models.store import load
+
+F32 = Backend.OpenVINO(precision="f32")
+CATMULL_ROM = {"filter_param_a_uv": 0.0, "filter_param_b_uv": 0.5, "resample_filter_uv": "bicubic"}
+
+# zimg and the network around it sum in f32 in other orders than one graph does: codes at a rounding edge.
+CODES_DIFFER = {8: 0.002, 10: 0.004, 16: 0.35}
+LARGEST = {8: 1, 10: 1, 16: 6}
+
+# How far a flat colour drifts on average, in codes of 8 bits: 4.6 were measured, and 0.1 with the tint corrected.
+TINT_KEPT = 5.0
+TINT_CORRECTED = 0.2
+
+# bf16 with the tint taken off, on real pictures: 57.5 to 62 dB were measured, less 3 for other CPUs.
+BF16_PSNR = 54.5
+
+
+@cache
+def plain(name: str) -> bytes:
+    return load(name).proto.SerializeToString()
+
+
+def picture(name: str, width: int = 64, height: int = 48, **props: int) -> vs.VideoNode:
+    form = format_of(name)
+    return clip_of(noise(form, width, height, seed=3), form, **props)
+
+
+def reference(clip: vs.VideoNode, name: str) -> list[np.ndarray]:
+    """zimg to RGB, clamped; the plain network; zimg back."""
+    form = clip.format
+    source = clip.std.ShufflePlanes([0, 0, 0], vs.RGB) if form.color_family == vs.GRAY else clip
+    rgb = planes_of(source.resize.Bicubic(format=vs.RGBS, **CATMULL_ROM))
+    result = run_plain(plain(name), np.clip(np.stack(rgb)[None], 0, 1))[0]
+    made = clip_of([list(np.clip(result, 0, 1))], vs.core.get_video_format(vs.RGBS))
+    if form.color_family == vs.RGB:
+        return planes_of(made.resize.Bicubic(format=form.id))
+    tags = {"matrix": 1, "range": int(props_of(clip)["_Range"])}
+    if form.subsampling_w:
+        tags["chromaloc"] = int(props_of(clip).get("_ChromaLocation", 0))
+    return planes_of(made.resize.Bicubic(format=form.id, **tags, **CATMULL_ROM))
+
+
+def check(clip: vs.VideoNode, backend: Any = F32, **arguments: Any) -> None:
+    up = vsanime.waifu2x(clip, backend=backend, **arguments)
+    assert (up.width, up.height, up.format.id) == (2 * clip.width, 2 * clip.height, clip.format.id)
+    noise_level = arguments.get("noise", -1)
+    name = "upconv_7_art" + ("" if noise_level < 0 else f"_noise{noise_level}")
+    for found, expected in zip(planes_of(up), reference(clip, name), strict=True):
+        if clip.format.sample_type == vs.FLOAT:
+            np.testing.assert_allclose(found, expected, atol=2e-5 if clip.format.bits_per_sample == 32 else 1.5e-3)
+        else:
+            bits = clip.format.bits_per_sample
+            assert_codes_match(found, expected, CODES_DIFFER[bits], LARGEST[bits])
+
+
+@pytest.mark.parametrize(
+    "name", ["YUV420P8", "YUV420P10", "YUV422P8", "YUV444P10", "YUV444P16", "YUV420PS", "YUV444PH"]
+)
+@pytest.mark.parametrize("full", [0, 1])
+@pytest.mark.parametrize("backend", [F32, Backend.ONNXRuntime()], ids=["openvino", "onnxruntime"])
+def test_yuv_matches_conversions_around_the_plain_network(name: str, full: int, backend: Any) -> None:
+    check(picture(name, _Range=full, _Matrix=1), backend)
+
+
+@pytest.mark.parametrize("location", range(6))
+def test_every_siting(location: int) -> None:
+    clip = picture("YUV420P8", _Range=0, _Matrix=1, _ChromaLocation=location)
+    check(clip, noise=1)
+    assert props_of(vsanime.waifu2x(clip, backend=F32))["_ChromaLocation"] == location
+
+
+@pytest.mark.parametrize("form", [vs.RGB24, vs.RGB30, vs.RGB48, vs.RGBS])
+def test_rgb(form: int) -> None:
+    video = vs.core.get_video_format(form)
+    frames = [[np.clip(p, 0, 1) if video.sample_type == vs.FLOAT else p for p in noise(video, 40, 30)[0]]]
+    check(clip_of(frames, video), noise=0)
+
+
+@pytest.mark.parametrize("matrix", [1, 5, 0])
+def test_gray_is_the_luma_of_three_equal_channels(matrix: int) -> None:
+    clip = picture("GRAY8", _Range=1, _Matrix=matrix)
+    (found,) = planes_of(vsanime.waifu2x(clip, backend=F32))
+    value = planes_of(clip)[0][None, None].repeat(3, 1) / np.float32(255)
+    red, green, blue = run_plain(plain("upconv_7_art"), value)[0].astype(np.float64)
+    # 64x48 untagged (0 means RGB, which gray cannot be) is taken for BT.601.
+    weights = (0.2126, 0.7152, 0.0722) if matrix == 1 else (0.299, 0.587, 0.114)
+    luma = weights[0] * red + weights[1] * green + weights[2] * blue
+    expected = np.floor(np.clip(luma, 0, 1) * 255 + 0.5).astype(np.uint8)
+    assert_codes_match(found, expected, CODES_DIFFER[8])
+
+
+@pytest.mark.parametrize("size", [(2, 2), (6, 4), (34, 18)])
+def test_small_frames(size: tuple[int, int]) -> None:
+    check(picture("YUV420P8", *size, _Range=0, _Matrix=1))
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+@pytest.mark.parametrize(("name", "location"), [("YUV420P8", 0), ("YUV420P10", 3), ("YUV422P8", 0), ("GRAY8", 0)])
+@pytest.mark.parametrize("options", [{}, {"tint": "correct"}], ids=["keep", "correct"])
+def test_tiled_equals_whole(precision: str, name: str, location: int, options: dict[str, str]) -> None:
+    if precision == "bf16" and not bf16_is_native():
+        pytest.skip("this CPU has no bf16 arithmetic")
+    props = {"_ChromaLocation": location} if "42" in name else {}
+    clip = picture(name, 178, 130, _Range=0, _Matrix=1, **props)
+    backend = Backend.OpenVINO(precision=precision)
+    whole = planes_of(vsanime.waifu2x(clip, backend=backend, tiles=1, **options))
+    for tiling in ({"tiles": 2}, {"tiles": (3, 1)}, {"tilesize": (96, 84)}, {"tilesize": 77}):
+        tiled = planes_of(vsanime.waifu2x(clip, backend=backend, **tiling, **options))
+        assert all(np.array_equal(a, b) for a, b in zip(tiled, whole, strict=True)), tiling
+
+
+def test_any_order_and_any_number_of_lanes_give_the_same_frames() -> None:
+    form = format_of("YUV420P8")
+    clip = clip_of(noise(form, 48, 32, frames=11), form, _Range=0, _Matrix=1)
+    results = []
+    for lanes in (1, 2, 4):
+        up = vsanime.waifu2x(clip, backend=Backend.OpenVINO(precision="f32", num_streams=lanes))
+        order = list(range(11))
+        random.Random(lanes).shuffle(order)
+        frames = {n: planes_of(up, n) for n in order}
+        results.append([np.concatenate([p.ravel() for p in frames[n]]) for n in range(11)])
+    assert all(np.array_equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+    assert not np.array_equal(results[0][0], results[0][1])
+
+
+def test_a_centred_pattern_stays_centred() -> None:
+    """A picture that is its own mirror image comes out as its own mirror image, on an even and an odd size."""
+    for size in (32, 33):
+        distance = np.hypot(*np.meshgrid(*[np.arange(size) - (size - 1) / 2] * 2))
+        blob = (235 - 200 * np.exp(-(distance**2) / 40)).astype(np.uint8)
+        clip = clip_of([[blob] * 3], vs.core.get_video_format(vs.RGB24))
+        for plane in planes_of(vsanime.waifu2x(clip, backend=F32, depth="single")):
+            dark = 1 - plane.astype(np.float64)
+            dark[dark < 0.2] = 0
+            for axis in (0, 1):
+                centre = (dark.sum(axis) * np.arange(2 * size)).sum() / dark.sum()
+                assert abs(centre - (2 * size - 1) / 2) < 0.05
+
+
+COLOURS = [(0.9, 0.1, 0.1), (0.1, 0.9, 0.1), (0.1, 0.1, 0.9), (0.8, 0.8, 0.1), (0.5, 0.5, 0.5), (0.02, 0.02, 0.02)]
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("level", [-1, 0, 1, 2, 3])
+@pytest.mark.parametrize("style", ["art", "photo"])
+def test_flat_colours_keep_their_channels_and_nearly_their_value(
+    colour: tuple[float, float, float], level: int, style: str
+) -> None:
+    clip = vs.core.std.BlankClip(None, 32, 32, vs.RGBS, 1, color=list(colour))
+    errors = {}
+    for tint in ("keep", "correct"):
+        up = vsanime.waifu2x(clip, level, model=f"upconv_7_{style}", tint=tint, backend=F32)
+        errors[tint] = max(
+            abs(float(np.mean(plane)) - value) * 255 for plane, value in zip(planes_of(up), colour, strict=True)
+        )
+    assert errors["keep"] < TINT_KEPT
+    assert errors["correct"] < TINT_CORRECTED
+
+
+def real_picture(media: Path) -> vs.VideoNode:
+    """Drawn, painted and rendered art, a part of each."""
+    parts = []
+    for name in ("backgrounds", "../renpy_thequestion", "../morevna_cc0"):
+        folder = media / "pictures/pepper_carrot" / name
+        path = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))[0]
+        image = Image.open(path).convert("RGBA")
+        page = Image.new("RGBA", image.size, "white")
+        page.alpha_composite(image)
+        parts.append(np.asarray(page.convert("RGB").resize((128, 192))))
+    rgb = np.concatenate(parts, axis=1)
+    return clip_of([[rgb[:, :, c] for c in range(3)]], vs.core.get_video_format(vs.RGB24))
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("level", [-1, 1])
+def test_bf16_with_the_tint_corrected_stays_within_its_bound(media: Path, level: int) -> None:
+    if not bf16_is_native():
+        pytest.skip("this CPU has no bf16 arithmetic")
+    clip = real_picture(media)
+    arguments: dict[str, Any] = {"noise": level, "tint": "correct", "depth": "single"}
+    low = np.stack(planes_of(vsanime.waifu2x(clip, **arguments, backend=Backend.OpenVINO(precision="bf16"))))
+    high = np.stack(planes_of(vsanime.waifu2x(clip, **arguments, backend=F32)))
+    assert psnr(low, high) > BF16_PSNR
+    assert np.abs(np.mean(low.astype(np.float64) - high, axis=(1, 2))).max() < tolerances.BF16_BIAS["chroma"]
+
+
+def test_bf16_is_chosen_only_where_the_tint_is_corrected() -> None:
+    """Uncorrected, it would be off by up to a code of 8 bits on average."""
+    clip = picture("YUV420P8", _Range=0, _Matrix=1)
+
+    def codes(backend: Any, **options: Any) -> np.ndarray:
+        return np.concatenate([p.ravel() for p in planes_of(vsanime.waifu2x(clip, backend=backend, **options))])
+
+    auto, f32 = Backend.OpenVINO(), F32
+    assert np.array_equal(codes(auto), codes(f32))
+    assert np.array_equal(codes(auto, tint="correct", depth=10), codes(f32, tint="correct", depth=10))
+    if bf16_is_native():
+        bf16 = Backend.OpenVINO(precision="bf16")
+        assert np.array_equal(codes(auto, tint="correct"), codes(bf16, tint="correct"))
+        assert not np.array_equal(codes(auto, tint="correct"), codes(f32, tint="correct"))
+
+
+def test_low_precision_ends_in_f32() -> None:
+    """What OpenVINO says it runs from the last convolution on: a picture kept in bf16 would have 8 bits and no more."""
+    if not bf16_is_native():
+        pytest.skip("this CPU has no bf16 arithmetic")
+    from vsanime.filters.waifu2x import _prepared
+    from vsanime.graphs.colour import rgb_graph
+    from vsanime.video.clips import frame_spec, plane_format
+
+    for tint in (False, True):
+        network = _prepared("upconv_7_art", 2, tint=tint, tta=False)
+        spec, form = frame_spec(picture("YUV420P8")), plane_format(format_of("YUV420P8"))
+        graph = rgb_graph(network.model.proto, network.facts, spec, form, 64, 48, correct_tint=tint)
+        engine = Backend.OpenVINO(precision="bf16").compile(graph, "bf16", 1, 2)
+        nodes = [
+            {k: v.astype(str) for k, v in node.get_rt_info().items()}
+            for node in engine.model.get_runtime_model().get_ordered_ops()
+        ]
+        convolutions = [n for n in nodes if n["layerType"] == "Convolution"]
+        inner = [n for n in convolutions if "exact/" not in n["originalLayersNames"]]
+        assert [n["runtimePrecision"] for n in inner] == ["bf16"] * len(inner)
+        assert len(inner) >= 5
+        last = next(i for i, n in enumerate(nodes) if "blocks" in n["originalLayersNames"])
+        assert nodes[last]["outputPrecisions"] == "f32"
+        assert not [n["layerType"] for n in nodes[last + 1 :] if n["outputPrecisions"] == "bf16"]
+
+
+def test_scale_1_denoises_at_the_same_size() -> None:
+    clip = picture("YUV420P8", 66, 50, _Range=0, _Matrix=1)
+    found = vsanime.waifu2x(clip, 2, 1, backend=F32)
+    assert (found.width, found.height, found.format.id) == (66, 50, clip.format.id)
+    large = vsanime.waifu2x(clip, 2, depth=16, backend=F32)
+    halved = large.resize.Spline36(66, 50, format=clip.format.id)
+    assert all(np.array_equal(a, b) for a, b in zip(planes_of(found), planes_of(halved), strict=True))
+
+
+def small_layers(widths: list[int], kernel: int = 3) -> list[Layer]:
+    rng = np.random.default_rng(0)
+    return [
+        Layer((rng.standard_normal((b, a, kernel, kernel)) / np.sqrt(9 * a)).astype(np.float32), np.full(b, 0.1, "f4"))
+        for a, b in itertools.pairwise(widths)
+    ]
+
+
+def test_files_of_either_scale(tmp_path: Path) -> None:
+    """ESPCN_7 doubles, VGG_7 keeps the size; a doubler is halved where the same size is wanted."""
+    clip = picture("YUV420P8", 40, 30, _Range=0, _Matrix=1)
+    double, same = str(tmp_path / "doppelt ä.onnx"), str(tmp_path / "same.onnx")
+    onnx.save(espcn(small_layers([3, 8, 8, 12])), double)
+    onnx.save(vgg(small_layers([3, 4, 4, 4, 4, 4, 4, 3])), same)
+    assert vsanime.waifu2x(clip, model=double, backend=F32).width == 80
+    assert vsanime.waifu2x(clip, model=double, scale=1, backend=F32).width == 40
+    assert vsanime.waifu2x(clip, model=same, scale=1, backend=F32).width == 40
+    rgb = planes_of(clip.resize.Bicubic(format=vs.RGBS, **CATMULL_ROM))
+    expected = run_plain(Path(double).read_bytes(), np.clip(np.stack(rgb)[None], 0, 1))[0]
+    made = clip_of([list(expected)], vs.core.get_video_format(vs.RGBS))
+    codes = planes_of(made.resize.Bicubic(format=vs.YUV420P8, matrix=1, range=0, chromaloc=0, **CATMULL_ROM))
+    for plane, wanted in zip(planes_of(vsanime.waifu2x(clip, model=double, backend=F32)), codes, strict=True):
+        assert_codes_match(plane, wanted, CODES_DIFFER[8])
+
+
+def test_tta_is_the_mean_of_eight() -> None:
+    clip = clip_of(noise(vs.core.get_video_format(vs.RGBS), 24, 16), vs.core.get_video_format(vs.RGBS))
+    clip = clip.std.Expr("x 0 max 1 min")
+    source = np.stack(planes_of(clip))[None]
+    results = []
+    for swap in (False, True):
+        for down in (1, -1):
+            for across in (1, -1):
+                turned = source[:, :, ::down, ::across]
+                turned = np.ascontiguousarray(turned.swapaxes(2, 3) if swap else turned)
+                result = run_plain(plain("upconv_7_art"), turned)
+                results.append((result.swapaxes(2, 3) if swap else result)[:, :, ::down, ::across])
+    found = np.stack(planes_of(vsanime.waifu2x(clip, tta=True, backend=F32)))
+    np.testing.assert_allclose(found, np.mean(results, axis=0)[0], atol=2e-5)
+
+
+def test_properties() -> None:
+    given = {"_Range": 1, "_Matrix": 9, "_ChromaLocation": 2, "_Transfer": 16, "_Primaries": 9, "_SARNum": 8,
+             "_SARDen": 9, "_DurationNum": 1, "_DurationDen": 24, "_FieldBased": 0, "custom": 7}  # fmt: skip
+    up = vsanime.waifu2x(picture("YUV420P10", **given), backend=F32)
+    assert {key: int(props_of(up)[key]) for key in given} == given
+    untagged = picture("YUV420P8", 64, 48).std.RemoveFrameProps(["_Range", "_Matrix", "_ChromaLocation"])
+    found = props_of(vsanime.waifu2x(untagged, backend=F32))
+    assert [int(found[k]) for k in ("_Matrix", "_Range", "_ChromaLocation")] == [6, 0, 0]
+
+
+def transparent() -> tuple[vs.VideoNode, vs.VideoNode]:
+    """Red in the left half, opaque; black in the right, fully transparent."""
+    alpha = np.zeros((48, 64), np.uint8)
+    alpha[:, :32] = 255
+    planes = [np.where(alpha > 0, value, 0).astype(np.uint8) for value in (200, 30, 30)]
+    clip = clip_of([planes], vs.core.get_video_format(vs.RGB24))
+    mask = clip_of([[alpha]], vs.core.get_video_format(vs.GRAY8))
+    return clip.std.ClipToProp(mask, prop="_Alpha"), mask
+
+
+def test_transparency_is_scaled_and_does_not_bleed() -> None:
+    clip, mask = transparent()
+    up = vsanime.waifu2x(clip, backend=F32)
+    red = planes_of(up)[0]
+    # Black from under the transparent half would darken the edge by half.
+    assert red[8:-8, 60:64].min() > 180
+    assert red[8:-8, 64:72].min() > 180
+    found = up.std.PropToClip("_Alpha")
+    assert (found.width, found.height, found.format.id) == (128, 96, vs.GRAY8)
+    expected = planes_of(vsanime.waifu2x(mask.std.SetFrameProps(_Range=1), backend=F32))[0]
+    assert np.array_equal(planes_of(found)[0], expected)
+
+
+def test_denoising_leaves_transparency_alone() -> None:
+    clip, mask = transparent()
+    found = vsanime.waifu2x(clip, 1, 1, backend=F32).std.PropToClip("_Alpha")
+    assert np.array_equal(planes_of(found)[0], planes_of(mask)[0])
+
+
+def test_colour_spreads_as_far_as_it_is_told_to() -> None:
+    from vsanime.filters.alpha import bled
+
+    known = np.zeros((9, 12), bool)
+    known[:, 0] = True
+    planes = np.where(known, 90, 3)[None].astype(np.uint8)
+    found = bled(planes, known, 5, 127.5)[0]
+    assert (found[:, :6] == 90).all()
+    assert (found[:, 6:] == 128).all()
+
+
+RGB = "upconv_7_art"
+BAD = {
+    "noise": ({"noise": 4}, ["noise=4", "-1", "3"]),
+    "scale": ({"scale": 3}, ["scale=3", "1 or 2"]),
+    "nothing to do": ({"scale": 1}, ["scale=1 with noise=-1", "noise=0"]),
+    "tint": ({"tint": "fix"}, ["tint='fix'", "'correct'"]),
+    "denoiser at 2x": ({"model": "vgg_7_art", "noise": 1}, ["vgg_7_art", "scale=1"]),
+    "weights that are nowhere": ({"model": "espcn_7"}, ["espcn_7", "VSANIME_MODEL_PATH", "vsanime import"]),
+    "luma network": ({"model": "C4F16_GEN"}, ["C4F16_GEN", "double_luma", "upconv_7_art"]),
+    "unknown": ({"model": "upconv_7_arr"}, ["upconv_7_arr", "upconv_7_art"]),
+    "depth": ({"depth": 7}, ["depth=7"]),
+    "tiles": ({"tiles": 0}, ["tiles=0"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case: str) -> None:
+    arguments, parts = BAD[case]
+    one_line(lambda: vsanime.waifu2x(picture("YUV420P8"), **arguments), "waifu2x:", *parts)
+
+
+def test_bad_clips(tmp_path: Path) -> None:
+    one_line(lambda: vsanime.waifu2x("clip"), "waifu2x:", "str")  # type: ignore[arg-type]
+    one_line(lambda: vsanime.waifu2x(picture("YUV420P8", _FieldBased=1)), "waifu2x:", "SetFieldBased(0)")
+    one_line(lambda: vsanime.waifu2x(picture("YUV444P8", _Matrix=0)), "waifu2x:", "_Matrix=0", "BT.709")
+    luma, rgb = str(tmp_path / "luma.onnx"), str(tmp_path / "rgb.onnx")
+    onnx.save(artcnn_like(), luma)
+    onnx.save(vgg(small_layers([3, 4, 4, 4, 4, 4, 4, 3])), rgb)
+    one_line(lambda: vsanime.waifu2x(picture("YUV420P8"), model=luma), "waifu2x:", "takes 1", "3 and 3")
+    one_line(lambda: vsanime.waifu2x(picture("YUV420P8"), model=rgb), "waifu2x:", "does not scale", "scale=1")
+    one_line(lambda: vsanime.waifu2x(picture("YUV420P8"), 1, model=rgb), "waifu2x:", "noise=1", "leave noise out")
+
+
+def test_a_frame_that_means_something_else_is_named() -> None:
+    clip = picture("YUV420P8", 16, 12, _Range=0, _Matrix=1)
+    up = vsanime.waifu2x(clip + clip.std.SetFrameProps(_Matrix=9), backend=F32)
+    up.get_frame(0).close()
+    with pytest.raises(vs.Error, match=r"waifu2x: frame 1 has _Matrix=9"):
+        up.get_frame(1)

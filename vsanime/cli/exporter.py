@@ -1,0 +1,78 @@
+"""`vsanime export`: writes a network in a format that another program runs: ArtCNN C networks as mpv shaders."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsanime.errors import VsanimeError
+
+if TYPE_CHECKING:
+    from vsanime.models.store import Model
+
+FORMATS = ("mpv",)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `export`."""
+    parser = subparsers.add_parser("export", help="write a network as an mpv shader", description=__doc__)
+    parser.add_argument("model", metavar="MODEL", help="a name as `vsanime models list` writes it, or an .onnx file")
+    parser.add_argument("--format", choices=FORMATS, required=True, help="mpv: a user shader for mpv and vs-placebo")
+    parser.add_argument("--compute", action="store_true", help="compute passes, a layer each, instead of fragment ones")
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: the model's file name with .glsl, here")
+    parser.add_argument("--force", action="store_true", help="overwrite FILE")
+    parser.set_defaults(func=_export)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from vsanime.models import store
+    from vsanime.models.chain import read_artcnn_c
+    from vsanime.models.exporters.glsl import write
+
+    model = store.load(args.model)
+    form = "_compute" if args.compute else ""
+    target = Path(args.output) if args.output else Path(f"{model.path.stem}{form}.glsl")
+    _check_target(target, force=args.force)
+    try:
+        text = write(read_artcnn_c(model.proto), model.name, _notes(model), compute=args.compute)
+    except VsanimeError as error:
+        raise VsanimeError(f"{model.name} cannot be written as a shader: {error}") from None
+    _write(target, text)
+    print(f"{target}: {len(text):,} bytes, {'compute' if args.compute else 'fragment'} passes")
+    return 0
+
+
+def _notes(model: Model) -> list[str]:
+    """The head of the file: whose weights these are."""
+    written = f"{model.name} as an mpv user shader, written by vsanime."
+    if model.variant is None:
+        return [written, "Licence: that of the weights' author"]
+    card = model.variant
+    return [
+        written,
+        card.description,
+        f"Weights: {card.family}, {card.origin}",
+        f"Licence: {card.license}; its text stands where the weights come from",
+    ]
+
+
+def _check_target(target: Path, *, force: bool) -> None:
+    if target.is_dir():
+        raise VsanimeError(f"{target} is a folder; give the name of a file in it")
+    if target.exists() and not force:
+        raise VsanimeError(f"{target} exists; --force overwrites it")
+    if not target.parent.is_dir():
+        raise VsanimeError(f"the folder {target.parent} does not exist; make it first")
+
+
+def _write(target: Path, text: str) -> None:
+    """Under a temporary name first: nothing half done ever has the final one."""
+    partial = target.with_name(f"{target.name}.part")
+    try:
+        partial.write_text(text, encoding="ascii", newline="\n")
+        partial.replace(target)
+    except OSError as error:
+        raise VsanimeError(f"{target} cannot be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)

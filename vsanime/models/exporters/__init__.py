@@ -1,0 +1,1 @@
+"""Exporters: plain ONNX written in formats that other programs run."""
