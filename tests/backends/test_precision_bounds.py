@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests import tolerances
 from tests.reference import psnr
-from vsanime.backends.base import Workload
+from vsanime.backends.base import LAYER_BYTES, Workload
 from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
 from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
 from vsanime.graphs.inspect import inspect
@@ -179,7 +179,7 @@ def test_tiles_fit_the_frame_and_the_memory(features: int, size: tuple[int, int]
     width, height = OpenVINO(precision="f32").tile_for(work, "f32")
     assert 1 <= width <= size[0]
     assert 1 <= height <= size[1]
-    assert width * height * features * 4 <= 768 << 20
+    assert width * height * features * 4 <= LAYER_BYTES
 
 
 def test_chroma_values_are_centred_at_one_half() -> None:

@@ -120,9 +120,9 @@ def inference_threads(num_threads: int | None, threads: int) -> int:
     return num_threads
 
 
-# One layer's output may take this much memory; a 1080p frame in 96 channels of f32 just fits. Two to three layers
-# are alive at once, in every lane.
-LAYER_BYTES = 768 << 20
+# One layer's output may take this much memory: a 1080p frame in 96 channels of f32 fits, and a 720p frame in 256.
+# Two to three layers are alive at once, in every lane.
+LAYER_BYTES = 1 << 30
 
 
 def tile_within(work: Workload, bytes_per_value: int, rows: int | None = None) -> tuple[int, int]:

@@ -110,7 +110,17 @@ def wanted_tile(
     if tiles is not None:
         count = _pair("tiles", tiles)
         return (_split(frame[0], count[0], margin[0]), _split(frame[1], count[1], margin[1])), margin
-    return (_pair("tilesize", tilesize) if tilesize is not None else suggested), margin
+    if tilesize is not None:
+        return _pair("tilesize", tilesize), margin
+    return (_balanced(frame[0], suggested[0], margin[0]), _balanced(frame[1], suggested[1], margin[1])), margin
+
+
+def _balanced(length: int, tile: int, margin: int) -> int:
+    """The smallest tile of which no more are needed than of the suggested one: the last would only repeat work."""
+    if tile >= length or tile <= 2 * margin:
+        return tile
+    count = -(-(length - 2 * margin) // (tile - 2 * margin))
+    return -(-(length - 2 * margin) // count) + 2 * margin
 
 
 def _split(length: int, count: int, margin: int) -> int:

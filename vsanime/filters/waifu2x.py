@@ -55,8 +55,8 @@ def waifu2x(
             doubling and halving.
         model: "upconv_7_art", "upconv_7_photo", "vgg_7_art", "vgg_7_photo", "espcn_7", or the path of an ONNX file from
             RGB to RGB at 1x or 2x, which has one noise level.
-        tint: "keep" the network's own colours, or "correct" them: networks change flat areas by up to 5 codes of 8
-            bits; the change of the mean over 15x15 pixels is taken back.
+        tint: "keep" the network's own colours, or "correct" them: networks change flat areas, the strongly coloured
+            ones by up to 7 codes of 8 bits; by how much the mean of a neighbourhood changed is taken back.
         tta: average over the eight ways to turn and mirror the picture; eight times slower, about 0.3 dB better.
         depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="bf16")`.
