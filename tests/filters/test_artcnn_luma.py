@@ -11,7 +11,7 @@ import vapoursynth as vs
 import vsanime
 from tests import tolerances
 from tests.clips import clip_of, format_of, noise, noise_clip, planes_of, props_of
-from tests.reference import assert_codes_match, double
+from tests.reference import assert_codes_match, double, run_plain
 from vsanime import Backend
 
 pytestmark = pytest.mark.weights
@@ -150,3 +150,19 @@ def test_a_stretched_output_changes_the_sample_aspect_ratio() -> None:
     assert (kept["_SARNum"], kept["_SARDen"]) == (32, 27)
     square = props_of(vsanime.artcnn(clip, "C4F16", width=128, height=72))
     assert (square["_SARNum"], square["_SARDen"]) == (1, 1)
+
+
+def test_tta_is_the_mean_of_eight(weights: Path) -> None:
+    """In single float, whatever the backend's rule: no linear path is kept apart in eight networks at once."""
+    form = format_of("GRAYS")
+    plane = noise(form, 30, 22)[0][0].astype(np.float32)
+    results = []
+    for swap in (False, True):
+        for down in (1, -1):
+            for across in (1, -1):
+                turned = plane[::down, ::across]
+                turned = np.ascontiguousarray(turned.T if swap else turned)
+                result = run_plain(weights / "ArtCNN_C4F32.onnx", turned[None, None])[0, 0]
+                results.append((result.T if swap else result)[::down, ::across])
+    (found,) = planes_of(vsanime.artcnn(clip_of([[plane]], form), "C4F32", tta=True))
+    np.testing.assert_allclose(found, np.mean(results, axis=0), atol=tolerances.F32_REORDERED)

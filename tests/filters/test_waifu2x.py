@@ -285,6 +285,21 @@ def test_files_of_either_scale(tmp_path: Path) -> None:
         assert_codes_match(plane, wanted, CODES_DIFFER[8])
 
 
+def test_restorers_of_one_size_need_no_noise_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ArtCNN's JPEG networks and a denoiser by its full name, both files of the user's own."""
+    for name in ("ArtCNN_R8F64_JPEG444.onnx", "waifu2x_vgg_7_art_noise2.onnx"):
+        onnx.save(vgg(small_layers([3, 4, 4, 4, 4, 4, 4, 3])), tmp_path / name)
+    monkeypatch.setenv("VSANIME_MODEL_PATH", str(tmp_path))
+    clip = picture("YUV420P8", 40, 30, _Range=0, _Matrix=1)
+    results = [
+        planes_of(vsanime.waifu2x(clip, noise, 1, model, backend=F32))
+        for model, noise in (("R8F64_JPEG444", -1), ("vgg_7_art_noise2", -1), ("vgg_7_art", 2), ("Upconv_7_Art", 2))
+    ]
+    assert results[0][0].shape == (30, 40)
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(other, results[0], strict=True))
+
+
 def test_tta_is_the_mean_of_eight() -> None:
     clip = clip_of(noise(vs.core.get_video_format(vs.RGBS), 24, 16), vs.core.get_video_format(vs.RGBS))
     clip = clip.std.Expr("x 0 max 1 min")
@@ -357,7 +372,9 @@ BAD = {
     "scale": ({"scale": 3}, ["scale=3", "1 or 2"]),
     "nothing to do": ({"scale": 1}, ["scale=1 with noise=-1", "noise=0"]),
     "tint": ({"tint": "fix"}, ["tint='fix'", "'correct'"]),
-    "denoiser at 2x": ({"model": "vgg_7_art", "noise": 1}, ["vgg_7_art", "scale=1"]),
+    "denoiser at 2x": ({"model": "vgg_7_art", "noise": 1}, ["vgg_7_art", "does not scale", "scale=1"]),
+    "restorer at 2x": ({"model": "R8F64_JPEG444"}, ["R8F64_JPEG444", "does not scale", "scale=1"]),
+    "no name": ({"model": 7}, ["model=7", "upconv_7_art"]),
     "weights that are nowhere": ({"model": "espcn_7"}, ["espcn_7", "VSANIME_MODEL_PATH", "vsanime import"]),
     "luma network": ({"model": "C4F16_GEN"}, ["C4F16_GEN", "double_luma", "upconv_7_art"]),
     "unknown": ({"model": "upconv_7_arr"}, ["upconv_7_arr", "upconv_7_art"]),

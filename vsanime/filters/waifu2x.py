@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import vapoursynth as vs
@@ -133,22 +134,32 @@ def _check(noise: int, scale: int, tint: str) -> None:
 
 
 def _chosen(model: str, noise: int, scale: int) -> tuple[str, int]:
-    """Name or path of the network, and its scale."""
+    """Name or path of the network, and its scale: 0 for a file, which says so itself."""
+    if not isinstance(model, str | os.PathLike):
+        raise VsanimeError(f"model={model!r}; a name such as 'upconv_7_art' or the path of an .onnx file is needed")
     if as_path(model) is not None:
         if noise != -1:
             raise VsanimeError(f"noise={noise} with model={model!r}; a file has one noise level, leave noise out")
         return model, 0
-    denoiser = model.lower().startswith("vgg_7")
+    suffix = "" if noise == -1 else f"_noise{noise}"
+    if _same_size(f"{model}{suffix}"):
+        if scale != 1:
+            raise VsanimeError(f"model={model!r} does not scale; scale=1, or model='upconv_7_art', is needed")
+        return f"{model}{suffix}", 1
     if scale == 1 and noise == -1:
         raise VsanimeError("scale=1 with noise=-1 leaves nothing to do; noise=0 to 3, or scale=2, is needed")
-    if denoiser and scale != 1:
-        raise VsanimeError(f"model={model!r} denoises without scaling; scale=1, or model='upconv_7_art', is needed")
-    suffix = "" if noise == -1 else f"_noise{noise}"
-    if scale == 1 and not denoiser:
-        same_size = f"{model.lower().replace('upconv_7', 'vgg_7')}{suffix}"
-        if available(same_size):
-            return same_size, 1
-    return f"{model}{suffix}", 1 if denoiser else 2
+    denoiser = f"{model.lower().replace('upconv_7', 'vgg_7')}{suffix}"
+    if scale == 1 and _same_size(denoiser) and available(denoiser):
+        return denoiser, 1
+    return f"{model}{suffix}", 2
+
+
+def _same_size(name: str) -> bool:
+    """Whether a card of that name is of a network that does not scale."""
+    try:
+        return find(name).scale == 1
+    except VsanimeError:
+        return False
 
 
 def _prepared(name: str, scale: int, *, tint: bool, tta: bool) -> Network:

@@ -73,7 +73,7 @@ def _parse(path: Path, data: bytes) -> onnx.ModelProto:
     except DecodeError:
         if data.startswith(_IR_VERSION_TAG):
             raise VsanimeError(f"{path} is damaged or cut short ({len(data)} bytes); get it again") from None
-        raise VsanimeError(f"{path} is not an ONNX file") from None
+        raise VsanimeError(f"{path} is not an ONNX file; `vsanime import` makes one of other formats") from None
     if not proto.ir_version or not proto.graph.node:
         raise VsanimeError(f"{path} is not an ONNX file, or is cut short: it holds no network")
     return proto
