@@ -22,7 +22,7 @@ def complaints(wheel: Path) -> list[str]:
     """What is wrong with a wheel, one line each; nothing if it is right."""
     with ZipFile(wheel) as archive:
         names = archive.namelist()
-    bundled = {variant.file for variant in variants().values() if not variant.url}
+    bundled = {variant.file for variant in variants().values() if variant.is_bundled}
     found = {PurePosixPath(name).name for name in names if PurePosixPath(name).suffix in WEIGHTS}
     cards = [name for name in names if name.startswith("vsanime/engines/") and name.endswith(".toml")]
     wrong = [f"weights that no card calls bundled: {name}" for name in sorted(found - bundled)]

@@ -101,7 +101,7 @@ def _card_facts(variant: Variant) -> list[tuple[str, str]]:
 def _download(variant: Variant) -> str:
     if variant.foreign is not None:
         return variant.foreign.url
-    return variant.url or "none"
+    return variant.url or ("none: travels with the package" if variant.is_bundled else "none")
 
 
 def _pinned(variant: Variant) -> str:

