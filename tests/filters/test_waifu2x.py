@@ -251,13 +251,28 @@ def test_low_precision_ends_in_f32() -> None:
         assert not [n["layerType"] for n in nodes[last + 1 :] if n["outputPrecisions"] == "bf16"]
 
 
-def test_scale_1_denoises_at_the_same_size() -> None:
+def test_scale_1_denoises_at_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without VGG_7 at hand: doubled by the plain network, halved by zimg."""
+    monkeypatch.delenv("VSANIME_MODEL_PATH", raising=False)
     clip = picture("YUV420P8", 66, 50, _Range=0, _Matrix=1)
     found = vsanime.waifu2x(clip, 2, 1, backend=F32)
     assert (found.width, found.height, found.format.id) == (66, 50, clip.format.id)
-    large = vsanime.waifu2x(clip, 2, depth=16, backend=F32)
+    rgb = planes_of(clip.resize.Bicubic(format=vs.RGBS, **CATMULL_ROM))
+    result = run_plain(plain("upconv_7_art_noise2"), np.clip(np.stack(rgb)[None], 0, 1))[0]
+    made = clip_of([list(result)], vs.core.get_video_format(vs.RGBS))
+    large = made.resize.Bicubic(format=vs.YUV420P16, matrix=1, range=0, chromaloc=0, **CATMULL_ROM)
     halved = large.resize.Spline36(66, 50, format=clip.format.id)
-    assert all(np.array_equal(a, b) for a, b in zip(planes_of(found), planes_of(halved), strict=True))
+    for a, b in zip(planes_of(found), planes_of(halved), strict=True):
+        assert_codes_match(a, b, 0.01)  # two roundings, at 16 and at 8 bits
+
+
+def test_halving_floats_stays_within_range() -> None:
+    form = vs.core.get_video_format(vs.RGBS)
+    edge = np.zeros((32, 32), np.float32)
+    edge[:, 16:] = 1
+    for plane in planes_of(vsanime.waifu2x(clip_of([[edge] * 3], form), 1, 1, backend=F32)):
+        assert plane.min() >= 0
+        assert plane.max() <= 1
 
 
 def small_layers(widths: list[int], kernel: int = 3) -> list[Layer]:
@@ -326,33 +341,88 @@ def test_properties() -> None:
     assert [int(found[k]) for k in ("_Matrix", "_Range", "_ChromaLocation")] == [6, 0, 0]
 
 
-def transparent() -> tuple[vs.VideoNode, vs.VideoNode]:
+def transparent(bits: int = 8) -> tuple[vs.VideoNode, vs.VideoNode]:
     """Red in the left half, opaque; black in the right, fully transparent."""
-    alpha = np.zeros((48, 64), np.uint8)
-    alpha[:, :32] = 255
-    planes = [np.where(alpha > 0, value, 0).astype(np.uint8) for value in (200, 30, 30)]
-    clip = clip_of([planes], vs.core.get_video_format(vs.RGB24))
-    mask = clip_of([[alpha]], vs.core.get_video_format(vs.GRAY8))
+    peak = (1 << bits) - 1
+    kind = np.uint8 if bits == 8 else np.uint16
+    alpha = np.zeros((48, 64), kind)
+    alpha[:, :32] = peak
+    planes = [np.where(alpha > 0, value, 0).astype(kind) for value in (peak * 4 // 5, peak // 8, peak // 8)]
+    clip = clip_of([planes], vs.core.query_video_format(vs.RGB, vs.INTEGER, bits))
+    mask = clip_of([[alpha]], vs.core.query_video_format(vs.GRAY, vs.INTEGER, bits))
     return clip.std.ClipToProp(mask, prop="_Alpha"), mask
 
 
-def test_transparency_is_scaled_and_does_not_bleed() -> None:
-    clip, mask = transparent()
-    up = vsanime.waifu2x(clip, backend=F32)
+def alpha_plane(clip: vs.VideoNode, n: int = 0) -> np.ndarray:
+    return planes_of(clip.std.PropToClip("_Alpha"), n)[0]
+
+
+@pytest.mark.parametrize("style", ["art", "photo"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_transparency_is_scaled_and_does_not_bleed(style: str, bits: int) -> None:
+    clip, _ = transparent(bits)
+    up = vsanime.waifu2x(clip, 1, model=f"upconv_7_{style}", backend=F32)
+    peak = (1 << bits) - 1
     red = planes_of(up)[0]
     # Black from under the transparent half would darken the edge by half.
-    assert red[8:-8, 60:64].min() > 180
-    assert red[8:-8, 64:72].min() > 180
-    found = up.std.PropToClip("_Alpha")
-    assert (found.width, found.height, found.format.id) == (128, 96, vs.GRAY8)
-    expected = planes_of(vsanime.waifu2x(mask.std.SetFrameProps(_Range=1), backend=F32))[0]
-    assert np.array_equal(planes_of(found)[0], expected)
+    assert red[8:-8, 60:72].min() > 0.7 * peak
+    found = alpha_plane(up)
+    assert found.shape == (96, 128)
+    # A network may shift a flat area by a code; an opaque picture stays opaque all the same.
+    assert (found[:, :62] == peak).all()
+    assert (found[:, 66:] == 0).all()
+    assert 0.3 * peak < found[:, 62:66].mean() < 0.7 * peak
 
 
-def test_denoising_leaves_transparency_alone() -> None:
+@pytest.mark.parametrize("name", ["YUV420P8", "GRAY8", "YUV444PS"])
+def test_transparency_of_other_clips_keeps_step_with_the_size(name: str) -> None:
+    """Decoders attach it to YUV as well."""
+    _, mask = transparent()
+    clip = picture(name, _Range=0, _Matrix=1).std.ClipToProp(mask, prop="_Alpha")
+    for up in (vsanime.waifu2x(clip, backend=F32), vsanime.artcnn(clip, "C4F16_GEN", backend=F32)):
+        found = alpha_plane(up)
+        assert found.shape == (96, 128)
+        assert (found[8:-8, 8:56] == 255).all()
+        assert (found[8:-8, 72:120] == 0).all()
+
+
+def test_a_frame_without_transparency_among_others_is_opaque() -> None:
+    clip, _ = transparent()
+    up = vsanime.waifu2x(clip + clip.std.RemoveFrameProps(["_Alpha"]), backend=F32)
+    assert (alpha_plane(up, 1) == 255).all()
+    later = vsanime.waifu2x(clip.std.RemoveFrameProps(["_Alpha"]) + clip, backend=F32)
+    assert "_Alpha" not in props_of(later, 1)
+
+
+@pytest.mark.parametrize("depth", [16, "single"])
+def test_denoising_leaves_transparency_alone_but_for_its_depth(depth: int | str) -> None:
     clip, mask = transparent()
-    found = vsanime.waifu2x(clip, 1, 1, backend=F32).std.PropToClip("_Alpha")
-    assert np.array_equal(planes_of(found)[0], planes_of(mask)[0])
+    assert np.array_equal(alpha_plane(vsanime.waifu2x(clip, 1, 1, backend=F32)), planes_of(mask)[0])
+    found = alpha_plane(vsanime.waifu2x(clip, 1, 1, depth=depth, backend=F32))
+    assert found.dtype == (np.uint16 if depth == 16 else np.float32)
+    assert np.array_equal(found > 0, planes_of(mask)[0] > 0)
+    assert found.max() == (65535 if depth == 16 else 1)
+
+
+def test_transparency_that_cannot_be_used_is_told() -> None:
+    clip, mask = transparent()
+    small, colour = mask.std.Crop(0, 32), clip.std.RemoveFrameProps(["_Alpha"])
+    cases = {
+        "_Alpha is 32x48; the frame's own 64x48": clip.std.ClipToProp(small, prop="_Alpha"),
+        "_Alpha is RGB24; a gray frame": clip.std.ClipToProp(colour, prop="_Alpha"),
+        "_Alpha is int; a gray frame": colour.std.SetFrameProps(_Alpha=3),
+    }
+    for part, bad in cases.items():
+        one_line(lambda bad=bad: vsanime.waifu2x(bad, backend=F32), "waifu2x: frame 0: ", part)
+        up = vsanime.waifu2x(clip + bad, backend=F32)
+        with pytest.raises(vs.Error) as caught:
+            up.get_frame(1)
+        last = str(caught.value).strip().splitlines()[-1]
+        assert "waifu2x: frame 1: " in last
+        assert part in last
+    deep = clip.std.ClipToProp(mask.resize.Point(format=vs.GRAY16), prop="_Alpha")
+    with pytest.raises(vs.Error, match=r"frame 1: _Alpha is Gray16 where the first frame's is Gray8"):
+        vsanime.waifu2x(clip + deep, backend=F32).get_frame(1)
 
 
 def test_colour_spreads_as_far_as_it_is_told_to() -> None:
@@ -372,6 +442,12 @@ BAD = {
     "scale": ({"scale": 3}, ["scale=3", "1 or 2"]),
     "nothing to do": ({"scale": 1}, ["scale=1 with noise=-1", "noise=0"]),
     "tint": ({"tint": "fix"}, ["tint='fix'", "'correct'"]),
+    "noise of a fraction": ({"noise": 1.0}, ["noise=1.0", "3"]),
+    "noise of several": ({"noise": np.array([1, 2])}, ["noise=array([1, 2])", "3"]),
+    "scale of a truth": ({"scale": True}, ["scale=True", "1 or 2"]),
+    "denoiser without noise": ({"model": "vgg_7_art"}, ["vgg_7_art", "noise=0 to 3", "scale=1"]),
+    "noise twice": ({"model": "upconv_7_art_noise1", "noise": 1}, ["noise=1", "names its noise level"]),
+    "backend's class": ({"backend": Backend.OpenVINO}, ["backend=", "Backend.OpenVINO()"]),
     "denoiser at 2x": ({"model": "vgg_7_art", "noise": 1}, ["vgg_7_art", "does not scale", "scale=1"]),
     "restorer at 2x": ({"model": "R8F64_JPEG444"}, ["R8F64_JPEG444", "does not scale", "scale=1"]),
     "no name": ({"model": 7}, ["model=7", "upconv_7_art"]),
@@ -387,6 +463,19 @@ BAD = {
 def test_bad_arguments(case: str) -> None:
     arguments, parts = BAD[case]
     one_line(lambda: vsanime.waifu2x(picture("YUV420P8"), **arguments), "waifu2x:", *parts)
+
+
+@pytest.mark.parametrize("bits", [17, 24, 32])
+@pytest.mark.parametrize("name", ["artcnn", "waifu2x"])
+def test_integers_deeper_than_16_bits_are_refused(bits: int, name: str) -> None:
+    deep = vs.core.std.BlankClip(None, 16, 16, vs.core.query_video_format(vs.GRAY, vs.INTEGER, bits).id, 1)
+    one_line(lambda: getattr(vsanime, name)(deep), f"{name}:", f"{bits} bits", "8 to 16")
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    clip = picture("YUV420P8", 16, 12, _Range=0, _Matrix=1)
+    up = vsanime.waifu2x(clip, np.int64(1), np.int32(2), depth=np.int64(10), backend=F32)  # type: ignore[arg-type]
+    assert (up.width, up.format.bits_per_sample) == (32, 10)
 
 
 def test_bad_clips(tmp_path: Path) -> None:

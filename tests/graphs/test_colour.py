@@ -24,7 +24,7 @@ from vsanime.video.tiles import TileRunner, plan_tiles
 
 # zimg sums in f32 as well, in another order: a value on the edge between two codes may fall to either side. 16 bits
 # leave f32 little more than the codes themselves.
-CODES_DIFFER = {8: 0.001, 10: 0.001, 16: 0.05}
+CODES_DIFFER = {8: 0.001, 9: 0.001, 10: 0.001, 12: 0.003, 14: 0.012, 16: 0.05}
 
 # A quarter of the 10-bit codes of limited range lie halfway between two of 8 bits, and may go either way.
 HALFWAY = 0.25
@@ -98,6 +98,13 @@ def test_every_siting_and_range(bits: int, subsampling: str, location: int, full
 @pytest.mark.parametrize("name", ["YUV444P8", "YUV420P10", "YUV444P16"])
 def test_every_matrix(matrix: int, name: str) -> None:
     check(picture(name, _Range=0, _Matrix=matrix), 2)
+
+
+@pytest.mark.parametrize("subsampling", ["411", "440", "410"])
+@pytest.mark.parametrize("bits", [8, 9, 12, 14])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_rare_formats(subsampling: str, bits: int, scale: int) -> None:
+    check(picture(f"YUV{subsampling}P{bits}", _Range=0, _Matrix=1), scale)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (4, 2), (2, 6), (6, 4), (8, 10), (34, 16)])

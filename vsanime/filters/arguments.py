@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import NetFacts
@@ -44,8 +45,8 @@ def wanted_format(depth: int | str | None, form: PlaneFormat) -> PlaneFormat:
         return form
     if depth in ("half", "single"):
         return replace(form, sample_type=SampleType.FLOAT, bits=16 if depth == "half" else 32)
-    if isinstance(depth, int) and not isinstance(depth, bool) and 8 <= depth <= 16:
-        return replace(form, sample_type=SampleType.INTEGER, bits=depth)
+    if isinstance(depth, Integral) and not isinstance(depth, bool) and 8 <= depth <= 16:
+        return replace(form, sample_type=SampleType.INTEGER, bits=int(depth))
     raise VsanimeError(f"depth={depth!r}; 8 to 16, 'half' or 'single' is needed")
 
 

@@ -10,6 +10,7 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
+from vsanime.filters.alpha import alpha_of, with_alpha
 from vsanime.filters.arguments import Pair, Planes, Tiles, wanted_format, wanted_planes, wanted_size
 from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
@@ -64,7 +65,7 @@ def artcnn(
 
     Returns:
         A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
-        are set to what was used, even where the input left them to defaults.
+        are set to what was used, even where the input left them to defaults. `_Alpha` is resized by Spline36.
 
     Raises:
         vs.Error: an argument, a model or a format that cannot be used, with what would be right.
@@ -86,13 +87,16 @@ def artcnn(
     doubling = _doubler(model, tta=bool(tta)) if 0 in chosen else None
     luma = _luma(_Luma(clip, spec, form, size, doubling, tiling), backend)
     aspect = _sample_aspect(clip, spec, size)
+    alpha = alpha_of("artcnn", clip)
+    if alpha is not None:
+        alpha = alpha.resize.Spline36(*size)
     if not has_chroma:
-        return finished(luma, spec, aspect)
+        return with_alpha(finished(luma, spec, aspect), alpha)
     full_size = _reconstructed(clip, spec, form, chroma, backend, tiling) if reconstruct and chosen & {1, 2} else None
     chroma_planes = [
         _chroma_plane(clip, spec, form, size, plane, full_size if plane in chosen else None) for plane in (1, 2)
     ]
-    return finished(joined(form, luma, chroma_planes), spec, aspect)
+    return with_alpha(finished(joined(form, luma, chroma_planes), spec, aspect), alpha)
 
 
 @raises_vs_error

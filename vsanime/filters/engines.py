@@ -104,7 +104,7 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
         VsanimeError: an option that cannot be had, or a runtime that refuses the graph.
     """
     backend = backend if backend is not None else Backend.auto()
-    if not hasattr(backend, "precision_for"):
+    if isinstance(backend, type) or not hasattr(backend, "precision_for"):
         raise VsanimeError(f"backend={backend!r}; an instance such as vsanime.Backend.OpenVINO() is needed")
     spec, facts = job.spec, job.network.facts
     work = Workload(

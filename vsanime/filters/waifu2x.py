@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import alpha_of, colour_spread, with_alpha
+from vsanime.filters.alpha import alpha_of, colour_spread, with_alpha, with_sure_ends
 from vsanime.filters.arguments import Tiles, wanted_format
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
@@ -25,6 +28,8 @@ from vsanime.video.clips import frame_spec, guess_matrix, video_format
 
 _LEVELS = (-1, 0, 1, 2, 3)
 _TINTS = ("keep", "correct")
+# A name that says a noise level.
+_NOISY = re.compile(r"_noise\d$", re.IGNORECASE)
 # How many transparent pixels colour is spread into: what a network sees, at the output's size.
 _SPREAD = 14
 
@@ -50,7 +55,8 @@ def waifu2x(
     matrix and siting; chroma is resampled by Catmull-Rom. GRAY enters as three equal channels and leaves as luma.
 
     Args:
-        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. `_Alpha` of an RGB clip is scaled too.
+        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. Its `_Alpha` is
+            scaled too.
         noise: -1 to leave noise alone, 0 to 3 for how much of it to remove.
         scale: 2, or 1 to denoise only: by a network of that kind ("vgg_7_art") where its weights are found, else by
             doubling and halving.
@@ -77,23 +83,45 @@ def waifu2x(
         up = vsanime.waifu2x(clip, noise=1, depth=10)
         ```
     """
-    spec = _checked_spec(clip)
-    _check(noise, scale, tint)
+    original = frame_spec(clip)
+    spec = _readable(original)
+    check_matrix(spec.matrix)
+    noise, scale = _whole("noise", noise, _LEVELS), _whole("scale", scale, (1, 2))
+    if tint not in _TINTS:
+        raise VsanimeError(f"tint={tint!r}; 'keep' or 'correct' is needed")
     form = wanted_format(depth, spec.format)
     tiling = Tiling(tiles, tilesize, overlap)
     name, steps = _chosen(model, noise, scale)
     network = _prepared(name, steps, tint=tint == "correct", tta=bool(tta))
-    alpha = alpha_of(clip)
-    source = clip if alpha is None else colour_spread(clip, alpha, _SPREAD)
-    result = _scaled(source, spec, form, network, (steps, scale), backend, tiling)
-    if alpha is None:
-        return result
-    if scale == 2:
-        plain, _ = _chosen(model, -1, 2)
-        opaque = _prepared(plain, 2, tint=False, tta=bool(tta))
-        gray = frame_spec(alpha)
-        alpha = _scaled(alpha, _readable(gray), wanted_format(depth, gray.format), opaque, (2, 2), backend, tiling)
+    alpha = alpha_of("waifu2x", clip)
+    source = clip
+    if alpha is not None and form.family is Family.RGB:
+        source = colour_spread(clip, alpha, _SPREAD)
+    result = _scaled(source, spec, form, network, scale, backend, tiling)
+    # A gray clip's matrix that only served to weigh equal channels is not said to be another.
+    result = finished(result, replace(spec, matrix=original.matrix))
+    if alpha is not None:
+        alpha = _scaled_alpha(alpha, model, scale, depth, backend, tiling)
     return with_alpha(result, alpha)
+
+
+def _scaled_alpha(
+    alpha: vs.VideoNode,
+    model: str,
+    scale: int,
+    depth: int | str | None,
+    backend: BackendProtocol | None,
+    tiling: Tiling,
+) -> vs.VideoNode:
+    """Transparency at the output's size and depth: by the network that leaves noise alone, without its tint."""
+    alpha = alpha.std.SetFieldBased(0)
+    spec = _readable(frame_spec(alpha))
+    form = wanted_format(depth, spec.format)
+    if scale == 1:
+        return alpha.resize.Point(format=video_format(form).id, range=vs.RANGE_FULL)
+    name, steps = _chosen(model if as_path(model) is not None else _NOISY.sub("", model), -1, 2)
+    network = _prepared(name, steps, tint=True, tta=False)
+    return with_sure_ends(_scaled(alpha, spec, form, network, 2, backend, tiling), alpha)
 
 
 def is_rgb(model: str) -> bool:
@@ -111,12 +139,6 @@ def is_rgb(model: str) -> bool:
         return model.lower() in {name.rpartition("_noise")[0] for name in variants()}
 
 
-def _checked_spec(clip: vs.VideoNode) -> FrameSpec:
-    spec = _readable(frame_spec(clip))
-    check_matrix(spec.matrix)
-    return spec
-
-
 def _readable(spec: FrameSpec) -> FrameSpec:
     """A gray clip's matrix only weighs three equal channels: any will do where its own is not known."""
     if spec.format.family is Family.GRAY and not known_matrix(spec.matrix):
@@ -124,13 +146,17 @@ def _readable(spec: FrameSpec) -> FrameSpec:
     return spec
 
 
-def _check(noise: int, scale: int, tint: str) -> None:
-    if noise not in _LEVELS or isinstance(noise, bool):
-        raise VsanimeError(f"noise={noise!r}; -1 (none removed) to 3 is needed")
-    if scale not in (1, 2) or isinstance(scale, bool):
-        raise VsanimeError(f"scale={scale!r}; 1 or 2 is needed")
-    if tint not in _TINTS:
-        raise VsanimeError(f"tint={tint!r}; 'keep' or 'correct' is needed")
+def _whole(name: str, value: int, allowed: Sequence[int]) -> int:
+    """An argument that is one of some whole numbers."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number not in allowed or isinstance(value, bool):
+        choices = f"{', '.join(map(str, allowed[:-1]))} or {allowed[-1]}"
+        raise VsanimeError(f"{name}={value!r}; {choices} is needed")
+    assert number is not None
+    return number
 
 
 def _chosen(model: str, noise: int, scale: int) -> tuple[str, int]:
@@ -141,14 +167,18 @@ def _chosen(model: str, noise: int, scale: int) -> tuple[str, int]:
         if noise != -1:
             raise VsanimeError(f"noise={noise} with model={model!r}; a file has one noise level, leave noise out")
         return model, 0
+    if noise != -1 and _NOISY.search(model):
+        raise VsanimeError(f"noise={noise} with model={model!r}, which names its noise level; give one of them")
     suffix = "" if noise == -1 else f"_noise{noise}"
+    if noise == -1 and _same_size(f"{model}_noise0"):
+        raise VsanimeError(f"model={model!r} removes noise and does nothing else; noise=0 to 3 and scale=1 are needed")
     if _same_size(f"{model}{suffix}"):
         if scale != 1:
             raise VsanimeError(f"model={model!r} does not scale; scale=1, or model='upconv_7_art', is needed")
         return f"{model}{suffix}", 1
-    if scale == 1 and noise == -1:
+    if scale == 1 and noise == -1 and not _NOISY.search(model):
         raise VsanimeError("scale=1 with noise=-1 leaves nothing to do; noise=0 to 3, or scale=2, is needed")
-    denoiser = f"{model.lower().replace('upconv_7', 'vgg_7')}{suffix}"
+    denoiser = f"{model}{suffix}".lower().replace("upconv_7", "vgg_7")
     if scale == 1 and _same_size(denoiser) and available(denoiser):
         return denoiser, 1
     return f"{model}{suffix}", 2
@@ -186,21 +216,26 @@ def _scaled(
     spec: FrameSpec,
     form: PlaneFormat,
     network: Network,
-    scales: tuple[int, int],
+    scale: int,
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
     """The clip at the wanted scale and depth, halved where only a doubler is there."""
-    made, wanted = network.facts.scale, scales[1]
-    if made == wanted:
-        return finished(_run(clip, spec, (form, form), network, backend, tiling), spec)
-    if (made, wanted) == (1, 2):
+    made = network.facts.scale
+    if made == scale:
+        return _run(clip, spec, (form, form), network, backend, tiling)
+    if made < scale:
         raise VsanimeError(f"model={network.model.name!r} does not scale; scale=1 is needed")
     # Deep enough that the halves are rounded once.
     wide = replace(form, bits=16) if form.is_integer else replace(form, sample_type=SampleType.FLOAT, bits=32)
     large = finished(_run(clip, spec, (wide, form), network, backend, tiling), spec)
-    small = large.resize.Spline36(clip.width, clip.height, format=video_format(form).id)
-    return finished(small, spec)
+    if form.is_integer:
+        return large.resize.Spline36(clip.width, clip.height, format=video_format(form).id)
+    # Resampling overshoots at edges; integers are clipped by their codes.
+    small = large.resize.Spline36(clip.width, clip.height)
+    limits = ["x 0 max 1 min", "x -0.5 max 0.5 min" if form.family is Family.YUV else "x 0 max 1 min"]
+    small = small.std.Expr(limits[:1] if form.family is Family.GRAY else limits)
+    return small.resize.Point(format=video_format(form).id)
 
 
 def _run(

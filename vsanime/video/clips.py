@@ -12,6 +12,7 @@ from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, 
 
 _FAMILIES = {vs.GRAY: Family.GRAY, vs.YUV: Family.YUV, vs.RGB: Family.RGB}
 _UNSPECIFIED = 2
+_MOST_BITS = 16
 
 # Players take an untagged picture of at most 576 lines and less than HD width for BT.601, any other for BT.709.
 _SD_HEIGHT = 576
@@ -23,7 +24,8 @@ def frame_spec(clip: vs.VideoNode) -> FrameSpec:
     """What the frames of a clip are, from its format and its first frame's properties.
 
     Raises:
-        VsanimeError: the clip varies in format or size, lies in GPU memory, or is interlaced.
+        VsanimeError: the clip varies in format or size, lies in GPU memory, is interlaced, or has integers of more bits
+            than the graphs read.
     """
     if not isinstance(clip, vs.VideoNode):
         raise VsanimeError(f"clip is {type(clip).__name__}; a video clip is needed")
@@ -39,6 +41,11 @@ def frame_spec(clip: vs.VideoNode) -> FrameSpec:
             "the clip's size varies; give every part one size, for example with resize.Spline36(width, height)"
         )
     form = plane_format(clip.format)
+    if form.is_integer and form.bits > _MOST_BITS:
+        raise VsanimeError(
+            f"the clip has integers of {form.bits} bits; 8 to {_MOST_BITS} bits, half or single float are needed: "
+            "convert it with resize.Point(format=...)"
+        )
     with clip.get_frame(0) as frame:
         check_progressive(0, frame.props)
         return spec_from_props(form, clip.width, clip.height, frame.props)
