@@ -268,12 +268,13 @@ def test_a_long_clip_streams() -> None:
     assert (late - early) / 1024 < 64  # MiB: a leaked frame would be 0.35 MiB, 300 of them 100
 
 
-def test_evaluating_a_script_reads_one_source_frame() -> None:
-    """Its properties are needed; frames are made when they are asked for."""
+@pytest.mark.parametrize("name", ["artcnn", "waifu2x"])
+def test_evaluating_a_script_reads_one_source_frame(name: str) -> None:
+    """Its properties are needed, and asked for once; frames are made when they are asked for."""
     asked = []
     clip = noise_clip("YUV420P8", 64, 48, frames=5)
     source = clip.std.FrameEval(lambda n: asked.append(n) or clip)
-    up = vsanime.artcnn(source, MODEL)
+    up = vsanime.artcnn(source, MODEL) if name == "artcnn" else vsanime.waifu2x(source)
     assert asked == [0]
     up.get_frame(3).close()
     assert asked == [0, 3]

@@ -6,6 +6,7 @@ nagadomi's waifu2x does, colour is spread from the visible pixels into transpare
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ ALPHA = "_Alpha"
 _BACKGROUND = 0.5
 
 
-def alpha_of(name: str, clip: vs.VideoNode) -> vs.VideoNode | None:
+def alpha_of(name: str, clip: vs.VideoNode, first: Mapping[str, Any]) -> vs.VideoNode | None:
     """The clip of a clip's `_Alpha` frames, GRAY and full range; opaque where a later frame has none.
 
     Args:
         name: the filter's, for messages about later frames.
-        clip: its first frame decides whether there is transparency at all, and in which depth.
+        clip: the clip.
+        first: its first frame's properties, which decide whether there is transparency at all, and in which depth.
 
     Returns:
         None where the first frame has no `_Alpha`.
@@ -32,10 +34,9 @@ def alpha_of(name: str, clip: vs.VideoNode) -> vs.VideoNode | None:
     Raises:
         vs.Error: `_Alpha` is no gray frame of the clip's size; for later frames, when they are asked for.
     """
-    with clip.get_frame(0) as first:
-        if ALPHA not in first.props:
-            return None
-        form = _checked(name, 0, first.props[ALPHA], (clip.width, clip.height), None).format
+    if ALPHA not in first:
+        return None
+    form = _checked(name, 0, first[ALPHA], (clip.width, clip.height), None).format
 
     def taken(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         found = f.props.get(ALPHA)

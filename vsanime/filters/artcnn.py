@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import vapoursynth as vs
 
@@ -20,7 +21,7 @@ from vsanime.graphs.codes import chroma_coding, luma_coding
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
-from vsanime.video.clips import frame_spec, video_format
+from vsanime.video.clips import first_frame, frame_spec, video_format
 
 _RESAMPLE = "resample"
 _SCALE = 2
@@ -75,7 +76,8 @@ def artcnn(
         up = vsanime.artcnn(clip, model="R8F64", chroma="C4F32_Chroma", depth=10)
         ```
     """
-    spec = _checked_spec(clip)
+    spec, props = first_frame(clip)
+    _check_luma(clip, spec)
     form = wanted_format(depth, spec.format)
     size = wanted_size(width, height, spec, _SCALE)
     reconstruct = chroma != _RESAMPLE
@@ -86,8 +88,8 @@ def artcnn(
     tiling = Tiling(tiles, tilesize, overlap)
     doubling = _doubler(model, tta=bool(tta)) if 0 in chosen else None
     luma = _luma(_Luma(clip, spec, form, size, doubling, tiling), backend)
-    aspect = _sample_aspect(clip, spec, size)
-    alpha = alpha_of("artcnn", clip)
+    aspect = _sample_aspect(props, spec, size)
+    alpha = alpha_of("artcnn", clip, props)
     if alpha is not None:
         alpha = alpha.resize.Spline36(*size)
     if not has_chroma:
@@ -131,7 +133,8 @@ def artcnn_chroma(
     Raises:
         vs.Error: an argument, a model or a format that cannot be used, with what would be right.
     """
-    spec = _checked_spec(clip)
+    spec = frame_spec(clip)
+    _check_luma(clip, spec)
     _check_reconstructable(spec, "artcnn_chroma")
     chosen = wanted_planes(planes, spec.format, (1, 2))
     if 0 in chosen:
@@ -149,14 +152,12 @@ def artcnn_chroma(
     return finished(result, replace(spec, chroma_location=None))
 
 
-def _checked_spec(clip: vs.VideoNode) -> FrameSpec:
-    spec = frame_spec(clip)
+def _check_luma(clip: vs.VideoNode, spec: FrameSpec) -> None:
     if spec.format.family is Family.RGB:
         raise VsanimeError(
             f"the clip is {clip.format.name}; ArtCNN works on luma: convert to YUV first, for example with "
             "resize.Spline36(format=vs.YUV444P16, matrix_s='709'), and back afterwards"
         )
-    return spec
 
 
 def _check_reconstructable(spec: FrameSpec, what: str) -> None:
@@ -312,12 +313,11 @@ def _resampled(
     return resample(plane_of(clip, plane), source, target, spec.range)
 
 
-def _sample_aspect(clip: vs.VideoNode, spec: FrameSpec, size: Pair) -> dict[str, int]:
+def _sample_aspect(props: Mapping[str, Any], spec: FrameSpec, size: Pair) -> dict[str, int]:
     """The sample aspect ratio of an output that is out of proportion, where the source has one."""
     if abs(spec.width * size[1] / spec.height - size[0]) < _ROUNDING:
         return {}
-    with clip.get_frame(0) as frame:
-        old = [int(frame.props.get(name, 0)) for name in ("_SARNum", "_SARDen")]
+    old = [int(props.get(name, 0)) for name in ("_SARNum", "_SARDen")]
     if not all(old):
         return {}
     new = Fraction(*old) * Fraction(spec.width * size[1], spec.height * size[0])

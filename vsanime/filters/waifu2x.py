@@ -24,7 +24,7 @@ from vsanime.graphs.transposed import without_transposed
 from vsanime.models.cards import find, variants
 from vsanime.models.store import as_path, available, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
-from vsanime.video.clips import frame_spec, guess_matrix, video_format
+from vsanime.video.clips import first_frame, guess_matrix, plane_format, spec_from_props, video_format
 
 _LEVELS = (-1, 0, 1, 2, 3)
 _TINTS = ("keep", "correct")
@@ -83,7 +83,7 @@ def waifu2x(
         up = vsanime.waifu2x(clip, noise=1, depth=10)
         ```
     """
-    original = frame_spec(clip)
+    original, props = first_frame(clip)
     spec = _readable(original)
     check_matrix(spec.matrix)
     noise, scale = _whole("noise", noise, _LEVELS), _whole("scale", scale, (1, 2))
@@ -93,7 +93,7 @@ def waifu2x(
     tiling = Tiling(tiles, tilesize, overlap)
     name, steps = _chosen(model, noise, scale)
     network = _prepared(name, steps, tint=tint == "correct", tta=bool(tta))
-    alpha = alpha_of("waifu2x", clip)
+    alpha = alpha_of("waifu2x", clip, props)
     source = clip
     if alpha is not None and form.family is Family.RGB:
         source = colour_spread(clip, alpha, _SPREAD)
@@ -115,7 +115,7 @@ def _scaled_alpha(
 ) -> vs.VideoNode:
     """Transparency at the output's size and depth: by the network that leaves noise alone, without its tint."""
     alpha = alpha.std.SetFieldBased(0)
-    spec = _readable(frame_spec(alpha))
+    spec = _readable(spec_from_props(plane_format(alpha.format), alpha.width, alpha.height, {"_Range": vs.RANGE_FULL}))
     form = wanted_format(depth, spec.format)
     if scale == 1:
         return alpha.resize.Point(format=video_format(form).id, range=vs.RANGE_FULL)

@@ -21,7 +21,14 @@ _BT709, _BT470BG, _ST170M = 1, 5, 6
 
 
 def frame_spec(clip: vs.VideoNode) -> FrameSpec:
-    """What the frames of a clip are, from its format and its first frame's properties.
+    """What the frames of a clip are; see `first_frame`."""
+    return first_frame(clip)[0]
+
+
+def first_frame(clip: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
+    """What the frames of a clip are, from its format and its first frame's properties, and these.
+
+    The frame is asked for once: what makes it may be slow.
 
     Raises:
         VsanimeError: the clip varies in format or size, lies in GPU memory, is interlaced, or has integers of more bits
@@ -47,8 +54,9 @@ def frame_spec(clip: vs.VideoNode) -> FrameSpec:
             "convert it with resize.Point(format=...)"
         )
     with clip.get_frame(0) as frame:
-        check_progressive(0, frame.props)
-        return spec_from_props(form, clip.width, clip.height, frame.props)
+        props = dict(frame.props)
+    check_progressive(0, props)
+    return spec_from_props(form, clip.width, clip.height, props), props
 
 
 def plane_format(form: vs.VideoFormat) -> PlaneFormat:
