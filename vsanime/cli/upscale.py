@@ -6,6 +6,7 @@ import argparse
 import itertools
 import logging
 import math
+import re
 import secrets
 import signal
 import time
@@ -285,7 +286,7 @@ def _upscaled(source: _Source, args: argparse.Namespace, console: Console) -> tu
 
 def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.VideoNode:
     """The clip through the filter that the model is for."""
-    from vsanime.filters.arguments import wanted_size
+    from vsanime.filters.arguments import doublings, wanted_size
     from vsanime.filters.artcnn import artcnn
     from vsanime.filters.waifu2x import is_rgb, waifu2x
     from vsanime.video.clips import frame_spec
@@ -298,15 +299,25 @@ def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.Vid
         return artcnn(clip, args.model, chroma=args.chroma, depth=depth, **size, **common)
     if args.chroma != "resample":
         raise VsanimeError(f"--chroma {args.chroma}: {args.model} makes chroma itself; leave it out")
-    noise = -1 if args.noise is None else args.noise
     width, height = wanted_size(args.width, args.height, frame_spec(clip), 2)
-    exact = (width, height) == (2 * clip.width, 2 * clip.height)
-    doubled = waifu2x(clip, noise, model=args.model, tint=args.tint, depth=depth if exact else 16, **common)
-    return (
-        doubled
-        if exact
-        else doubled.resize.Spline36(width, height, format=doubled.format.replace(bits_per_sample=depth).id)
-    )
+    noise = -1 if args.noise is None else args.noise
+    model = args.model
+    passes = doublings((clip.width, clip.height), (width, height))
+    exact = (clip.width << passes, clip.height << passes) == (width, height)
+    for i in range(passes):
+        # Between passes nothing is to be lost.
+        bits = depth if exact and i == passes - 1 else 16
+        clip = waifu2x(clip, noise, model=model, tint=args.tint, depth=bits, **common)
+        # The first pass removed the noise: a second time only detail would go.
+        noise, model = -1, _without_noise(model)
+    return clip if exact else clip.resize.Spline36(width, height, format=clip.format.replace(bits_per_sample=depth).id)
+
+
+def _without_noise(model: str) -> str:
+    """The name of the network that only doubles; a file is what it is."""
+    from vsanime.models.store import as_path
+
+    return model if as_path(model) is not None else re.sub("_noise[0-3]$", "", model, flags=re.IGNORECASE)
 
 
 def _depth(args: argparse.Namespace, bits: int) -> int:
