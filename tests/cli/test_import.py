@@ -17,6 +17,7 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 from vsanime.models import store
 from vsanime.models.importers import read
+from vsanime.models.licences import read_note
 
 
 @pytest.fixture
@@ -71,7 +72,9 @@ def test_output_activation_and_licence(folder: Path, capfd: pytest.CaptureFixtur
     assert main(["import", "net.safetensors", "-o", "nets/mine.onnx", "--activation", "silu"]) == 0
     assert "licence          MIT by somebody\n" in capfd.readouterr().out
     nets.assert_computes(read(folder / "net.safetensors", "silu"), net)
-    assert [n.op_type for n in onnx.load(folder / "nets" / "mine.onnx").graph.node].count("Sigmoid") == 4
+    written = onnx.load(folder / "nets" / "mine.onnx")
+    assert [n.op_type for n in written.graph.node].count("Sigmoid") == 4
+    assert read_note(written) == "MIT by somebody"
 
 
 def test_what_is_there_stays_unless_forced(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -39,22 +39,19 @@ def _export(args: argparse.Namespace) -> int:
     except VsanimeError as error:
         raise VsanimeError(f"{model.name} cannot be written as a shader: {error}") from None
     _write(target, text)
-    print(f"{target}: {len(text):,} bytes, {'compute' if args.compute else 'fragment'} passes")
+    print(f"{target}: {len(text.encode()):,} bytes, {'compute' if args.compute else 'fragment'} passes")
     return 0
 
 
 def _notes(model: Model) -> list[str]:
     """The head of the file: whose weights these are."""
+    from vsanime.models.licences import card_note, head, read_note
+
     written = f"{model.name} as an mpv user shader, written by vsanime."
     if model.variant is None:
-        return [written, "Licence: that of the weights' author"]
+        return [written, *head(read_note(model.proto))]
     card = model.variant
-    return [
-        written,
-        card.description,
-        f"Weights: {card.family}, {card.origin}",
-        f"Licence: {card.license}; its text stands where the weights come from",
-    ]
+    return [written, card.description, f"Weights: {card.family}, {card.origin}", *head(card_note(card))]
 
 
 def _check_target(target: Path, *, force: bool) -> None:
@@ -70,7 +67,7 @@ def _write(target: Path, text: str) -> None:
     """Under a temporary name first: nothing half done ever has the final one."""
     partial = target.with_name(f"{target.name}.part")
     try:
-        partial.write_text(text, encoding="ascii", newline="\n")
+        partial.write_text(text, encoding="utf-8", newline="\n")
         partial.replace(target)
     except OSError as error:
         raise VsanimeError(f"{target} cannot be written: {error.strerror or error}") from None

@@ -70,6 +70,8 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _facts(imported: Imported, facts: NetFacts) -> list[tuple[str, str]]:
+    from vsanime.models.licences import one_line
+
     reach = "the whole frame (cannot be tiled)" if facts.radius is None else f"{facts.radius} pixels each way"
     return [
         ("recognised", imported.architecture),
@@ -78,7 +80,7 @@ def _facts(imported: Imported, facts: NetFacts) -> list[tuple[str, str]]:
         ("scale", f"{facts.scale}x"),
         ("parameters", f"{facts.parameters:,}"),
         ("receptive field", reach),
-        ("licence", " ".join(imported.licence.split()) or "the file does not say; ask where it comes from"),
+        ("licence", one_line(imported.licence) or "the file does not say; ask where it comes from"),
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported, files, glsl, ncnn, safetensors, torch, waifu2x_json
+from vsanime.models.licences import write_note
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ def read_any(path: Path, activation: str | None) -> Imported:
         form = next((form for form in FORMATS if form.recognises(beginning)), None)
         if form is None:
             raise VsanimeError(_unknown(path, beginning))
-        return form.read(path, activation)
+        imported = form.read(path, activation)
+        # What is made of these weights later has to say whose they are.
+        write_note(imported.proto, imported.licence)
+        return imported
     except VsanimeError as error:
         # An importer may have named the file itself.
         message = str(error)
