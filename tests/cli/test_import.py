@@ -157,7 +157,7 @@ def test_trial_refuses_another_size(tmp_path: Path) -> None:
 def test_help_says_what_is_read() -> None:
     command = [sys.executable, "-m", "vsanime", "import", "--help"]
     text = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
-    for word in ("ncnn", "JSON", "torch", "safetensors", "--activation", "--force", "examples:"):
+    for word in ("ncnn", "JSON", "torch", "safetensors", "mpv shaders", ".glsl", "--activation", "--force", "examples:"):
         assert word in text
 
 

@@ -18,6 +18,7 @@ What is read, whatever the file is called:
   ncnn                .param and .bin side by side, either one given: waifu2x UpConv_7 and VGG_7
   waifu2x's JSON      the same networks, as nagadomi/waifu2x has them
   torch, safetensors  state-dicts of ArtCNN C and R, ESPCN_7, UpConv_7, VGG_7; checkpoints around them, too
+  mpv shaders         of ArtCNN C: the public ones, and what `vsanime export` writes
 
 Which network it is follows from its layers, not from its name. A pickle is read without running anything in it.
 An ArtCNN R state-dict does not say whether its activation is ReLU or SiLU: files since mid-2025 want
@@ -27,6 +28,7 @@ Before the ONNX is written, it runs once on a small picture. A file that is ther
 
 examples:
   vsanime import scale2.0x_model.param
+  vsanime import ArtCNN_C4F32.glsl
   vsanime import net_g_latest.pth -o nets/mine.onnx --activation silu
   vsanime models show nets/mine.onnx
 """
@@ -36,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Adds `import`."""
     parser = subparsers.add_parser(
         "import",
-        help="turn weights from ncnn, torch, safetensors or waifu2x's JSON into ONNX",
+        help="turn ncnn, torch, safetensors, waifu2x's JSON or mpv shaders into ONNX",
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
