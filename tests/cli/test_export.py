@@ -69,7 +69,10 @@ def test_nothing_is_overwritten_unasked(net: Path, capfd: pytest.CaptureFixture[
     target.write_text("mine", encoding="utf-8")
     command = ["export", str(net), "--format", "mpv", "-o", str(target)]
     assert main(command) == 1
-    assert capfd.readouterr().err == f"vsanime: {target} exists; --force overwrites it\n"
+    assert (
+        capfd.readouterr().err
+        == f"vsanime: the output {target} exists; give --force to overwrite it, or another name\n"
+    )
     assert target.read_text(encoding="utf-8") == "mine"
     assert main([*command, "--force"]) == 0
     assert target.stat().st_size > 1000
@@ -77,7 +80,7 @@ def test_nothing_is_overwritten_unasked(net: Path, capfd: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("", "is a folder; give the name"), ("nowhere/ut.glsl", "does not exist; make it first")],
+    [("", "is a folder; give the name"), ("nowhere/ut.glsl", "does not exist; create it first")],
 )
 def test_a_target_that_cannot_be_is_named(
     target: str, message: str, net: Path, capfd: pytest.CaptureFixture[str]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsanime.cli.output import check_output, write_output
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
@@ -59,14 +59,18 @@ def _import(args: argparse.Namespace) -> int:
     from vsanime.graphs.inspect import inspect
     from vsanime.models.importers import read
 
+    if args.file.is_dir():
+        raise VsanimeError(f"{args.file} is a folder; give the path of a file in it")
     target = args.output or Path(f"{args.file.stem}.onnx")
-    _check_target(target, force=args.force)
+    if target.suffix.lower() != ".onnx":
+        raise VsanimeError(f"the output {target} does not end in .onnx, by which filters know a file")
+    check_output(target, force=args.force)
     imported = read(args.file, args.activation)
     facts = inspect(imported.proto)
     for name, value in _facts(imported, facts):
         print(f"{name:<16} {value}")
     print(f"{'checked':<16} {try_out(imported.proto, facts)}")
-    _write(target, imported.proto.SerializeToString())
+    write_output(target, imported.proto.SerializeToString(), force=args.force)
     print(f"{'written':<16} {target.resolve()}")
     return 0
 
@@ -84,31 +88,3 @@ def _facts(imported: Imported, facts: NetFacts) -> list[tuple[str, str]]:
         ("receptive field", reach),
         ("licence", one_line(imported.licence) or "the file does not say; ask where it comes from"),
     ]
-
-
-def _check_target(target: Path, *, force: bool) -> None:
-    """Before anything is read: what can be known to fail at the end.
-
-    Raises:
-        VsanimeError: no .onnx, a folder, in no folder, or there already.
-    """
-    if target.suffix.lower() != ".onnx":
-        raise VsanimeError(f"the output {target} does not end in .onnx, by which filters know a file")
-    if target.is_dir():
-        raise VsanimeError(f"the output {target} is a folder; give the name of an .onnx file")
-    if not target.parent.is_dir():
-        raise VsanimeError(f"the output's folder {target.parent} does not exist; make it first")
-    if target.exists() and not force:
-        raise VsanimeError(f"{target} is there already; give --force to replace it, or another name with -o")
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Under a temporary name first: a file of the right name is always whole."""
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        partial.replace(target)
-    except OSError as error:
-        raise VsanimeError(f"{target} cannot be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ import itertools
 import logging
 import math
 import re
-import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from vsanime.cli.encode import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
+from vsanime.cli.output import check_output, partial_file
 from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
 from vsanime.cli.streams import CONTAINERS, plan_streams
 from vsanime.errors import VsanimeError
@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
             colour=_ffmpeg_args(meaning),
         )
         covers = extract_covers(ffmpeg, file, plan, Path(stack.enter_context(TemporaryDirectory(prefix="vsanime-"))))
-        partial = stack.enter_context(_partial_file(args.output, args.force))
+        partial = stack.enter_context(partial_file(args.output, force=args.force))
         arguments = command(ffmpeg, file, [*plan.args, *covers], settings, container, partial)
         encoder = stack.enter_context(Encoder(arguments))
         times = [max(Fraction(0), tick * source.time_base - file.origin) for tick in source.ticks]
@@ -166,14 +166,9 @@ def _check_paths(source: Path, output: Path, force: bool) -> None:
         raise VsanimeError(f"INPUT {source} is not a file; the path of a video file is needed")
     if output.suffix.lower() not in CONTAINERS:
         raise VsanimeError(f"OUTPUT {output} ends in {output.suffix!r}; one of {', '.join(CONTAINERS)} is needed")
-    if not output.parent.is_dir():
-        raise VsanimeError(f"OUTPUT {output} is in a folder that does not exist; create it first")
     if output.exists() and output.samefile(source):
         raise VsanimeError(f"INPUT and OUTPUT are both {source}; another name for OUTPUT is needed")
-    if output.is_dir():
-        raise VsanimeError(f"OUTPUT {output} is a folder; the path of a file is needed")
-    if output.exists() and not force:
-        raise VsanimeError(f"OUTPUT {output} exists; give --force to overwrite it, or another name")
+    check_output(output, force=force)
 
 
 @contextmanager
@@ -192,20 +187,6 @@ def _terminated_like_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _partial_file(output: Path, force: bool) -> Iterator[Path]:
-    """A name beside the output's that becomes the output if all goes well, and vanishes if not."""
-    # The suffix stays last: ffmpeg chooses the container by it.
-    partial = output.resolve().parent / f".{output.stem}.{secrets.token_hex(4)}.partial{output.suffix}"
-    try:
-        yield partial
-        if output.exists() and not force:
-            raise VsanimeError(f"OUTPUT {output} appeared meanwhile; give --force to overwrite it, or another name")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
