@@ -9,6 +9,7 @@ import pytest
 
 from tests.models.chains import assert_same_weights, random_layers, random_net
 from vsanime.cli import main
+from vsanime.models import store
 from vsanime.models.architectures import artcnn_r
 from vsanime.models.importers import glsl
 
@@ -39,10 +40,28 @@ def test_a_file_becomes_a_shader_beside_the_user(
 def test_bundled_network_carries_its_card(net: Path) -> None:
     target = net.with_name("ut.glsl")
     assert main(["export", "C4F16_GEN", "--format", "mpv", "-o", str(target)]) == 0
-    head = target.read_text(encoding="ascii").split("//!")[0]
+    head = target.read_text(encoding="utf-8").split("//!")[0]
     assert "// C4F16_GEN as an mpv user shader, written by vsanime." in head
-    assert "// Licence: MIT" in head
+    assert "// Licence: MIT\n// Copyright (c) 2026 the vsanime authors\n//\n// Permission is hereby granted" in head
     assert b"\r" not in target.read_bytes()
+
+
+@pytest.mark.usefixtures("net")
+def test_the_licence_outlives_export_and_import(capfd: pytest.CaptureFixture[str]) -> None:
+    """MIT wants the holder's line and its own text in every copy, copies of copies included."""
+    notice = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8").splitlines()[2:]
+    heads = []
+    for model, again in (("C4F16_GEN", "one"), ("one.onnx", "two"), ("two.onnx", "three")):
+        assert main(["export", model, "--format", "mpv", "-o", f"{again}.glsl"]) == 0
+        assert main(["import", f"{again}.glsl"]) == 0
+        head = Path(f"{again}.glsl").read_text(encoding="utf-8").split("\n\n")[0]
+        heads.append([line[3:] for line in head.splitlines()])
+        assert_same_weights(onnx.load(f"{again}.onnx"), store.load("C4F16_GEN").proto)
+    for head in heads:
+        assert head[-len(notice) :] == notice
+    assert capfd.readouterr().out.count("licence          MIT; Copyright (c) 2026 the vsanime authors\n") == 3
+    assert main(["models", "show", "three.onnx"]) == 0
+    assert "licence in the ONNX  MIT; Copyright (c) 2026 the vsanime authors\n" in capfd.readouterr().out
 
 
 def test_nothing_is_overwritten_unasked(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +69,10 @@ def test_nothing_is_overwritten_unasked(net: Path, capfd: pytest.CaptureFixture[
     target.write_text("mine", encoding="utf-8")
     command = ["export", str(net), "--format", "mpv", "-o", str(target)]
     assert main(command) == 1
-    assert capfd.readouterr().err == f"vsanime: {target} exists; --force overwrites it\n"
+    assert (
+        capfd.readouterr().err
+        == f"vsanime: the output {target} exists; give --force to overwrite it, or another name\n"
+    )
     assert target.read_text(encoding="utf-8") == "mine"
     assert main([*command, "--force"]) == 0
     assert target.stat().st_size > 1000
@@ -58,7 +80,7 @@ def test_nothing_is_overwritten_unasked(net: Path, capfd: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("", "is a folder; give the name"), ("nowhere/ut.glsl", "does not exist; make it first")],
+    [("", "is a folder; give the name"), ("nowhere/ut.glsl", "does not exist; create it first")],
 )
 def test_a_target_that_cannot_be_is_named(
     target: str, message: str, net: Path, capfd: pytest.CaptureFixture[str]

@@ -17,6 +17,7 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 from vsanime.models import store
 from vsanime.models.importers import read
+from vsanime.models.licences import read_note
 
 
 @pytest.fixture
@@ -71,13 +72,15 @@ def test_output_activation_and_licence(folder: Path, capfd: pytest.CaptureFixtur
     assert main(["import", "net.safetensors", "-o", "nets/mine.onnx", "--activation", "silu"]) == 0
     assert "licence          MIT by somebody\n" in capfd.readouterr().out
     nets.assert_computes(read(folder / "net.safetensors", "silu"), net)
-    assert [n.op_type for n in onnx.load(folder / "nets" / "mine.onnx").graph.node].count("Sigmoid") == 4
+    written = onnx.load(folder / "nets" / "mine.onnx")
+    assert [n.op_type for n in written.graph.node].count("Sigmoid") == 4
+    assert read_note(written) == "MIT by somebody"
 
 
 def test_what_is_there_stays_unless_forced(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "net.pth").write_bytes(writers.state_dict_zip(nets.artcnn_c().arrays()))
     (folder / "net.onnx").write_bytes(b"mine")
-    assert "net.onnx is there already; give --force" in failure(capfd, "net.pth")
+    assert "the output net.onnx exists; give --force" in failure(capfd, "net.pth")
     assert (folder / "net.onnx").read_bytes() == b"mine"
     assert main(["import", "net.pth", "--force"]) == 0
     onnx.checker.check_model(onnx.load(folder / "net.onnx"))
@@ -97,7 +100,7 @@ def test_damaged_files_write_nothing(folder: Path, capfd: pytest.CaptureFixture[
     ("output", "message"),
     [
         ("net.pt", "does not end in .onnx"),
-        ("missing/net.onnx", "folder missing does not exist"),
+        ("missing/net.onnx", "the output missing/net.onnx is in a folder that does not exist"),
         ("folder.onnx", "is a folder"),
     ],
 )
@@ -107,6 +110,12 @@ def test_outputs_that_cannot_be_written(
     (folder / "folder.onnx").mkdir()
     (folder / "net.pth").write_bytes(writers.state_dict_zip(nets.artcnn_c().arrays()))
     assert message in failure(capfd, "net.pth", "-o", output).replace("\\", "/")
+
+
+@pytest.mark.parametrize("given", [".", "..", "nets"])
+def test_a_folder_is_the_inputs_fault(folder: Path, capfd: pytest.CaptureFixture[str], given: str) -> None:
+    (folder / "nets").mkdir()
+    assert failure(capfd, given) == f"vsanime: {given} is a folder; give the path of a file in it\n"
 
 
 def test_onnx_needs_no_import(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +163,17 @@ def test_trial_refuses_another_size(tmp_path: Path) -> None:
 def test_help_says_what_is_read() -> None:
     command = [sys.executable, "-m", "vsanime", "import", "--help"]
     text = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
-    for word in ("ncnn", "JSON", "torch", "safetensors", "--activation", "--force", "examples:"):
+    for word in (
+        "ncnn",
+        "JSON",
+        "torch",
+        "safetensors",
+        "mpv shaders",
+        ".glsl",
+        "--activation",
+        "--force",
+        "examples:",
+    ):
         assert word in text
 
 

@@ -76,6 +76,7 @@ def test_show_prints_card_and_network(models_folder: Path, capfd: pytest.Capture
     assert shown["colour"] == "gray"
     assert shown["value range"] == "0 to 1"
     assert shown["licence"] == "MIT"
+    assert shown["copyright"] == "Copyright (c) 2024 João Chrisóstomo"
     assert shown["origin"] == "https://github.com/Artoriuz/ArtCNN"
     assert shown["sha256 pinned"].startswith("none")
     assert shown["receptive field"] == "1 pixels each way"

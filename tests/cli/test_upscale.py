@@ -365,6 +365,18 @@ def test_a_waifu2x_model_denoises_and_keeps_the_rest(vfr: Path, tmp_path: Path) 
         assert np.abs(a.astype(int) - b).mean() < 1
 
 
+@pytest.mark.parametrize("options", [["--model", "upconv_7_art", "--noise", "1"], ["--model", "upconv_7_art_noise1"]])
+def test_a_waifu2x_model_doubles_twice_for_three_times_the_size(options: list[str], vfr: Path, tmp_path: Path) -> None:
+    """Noise is removed in the first pass alone, and the passes hand 16 bits on."""
+    out = tmp_path / "out.mkv"
+    assert upscale(vfr, out, *options, "--width", str(3 * WIDTH), "--encoder-params", "qp=0") == 0
+    f32 = Backend.OpenVINO(precision="f32")
+    twice = vsanime.waifu2x(vsanime.waifu2x(clip_in(vfr), 1, depth=16, backend=f32), depth=16, backend=f32)
+    wanted = twice.resize.Spline36(3 * WIDTH, 3 * HEIGHT, format=vs.YUV420P8)
+    for found, expected in zip(planes_of(clip_in(out), 3), planes_of(wanted, 3), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [

@@ -15,6 +15,7 @@ import pytest
 import vsanime.models.cards
 from vsanime.errors import VsanimeError
 from vsanime.models.cards import engines_folder, find, read_card, read_cards, variants
+from vsanime.models.licences import is_holder
 
 ARTCNN = [
     "C4F16",
@@ -43,6 +44,7 @@ CARD = """
 name = "Test"
 origin = "https://example.org"
 license = "MIT"
+copyright = "Copyright (c) 2024 Somebody"
 description = "For tests."
 
 [family.defaults]
@@ -85,6 +87,15 @@ def test_artcnn_card_states_the_contract_its_name_implies(name: str) -> None:
     assert bool(variant.sha256) == (name in PINNED)
 
 
+def test_every_licence_that_is_known_has_a_holder() -> None:
+    """MIT asks for that line in every copy; weights that nobody has published have neither."""
+    for variant in variants().values():
+        unpublished = variant.arch == "espcn_7"
+        assert (variant.license == "MIT") != unpublished
+        assert is_holder(variant.copyright) != unpublished
+    assert find("C4F32").copyright == "Copyright (c) 2024 João Chrisóstomo"
+
+
 @pytest.mark.weights
 @pytest.mark.parametrize("name", PINNED)
 def test_pinned_digest_is_that_of_the_real_file(name: str) -> None:
@@ -112,6 +123,7 @@ def test_cards_are_read_once() -> None:
 def test_family_defaults_and_licence_fill_a_variant(tmp_path: Path) -> None:
     (variant,) = read_card(write(tmp_path, CARD))
     assert (variant.license, variant.colour, variant.value_range) == ("MIT", "gray", (0.0, 1.0))
+    assert variant.copyright == "Copyright (c) 2024 Somebody"
     assert (variant.family, variant.origin) == ("Test", "https://example.org")
 
 
@@ -140,6 +152,7 @@ def test_variant_overrides_defaults(tmp_path: Path) -> None:
         ("value_range = [0, 1]", "value_range = [1, 0]", "value_range must be two ascending numbers"),
         ("value_range = [0, 1]", "value_range = [1]", "value_range must be two ascending numbers"),
         ('origin = "https://example.org"', "", "test.toml: [family]: origin missing"),
+        ('copyright = "Copyright (c) 2024 Somebody"', "", "test.toml: [family]: copyright missing"),
         ("[[variant]]", "[variant]", "test.toml: variant must be a list"),
         ("[family.defaults]", "[defaults]", "test.toml: unknown defaults; known are family, variant"),
         ("[family]", "[family", "test.toml: not a TOML file"),

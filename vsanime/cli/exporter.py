@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsanime.cli.output import check_output, write_output
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
@@ -33,46 +34,23 @@ def _export(args: argparse.Namespace) -> int:
     model = store.load(args.model)
     form = "_compute" if args.compute else ""
     target = Path(args.output) if args.output else Path(f"{model.path.stem}{form}.glsl")
-    _check_target(target, force=args.force)
+    check_output(target, force=args.force)
     try:
         text = write(read_artcnn_c(model.proto), model.name, _notes(model), compute=args.compute)
     except VsanimeError as error:
         raise VsanimeError(f"{model.name} cannot be written as a shader: {error}") from None
-    _write(target, text)
-    print(f"{target}: {len(text):,} bytes, {'compute' if args.compute else 'fragment'} passes")
+    data = text.encode()
+    write_output(target, data, force=args.force)
+    print(f"{target}: {len(data):,} bytes, {'compute' if args.compute else 'fragment'} passes")
     return 0
 
 
 def _notes(model: Model) -> list[str]:
     """The head of the file: whose weights these are."""
+    from vsanime.models.licences import card_note, head, read_note
+
     written = f"{model.name} as an mpv user shader, written by vsanime."
     if model.variant is None:
-        return [written, "Licence: that of the weights' author"]
+        return [written, *head(read_note(model.proto))]
     card = model.variant
-    return [
-        written,
-        card.description,
-        f"Weights: {card.family}, {card.origin}",
-        f"Licence: {card.license}; its text stands where the weights come from",
-    ]
-
-
-def _check_target(target: Path, *, force: bool) -> None:
-    if target.is_dir():
-        raise VsanimeError(f"{target} is a folder; give the name of a file in it")
-    if target.exists() and not force:
-        raise VsanimeError(f"{target} exists; --force overwrites it")
-    if not target.parent.is_dir():
-        raise VsanimeError(f"the folder {target.parent} does not exist; make it first")
-
-
-def _write(target: Path, text: str) -> None:
-    """Under a temporary name first: nothing half done ever has the final one."""
-    partial = target.with_name(f"{target.name}.part")
-    try:
-        partial.write_text(text, encoding="ascii", newline="\n")
-        partial.replace(target)
-    except OSError as error:
-        raise VsanimeError(f"{target} cannot be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    return [written, card.description, f"Weights: {card.family}, {card.origin}", *head(card_note(card))]

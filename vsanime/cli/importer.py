@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsanime.cli.output import check_output, write_output
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ What is read, whatever the file is called:
   ncnn                .param and .bin side by side, either one given: waifu2x UpConv_7 and VGG_7
   waifu2x's JSON      the same networks, as nagadomi/waifu2x has them
   torch, safetensors  state-dicts of ArtCNN C and R, ESPCN_7, UpConv_7, VGG_7; checkpoints around them, too
+  mpv shaders         of ArtCNN C: the public ones, and what `vsanime export` writes
 
 Which network it is follows from its layers, not from its name. A pickle is read without running anything in it.
 An ArtCNN R state-dict does not say whether its activation is ReLU or SiLU: files since mid-2025 want
@@ -27,6 +28,7 @@ Before the ONNX is written, it runs once on a small picture. A file that is ther
 
 examples:
   vsanime import scale2.0x_model.param
+  vsanime import ArtCNN_C4F32.glsl
   vsanime import net_g_latest.pth -o nets/mine.onnx --activation silu
   vsanime models show nets/mine.onnx
 """
@@ -36,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Adds `import`."""
     parser = subparsers.add_parser(
         "import",
-        help="turn weights from ncnn, torch, safetensors or waifu2x's JSON into ONNX",
+        help="turn ncnn, torch, safetensors, waifu2x's JSON or mpv shaders into ONNX",
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -57,19 +59,25 @@ def _import(args: argparse.Namespace) -> int:
     from vsanime.graphs.inspect import inspect
     from vsanime.models.importers import read
 
+    if args.file.is_dir():
+        raise VsanimeError(f"{args.file} is a folder; give the path of a file in it")
     target = args.output or Path(f"{args.file.stem}.onnx")
-    _check_target(target, force=args.force)
+    if target.suffix.lower() != ".onnx":
+        raise VsanimeError(f"the output {target} does not end in .onnx, by which filters know a file")
+    check_output(target, force=args.force)
     imported = read(args.file, args.activation)
     facts = inspect(imported.proto)
     for name, value in _facts(imported, facts):
         print(f"{name:<16} {value}")
     print(f"{'checked':<16} {try_out(imported.proto, facts)}")
-    _write(target, imported.proto.SerializeToString())
+    write_output(target, imported.proto.SerializeToString(), force=args.force)
     print(f"{'written':<16} {target.resolve()}")
     return 0
 
 
 def _facts(imported: Imported, facts: NetFacts) -> list[tuple[str, str]]:
+    from vsanime.models.licences import one_line
+
     reach = "the whole frame (cannot be tiled)" if facts.radius is None else f"{facts.radius} pixels each way"
     return [
         ("recognised", imported.architecture),
@@ -78,33 +86,5 @@ def _facts(imported: Imported, facts: NetFacts) -> list[tuple[str, str]]:
         ("scale", f"{facts.scale}x"),
         ("parameters", f"{facts.parameters:,}"),
         ("receptive field", reach),
-        ("licence", " ".join(imported.licence.split()) or "the file does not say; ask where it comes from"),
+        ("licence", one_line(imported.licence) or "the file does not say; ask where it comes from"),
     ]
-
-
-def _check_target(target: Path, *, force: bool) -> None:
-    """Before anything is read: what can be known to fail at the end.
-
-    Raises:
-        VsanimeError: no .onnx, a folder, in no folder, or there already.
-    """
-    if target.suffix.lower() != ".onnx":
-        raise VsanimeError(f"the output {target} does not end in .onnx, by which filters know a file")
-    if target.is_dir():
-        raise VsanimeError(f"the output {target} is a folder; give the name of an .onnx file")
-    if not target.parent.is_dir():
-        raise VsanimeError(f"the output's folder {target.parent} does not exist; make it first")
-    if target.exists() and not force:
-        raise VsanimeError(f"{target} is there already; give --force to replace it, or another name with -o")
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Under a temporary name first: a file of the right name is always whole."""
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        partial.replace(target)
-    except OSError as error:
-        raise VsanimeError(f"{target} cannot be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)

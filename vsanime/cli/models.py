@@ -92,6 +92,7 @@ def _card_facts(variant: Variant) -> list[tuple[str, str]]:
         ("colour", variant.colour),
         ("value range", f"{low:g} to {high:g}"),
         ("licence", variant.license),
+        ("copyright", variant.copyright),
         ("origin", variant.origin),
         ("download", _download(variant)),
         ("sha256 pinned", _pinned(variant)),
@@ -115,9 +116,12 @@ def _pinned(variant: Variant) -> str:
 def _network_facts(model: str | Path) -> list[tuple[str, str]]:
     """What the ONNX itself says."""
     from vsanime.graphs.inspect import inspect
+    from vsanime.models.licences import read_note
     from vsanime.models.store import load
 
-    facts = inspect(load(model).proto)
+    loaded = load(model)
+    facts = inspect(loaded.proto)
+    note = "" if loaded.variant is not None else read_note(loaded.proto)
     reach = "the whole frame (cannot be tiled)" if facts.radius is None else f"{facts.radius} pixels each way"
     return [
         ("channels", f"{facts.in_channels} in, {facts.out_channels} out"),
@@ -125,6 +129,7 @@ def _network_facts(model: str | Path) -> list[tuple[str, str]]:
         ("receptive field", reach),
         ("size multiple", str(facts.multiple)),
         ("parameters", f"{facts.parameters:,}"),
+        *([("licence in the ONNX", note)] if note else []),
     ]
 
 

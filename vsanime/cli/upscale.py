@@ -6,7 +6,7 @@ import argparse
 import itertools
 import logging
 import math
-import secrets
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from vsanime.cli.encode import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
+from vsanime.cli.output import check_output, partial_file
 from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
 from vsanime.cli.streams import CONTAINERS, plan_streams
 from vsanime.errors import VsanimeError
@@ -147,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
             colour=_ffmpeg_args(meaning),
         )
         covers = extract_covers(ffmpeg, file, plan, Path(stack.enter_context(TemporaryDirectory(prefix="vsanime-"))))
-        partial = stack.enter_context(_partial_file(args.output, args.force))
+        partial = stack.enter_context(partial_file(args.output, force=args.force))
         arguments = command(ffmpeg, file, [*plan.args, *covers], settings, container, partial)
         encoder = stack.enter_context(Encoder(arguments))
         times = [max(Fraction(0), tick * source.time_base - file.origin) for tick in source.ticks]
@@ -165,14 +166,9 @@ def _check_paths(source: Path, output: Path, force: bool) -> None:
         raise VsanimeError(f"INPUT {source} is not a file; the path of a video file is needed")
     if output.suffix.lower() not in CONTAINERS:
         raise VsanimeError(f"OUTPUT {output} ends in {output.suffix!r}; one of {', '.join(CONTAINERS)} is needed")
-    if not output.parent.is_dir():
-        raise VsanimeError(f"OUTPUT {output} is in a folder that does not exist; create it first")
     if output.exists() and output.samefile(source):
         raise VsanimeError(f"INPUT and OUTPUT are both {source}; another name for OUTPUT is needed")
-    if output.is_dir():
-        raise VsanimeError(f"OUTPUT {output} is a folder; the path of a file is needed")
-    if output.exists() and not force:
-        raise VsanimeError(f"OUTPUT {output} exists; give --force to overwrite it, or another name")
+    check_output(output, force=force)
 
 
 @contextmanager
@@ -191,20 +187,6 @@ def _terminated_like_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _partial_file(output: Path, force: bool) -> Iterator[Path]:
-    """A name beside the output's that becomes the output if all goes well, and vanishes if not."""
-    # The suffix stays last: ffmpeg chooses the container by it.
-    partial = output.resolve().parent / f".{output.stem}.{secrets.token_hex(4)}.partial{output.suffix}"
-    try:
-        yield partial
-        if output.exists() and not force:
-            raise VsanimeError(f"OUTPUT {output} appeared meanwhile; give --force to overwrite it, or another name")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -285,7 +267,7 @@ def _upscaled(source: _Source, args: argparse.Namespace, console: Console) -> tu
 
 def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.VideoNode:
     """The clip through the filter that the model is for."""
-    from vsanime.filters.arguments import wanted_size
+    from vsanime.filters.arguments import doublings, wanted_size
     from vsanime.filters.artcnn import artcnn
     from vsanime.filters.waifu2x import is_rgb, waifu2x
     from vsanime.video.clips import frame_spec
@@ -298,15 +280,25 @@ def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.Vid
         return artcnn(clip, args.model, chroma=args.chroma, depth=depth, **size, **common)
     if args.chroma != "resample":
         raise VsanimeError(f"--chroma {args.chroma}: {args.model} makes chroma itself; leave it out")
-    noise = -1 if args.noise is None else args.noise
     width, height = wanted_size(args.width, args.height, frame_spec(clip), 2)
-    exact = (width, height) == (2 * clip.width, 2 * clip.height)
-    doubled = waifu2x(clip, noise, model=args.model, tint=args.tint, depth=depth if exact else 16, **common)
-    return (
-        doubled
-        if exact
-        else doubled.resize.Spline36(width, height, format=doubled.format.replace(bits_per_sample=depth).id)
-    )
+    noise = -1 if args.noise is None else args.noise
+    model = args.model
+    passes = doublings((clip.width, clip.height), (width, height))
+    exact = (clip.width << passes, clip.height << passes) == (width, height)
+    for i in range(passes):
+        # Between passes nothing is to be lost.
+        bits = depth if exact and i == passes - 1 else 16
+        clip = waifu2x(clip, noise, model=model, tint=args.tint, depth=bits, **common)
+        # The first pass removed the noise: a second time only detail would go.
+        noise, model = -1, _without_noise(model)
+    return clip if exact else clip.resize.Spline36(width, height, format=clip.format.replace(bits_per_sample=depth).id)
+
+
+def _without_noise(model: str) -> str:
+    """The name of the network that only doubles; a file is what it is."""
+    from vsanime.models.store import as_path
+
+    return model if as_path(model) is not None else re.sub("_noise[0-3]$", "", model, flags=re.IGNORECASE)
 
 
 def _depth(args: argparse.Namespace, bits: int) -> int:

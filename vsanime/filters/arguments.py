@@ -79,6 +79,19 @@ def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: i
     return width, height
 
 
+def doublings(source: Pair, wanted: Pair) -> int:
+    """How often a picture has to be doubled until neither side is too small; at least once.
+
+    Args:
+        source: width and height of the picture.
+        wanted: width and height that are needed.
+    """
+    passes = 1
+    while source[0] << passes < wanted[0] or source[1] << passes < wanted[1]:
+        passes += 1
+    return passes
+
+
 def wanted_tile(
     tiles: Tiles, tilesize: Tiles, overlap: Tiles, facts: NetFacts, extra: Pair, frame: Pair, suggested: Pair
 ) -> tuple[Pair, Pair]:

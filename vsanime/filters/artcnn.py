@@ -12,7 +12,7 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
 from vsanime.filters.alpha import alpha_of, with_alpha
-from vsanime.filters.arguments import Pair, Planes, Tiles, wanted_format, wanted_planes, wanted_size
+from vsanime.filters.arguments import Pair, Planes, Tiles, doublings, wanted_format, wanted_planes, wanted_size
 from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
@@ -199,7 +199,7 @@ def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
     if work.doubling is None:
         return _scaled(plane_of(work.clip, 0), work.spec, gray, work.size)
     clip, spec = work.clip, work.spec
-    passes = _passes(spec, work.size)
+    passes = doublings((spec.width, spec.height), work.size)
     exact = (spec.width << passes, spec.height << passes) == work.size
     for i in range(passes):
         # Between passes nothing is to be lost: 16 bits, or single float where the source is float.
@@ -211,14 +211,6 @@ def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
             spec, format=target, width=spec.width * _SCALE, height=spec.height * _SCALE, chroma_location=None
         )
     return clip if exact else _scaled(clip, spec, gray, work.size)
-
-
-def _passes(spec: FrameSpec, size: Pair) -> int:
-    """Doublings until neither side is too small."""
-    passes = 1
-    while spec.width << passes < size[0] or spec.height << passes < size[1]:
-        passes += 1
-    return passes
 
 
 def _wide(gray: PlaneFormat, source: PlaneFormat) -> PlaneFormat:

@@ -13,6 +13,8 @@ from vsanime.graphs.network import read_network
 
 _VARIANTS = [(swap, down, across) for swap in (False, True) for down in (False, True) for across in (False, True)]
 _SWAP = [0, 1, 3, 2]
+# Bounds of a slice that runs through an axis backwards.
+_FLIP = {"last": -1, "before_first": -(2**31), "backwards": -1, "axis2": 2, "axis3": 3}
 
 
 def ensemble(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -40,10 +42,6 @@ def ensemble(proto: onnx.ModelProto) -> onnx.ModelProto:
     result.graph.node.extend(nodes)
     result.graph.initializer.extend(numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items())
     return result
-
-
-# Bounds of a slice that runs through an axis backwards.
-_FLIP = {"last": -1, "before_first": -(2**31), "backwards": -1, "axis2": 2, "axis3": 3}
 
 
 def _turned(

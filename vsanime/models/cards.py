@@ -22,7 +22,7 @@ TASKS = (
 )
 COLOURS = ("gray", "ycbcr", "rgb")
 
-_FAMILY_KEYS = {"name": str, "origin": str, "license": str, "description": str}
+_FAMILY_KEYS = {"name": str, "origin": str, "license": str, "copyright": str, "description": str}
 _VARIANT_KEYS: dict[str, type] = {
     "name": str,
     "arch": str,
@@ -32,6 +32,7 @@ _VARIANT_KEYS: dict[str, type] = {
     "url": str,
     "sha256": list,
     "license": str,
+    "copyright": str,
     "colour": str,
     "value_range": list,
     "description": str,
@@ -69,7 +70,8 @@ class Variant:
         file: name of the ONNX file.
         url: releases API of the GitHub repository that publishes the file; empty if it travels with the package.
         sha256: digests of files known to be right, lower-case hexadecimal; may be empty.
-        license: SPDX name.
+        license: SPDX name, or in words where the card does not know it.
+        copyright: the line that says whose the weights are, as their origin has it.
         colour: what the input's channels are, one of `COLOURS`.
         value_range: lowest and highest value of the input.
         description: one sentence for people.
@@ -86,6 +88,7 @@ class Variant:
     url: str
     sha256: tuple[str, ...]
     license: str
+    copyright: str
     colour: str
     value_range: tuple[float, float]
     description: str
@@ -184,7 +187,8 @@ def read_card(path: Path) -> list[Variant]:
     rows = card["variant"]
     if not all(isinstance(row, dict) for row in rows):
         raise VsanimeError(f"{path.name}: variants must be tables, [[variant]]")
-    return [_variant(path.name, family, {"license": family["license"]} | defaults | row) for row in rows]
+    defaults = {key: family[key] for key in ("license", "copyright")} | defaults
+    return [_variant(path.name, family, defaults | row) for row in rows]
 
 
 def _variant(card: str, family: dict[str, str], row: dict[str, Any]) -> Variant:

@@ -38,7 +38,9 @@ def vulkan() -> None:
 
 
 def shader(net: onnx.ModelProto, compute: bool) -> str:
-    return write(read_artcnn_c(net), "net", ["Licence: none"], compute=compute)
+    return write(
+        read_artcnn_c(net), "net", ["Copyright (c) 2024 João: players pass over what is not ASCII"], compute=compute
+    )
 
 
 def luma_planes(media: Path | None = None) -> list[Plane]:
@@ -169,12 +171,15 @@ def test_chroma_net_leaves_444_alone() -> None:
 
 
 @pytest.mark.parametrize("compute", FORMS)
-def test_text_is_ascii_and_begins_with_the_notes(compute: bool) -> None:
-    text = write(read_artcnn_c(random_net()), "säljö\nnet", ["Weights: Ö", "Licence: MIT"], compute=compute)
-    assert text.isascii()
-    assert text.splitlines()[:4] == [
-        "// Weights: \\xd6",
-        "// Licence: MIT",
+def test_text_begins_with_the_notes_and_is_ascii_from_there(compute: bool) -> None:
+    notes = ["Copyright (c) 2024 João", "", "//!HOOK LUMA\n//!BIND LUMA"]
+    text = write(read_artcnn_c(random_net()), "säljö\nnet", notes, compute=compute)
+    head, passes = text.split("//!", 1)
+    assert passes.isascii()
+    assert [*head.splitlines(), f"//!{passes.splitlines()[0]}"] == [
+        "// Copyright (c) 2024 João",
+        "//",
+        "// // !HOOK LUMA // !BIND LUMA",
         "",
         "//!DESC s\\xe4lj\\xf6 net: convolution 0",
     ]

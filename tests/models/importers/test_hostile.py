@@ -108,7 +108,8 @@ def test_nan_weights(tmp_path: Path, kind: str) -> None:
         (b"GIF89a" + bytes(99), "of no kind that is read"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "of no kind that is read"),
         (b"\x08\x07\x12\x07pytorch", "ONNX files need no import; give the path itself as the model"),
-        (bytes(64), "ncnn network is two files, .param and .bin; net.param is not beside net"),
+        (bytes(64), "of no kind that is read"),
+        (b"\x47\x6b\x30\x01" + bytes(64), "ncnn network is two files, .param and .bin; net.param is not beside net"),
         (b"7767517\n", "net.bin is not beside net"),
     ],
 )
@@ -147,10 +148,25 @@ def test_size_is_checked_before_reading(tmp_path: Path) -> None:
 
 def test_formats_do_not_mistake_one_another(tmp_path: Path) -> None:
     param = writers.ncnn(tmp_path, NET, half=True)
-    beginnings = [data()[: files.HEAD_BYTES] for data in WHOLE.values()]
-    beginnings += [param.read_bytes(), param.with_suffix(".bin").read_bytes(), writers.ncnn_bin(NET, half=False)]
-    for beginning in beginnings:
-        assert sum(form.recognises(beginning) for form in formats.FORMATS) == 1
+    weights = param.with_suffix(".bin")
+    known = [(data()[: files.HEAD_BYTES], tmp_path / "net") for data in WHOLE.values()]
+    known += [(param.read_bytes(), param), (weights.read_bytes(), weights), (writers.ncnn_bin(NET, False), weights)]
+    for beginning, path in known:
+        assert sum(form.recognises(beginning, path) for form in formats.FORMATS) == 1
+
+
+def test_zeros_are_ncnn_where_the_names_say_so(tmp_path: Path) -> None:
+    zeros = bytes(64)
+    refused(tmp_path / "net.bin", zeros, "ncnn network is two files, .param and .bin; net.param is not beside net.bin")
+    writers.ncnn(tmp_path, NET).rename(tmp_path / "net.param")
+    refused(tmp_path / "net.weights", zeros, "the .bin ends at byte 64 in layer")
+
+
+@pytest.mark.parametrize("length", [0, 1 << 32, (1 << 63) + 1])
+def test_safetensors_of_an_impossible_length(tmp_path: Path, length: int) -> None:
+    """Its first four bytes may be zeros, as those of ncnn's weights."""
+    data = struct.pack("<Q", length) + writers.safetensors(NET.arrays())[8:]
+    refused(tmp_path / "net.safetensors", data, "damaged" if length else "its header is not readable as JSON")
 
 
 # Pickles
@@ -437,7 +453,7 @@ def test_ncnn_pairs_that_were_mixed_up(tmp_path: Path) -> None:
         ("[]", "a list of objects"),
         ("[1, 2]", "a list of objects"),
         ("[{}]", "layer 0 has no whole number as nInputPlane"),
-        ('[{"nInputPlane": 1' + "0" * 10_000 + "}]", "not readable as JSON"),
+        ('[{"nInputPlane": 1' + "0" * 10_000 + "}]", "not readable as JSON: a number in it has too many digits$"),
     ],
 )
 def test_json_bombs(tmp_path: Path, text: str, message: str) -> None:
@@ -507,6 +523,7 @@ def test_safetensors_headers(tmp_path: Path, header: object, message: str) -> No
         (b'{"a":' * 100_000, "nested too deeply"),
         (b"{", "not readable as JSON"),
         (b'{"\xff": 1}', "not readable as JSON"),
+        (b'{"a": 1' + b"0" * 10_000 + b"}", "not readable as JSON: a number in it has too many digits$"),
     ],
 )
 def test_safetensors_headers_that_are_no_json(tmp_path: Path, text: bytes, message: str) -> None:

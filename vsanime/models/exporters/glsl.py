@@ -36,7 +36,7 @@ _TAPS = [(x, y) for y in range(3) for x in range(3)]
 
 
 def write(chain: Chain, name: str, notes: Sequence[str], *, compute: bool = False) -> str:
-    """The text of the shader, ASCII.
+    """The text of the shader: ASCII, but for its head, which players pass over.
 
     Args:
         chain: the network.
@@ -49,7 +49,7 @@ def write(chain: Chain, name: str, notes: Sequence[str], *, compute: bool = Fals
     """
     _check(chain, compute)
     form = _Form(_ascii(name), luma=chain.scale == 2)
-    head = [f"// {_ascii(line)}".rstrip() for line in notes]
+    head = [_comment(line) for line in notes]
     passes = [] if form.luma else _gather_planes(form)
     for i, layer in enumerate(chain.layers):
         relu = 0 < i <= chain.inner
@@ -305,3 +305,8 @@ def _numbers(values: Array) -> str:
 
 def _ascii(text: str) -> str:
     return " ".join(text.split()).encode("ascii", "backslashreplace").decode()
+
+
+def _comment(line: str) -> str:
+    """A line of the head: names in their own letters; what would begin a directive is broken up."""
+    return f"// {' '.join(line.split())}".rstrip().replace("//!", "// !")

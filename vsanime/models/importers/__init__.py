@@ -16,7 +16,7 @@ class Imported:
     """A foreign network as plain ONNX, and what its file told about it.
 
     Attributes:
-        proto: the network, checked.
+        proto: the network, checked; `read` puts the licence note into its metadata.
         architecture: "upconv_7", "vgg_7", "espcn_7", "artcnn_c", "artcnn_r".
         summary: one sentence: widths, scale, number of weights, activation, and what had to be assumed.
         licence: the licence note in the file; empty where it has none.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from vsanime.errors import VsanimeError
 
@@ -35,6 +38,27 @@ def head(path: Path) -> bytes:
         VsanimeError: missing, no regular file, empty, too large or unreadable.
     """
     return _read(path, MOST_BYTES, HEAD_BYTES)
+
+
+def parsed_json(text: bytes, what: str, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """What a JSON holds.
+
+    Args:
+        text: the JSON.
+        what: what a message calls it.
+        hook: makes something else than a dictionary of an object's pairs.
+
+    Raises:
+        VsanimeError: no JSON, nested too deeply, or with a number of thousands of digits.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=hook)
+    except RecursionError:
+        raise VsanimeError(f"{what} is nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise VsanimeError(f"{what} is not readable as JSON: {error}") from None
+    except ValueError:  # Python's advice on reading it all the same is not for users
+        raise VsanimeError(f"{what} is not readable as JSON: a number in it has too many digits") from None
 
 
 def shown(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The kinds of file that are read, told apart by how they begin."""
+"""The kinds of file that are read, told apart by how they begin; by name where that may mean anything."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported, files, glsl, ncnn, safetensors, torch, waifu2x_json
+from vsanime.models.licences import write_note
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,18 @@ class Format:
 
     Attributes:
         kind: what users call it.
-        recognises: whether a file that begins with these bytes is of this kind.
+        recognises: whether a file that begins with these bytes, and has this path, is of this kind.
         read: reads it, with the activation asked for.
     """
 
     kind: str
-    recognises: Callable[[bytes], bool]
+    recognises: Callable[[bytes, Path], bool]
     read: Callable[[Path, str | None], Imported]
+
+
+def by_content(recognises: Callable[[bytes], bool]) -> Callable[[bytes, Path], bool]:
+    """For formats whose beginning is enough."""
+    return lambda beginning, _: recognises(beginning)
 
 
 def stated(read: Callable[[Path], Imported]) -> Callable[[Path, str | None], Imported]:
@@ -39,10 +45,10 @@ def stated(read: Callable[[Path], Imported]) -> Callable[[Path, str | None], Imp
 # In the order in which they are tried. A new importer is one line.
 FORMATS = (
     Format("ncnn (.param and .bin)", ncnn.recognises, stated(ncnn.read)),
-    Format("waifu2x's JSON", waifu2x_json.recognises, stated(waifu2x_json.read)),
-    Format("ArtCNN's mpv shaders", glsl.recognises, stated(glsl.read)),
-    Format("safetensors", safetensors.recognises, safetensors.read),
-    Format("torch state-dicts (.pt, .pth, .pk)", torch.recognises, torch.read),
+    Format("waifu2x's JSON", by_content(waifu2x_json.recognises), stated(waifu2x_json.read)),
+    Format("ArtCNN's mpv shaders", by_content(glsl.recognises), stated(glsl.read)),
+    Format("safetensors", by_content(safetensors.recognises), safetensors.read),
+    Format("torch state-dicts (.pt, .pth, .pk)", by_content(torch.recognises), torch.read),
 )
 
 _ONNX_FIRST_BYTE = b"\x08"  # the field of its version
@@ -56,10 +62,13 @@ def read_any(path: Path, activation: str | None) -> Imported:
     """
     try:
         beginning = files.head(path)
-        form = next((form for form in FORMATS if form.recognises(beginning)), None)
+        form = next((form for form in FORMATS if form.recognises(beginning, path)), None)
         if form is None:
             raise VsanimeError(_unknown(path, beginning))
-        return form.read(path, activation)
+        imported = form.read(path, activation)
+        # What is made of these weights later has to say whose they are.
+        write_note(imported.proto, imported.licence)
+        return imported
     except VsanimeError as error:
         # An importer may have named the file itself.
         message = str(error)
@@ -69,4 +78,8 @@ def read_any(path: Path, activation: str | None) -> Imported:
 def _unknown(path: Path, beginning: bytes) -> str:
     if path.suffix.lower() == ".onnx" or beginning.startswith(_ONNX_FIRST_BYTE):
         return "ONNX files need no import; give the path itself as the model"
+    if path.suffix.lower() == ".safetensors":
+        return (
+            "does not begin as a safetensors file does, with the length of its header; it is damaged or something else"
+        )
     return f"of no kind that is read; these are: {', '.join(form.kind for form in FORMATS)}"

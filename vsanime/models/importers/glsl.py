@@ -18,6 +18,7 @@ from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer, artcnn_c
 from vsanime.models.importers import Imported
 from vsanime.models.importers.mpvshader import Pass, Shader, read_shader
+from vsanime.models.licences import is_holder
 
 # A texture, and the place of a group in it.
 type Key = tuple[str, int, int]
@@ -400,9 +401,7 @@ def _numbers(text: str, count: int, where: str) -> Array:
 def _licence(header: Iterable[str]) -> str:
     """What the comments at a shader's head say of its licence, in short."""
     lines = list(header)
-    for line in lines:
-        if match := re.match(r"licen[cs]e: *(.+)", line, re.IGNORECASE):
-            return match[1]
-    title = next((line for line in lines if re.search("licen[cs]e", line, re.IGNORECASE) and len(line) < 80), "")
-    holders = [line for line in lines if line.lower().startswith("copyright")]
-    return "; ".join(text for text in (title, *holders) if text)
+    named = (match[1] for line in lines if (match := re.match(r"licen[cs]e: *(.+)", line, re.IGNORECASE)))
+    titles = (line for line in lines if re.search("licen[cs]e", line, re.IGNORECASE) and len(line) < 80)
+    title = next(named, "") or next(titles, "")
+    return "; ".join(text for text in (title, *filter(is_holder, lines)) if text)

@@ -58,9 +58,14 @@ class _Line:
         return value
 
 
-def recognises(beginning: bytes) -> bool:
-    """Whether a file begins as one of an ncnn pair."""
-    return beginning.startswith(_PARAM_MAGIC) or beginning[:4] in (_TAG.pack(_FP16_TAG), _TAG.pack(_FP32_TAG))
+def recognises(beginning: bytes, path: Path) -> bool:
+    """Whether a file begins as one of an ncnn pair.
+
+    Four zeros, with which weights in f32 begin, may begin anything: there the names have a say, too.
+    """
+    if beginning.startswith(_TAG.pack(_FP32_TAG)):
+        return path.suffix.lower() == ".bin" or path.with_suffix(".param").is_file()
+    return beginning.startswith((_PARAM_MAGIC, _TAG.pack(_FP16_TAG)))
 
 
 def read(path: Path) -> Imported:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +13,7 @@ import numpy as np
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array
 from vsanime.models.importers import Imported
-from vsanime.models.importers.files import contents, shown
+from vsanime.models.importers.files import contents, parsed_json, shown
 from vsanime.models.importers.statedict import MOST_TENSORS, bfloat16, from_arrays
 
 _LENGTH_BYTES = 8
@@ -65,12 +64,7 @@ def _load(data: bytes) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 def _header(text: bytes) -> dict[str, Any]:
-    try:
-        header = json.loads(text, object_pairs_hook=_unique)
-    except RecursionError:
-        raise VsanimeError("its header is nested too deeply") from None
-    except ValueError as error:
-        raise VsanimeError(f"its header is not readable as JSON: {error}") from None
+    header = parsed_json(text, "its header", _unique)
     if not isinstance(header, dict):
         raise VsanimeError("its header is not a JSON object")
     return header

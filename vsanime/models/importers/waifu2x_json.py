@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, floats, waifu2x
-from vsanime.models.importers.files import contents
+from vsanime.models.importers.files import contents, parsed_json
 
 # A weight takes some 20 characters: the largest network of the family, of 2 million weights, 45 MB.
 _MOST_BYTES = 96 << 20
@@ -39,12 +38,7 @@ def read(path: Path) -> Imported:
 def _parse(data: bytes) -> list[dict[str, Any]]:
     if data.count(b",") + data.count(b"[") + data.count(b"{") > _MOST_ITEMS:
         raise VsanimeError(f"more than {_MOST_ITEMS:,} items; no network of waifu2x has as many")
-    try:
-        layers = json.loads(data)
-    except RecursionError:
-        raise VsanimeError("its lists are nested too deeply for weights") from None
-    except ValueError as error:
-        raise VsanimeError(f"not readable as JSON: {error}") from None
+    layers = parsed_json(data, "the file")
     if not isinstance(layers, list) or not layers or not all(isinstance(layer, dict) for layer in layers):
         raise VsanimeError("a list of objects, one a convolution, is needed; this JSON holds something else")
     return layers
