@@ -377,6 +377,15 @@ def test_a_waifu2x_model_doubles_twice_for_three_times_the_size(options: list[st
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("model", ["upconv_7_art", "C4F16_GEN"])
+def test_a_size_out_of_proportion_changes_the_sample_aspect_ratio(model: str, vfr: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mkv"
+    assert upscale(vfr, out, "--model", model, "--width", "96", "--height", "96") == 0
+    props = props_of(clip_in(out))
+    # 32:27 on 64x48 is 128:81 on a square; Matroska keeps a display size in whole pixels.
+    assert float(props["_SARNum"]) / float(props["_SARDen"]) == pytest.approx(128 / 81, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [

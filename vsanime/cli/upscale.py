@@ -269,8 +269,9 @@ def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.Vid
     """The clip through the filter that the model is for."""
     from vsanime.filters.arguments import doublings, wanted_size
     from vsanime.filters.artcnn import artcnn
+    from vsanime.filters.properties import sample_aspect
     from vsanime.filters.waifu2x import is_rgb, waifu2x
-    from vsanime.video.clips import frame_spec
+    from vsanime.video.clips import first_frame
 
     common = {"backend": _backend(args), "tiles": args.tiles}
     if not is_rgb(args.model):
@@ -280,7 +281,9 @@ def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.Vid
         return artcnn(clip, args.model, chroma=args.chroma, depth=depth, **size, **common)
     if args.chroma != "resample":
         raise VsanimeError(f"--chroma {args.chroma}: {args.model} makes chroma itself; leave it out")
-    width, height = wanted_size(args.width, args.height, frame_spec(clip), 2)
+    spec, props = first_frame(clip)
+    width, height = wanted_size(args.width, args.height, spec, 2)
+    aspect = sample_aspect(props, spec, (width, height))
     noise = -1 if args.noise is None else args.noise
     model = args.model
     passes = doublings((clip.width, clip.height), (width, height))
@@ -291,7 +294,9 @@ def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.Vid
         clip = waifu2x(clip, noise, model=model, tint=args.tint, depth=bits, **common)
         # The first pass removed the noise: a second time only detail would go.
         noise, model = -1, _without_noise(model)
-    return clip if exact else clip.resize.Spline36(width, height, format=clip.format.replace(bits_per_sample=depth).id)
+    if not exact:
+        clip = clip.resize.Spline36(width, height, format=clip.format.replace(bits_per_sample=depth).id)
+    return clip.std.SetFrameProps(**aspect) if aspect else clip
 
 
 def _without_noise(model: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import Any
 
 import vapoursynth as vs
 
@@ -16,7 +14,7 @@ from vsanime.filters.arguments import Pair, Planes, Tiles, doublings, wanted_for
 from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished, meaning
+from vsanime.filters.properties import finished, meaning, sample_aspect
 from vsanime.graphs.codes import chroma_coding, luma_coding
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.planes import chroma_graph, luma_graph
@@ -25,8 +23,6 @@ from vsanime.video.clips import first_frame, frame_spec, video_format
 
 _RESAMPLE = "resample"
 _SCALE = 2
-# A width that is off by less than this came from rounding to whole chroma samples.
-_ROUNDING = 2
 
 
 @raises_vs_error
@@ -88,7 +84,7 @@ def artcnn(
     tiling = Tiling(tiles, tilesize, overlap)
     doubling = _doubler(model, tta=bool(tta)) if 0 in chosen else None
     luma = _luma(_Luma(clip, spec, form, size, doubling, tiling), backend)
-    aspect = _sample_aspect(props, spec, size)
+    aspect = sample_aspect(props, spec, size)
     alpha = alpha_of("artcnn", clip, props)
     if alpha is not None:
         alpha = alpha.resize.Spline36(*size)
@@ -303,17 +299,6 @@ def _resampled(
     plane: int,
 ) -> vs.VideoNode:
     return resample(plane_of(clip, plane), source, target, spec.range)
-
-
-def _sample_aspect(props: Mapping[str, Any], spec: FrameSpec, size: Pair) -> dict[str, int]:
-    """The sample aspect ratio of an output that is out of proportion, where the source has one."""
-    if abs(spec.width * size[1] / spec.height - size[0]) < _ROUNDING:
-        return {}
-    old = [int(props.get(name, 0)) for name in ("_SARNum", "_SARDen")]
-    if not all(old):
-        return {}
-    new = Fraction(*old) * Fraction(spec.width * size[1], spec.height * size[0])
-    return {"_SARNum": new.numerator, "_SARDen": new.denominator}
 
 
 __all__: Sequence[str] = ["artcnn", "artcnn_chroma"]

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
 import vapoursynth as vs
 
 from vsanime.spec import Family, FrameSpec
+
+# A width that is off by less than this came from rounding to whole chroma samples.
+_ROUNDING = 2
 
 
 def meaning(spec: FrameSpec) -> dict[str, int]:
@@ -26,3 +33,14 @@ def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None 
     elif spec.format.family is not Family.RGB:
         clip = clip.std.RemoveFrameProps(["_ChromaLocation"])
     return clip.std.SetFrameProps(**props)
+
+
+def sample_aspect(props: Mapping[str, Any], spec: FrameSpec, size: tuple[int, int]) -> dict[str, int]:
+    """The sample aspect ratio of an output that is out of proportion, where the source has one."""
+    if abs(spec.width * size[1] / spec.height - size[0]) < _ROUNDING:
+        return {}
+    old = [int(props.get(name, 0)) for name in ("_SARNum", "_SARDen")]
+    if not all(old):
+        return {}
+    new = Fraction(*old) * Fraction(spec.width * size[1], spec.height * size[0])
+    return {"_SARNum": new.numerator, "_SARDen": new.denominator}
