@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,19 @@ def assert_codes_match(found: Array, expected: Array, share: float, largest: int
     difference = np.abs(found.astype(np.int64) - expected.astype(np.int64))
     assert difference.max(initial=0) <= largest, f"off by {difference.max()} codes"
     assert (difference > 0).mean() <= share, f"{(difference > 0).mean():.2%} of the codes differ"
+
+
+def dihedral_mean(run: Callable[[Array], Array], picture: Array) -> Array:
+    """The mean of what `run` makes of an NCHW picture in all eight ways to turn and mirror it, turned back."""
+    results = []
+    for swap in (False, True):
+        for down in (1, -1):
+            for across in (1, -1):
+                turned = picture[:, :, ::down, ::across]
+                result = run(np.ascontiguousarray(turned.swapaxes(2, 3) if swap else turned))
+                results.append((result.swapaxes(2, 3) if swap else result)[:, :, ::down, ::across])
+    mean: Array = np.mean(results, axis=0)
+    return mean
 
 
 def psnr(found: Array, expected: Array) -> float:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from PIL import Image
 
 from tests import tolerances
+from tests.pictures import painted_drawn_rendered
 from tests.reference import psnr
 from vsanime.backends.base import LAYER_BYTES, Workload
 from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
@@ -33,15 +33,8 @@ def coding(bits: int) -> Coding:
 
 def picture(media: Path, size: int = 352) -> list[np.ndarray]:
     """Painted, drawn and rendered art side by side: Y, Cb and Cr of 4:2:0 in [0, 1], chroma around 0.5."""
-    names = ["pictures/pepper_carrot/backgrounds", "pictures/renpy_thequestion", "pictures/morevna_cc0"]
-    parts = []
-    for name in names:
-        path = sorted(p for p in (media / name).iterdir() if p.suffix in (".png", ".jpg"))[0]
-        image = Image.open(path).convert("RGBA")
-        page = Image.new("RGBA", image.size, "white")
-        page.alpha_composite(image)
-        parts.append(np.asarray(page.convert("YCbCr").resize((size, size)), np.float32) / 255)
-    luma, *chroma = np.moveaxis(np.concatenate(parts, axis=1), 2, 0)
+    values = painted_drawn_rendered(media, (size, size), "YCbCr").astype(np.float32) / 255
+    luma, *chroma = np.moveaxis(values, 2, 0)
     halves = [plane.reshape(size // 2, 2, -1, 2).mean((1, 3)) for plane in chroma]
     return [luma, *halves]
 

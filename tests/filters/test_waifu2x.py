@@ -12,7 +12,6 @@ import numpy as np
 import onnx
 import pytest
 import vapoursynth as vs
-from PIL import Image
 
 import vsanime
 from tests import tolerances
@@ -20,7 +19,8 @@ from tests.clips import clip_of, format_of, noise, planes_of, props_of
 from tests.filters.test_bad_input import one_line
 from tests.filters.test_frames import bf16_is_native
 from tests.networks import artcnn_like
-from tests.reference import assert_codes_match, psnr, run_plain
+from tests.pictures import painted_drawn_rendered
+from tests.reference import assert_codes_match, dihedral_mean, psnr, run_plain
 from vsanime import Backend
 from vsanime.models.architectures import Layer, espcn, vgg
 from vsanime.models.store import load
@@ -183,16 +183,7 @@ def test_flat_colours_keep_their_channels_and_nearly_their_value(
 
 
 def real_picture(media: Path) -> vs.VideoNode:
-    """Drawn, painted and rendered art, a part of each."""
-    parts = []
-    for name in ("backgrounds", "../renpy_thequestion", "../morevna_cc0"):
-        folder = media / "pictures/pepper_carrot" / name
-        path = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))[0]
-        image = Image.open(path).convert("RGBA")
-        page = Image.new("RGBA", image.size, "white")
-        page.alpha_composite(image)
-        parts.append(np.asarray(page.convert("RGB").resize((128, 192))))
-    rgb = np.concatenate(parts, axis=1)
+    rgb = painted_drawn_rendered(media, (128, 192), "RGB")
     return clip_of([[rgb[:, :, c] for c in range(3)]], vs.core.get_video_format(vs.RGB24))
 
 
@@ -319,16 +310,9 @@ def test_tta_is_the_mean_of_eight() -> None:
     clip = clip_of(noise(vs.core.get_video_format(vs.RGBS), 24, 16), vs.core.get_video_format(vs.RGBS))
     clip = clip.std.Expr("x 0 max 1 min")
     source = np.stack(planes_of(clip))[None]
-    results = []
-    for swap in (False, True):
-        for down in (1, -1):
-            for across in (1, -1):
-                turned = source[:, :, ::down, ::across]
-                turned = np.ascontiguousarray(turned.swapaxes(2, 3) if swap else turned)
-                result = run_plain(plain("upconv_7_art"), turned)
-                results.append((result.swapaxes(2, 3) if swap else result)[:, :, ::down, ::across])
+    expected = dihedral_mean(lambda turned: run_plain(plain("upconv_7_art"), turned), source)
     found = np.stack(planes_of(vsanime.waifu2x(clip, tta=True, backend=F32)))
-    np.testing.assert_allclose(found, np.mean(results, axis=0)[0], atol=2e-5)
+    np.testing.assert_allclose(found, expected[0], atol=2e-5)
 
 
 def test_properties() -> None:

@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from tests.networks import artcnn_like, layers
-from tests.reference import run_plain
+from tests.reference import dihedral_mean, run_plain
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed
@@ -85,25 +85,11 @@ def test_upconv_without_its_transposed_convolution() -> None:
     assert (before.scale, before.radius, before.multiple) == (after.scale, after.radius, after.multiple) == (2, 7, 1)
 
 
-def dihedral(proto: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    """The mean over the eight variants, written out."""
-    results = []
-    for swap in (False, True):
-        for down in (1, -1):
-            for across in (1, -1):
-                turned = x[:, :, ::down, ::across]
-                turned = turned.swapaxes(2, 3) if swap else turned
-                result = run(proto, np.ascontiguousarray(turned))
-                result = result.swapaxes(2, 3) if swap else result
-                results.append(result[:, :, ::down, ::across])
-    return np.mean(results, axis=0)
-
-
 @pytest.mark.parametrize("proto", [artcnn_like(seed=3), without_transposed(random_upconv())], ids=["luma", "rgb"])
 def test_an_ensemble_is_the_mean_of_eight(proto: onnx.ModelProto) -> None:
     x = picture(proto.graph.input[0].type.tensor_type.shape.dim[1].dim_value)
     found, once = run(ensemble(proto), x), run(proto, x)
-    np.testing.assert_allclose(found, dihedral(proto, x), atol=REORDERED)
+    np.testing.assert_allclose(found, dihedral_mean(lambda turned: run(proto, turned), x), atol=REORDERED)
     assert np.abs(found - once).max() > 0.01, "a net that turns with its input shows nothing"
 
 

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from tests.pictures import on_white
 from vsanime.models.cards import engines_folder
 
 LONGEST_SIDE = 640  # larger pictures are cropped to their middle, to keep the test short
@@ -68,8 +69,7 @@ def pictures(media: Path, name: str) -> list[np.ndarray]:
 
 
 def luma(picture: Image.Image) -> np.ndarray:
-    rgba = picture.convert("RGBA")
-    gray = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("L")
+    gray = on_white(picture).convert("L")
     width, height = (min(side, LONGEST_SIDE) // 2 * 2 for side in gray.size)
     left, top = (gray.width - width) // 2, (gray.height - height) // 2
     return np.asarray(gray.crop((left, top, left + width, top + height)), np.float32) / 255

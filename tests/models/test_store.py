@@ -28,6 +28,8 @@ from vsanime.models import store
 from vsanime.models.cards import Variant, engines_folder, find
 from vsanime.models.download import open_https
 
+pytestmark = pytest.mark.usefixtures("user_folder")
+
 API = "https://api.github.com/repos/Artoriuz/ArtCNN/releases"
 ASSET = "https://github.com/Artoriuz/ArtCNN/releases/download"
 
@@ -102,16 +104,6 @@ def release() -> Iterator[Release]:
     served.server.shutdown()
     thread.join()
     served.server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's data folder with a blank and a letter beyond ASCII in its name, and no VSANIME_MODEL_PATH."""
-    folder = tmp_path / "Önskad mapp" / "models"
-    monkeypatch.setattr(store, "user_folder", lambda: folder)
-    monkeypatch.delenv("VSANIME_MODEL_PATH", raising=False)
-    monkeypatch.delenv("VSANIME_OFFLINE", raising=False)
-    return folder
 
 
 @pytest.fixture

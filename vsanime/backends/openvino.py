@@ -167,12 +167,24 @@ def has_matrix_units(device: str = "CPU") -> bool:
     return device.startswith("CPU") and "FP16" in _capabilities(device)
 
 
+def import_openvino() -> Any:
+    """The module, without its telemetry.
+
+    Where `openvino_telemetry` is installed, importing OpenVINO reports the import to its makers. We open no sockets.
+
+    Raises:
+        ImportError: it is not installed, or cannot be loaded.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: "cannot be imported"
+    import openvino
+
+    return openvino
+
+
 @cache
 def _core() -> Any:
-    # Where this package is installed, importing OpenVINO reports the import to its makers. Filters open no sockets.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
-        import openvino
+        openvino = import_openvino()
     except ImportError as error:
         raise VsanimeError(f"OpenVINO cannot be loaded ({error}); pip install --force-reinstall openvino") from error
     return openvino.Core()

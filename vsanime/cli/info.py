@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -117,10 +116,9 @@ def _vapoursynth() -> dict[str, object]:
 
 
 def _openvino() -> dict[str, object]:
-    # Importing OpenVINO reports to Google Analytics by way of this package; without it, it does not.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: "cannot be imported"
-    import openvino
+    from vsanime.backends.openvino import import_openvino
 
+    openvino = import_openvino()
     core = openvino.Core()
     devices = {
         device: {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 import onnx
 
+from vsanime.backends.openvino import import_openvino
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import NetFacts
 
@@ -42,10 +42,8 @@ def try_out(proto: onnx.ModelProto, facts: NetFacts) -> str:
 
 def _run(network: bytes, picture: np.ndarray[Any, Any]) -> tuple[str, np.ndarray[Any, Any]]:
     """The runtime's name and the output: OpenVINO, which the package depends on, else ONNX Runtime."""
-    # Where this package is installed, importing OpenVINO reports the import to its makers.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
-        import openvino
+        openvino = import_openvino()
     except ImportError:
         return "ONNX Runtime", _run_onnxruntime(network, picture)
     try:

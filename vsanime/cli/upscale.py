@@ -1,4 +1,4 @@
-"""`vsanime upscale INPUT OUTPUT`: a whole video through ArtCNN, everything but the picture kept as it is."""
+"""`vsanime upscale INPUT OUTPUT`: a whole video through ArtCNN or waifu2x, all but the picture kept as it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import itertools
 import logging
 import math
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -270,7 +269,7 @@ def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.Vid
     from vsanime.filters.arguments import doublings, wanted_size
     from vsanime.filters.artcnn import artcnn
     from vsanime.filters.properties import sample_aspect
-    from vsanime.filters.waifu2x import is_rgb, waifu2x
+    from vsanime.filters.waifu2x import is_rgb, waifu2x, without_noise
     from vsanime.video.clips import first_frame
 
     common = {"backend": _backend(args), "tiles": args.tiles}
@@ -293,17 +292,10 @@ def _doubled(clip: vs.VideoNode, args: argparse.Namespace, depth: int) -> vs.Vid
         bits = depth if exact and i == passes - 1 else 16
         clip = waifu2x(clip, noise, model=model, tint=args.tint, depth=bits, **common)
         # The first pass removed the noise: a second time only detail would go.
-        noise, model = -1, _without_noise(model)
+        noise, model = -1, without_noise(model)
     if not exact:
         clip = clip.resize.Spline36(width, height, format=clip.format.replace(bits_per_sample=depth).id)
     return clip.std.SetFrameProps(**aspect) if aspect else clip
-
-
-def _without_noise(model: str) -> str:
-    """The name of the network that only doubles; a file is what it is."""
-    from vsanime.models.store import as_path
-
-    return model if as_path(model) is not None else re.sub("_noise[0-3]$", "", model, flags=re.IGNORECASE)
 
 
 def _depth(args: argparse.Namespace, bits: int) -> int:

@@ -29,7 +29,7 @@ from vsanime.video.clips import first_frame, guess_matrix, plane_format, spec_fr
 _LEVELS = (-1, 0, 1, 2, 3)
 _TINTS = ("keep", "correct")
 # A name that says a noise level.
-_NOISY = re.compile(r"_noise\d$", re.IGNORECASE)
+_NOISY = re.compile(r"_noise[0-3]$", re.IGNORECASE)
 # How many transparent pixels colour is spread into: what a network sees, at the output's size.
 _SPREAD = 14
 
@@ -55,8 +55,7 @@ def waifu2x(
     matrix and siting; chroma is resampled by Catmull-Rom. GRAY enters as three equal channels and leaves as luma.
 
     Args:
-        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. Its `_Alpha` is
-            scaled too.
+        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. Its `_Alpha` is scaled too.
         noise: -1 to leave noise alone, 0 to 3 for how much of it to remove.
         scale: 2, or 1 to denoise only: by a network of that kind ("vgg_7_art") where its weights are found, else by
             doubling and halving.
@@ -119,7 +118,7 @@ def _scaled_alpha(
     form = wanted_format(depth, spec.format)
     if scale == 1:
         return alpha.resize.Point(format=video_format(form).id, range=vs.RANGE_FULL)
-    name, steps = _chosen(model if as_path(model) is not None else _NOISY.sub("", model), -1, 2)
+    name, steps = _chosen(without_noise(model), -1, 2)
     network = _prepared(name, steps, tint=True, tta=False)
     return with_sure_ends(_scaled(alpha, spec, form, network, 2, backend, tiling), alpha)
 
@@ -137,6 +136,11 @@ def is_rgb(model: str) -> bool:
     except VsanimeError:
         # "vgg_7_art" names a family of noise levels.
         return model.lower() in {name.rpartition("_noise")[0] for name in variants()}
+
+
+def without_noise(model: str) -> str:
+    """The name of the network that leaves noise alone; a file is what it is."""
+    return model if as_path(model) is not None else _NOISY.sub("", model)
 
 
 def _readable(spec: FrameSpec) -> FrameSpec:

@@ -49,9 +49,7 @@ def chroma_coding(form: PlaneFormat, full: Range) -> Coding:
 
 def decode(writer: GraphWriter, plane: str, coding: Coding) -> str:
     """Codes to values. Multiplication first: a subtraction would be rewritten by the runtime and lose its mark."""
-    value = plane
-    if coding.dtype != "float32":
-        value = writer.node("Cast", [value], name="decode", exact=True, to=TYPES["float32"])
+    value = read(writer, plane, coding.dtype)
     if coding.span != 1:
         value = writer.node("Mul", [value, writer.constant(1 / coding.span)], name="decode", exact=True)
     offset = coding.bias - coding.zero / coding.span
@@ -72,9 +70,19 @@ def encode(writer: GraphWriter, value: str, coding: Coding) -> str:
         value = writer.node("Mul", [value, writer.constant(coding.span)], name="encode", exact=True)
     if offset:
         value = writer.node("Add", [value, writer.constant(offset)], name="encode", exact=True)
+    return store(writer, value, coding)
+
+
+def read(writer: GraphWriter, plane: str, dtype: str) -> str:
+    """A plane's samples as f32, whatever they stand for."""
+    return plane if dtype == "float32" else writer.node("Cast", [plane], name="read", exact=True, to=TYPES["float32"])
+
+
+def store(writer: GraphWriter, codes: str, coding: Coding) -> str:
+    """f32 codes as a plane's samples: clipped and truncated; see `encode` for why not rounded."""
     if coding.peak is not None:
         bounds = [writer.constant(0.0), writer.constant(coding.peak)]
-        value = writer.node("Clip", [value, *bounds], name="encode", exact=True)
-    if coding.dtype != "float32":
-        value = writer.node("Cast", [value], name="encode", exact=True, to=TYPES[coding.dtype])
-    return value
+        codes = writer.node("Clip", [codes, *bounds], name="store", exact=True)
+    if coding.dtype == "float32":
+        return codes
+    return writer.node("Cast", [codes], name="store", exact=True, to=TYPES[coding.dtype])

@@ -13,12 +13,12 @@ import onnx
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
+from vsanime.graphs.codes import Coding, chroma_coding, luma_coding, read, store
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.network import Network, attributes, clip_bounds
 from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
-from vsanime.graphs.writer import TYPES, GraphWriter
+from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, PlaneFormat, PlanesGraph, TensorSpec
 
 type Floats = NDArray[np.float64]
@@ -120,7 +120,7 @@ def _applied(writer: GraphWriter, net: Network, rgb: str) -> str:
     moves: list[onnx.NodeProto] = []
     tensor = net.output
     while (node := net.producer(tensor)) is not None and node.op_type in ("Clip", "DepthToSpace", "Slice"):
-        if len(net.consumers(tensor)) > 1 or (node.op_type == "Clip" and not _is_unit_clip(net, node)):
+        if len(net.consumers(tensor)) > 1 or (node.op_type == "Clip" and clip_bounds(net, node) != (0, 1)):
             return copy_body(writer, net, net.output, rgb)
         if node.op_type != "Clip":
             moves.insert(0, node)
@@ -132,10 +132,6 @@ def _applied(writer: GraphWriter, net: Network, rgb: str) -> str:
         constants = [writer.constant(net.weights[name], integers=True) for name in move.input[1:]]
         value = writer.node(move.op_type, [value, *constants], name="result", exact=True, **attributes(move))
     return value
-
-
-def _is_unit_clip(net: Network, node: onnx.NodeProto) -> bool:
-    return clip_bounds(net, node) == (0, 1)
 
 
 def _without_tint(writer: GraphWriter, rgb: str, result: str, scale: int) -> str:
@@ -182,7 +178,7 @@ def _tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
 def _decoded(writer: GraphWriter, spec: FrameSpec, inputs: tuple[TensorSpec, ...]) -> str:
     """RGB values [1, 3, height, width] of the planes, not yet clamped."""
     form = spec.format
-    planes = [_floats(writer, writer.input(t.name, t.dtype, list(t.shape)), t.dtype) for t in inputs]
+    planes = [read(writer, writer.input(t.name, t.dtype, list(t.shape)), t.dtype) for t in inputs]
     if spec.chroma_location is not None:
         size = (spec.width >> form.subsampling_w, spec.height >> form.subsampling_h)
         taps = up_taps((form.subsampling_w, form.subsampling_h), spec.chroma_location)
@@ -205,7 +201,7 @@ def _encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
         taps = down_taps(subsampling, spec.chroma_location)
         size = (spec.width, spec.height)
         planes[1:] = [downsample(writer, plane, size, subsampling, taps) for plane in planes[1:]]
-    return [_stored(writer, plane, coding) for plane, coding in zip(planes, _codings(spec), strict=True)]
+    return [store(writer, plane, coding) for plane, coding in zip(planes, _codings(spec), strict=True)]
 
 
 def _codings(spec: FrameSpec) -> list[Coding]:
@@ -216,18 +212,22 @@ def _codings(spec: FrameSpec) -> list[Coding]:
     return [luma] * len(_PLANES[spec.format.family])
 
 
+def _spans(spec: FrameSpec) -> tuple[Floats, Floats]:
+    """Codes from 0 to 1, and the code of 0, of each plane."""
+    codings = _codings(spec)
+    return np.array([c.span for c in codings]), np.array([c.zero for c in codings])
+
+
 def _to_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
     """Weight [3, planes] and bias [3] from codes to RGB."""
-    codings = _codings(spec)
-    span, zero = (np.array([getattr(c, key) for c in codings]) for key in ("span", "zero"))
+    span, zero = _spans(spec)
     weight = _rgb_of_planes(spec) / span
     return weight, -(weight @ zero)
 
 
 def _from_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
     """Weight [planes, 3] and bias [planes] from RGB to codes."""
-    codings = _codings(spec)
-    span, zero = (np.array([getattr(c, key) for c in codings]) for key in ("span", "zero"))
+    span, zero = _spans(spec)
     return _planes_of_rgb(spec) * span[:, None], zero
 
 
@@ -258,17 +258,3 @@ def _mixed(writer: GraphWriter, x: str, weight: Floats, bias: Floats, *, name: s
 
 def _clamped(writer: GraphWriter, x: str) -> str:
     return writer.node("Clip", [x, writer.constant(0.0), writer.constant(1.0)], name="clamp", exact=True)
-
-
-def _floats(writer: GraphWriter, plane: str, dtype: str) -> str:
-    return plane if dtype == "float32" else writer.node("Cast", [plane], name="read", exact=True, to=TYPES["float32"])
-
-
-def _stored(writer: GraphWriter, value: str, coding: Coding) -> str:
-    """Truncated codes; see `codes.encode` for why not rounded."""
-    if coding.peak is not None:
-        bounds = [writer.constant(0.0), writer.constant(coding.peak)]
-        value = writer.node("Clip", [value, *bounds], name="store", exact=True)
-    if coding.dtype == "float32":
-        return value
-    return writer.node("Cast", [value], name="store", exact=True, to=TYPES[coding.dtype])

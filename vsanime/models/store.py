@@ -17,7 +17,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from vsanime.errors import VsanimeError
-from vsanime.models.cards import Foreign, Variant, engines_folder, find
+from vsanime.models.cards import Variant, engines_folder, find
 from vsanime.models.download import Asset, OpenUrl, download, newest_asset, open_https
 from vsanime.models.foreign import converted, fetched, packaged
 from vsanime.models.onnxfile import read_onnx
@@ -108,13 +108,13 @@ def locate(variant: Variant) -> Path | None:
 
 def _packaged(variant: Variant) -> Path | None:
     """The weights in an installed package, verified."""
-    path = packaged(variant.foreign) if variant.foreign else None
-    if path is None or variant.foreign is None:
+    foreign = variant.foreign
+    if foreign is None or (path := packaged(foreign)) is None:
         return None
     digest = file_digest(path)
-    if digest != variant.foreign.sha256:
+    if digest != foreign.sha256:
         raise VsanimeError(
-            f"{path} has sha256 {digest}, {variant.name} is {variant.foreign.sha256}; install its package again, or "
+            f"{path} has sha256 {digest}, {variant.name} is {foreign.sha256}; install its package again, or "
             "convert the file with `vsanime import` and pass its path as the model if it is what you want"
         )
     return path
@@ -154,16 +154,9 @@ def fetch(
 
 def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) -> None:
     """Downloads under a temporary name, records the digest, renames; leaves nothing half done under the final name."""
-    if variant.foreign is not None:
-        _fetch_foreign(variant.foreign, target, open_url, progress)
-        return
-    asset = newest_asset(variant.url, variant.file, open_url)
-    accepted = {asset.sha256} if asset.sha256 else set(variant.sha256)
-    if not accepted:
-        raise VsanimeError(f"no digest is published for {asset.url}, and {variant.name}'s card pins none")
     partial = target.with_name(f"{target.name}.part")
     try:
-        digest = download(asset, partial, accepted, open_url, progress=progress)
+        asset, digest = _obtained(variant, partial, open_url, progress)
         # The record first: a file without one would not be accepted.
         _record(target, asset, digest)
         partial.replace(target)
@@ -171,16 +164,17 @@ def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) ->
         partial.unlink(missing_ok=True)
 
 
-def _fetch_foreign(foreign: Foreign, target: Path, open_url: OpenUrl, progress: bool) -> None:
-    """The same for weights in another format, which are kept as ONNX."""
-    proto, asset = fetched(foreign, open_url, progress=progress)
-    partial = target.with_name(f"{target.name}.part")
-    try:
+def _obtained(variant: Variant, partial: Path, open_url: OpenUrl, progress: bool) -> tuple[Asset, str]:
+    """Downloads, checked, and where it is no ONNX converted; returns where it came from and the ONNX's digest."""
+    if variant.foreign is not None:
+        proto, asset = fetched(variant.foreign, open_url, progress=progress)
         partial.write_bytes(proto.SerializeToString(deterministic=True))
-        _record(target, asset, file_digest(partial))
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+        return asset, file_digest(partial)
+    asset = newest_asset(variant.url, variant.file, open_url)
+    accepted = {asset.sha256} if asset.sha256 else set(variant.sha256)
+    if not accepted:
+        raise VsanimeError(f"no digest is published for {asset.url}, and {variant.name}'s card pins none")
+    return asset, download(asset, partial, accepted, open_url, progress=progress)
 
 
 def recorded_digest(path: Path) -> str | None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.clips import clip_of, format_of, noise
 from tests.models.chains import random_net
+from tests.pictures import on_white
 from tests.reference import run_plain
 from tests.shaders import render, require_vulkan
 from vsanime.errors import VsanimeError
@@ -50,8 +51,7 @@ def luma_planes(media: Path | None = None) -> list[Plane]:
     codes = noise(format_of("GRAY16"), WIDTH, HEIGHT)[0][0]
     planes = [codes / 65535, (x + y) / (WIDTH + HEIGHT), spot]
     if media is not None:
-        picture = Image.open(media / "pictures/renpy_thequestion/sylvie_blue_normal.png").convert("RGBA")
-        gray = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("L")
+        gray = on_white(Image.open(media / "pictures/renpy_thequestion/sylvie_blue_normal.png")).convert("L")
         planes.append(np.asarray(gray.crop((130, 90, 130 + WIDTH, 90 + HEIGHT))) / 255)
     return [np.round(plane * 65535) / 65535 for plane in planes]
 

@@ -214,7 +214,6 @@ class _PassReader:
     def __init__(self, one: Pass) -> None:
         self._where = str(one)
         self._saves = one.saves
-        self._compute = bool(one.only("COMPUTE"))
         self._groups: dict[int, _Group] = {}
         self._inputs: dict[str, Source] = {}  # `inp` of compute passes and `go_` macros, by name
         self._aliases: dict[str, tuple[str, int, int]] = {}  # input's name, column and row
