@@ -100,11 +100,19 @@ class GraphTraits:
             runtime shuffles integers).
         block: pixels, each way, that the last convolution computes at once; 1 leaves it as it is.
         exact_linear: split the linear path off and keep it in f32 while the rest runs in lower precision.
+        body: NumPy name ("bfloat16" as well) of the type that the network's own layers are written in. "float32" leaves
+            it to the runtime to lower them; another type is written into the graph, casts and all.
+        bytewise: no integers but bytes, and those at the graph's ends alone: deeper samples come and go as pairs of
+            bytes, low byte first, which is how they lie in memory.
+        any_size: nothing in the graph depends on the size of the tile it is built for.
     """
 
     quantize_first: bool = False
     block: int = 1
     exact_linear: bool = False
+    body: str = "float32"
+    bytewise: bool = False
+    any_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,9 +140,13 @@ class PlanesGraph:
         outputs: the output planes in order, one or more a tensor, stacked on the channel axis; up to one block larger
             than the tile, to be cropped.
         linear_split: whether the linear path was found and split off.
+        any_size: whether the model's width and height are open, and `inputs` and `outputs` those of one of its sizes.
+        title: what to call it in messages and beside cached engines.
     """
 
     onnx: bytes
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     linear_split: bool
+    any_size: bool = False
+    title: str = ""

@@ -24,6 +24,7 @@ from tests.reference import assert_codes_match, dihedral_mean, psnr, run_plain
 from vsanime import Backend
 from vsanime.models.architectures import Layer, espcn, vgg
 from vsanime.models.store import load
+from vsanime.spec import GraphTraits
 
 F32 = Backend.OpenVINO(precision="f32")
 CATMULL_ROM = {"filter_param_a_uv": 0.0, "filter_param_b_uv": 0.5, "resample_filter_uv": "bicubic"}
@@ -227,7 +228,7 @@ def test_low_precision_ends_in_f32() -> None:
     for tint in (False, True):
         network = _prepared("upconv_7_art", 2, tint=tint, tta=False)
         spec, form = frame_spec(picture("YUV420P8")), plane_format(format_of("YUV420P8"))
-        graph = rgb_graph(network.model.proto, network.facts, spec, form, 64, 48, correct_tint=tint)
+        graph = rgb_graph(network.model.proto, network.facts, spec, form, 64, 48, GraphTraits(), correct_tint=tint)
         engine = Backend.OpenVINO(precision="bf16").compile(graph, "bf16", 1, 2)
         nodes = [
             {k: v.astype(str) for k, v in node.get_rt_info().items()}

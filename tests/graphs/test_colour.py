@@ -18,7 +18,7 @@ from tests.reference import assert_codes_match
 from vsanime.errors import VsanimeError
 from vsanime.graphs.colour import check_matrix, reach, rgb_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.spec import ChromaLocation, Range
+from vsanime.spec import ChromaLocation, GraphTraits, Range
 from vsanime.video.clips import frame_spec, plane_format
 from vsanime.video.tiles import TileRunner, plan_tiles
 
@@ -49,7 +49,9 @@ def net(scale: int) -> onnx.ModelProto:
 
 def ours(clip: vs.VideoNode, target: vs.VideoFormat, scale: int) -> list[np.ndarray]:
     spec = frame_spec(clip)
-    graph = rgb_graph(net(scale), inspect(net(scale)), spec, plane_format(target), clip.width, clip.height)
+    graph = rgb_graph(
+        net(scale), inspect(net(scale)), spec, plane_format(target), clip.width, clip.height, GraphTraits()
+    )
     session = onnxruntime.InferenceSession(graph.onnx, providers=["CPUExecutionProvider"])
     feed = {t.name: plane.reshape(t.shape) for t, plane in zip(graph.inputs, planes_of(clip), strict=True)}
     return [plane[0, 0] for plane in session.run([t.name for t in graph.outputs], feed)]
@@ -153,7 +155,7 @@ def test_the_network_sees_red_green_and_blue_in_this_order(color: tuple[float, f
     only = layers(helper.make_node("Conv", ["input", "w"], ["output"], kernel_shape=[1, 1]), channels=(3, 3), w=weight)
     blank = vs.core.std.BlankClip(None, 16, 16, vs.RGBS, 1, color=list(color))
     clip = blank.resize.Bicubic(format=vs.YUV420P16, matrix=1)
-    graph = rgb_graph(only, inspect(only), frame_spec(clip), plane_format(clip.format), 16, 16)
+    graph = rgb_graph(only, inspect(only), frame_spec(clip), plane_format(clip.format), 16, 16, GraphTraits())
     session = onnxruntime.InferenceSession(graph.onnx, providers=["CPUExecutionProvider"])
     feed = {t.name: plane.reshape(t.shape) for t, plane in zip(graph.inputs, planes_of(clip), strict=True)}
     found = clip_of([[p[0, 0] for p in session.run(None, feed)]], clip.format, _Matrix=1, _Range=0)
@@ -169,7 +171,7 @@ def test_values_outside_are_clamped_before_the_network() -> None:
     half = layers(helper.make_node("Conv", ["input", "w"], ["output"], kernel_shape=[1, 1]), channels=(3, 3), w=weight)
     form = format_of("GRAYS")
     clip = clip_of([[np.array([[-0.5, 0.0, 1.0, 1.5]], np.float32)]], form)
-    graph = rgb_graph(half, inspect(half), frame_spec(clip), plane_format(form), 4, 1)
+    graph = rgb_graph(half, inspect(half), frame_spec(clip), plane_format(form), 4, 1, GraphTraits())
     session = onnxruntime.InferenceSession(graph.onnx, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {graph.inputs[0].name: planes_of(clip)[0][None, None]})
     assert np.allclose(found[0, 0], [[0, 0, 0.5, 0.5]], atol=1e-6)
@@ -192,7 +194,7 @@ def test_tiles_that_overlap_by_the_reach_change_nothing(scale: int, location: in
     plan = plan_tiles((80, 60), (2 * overlap[0] + 12, 2 * overlap[1] + 12), overlap, (2, 2))
     assert len(plan.columns) > 2
     assert len(plan.rows) > 2
-    graph = rgb_graph(net(scale), inspect(net(scale)), spec, form, plan.width, plan.height)
+    graph = rgb_graph(net(scale), inspect(net(scale)), spec, form, plan.width, plan.height, GraphTraits())
     session = onnxruntime.InferenceSession(graph.onnx, providers=["CPUExecutionProvider"])
 
     def run(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
@@ -227,7 +229,7 @@ def through_tinted(picture: np.ndarray, scale: int, *, correct: bool) -> np.ndar
     proto = tinted(scale)
     spec = frame_spec(clip_of([list(picture)], vs.core.get_video_format(vs.RGBS)))
     height, width = picture.shape[1:]
-    graph = rgb_graph(proto, inspect(proto), spec, spec.format, width, height, correct_tint=correct)
+    graph = rgb_graph(proto, inspect(proto), spec, spec.format, width, height, GraphTraits(), correct_tint=correct)
     session = onnxruntime.InferenceSession(graph.onnx, providers=["CPUExecutionProvider"])
     feed = {t.name: plane[None, None] for t, plane in zip(graph.inputs, picture, strict=True)}
     return np.concatenate(session.run([t.name for t in graph.outputs], feed), axis=1)[0]

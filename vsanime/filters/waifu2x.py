@@ -254,8 +254,10 @@ def _run(
     form, final = forms
     planes = [0] if form.family is Family.GRAY else [0, 1, 2]
 
-    def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:  # noqa: ARG001 - nothing here depends on them
-        return rgb_graph(network.model.proto, network.facts, spec, form, width, height, correct_tint=network.tint)
+    def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
+        return rgb_graph(
+            network.model.proto, network.facts, spec, form, width, height, traits, correct_tint=network.tint
+        )
 
     if spec.format.family is Family.GRAY:
         # A matrix that was replaced is replaced on every frame.

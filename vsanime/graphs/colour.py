@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.graphs.codes import Coding, chroma_coding, luma_coding, read, store
+from vsanime.graphs.finish import finished
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.network import Network, attributes, clip_bounds
 from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
 from vsanime.graphs.writer import GraphWriter
-from vsanime.spec import Family, FrameSpec, PlaneFormat, PlanesGraph, TensorSpec
+from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, TensorSpec
 
 type Floats = NDArray[np.float64]
 
@@ -80,6 +81,7 @@ def rgb_graph(
     target: PlaneFormat,
     width: int,
     height: int,
+    traits: GraphTraits,
     *,
     correct_tint: bool = False,
 ) -> PlanesGraph:
@@ -92,6 +94,7 @@ def rgb_graph(
         target: format of the output planes: the source's, depth apart.
         width: width of the tile in luma pixels, a multiple of the subsampling.
         height: its height, likewise.
+        traits: what the backend wants.
         correct_tint: take back by how much the network changes the mean colour of a neighbourhood.
     """
     net = checked_network(proto, channels=3)
@@ -108,7 +111,7 @@ def rgb_graph(
         result = _mixed(writer, result, np.eye(3), np.zeros(3), name="result")
     for plane, tensor in zip(_encoded(writer, large, _clamped(writer, result)), outputs, strict=True):
         writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
-    return PlanesGraph(writer.finish("vsanime").SerializeToString(), inputs, outputs, linear_split=False)
+    return finished(writer, inputs, outputs, traits, split=False)
 
 
 def _applied(writer: GraphWriter, net: Network, rgb: str) -> str:

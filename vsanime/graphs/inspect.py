@@ -12,8 +12,8 @@ import onnx
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
+from vsanime.graphs.linear import find_linear_path
 from vsanime.graphs.network import Network, attributes, read_network, read_tail
-from vsanime.graphs.precision import find_linear_path
 
 # Long enough that the middle of a line never sees its ends: the widest net of this project has a radius of 134.
 _LINE = 1536

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
 from vsanime.graphs.codes import Coding, decode, encode
+from vsanime.graphs.finish import finished
 from vsanime.graphs.inspect import NetFacts
+from vsanime.graphs.linear import LinearPath, find_linear_path
 from vsanime.graphs.network import Network, SameConv, needed, read_network, read_same_conv, read_tail
-from vsanime.graphs.precision import LinearPath, find_linear_path
 from vsanime.graphs.resample import up_taps, upsample
-from vsanime.graphs.writer import GraphWriter
+from vsanime.graphs.writer import TYPES, GraphWriter
 from vsanime.spec import ChromaLocation, GraphTraits, PlanesGraph, TensorSpec
 
 type Floats = NDArray[np.float64]
@@ -120,12 +121,12 @@ def _finish(
     if tail is None or conv is None:
         codes = encode(writer, copy_body(writer, net, net.output, picture), target)
         shape = (1, facts.out_channels, height * facts.scale, width * facts.scale)
-        return _output(writer, codes, inputs, shape, target, split=False)
+        return _output(writer, codes, inputs, shape, target, traits, split=False)
     blocks = Blocks(planes=facts.out_channels, scale=tail.scale, mode=tail.mode, side=traits.block)
     path = find_linear_path(net, tail) if traits.exact_linear else None
     if path is not None:
         copy_body(writer, net, path.inner, picture)
-        value = _split_end(writer, path, blocks, picture, (width, height))
+        value = _split_end(writer, path, blocks, picture, (width, height), traits)
     else:
         body = copy_body(writer, net, tail.conv.input[0], picture)
         value = _block_conv(writer, body, conv, blocks, (width, height), name="last")
@@ -137,7 +138,7 @@ def _finish(
     else:
         value = encode(writer, _shuffle(writer, value, blocks), target)
     shape = (1, blocks.planes, blocks.count(height) * blocks.shuffle, blocks.count(width) * blocks.shuffle)
-    return _output(writer, value, inputs, shape, target, split=path is not None)
+    return _output(writer, value, inputs, shape, target, traits, split=path is not None)
 
 
 def _output(
@@ -146,16 +147,12 @@ def _output(
     inputs: tuple[TensorSpec, ...],
     shape: tuple[int, int, int, int],
     target: Coding,
+    traits: GraphTraits,
     *,
     split: bool,
 ) -> PlanesGraph:
     writer.output(codes, "planes", target.dtype, list(shape))
-    return PlanesGraph(
-        onnx=writer.finish("vsanime").SerializeToString(),
-        inputs=inputs,
-        outputs=(TensorSpec("planes", target.dtype, shape),),
-        linear_split=split,
-    )
+    return finished(writer, inputs, (TensorSpec("planes", target.dtype, shape),), traits, split=split)
 
 
 def copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> str:
@@ -206,24 +203,36 @@ def _block_conv(
     )
 
 
-def _split_end(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, size: tuple[int, int]) -> str:
+def _split_end(
+    writer: GraphWriter,
+    path: LinearPath,
+    blocks: Blocks,
+    picture: str,
+    size: tuple[int, int],
+    traits: GraphTraits,
+) -> str:
     """last(first(x)) in f32, plus the last convolution of the rest, less what the ring beyond the frame added."""
     weight, bias = path.kernel()
     linear = _block_conv(writer, picture, SameConv(weight, bias), blocks, size, name="linear", exact=True)
     rest = _block_conv(writer, path.inner, path.last, blocks, size, name="rest", bias=False)
     value = writer.node("Add", [rest, linear], name="sum", exact=True)
     for edge in ("top", "bottom", "left", "right"):
-        value = writer.node("Sub", [value, _ring(writer, path, blocks, picture, size, edge)], name="edges", exact=True)
+        share = _ring(writer, path, blocks, picture, size, edge)
+        mask = (_open_mask if traits.any_size else _mask)(writer, blocks, picture, size, edge)
+        spread = writer.node("Mul", [share, mask], name=edge, exact=True)
+        value = writer.node("Sub", [value, spread], name="edges", exact=True)
     return value
 
 
 def _ring(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, size: tuple[int, int], edge: str) -> str:
-    """The share of the ring beyond one edge: a strip, spread over the frame by a mask that is 1 on the strip alone."""
+    """The share of the ring beyond one edge, as a strip along it."""
     width, height = size
     along, across = (width, height) if edge in ("top", "bottom") else (height, width)
     line = 0 if edge in ("top", "left") else across - 1
     axis, moving = (2, 3) if edge in ("top", "bottom") else (3, 2)
-    bounds = [writer.constant(np.array([n]), integers=True) for n in (line, line + 1, axis)]
+    # From the end where that is nearer, so that the numbers are the same for every size.
+    ends = (0, 1) if line == 0 else (-1, np.iinfo(np.int32).max)
+    bounds = [writer.constant(np.array([n]), integers=True) for n in (*ends, axis)]
     strip = writer.node("Slice", [picture, *bounds], name=edge, exact=True)
     only = range(line % blocks.side, line % blocks.side + 1)
     over = blocks.count(along) * blocks.side - along
@@ -239,12 +248,32 @@ def _ring(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, s
     if moving == 3:
         weight, bias = path.row_ring(edge)
         kernel, spread = blocks.kernel(weight, rows=only), blocks.bias(bias, rows=only)
-        share = conv(strip, kernel, spread, blocks.side, (2, 2 + over))
-    else:
-        ring, carry = path.column_ring(edge)
-        column = conv(strip, ring.weight, ring.bias, 1, (1, 1))
-        share = conv(column, blocks.kernel(carry, columns=only), None, blocks.side, (1, 1 + over))
+        return conv(strip, kernel, spread, blocks.side, (2, 2 + over))
+    ring, carry = path.column_ring(edge)
+    column = conv(strip, ring.weight, ring.bias, 1, (1, 1))
+    return conv(column, blocks.kernel(carry, columns=only), None, blocks.side, (1, 1 + over))
+
+
+def _mask(writer: GraphWriter, blocks: Blocks, picture: str, size: tuple[int, int], edge: str) -> str:  # noqa: ARG001
+    """1 on the blocks along one edge, 0 elsewhere: spreads a strip over the frame."""
+    across = size[1] if edge in ("top", "bottom") else size[0]
     mask = np.zeros(blocks.count(across))
-    mask[line // blocks.side] = 1
-    spread_mask = mask[:, None] if moving == 3 else mask[None, :]
-    return writer.node("Mul", [share, writer.constant(spread_mask[None, None])], name=edge, exact=True)
+    mask[0 if edge in ("top", "left") else -1] = 1
+    return writer.constant(mask[None, None, :, None] if edge in ("top", "bottom") else mask[None, None, None, :])
+
+
+def _open_mask(writer: GraphWriter, blocks: Blocks, picture: str, size: tuple[int, int], edge: str) -> str:  # noqa: ARG001
+    """The same for a frame whose size is open: of the positions across the edge, the one that counts 0 from it."""
+    assert blocks.side == 1, "blocks depend on the size"
+    axis = 2 if edge in ("top", "bottom") else 3
+    shape = writer.node("Shape", [picture], name=edge, exact=True, start=axis, end=axis + 1)
+    zero, one = (writer.constant(np.array(n), integers=True) for n in (0, 1))
+    length = writer.node("Squeeze", [shape], name=edge, exact=True)
+    positions = writer.node("Range", [zero, length, one], name=edge, exact=True)
+    line = zero if edge in ("top", "left") else writer.node("Sub", [length, one], name=edge, exact=True)
+    chosen = writer.node("Equal", [positions, line], name=edge, exact=True)
+    mask = writer.node("Cast", [chosen], name=edge, exact=True, to=TYPES["float32"])
+    # Broadcasting takes the last axis for columns.
+    if axis == 3:
+        return mask
+    return writer.node("Unsqueeze", [mask, writer.constant(np.array([1]), integers=True)], name=edge, exact=True)

@@ -1,95 +1,139 @@
-"""Splits the linear path off a network, so that it can stay in f32 while the rest is lowered.
+"""Writes a network's precision into its graph, for runtimes that take types as they stand (strongly typed).
 
-In every ArtCNN net the long skip leaves the first convolution before any activation and meets the last convolution
-after the sum. A convolution is linear, so
-
-    last(first(x) + inner(x)) = last(first(x)) + last_without_bias(inner(x))
-
-and the first term is one 5x5 convolution of the input: 100 multiplications a pixel that carry nearly all of the signal,
-and in low precision nearly all of the error. One thing is left to mend: outside the frame the last convolution sees
-zeros, where the 5x5 convolution goes on computing `first` on the padded input. That ring, one pixel wide, is known from
-the frame's outermost rows and columns alone; its share is computed by 1-D convolutions and taken off.
+Nodes whose names start with `exact/` (codes, colours, the linear path) stay in f32, and so do operators whose sums or
+ranges half precision cannot hold: means, norms, softmax, powers. All others are lowered: their weights are rounded, and
+casts stand where the two meet.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
-from vsanime.graphs.network import Network, SameConv, Tail, read_same_conv
+from vsanime.errors import VsanimeError
+from vsanime.graphs.writer import EXACT
 
-type Floats = NDArray[np.float64]
+_TYPES = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
+
+# Sums over many samples, and functions that leave half precision's range or lose most of its digits.
+_ALWAYS_EXACT = {
+    "Cast",
+    "Div",
+    "Exp",
+    "GlobalAveragePool",
+    "GroupNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "Log",
+    "Pow",
+    "Reciprocal",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceMean",
+    "ReduceSum",
+    "ReduceSumSquare",
+    "Softmax",
+    "Sqrt",
+}
+# Operators whose later inputs are no samples: Resize wants its scales in f32.
+_SAMPLES = {"Resize": 1}
 
 
-@dataclass(frozen=True)
-class LinearPath:
-    """The two convolutions that make the linear path, both 3x3.
+def lowered(model: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
+    """The same graph with its inner layers in half precision; inputs and outputs keep their types.
 
-    Attributes:
-        first: reads the network's input.
-        last: the network's last convolution.
-        inner: the tensor that joins `first` in the sum before `last`.
-        sum: the node that adds the two.
+    Args:
+        model: a planes graph in f32.
+        dtype: "float16" or "bfloat16".
+
+    Raises:
+        VsanimeError: a weight that float16 cannot hold.
     """
-
-    first: SameConv
-    last: SameConv
-    inner: str
-    sum: onnx.NodeProto
-
-    def kernel(self) -> tuple[Floats, Floats]:
-        """Weight [out, in, 5, 5] and bias [out] of last(first(x)), away from the frame's edges."""
-        first, last = self.first, self.last
-        weight = np.zeros((last.weight.shape[0], first.weight.shape[1], 5, 5))
-        for y, x in np.ndindex(3, 3):
-            weight[:, :, y : y + 3, x : x + 3] += np.einsum("of,fchw->ochw", last.weight[:, :, y, x], first.weight)
-        return weight, last.bias + np.einsum("ofhw,f->o", last.weight, first.bias)
-
-    def row_ring(self, edge: str) -> tuple[Floats, Floats]:
-        """What the ring row beyond the top or bottom edge adds to the outermost row, from that row alone.
-
-        Returns:
-            Weight [out, in, 1, 5] and bias [out]; the ring's corners are included.
-        """
-        tap, far = (0, 2) if edge == "top" else (2, 0)
-        first, last = self.first.weight[:, :, far, :], self.last.weight[:, :, tap, :]
-        weight = np.zeros((last.shape[0], first.shape[1], 1, 5))
-        for x in range(3):
-            weight[:, :, 0, x : x + 3] += np.einsum("of,fcw->ocw", last[:, :, x], first)
-        return weight, np.einsum("ofw,f->o", last, self.first.bias)
-
-    def column_ring(self, edge: str) -> tuple[SameConv, Floats]:
-        """The same for the left or right edge, in two steps because the corners belong to the rows.
-
-        Returns:
-            The ring column from the outermost column, as weight [features, in, 3, 1] and bias, and the weight
-            [out, features, 3, 1] that carries it into the outermost column.
-        """
-        tap, far = (0, 2) if edge == "left" else (2, 0)
-        ring = SameConv(weight=self.first.weight[:, :, :, far : far + 1], bias=self.first.bias)
-        return ring, self.last.weight[:, :, :, tap : tap + 1]
+    lowering = _Lowering(model, dtype)
+    for node in model.graph.node:
+        lowering.add(node)
+    return lowering.finish()
 
 
-def find_linear_path(net: Network, tail: Tail) -> LinearPath | None:
-    """The linear path of a network, found by its shape and not by its name; None where there is none."""
-    last = read_same_conv(net, tail.conv)
-    joint = net.producer(tail.conv.input[0])
-    if (
-        last is None
-        or last.pad != 1
-        or joint is None
-        or joint.op_type != "Add"
-        or len(net.consumers(joint.output[0])) > 1
-    ):
-        return None
-    for skip, inner in (tuple(joint.input), tuple(reversed(joint.input))):
-        source = net.producer(skip)
-        if source is None or source.input[0] != net.input or net.producer(inner) is None:
-            continue
-        first = read_same_conv(net, source)
-        if first is not None and first.pad == 1:
-            return LinearPath(first=first, last=last, inner=inner, sum=joint)
-    return None
+class _Lowering:
+    """Copies a graph node by node, and keeps count of which tensors exist in which type."""
+
+    def __init__(self, model: onnx.ModelProto, dtype: str) -> None:
+        self._model = model
+        self._dtype = dtype
+        self._weights = {i.name: i for i in model.graph.initializer}
+        self._floats = _float_tensors(model)
+        self._low: set[str] = set()
+        self._nodes: list[onnx.NodeProto] = []
+        self._rounded: dict[str, onnx.TensorProto] = {}
+        self._casts: dict[tuple[str, int], str] = {}
+
+    def add(self, node: onnx.NodeProto) -> None:
+        """Copies a node, with its float inputs in the type that it computes in."""
+        exact = node.name.startswith(EXACT) or node.op_type in _ALWAYS_EXACT
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        for i, name in enumerate(node.input[: _SAMPLES.get(node.op_type)]):
+            if name in self._floats:
+                copy.input[i] = self._exact(name) if exact else self._lowered(name)
+        if not exact:
+            self._low |= {name for name in node.output if name in self._floats}
+        self._nodes.append(copy)
+
+    def finish(self) -> onnx.ModelProto:
+        """The new model, with the constants that are still read."""
+        read = {name for node in self._nodes for name in node.input}
+        constants = [w for w in (*self._weights.values(), *self._rounded.values()) if w.name in read]
+        graph = self._model.graph
+        new = helper.make_graph(self._nodes, graph.name, list(graph.input), list(graph.output), constants)
+        model = helper.make_model(new, opset_imports=list(self._model.opset_import), ir_version=self._model.ir_version)
+        onnx.checker.check_model(model)
+        return model
+
+    def _exact(self, name: str) -> str:
+        return self._cast(name, TensorProto.FLOAT) if name in self._low else name
+
+    def _lowered(self, name: str) -> str:
+        if name in self._low:
+            return name
+        if name in self._weights:
+            rounded = f"{name}/{self._dtype}"
+            if rounded not in self._rounded:
+                self._rounded[rounded] = _rounded(self._weights[name], rounded, self._dtype)
+            return rounded
+        return self._cast(name, _TYPES[self._dtype])
+
+    def _cast(self, name: str, to: int) -> str:
+        if (name, to) not in self._casts:
+            # A cast is named after the type it makes, so that it can be told from the plane arithmetic.
+            made = f"{name}/{'float32' if to == TensorProto.FLOAT else self._dtype}"
+            self._nodes.append(helper.make_node("Cast", [name], [made], name=made, to=to))
+            self._casts[name, to] = made
+        return self._casts[name, to]
+
+
+def _float_tensors(model: onnx.ModelProto) -> set[str]:
+    """Names of the tensors, constants among them, that are f32."""
+    graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    values = (*graph.value_info, *graph.input, *graph.output)
+    found = {v.name for v in values if v.type.tensor_type.elem_type == TensorProto.FLOAT}
+    return found | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}
+
+
+def _rounded(weight: onnx.TensorProto, name: str, dtype: str) -> onnx.TensorProto:
+    values = numpy_helper.to_array(weight)
+    if dtype == "float16":
+        largest = float(np.abs(values).max(initial=0))
+        if largest > np.finfo(np.float16).max:
+            raise VsanimeError(
+                f"the network's weight {weight.name!r} holds {largest:.3g}, more than fp16 can; use precision='bf16'"
+            )
+        return numpy_helper.from_array(values.astype(np.float16), name)
+    return helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, bfloat16_bits(values).tobytes(), raw=True)
+
+
+def bfloat16_bits(values: np.ndarray) -> np.ndarray:
+    """The upper halves of finite f32 values, rounded to nearest, ties to even, as uint16."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")

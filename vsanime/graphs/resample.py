@@ -92,16 +92,30 @@ def upsample(writer: GraphWriter, plane: str, size: Size, taps: tuple[Taps, Taps
         taps: by row and by column.
     """
     rows, columns = taps
-    (w, h), (fy, fx) = size, (len(rows.weights), len(columns.weights))
+    fy, fx = len(rows.weights), len(columns.weights)
     kernel = np.einsum("ai,bj->abij", rows.weights, columns.weights).reshape(fy * fx, 1, *_lengths(taps))
     phases = _convolved(writer, plane, size, taps, kernel, (1, 1), "upsample")
     if fy == fx:
         return writer.node("DepthToSpace", [phases], name="upsample", exact=True, blocksize=fy, mode="CRD")
-    grid = writer.constant(np.array([1, fy, fx, h, w]), integers=True)
-    split = writer.node("Reshape", [phases, grid], name="upsample", exact=True)
-    mixed = writer.node("Transpose", [split], name="upsample", exact=True, perm=[0, 3, 1, 4, 2])
-    full = writer.constant(np.array([1, 1, h * fy, w * fx]), integers=True)
-    return writer.node("Reshape", [mixed, full], name="upsample", exact=True)
+    return _interleaved(writer, phases, fy, fx)
+
+
+def _interleaved(writer: GraphWriter, phases: str, fy: int, fx: int) -> str:
+    """Depth-to-space [1, fy * fx, h, w] -> [1, 1, h * fy, w * fx] for blocks that are not square.
+
+    Written without h and w, so that the graph serves every size: in a shape 0 is the length that the axis has, -1 what
+    is left.
+    """
+
+    def node(op: str, x: str, shape: list[int] | None = None, **attributes: list[int]) -> str:
+        inputs = [x] if shape is None else [x, writer.constant(np.array(shape), integers=True)]
+        return writer.node(op, inputs, name="upsample", exact=True, **attributes)
+
+    pixels = node("Transpose", phases, perm=[0, 2, 3, 1])  # [1, h, w, fy * fx]
+    blocks = node("Reshape", pixels, [0, 0, 0, fy, fx])
+    rows = node("Transpose", blocks, perm=[0, 1, 3, 2, 4])  # [1, h, fy, w, fx]
+    joined = node("Reshape", rows, [0, 0, 0, -1])
+    return node("Reshape", joined, [1, 1, -1, 0])
 
 
 def downsample(writer: GraphWriter, plane: str, size: Size, subsampling: Size, taps: tuple[Taps, Taps]) -> str:
@@ -145,8 +159,11 @@ def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, af
     def gathered(start: int, stop: int) -> list[str]:
         if start >= stop:
             return []
-        index = writer.constant(mirror(np.arange(start, stop), length), integers=True)
-        return [writer.node("Gather", [x, index], name=name, exact=True, axis=axis)]
+        index = mirror(np.arange(start, stop), length)
+        # Counted from the end where that is nearer: the same numbers for every size.
+        near_end = np.where(index < length - 1 - index, index, index - length)
+        taken = writer.constant(near_end, integers=True)
+        return [writer.node("Gather", [x, taken], name=name, exact=True, axis=axis)]
 
     parts = [*gathered(-before, 0), x, *gathered(length, length + after)]
     return x if len(parts) == 1 else writer.node("Concat", parts, name=name, exact=True, axis=axis)

@@ -40,7 +40,7 @@ class GraphWriter:
 
     def output(self, tensor: str, name: str, dtype: str, shape: list[int]) -> str:
         """Declares `tensor` an output under another name."""
-        self._nodes.append(helper.make_node("Identity", [tensor], [name], name=name))
+        self._nodes.append(helper.make_node("Identity", [tensor], [name], name=f"{EXACT}{name}"))
         self._outputs.append(helper.make_tensor_value_info(name, TYPES[dtype], shape))
         return name
 
