@@ -6,6 +6,8 @@ at all. A plane of 9 to 16 bits is therefore declared as pairs of bytes, low byt
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -45,7 +47,7 @@ class _Nodes:
         self._graph = graph
         self.list = list(graph.node)
 
-    def add(self, at: int, op: str, inputs: list[str], output: str, **attributes: int | list[int]) -> int:
+    def add(self, at: int, op: str, inputs: list[str], output: str, **attributes: Any) -> int:
         """Puts a node at a place of the list and returns the place after it."""
         self.list.insert(at, helper.make_node(op, inputs, [output], name=output, **attributes))
         return at + 1
