@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vsanime.backends.base import Array
+from vsanime.backends.base import CLOSED, Array
 from vsanime.backends.cuda import CudaError, Device, DeviceBuffer, Event, Graph, PinnedArray, Stream
 from vsanime.errors import TooLittleMemory, VsanimeError
 from vsanime.spec import PlanesGraph, TensorSpec
@@ -29,8 +29,6 @@ RESERVE_BYTES = 256 << 20
 
 # cudaMalloc hands out memory in pieces of this size.
 _GRAIN_BYTES = 2 << 20
-
-_CLOSED = "the engine was closed: the script was unloaded"
 
 
 class Program(Protocol):
@@ -120,7 +118,7 @@ class GpuEngine:
         """See `Engine`."""
         with self._lock:
             if self._closed:
-                raise VsanimeError(_CLOSED)
+                raise VsanimeError(CLOSED)
             if not self._waiting:
                 raise VsanimeError(f"the engine was compiled for {self._count} lanes and all are taken")
             lane = self._waiting.pop()
@@ -183,7 +181,7 @@ class GpuLane:
         """
         with self._lock:
             if self._closed:
-                raise VsanimeError(_CLOSED)
+                raise VsanimeError(CLOSED)
             self._device.activate()
             for (host, _), array in zip(self._uploads, inputs, strict=True):
                 if array is not host.array:
