@@ -13,6 +13,7 @@ import vapoursynth as vs
 from onnx import helper
 
 from tests.clips import clip_of, format_of, noise, planes_of
+from tests.lanes import FunctionLane
 from tests.networks import layers
 from tests.reference import assert_codes_match
 from vsanime.errors import VsanimeError
@@ -205,7 +206,7 @@ def test_tiles_that_overlap_by_the_reach_change_nothing(scale: int, location: in
     whole = ours(clip, clip.format, scale)
     tiled = [np.zeros_like(plane) for plane in whole]
     shrink = [(0, 0)] + [(form.subsampling_w, form.subsampling_h)] * 2
-    TileRunner(run, plan, graph.inputs, graph.outputs, scale, shrink)(planes_of(clip), tiled)
+    TileRunner(FunctionLane(run), plan, graph.inputs, graph.outputs, scale, shrink)(planes_of(clip), tiled)
     for found, expected in zip(tiled, whole, strict=True):
         assert np.array_equal(found, expected)
 

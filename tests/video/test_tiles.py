@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from tests.lanes import FunctionLane
 from vsanime.errors import VsanimeError
 from vsanime.spec import TensorSpec
 from vsanime.video.tiles import TileRunner, mirrored, plan_tiles
@@ -67,7 +68,7 @@ def test_tiles_are_put_together_as_they_were_cut(tile: tuple[int, int], multiple
     targets = [np.zeros((60, 80), np.uint8) for _ in range(2)]
     if plan.height % 2 or plan.width % 2:
         pytest.fail("tiles of a subsampled frame are even")
-    TileRunner(repeat, plan, specs, [out], 2, [(0, 0)] * 2)([frame, half], targets)
+    TileRunner(FunctionLane(repeat), plan, specs, [out], 2, [(0, 0)] * 2)([frame, half], targets)
     assert np.array_equal(targets[0], frame.repeat(2, 0).repeat(2, 1))
     assert np.array_equal(targets[1], half.repeat(4, 0).repeat(4, 1))
 
@@ -84,7 +85,7 @@ def test_one_tile_writes_into_the_frame_itself() -> None:
 
     plan = plan_tiles((6, 4), (6, 4), (7, 7), (2, 2))
     specs = TensorSpec("y", "uint8", (1, 1, 4, 6)), TensorSpec("o", "uint8", (1, 1, 8, 12))
-    TileRunner(run, plan, [specs[0]], [specs[1]], 2, [(0, 0)])([frame], [target])
+    TileRunner(FunctionLane(run), plan, [specs[0]], [specs[1]], 2, [(0, 0)])([frame], [target])
     assert np.shares_memory(seen[0], target)
     assert np.array_equal(target, frame.repeat(2, 0).repeat(2, 1))
 
@@ -104,6 +105,6 @@ def test_subsampled_planes_are_put_together_too(tile: tuple[int, int], scale: in
     inputs = [TensorSpec("p", "uint8", (1, 1, h, w)) for h, w in sizes]
     outputs = [TensorSpec("p", "uint8", (1, 1, h * scale, w * scale)) for h, w in sizes]
     targets = [np.zeros((h * scale, w * scale), np.uint8) for h, w in (p.shape for p in planes)]
-    TileRunner(repeat, plan, inputs, outputs, scale, [(0, 0), (1, 1), (1, 1)])(planes, targets)
+    TileRunner(FunctionLane(repeat), plan, inputs, outputs, scale, [(0, 0), (1, 1), (1, 1)])(planes, targets)
     for plane, target in zip(planes, targets, strict=True):
         assert np.array_equal(target, plane.repeat(scale, 0).repeat(scale, 1))

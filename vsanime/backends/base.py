@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.spec import GraphTraits, PlanesGraph
+from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 
 type Array = NDArray[Any]
 
@@ -42,7 +43,19 @@ class Workload:
 
 
 class Lane(Protocol):
-    """One place where frames run one after another; two lanes run side by side."""
+    """One place where frames run one after another; two lanes run side by side.
+
+    Attributes:
+        writes_anywhere: whether `run` writes into any array at no cost; if not, the arrays of `buffer` are faster.
+    """
+
+    writes_anywhere: bool
+
+    def buffer(self, spec: TensorSpec) -> Array:
+        """An array for one of the graph's tensors, which `run` takes without copying it.
+
+        It may be the same array at every call, and is still good memory after the engine was closed.
+        """
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Runs the engine on `inputs` and writes the results into `outputs`.
@@ -59,6 +72,26 @@ class Engine(Protocol):
 
     def new_lane(self) -> Lane:
         """A lane with buffers of its own."""
+
+    def close(self) -> None:
+        """Waits for running frames where it has to, and gives back what the engine and its lanes hold.
+
+        A frame that is run afterwards is a `VsanimeError`; closing twice is harmless.
+        """
+
+
+# What a frame gets that is asked for after `Engine.close`.
+CLOSED = "the engine was closed: the script was unloaded"
+
+
+class HostLane:
+    """What lanes on the CPU have in common: one array is as good as another."""
+
+    writes_anywhere = True
+
+    def buffer(self, spec: TensorSpec) -> Array:
+        """See `Lane`."""
+        return np.zeros(spec.shape, spec.dtype)
 
 
 class Backend(Protocol):

@@ -1,39 +1,67 @@
-"""ONNX Runtime: the reference engine."""
+"""ONNX Runtime: the reference engine on the CPU, and one of two ways onto an NVIDIA card."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
-from vsanime.backends.base import Array, Workload, inference_threads, lanes_wanted, tile_within
+from vsanime.backends.base import (
+    CLOSED,
+    Array,
+    Engine,
+    HostLane,
+    Workload,
+    inference_threads,
+    lanes_wanted,
+    tile_within,
+)
+from vsanime.backends.onnxcuda import compile_cuda
 from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits, PlanesGraph
+
+# What each provider computes in. fp16 comes to CUDA with graphs whose inner layers are lowered (see `traits`).
+_PRECISIONS = {"CPU": ("f32",), "CUDA": ("f32",)}
+
+_CPU = "CPUExecutionProvider"
+
+# Two lanes keep a card busy: while one frame is computed, another is copied.
+_CUDA_LANES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class ONNXRuntime:
-    """ONNX Runtime on the CPU, in f32 (extra `vsanime[onnxruntime]`).
+    """ONNX Runtime on the CPU (extra `vsanime[onnxruntime]`) or on NVIDIA cards (`vsanime[onnxruntime-cuda]`).
 
     Attributes:
-        provider: "CPU".
+        provider: "CPU" or "CUDA".
         precision: "f32" or "auto", which is f32: the CPU provider has no bf16 convolutions.
-        num_streams: lanes that run side by side; None for one less than the frame server's threads, at most 4.
-        num_threads: threads for inference, shared by the lanes; None for as many as the frame server has.
+        num_streams: lanes that run side by side; None for 2 on cards, and on the CPU for one less than the frame
+            server's threads, at most 4.
+        num_threads: threads for inference on the CPU, shared by the lanes; None for as many as the frame server has.
+        device_id: CUDA's number of the card, or several to spread the lanes over; for "CUDA" only.
     """
 
     provider: str = "CPU"
     precision: str = "auto"
     num_streams: int | None = None
     num_threads: int | None = None
+    device_id: int | Sequence[int] = 0
 
     def precision_for(self, work: Workload) -> str:  # noqa: ARG002 - the answer is the same for every job
         """See `Backend`."""
-        if self.precision not in ("auto", "f32"):
+        if self.provider not in _PRECISIONS:
+            listed = ", ".join(map(repr, _PRECISIONS))
+            raise VsanimeError(f"provider={self.provider!r} is not supported by this version; {listed} are")
+        offered = _PRECISIONS[self.provider]
+        if self.precision not in ("auto", *offered):
+            names = " and ".join(map(repr, offered))
             raise VsanimeError(
-                f"precision={self.precision!r}: ONNX Runtime's CPU provider computes in f32 only; use 'f32' or 'auto'"
+                f"precision={self.precision!r}: ONNX Runtime's {self.provider} provider computes in {names} only here; "
+                "use one of them or 'auto'"
             )
-        return "f32"
+        return "f32" if self.precision == "auto" else self.precision
 
     def traits(self, precision: str) -> GraphTraits:  # noqa: ARG002 - one precision, one form
         """See `Backend`."""
@@ -45,14 +73,15 @@ class ONNXRuntime:
 
     def lanes_for(self, threads: int) -> int:
         """See `Backend`."""
+        if self.provider == "CUDA" and self.num_streams is None:
+            return _CUDA_LANES
         return lanes_wanted(self.num_streams, threads)
 
-    def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> ONNXRuntimeEngine:  # noqa: ARG002
+    def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Engine:
         """See `Backend`."""
-        runtime = _runtime()
-        name = f"{self.provider}ExecutionProvider"
-        if self.provider != "CPU":
-            raise VsanimeError(f"provider={self.provider!r} is not supported by this version; 'CPU' is")
+        runtime = _runtime(self.provider)
+        if self.provider == "CUDA":
+            return compile_cuda(runtime, graph, self.device_id, precision, lanes)
         options = runtime.SessionOptions()
         options.log_severity_level = 3
         total = inference_threads(self.num_threads, threads)
@@ -60,7 +89,7 @@ class ONNXRuntime:
         # Idle threads must not spin: the decoder and the encoder need the cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            sessions = [runtime.InferenceSession(graph.onnx, options, providers=[name]) for _ in range(lanes)]
+            sessions = [runtime.InferenceSession(graph.onnx, options, providers=[_CPU]) for _ in range(lanes)]
         except Exception as error:  # its exceptions share no public base class
             raise VsanimeError(f"ONNX Runtime could not load the network: {_first_line(error)}") from error
         return ONNXRuntimeEngine(sessions, graph)
@@ -70,25 +99,39 @@ class ONNXRuntimeEngine:
     """One session a lane: sessions share no threads, so lanes do not wait for one another."""
 
     def __init__(self, sessions: list[Any], graph: PlanesGraph) -> None:
-        self._sessions = sessions
-        self._free = list(sessions)
+        self._count = len(sessions)
+        self._free = sessions
         self._graph = graph
+        self._closed = False
+        self._lanes: WeakSet[ONNXRuntimeLane] = WeakSet()
 
     def lanes(self) -> int:
         """See `Engine`."""
-        return len(self._sessions)
+        return self._count
 
     def new_lane(self) -> ONNXRuntimeLane:
         """See `Engine`."""
+        if self._closed:
+            raise VsanimeError(CLOSED)
         if not self._free:
-            raise VsanimeError(f"the engine was compiled for {len(self._sessions)} lanes and all are taken")
-        return ONNXRuntimeLane(self._free.pop(), self._graph)
+            raise VsanimeError(f"the engine was compiled for {self._count} lanes and all are taken")
+        lane = ONNXRuntimeLane(self, self._free.pop(), self._graph)
+        self._lanes.add(lane)
+        return lane
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._closed = True
+        self._free = []
+        for lane in list(self._lanes):
+            lane.close()
 
 
-class ONNXRuntimeLane:
+class ONNXRuntimeLane(HostLane):
     """A session with its arrays bound."""
 
-    def __init__(self, session: Any, graph: PlanesGraph) -> None:
+    def __init__(self, engine: ONNXRuntimeEngine, session: Any, graph: PlanesGraph) -> None:
+        self._engine = engine  # lives as long as its lanes, so that it can be told to close
         self._session = session
         self._graph = graph
         self._binding = session.io_binding()
@@ -97,30 +140,38 @@ class ONNXRuntimeLane:
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See `Lane`."""
+        session, binding = self._session, self._binding
+        if session is None or binding is None:
+            raise VsanimeError(CLOSED)
         arrays = (*inputs, *outputs)
         if self._bound != tuple(map(id, arrays)):
-            self._bind(arrays)
+            self._bind(binding, arrays)
         try:
-            self._session.run_with_iobinding(self._binding)
+            session.run_with_iobinding(binding)
         except Exception as error:  # its exceptions share no public base class
             raise VsanimeError(f"ONNX Runtime failed on a frame: {_first_line(error)}") from error
 
-    def _bind(self, arrays: tuple[Array, ...]) -> None:
-        self._binding.clear_binding_inputs()
-        self._binding.clear_binding_outputs()
+    def close(self) -> None:
+        """Drops the session; a frame that is running keeps it to its end."""
+        self._session = self._binding = None
+
+    def _bind(self, binding: Any, arrays: tuple[Array, ...]) -> None:
+        binding.clear_binding_inputs()
+        binding.clear_binding_outputs()
         count = len(self._graph.inputs)
         for spec, array in zip(self._graph.inputs, arrays[:count], strict=True):
-            self._binding.bind_input(spec.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+            binding.bind_input(spec.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
         for spec, array in zip(self._graph.outputs, arrays[count:], strict=True):
-            self._binding.bind_output(spec.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+            binding.bind_output(spec.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
         self._arrays, self._bound = arrays, tuple(map(id, arrays))
 
 
-def _runtime() -> Any:
+def _runtime(provider: str) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise VsanimeError("ONNX Runtime is not installed; pip install 'vsanime[onnxruntime]'") from error
+        extra = "onnxruntime-cuda" if provider == "CUDA" else "onnxruntime"
+        raise VsanimeError(f"ONNX Runtime is not installed; pip install 'vsanime[{extra}]'") from error
     return onnxruntime
 
 

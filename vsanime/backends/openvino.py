@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 from xml.etree import ElementTree
 
-from vsanime.backends.base import Array, Workload, inference_threads, lanes_wanted, tile_within
+from vsanime.backends.base import CLOSED, Array, HostLane, Workload, inference_threads, lanes_wanted, tile_within
 from vsanime.errors import VsanimeError
 from vsanime.graphs.writer import EXACT
 from vsanime.spec import GraphTraits, PlanesGraph
@@ -97,22 +98,34 @@ class OpenVINOEngine:
 
     def __init__(self, model: Any, lanes: int, inputs: int) -> None:
         self.model = model
-        self._lanes = lanes
+        self._count = lanes
         self._inputs = inputs
+        self._lanes: WeakSet[OpenVINOLane] = WeakSet()
 
     def lanes(self) -> int:
         """See `Engine`."""
-        return self._lanes
+        return self._count
 
     def new_lane(self) -> OpenVINOLane:
         """See `Engine`."""
-        return OpenVINOLane(self.model.create_infer_request(), self._inputs)
+        if self.model is None:
+            raise VsanimeError(CLOSED)
+        lane = OpenVINOLane(self, self.model.create_infer_request(), self._inputs)
+        self._lanes.add(lane)
+        return lane
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self.model = None
+        for lane in list(self._lanes):
+            lane.close()
 
 
-class OpenVINOLane:
+class OpenVINOLane(HostLane):
     """One inference request, bound to its caller's arrays."""
 
-    def __init__(self, request: Any, inputs: int) -> None:
+    def __init__(self, engine: OpenVINOEngine, request: Any, inputs: int) -> None:
+        self._engine = engine  # lives as long as its lanes, so that it can be told to close
         self._request = request
         self._inputs = inputs
         self._bound: tuple[int, ...] = ()
@@ -120,22 +133,29 @@ class OpenVINOLane:
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See `Lane`."""
+        request = self._request
+        if request is None:
+            raise VsanimeError(CLOSED)
         arrays = (*inputs, *outputs)
         if self._bound != tuple(map(id, arrays)):
-            self._bind(arrays)
+            self._bind(request, arrays)
         try:
-            self._request.infer()
+            request.infer()
         except RuntimeError as error:
             raise VsanimeError(f"OpenVINO failed on a frame: {_last_line(error)}") from error
 
-    def _bind(self, arrays: tuple[Array, ...]) -> None:
+    def close(self) -> None:
+        """Drops the request; a frame that is running keeps it to its end."""
+        self._request = None
+
+    def _bind(self, request: Any, arrays: tuple[Array, ...]) -> None:
         import openvino
 
         tensors = [openvino.Tensor(a, shared_memory=True) for a in arrays]
         for index, tensor in enumerate(tensors[: self._inputs]):
-            self._request.set_input_tensor(index, tensor)
+            request.set_input_tensor(index, tensor)
         for index, tensor in enumerate(tensors[self._inputs :]):
-            self._request.set_output_tensor(index, tensor)
+            request.set_output_tensor(index, tensor)
         self._arrays, self._bound = arrays, tuple(map(id, arrays))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from weakref import ref
 
 import vapoursynth as vs
 
-from vsanime.backends import Backend, BackendProtocol
+from vsanime.backends import Backend, BackendProtocol, Engine
 from vsanime.backends.base import Workload
 from vsanime.errors import VsanimeError
 from vsanime.filters.arguments import Pair, Tiles, wanted_tile
@@ -136,8 +137,9 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     lanes = min(backend.lanes_for(vs.core.num_threads), job.clip.num_frames)
     _warn_if_crowded(job.filter, lanes)
     engine = backend.compile(graph, precision, lanes, vs.core.num_threads)
+    _close_with_script(engine)
     works = [
-        TileRunner(engine.new_lane().run, plan, graph.inputs, graph.outputs, facts.scale, shrink) for _ in range(lanes)
+        TileRunner(engine.new_lane(), plan, graph.inputs, graph.outputs, facts.scale, shrink) for _ in range(lanes)
     ]
     return run_lanes(
         job.filter,
@@ -147,6 +149,20 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
         (video_format(job.form), spec.width * facts.scale, spec.height * facts.scale),
         job.planes,
     )
+
+
+def _close_with_script(engine: Engine) -> None:
+    """Has the engine closed when the script is unloaded, even where a previewer still holds its clips.
+
+    The engine is held weakly: a clip that is dropped before takes its engine along.
+    """
+    held = ref(engine)
+
+    def close() -> None:
+        if (alive := held()) is not None:
+            alive.close()
+
+    vs.register_on_destroy(close)
 
 
 def _warn_if_crowded(name: str, lanes: int) -> None:

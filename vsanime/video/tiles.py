@@ -102,19 +102,28 @@ def mirrored(start: int, count: int, length: int) -> NDArray[np.int64] | None:
     return np.where(index < length, index, 2 * length - 1 - index)
 
 
-class Run(Protocol):
-    """What a lane of an engine does."""
+class Lane(Protocol):
+    """What it takes of an engine's lane.
 
-    def __call__(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+    Attributes:
+        writes_anywhere: whether results may go straight into a frame.
+    """
+
+    writes_anywhere: bool
+
+    def buffer(self, spec: TensorSpec) -> Array:
+        """The array that suits the lane best for a tensor."""
+
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Runs on the input tensors and fills the output tensors."""
 
 
 class TileRunner:
-    """Runs one lane over the tiles of a frame; owns the lane's buffers, so that no frame allocates any."""
+    """Runs one lane over the tiles of a frame, in buffers that are made once, so that no frame allocates any."""
 
     def __init__(
         self,
-        run: Run,
+        lane: Lane,
         plan: TilePlan,
         inputs: Sequence[TensorSpec],
         outputs: Sequence[TensorSpec],
@@ -124,41 +133,45 @@ class TileRunner:
         """Makes the buffers.
 
         Args:
-            run: the lane.
+            lane: where to run; says which buffers suit it.
             plan: the tiles.
             inputs: one tensor for each source plane.
             outputs: tensors whose channels are the target planes, in order.
             scale: output luma pixels per source luma pixel.
             shrink: log2 of each target plane's subsampling, horizontal and vertical.
         """
-        self._run = run
+        self._lane = lane
         self._plan = plan
         self._scale = scale
         self._shrink = tuple(shrink)
-        self._inputs = tuple(np.zeros(t.shape, t.dtype) for t in inputs)
-        self._outputs = tuple(np.zeros(t.shape, t.dtype) for t in outputs)
+        self._inputs = tuple(map(lane.buffer, inputs))
+        self._outputs = tuple(map(lane.buffer, outputs))
 
     def __call__(self, sources: Sequence[Array], targets: Sequence[Array]) -> None:
         """Fills the target planes from the source planes, one source plane for each of the engine's inputs."""
         if self._direct(targets):
             for buffer, plane in zip(self._inputs, sources, strict=True):
                 self._load(buffer[0, 0], plane, self._plan.rows[0], self._plan.columns[0])
-            self._run(self._inputs, [target[None, None] for target in targets])
+            self._lane.run(self._inputs, [target[None, None] for target in targets])
             return
         for row in self._plan.rows:
             for column in self._plan.columns:
                 for buffer, plane in zip(self._inputs, sources, strict=True):
                     self._load(buffer[0, 0], plane, row, column)
-                self._run(self._inputs, self._outputs)
+                self._lane.run(self._inputs, self._outputs)
                 results = (plane for tensor in self._outputs for plane in tensor[0])
                 for result, plane, shrink in zip(results, targets, self._shrink, strict=True):
                     self._store(result, plane, row, column, shrink)
 
     def _direct(self, targets: Sequence[Array]) -> bool:
-        """Whether the engine can write into the frame: one tile as large as it, and rows without padding."""
-        return len(targets) == len(self._outputs) and all(
-            target.shape == buffer.shape[2:] and target.flags.c_contiguous
-            for target, buffer in zip(targets, self._outputs, strict=True)
+        """Whether the engine had better write into the frame: one tile as large as it, and rows without padding."""
+        return (
+            self._lane.writes_anywhere
+            and len(targets) == len(self._outputs)
+            and all(
+                target.shape == buffer.shape[2:] and target.flags.c_contiguous
+                for target, buffer in zip(targets, self._outputs, strict=True)
+            )
         )
 
     def _load(self, buffer: Array, plane: Array, row: Span, column: Span) -> None:

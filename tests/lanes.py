@@ -1,0 +1,12 @@
+"""A lane that is a plain function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from vsanime.backends.base import Array, HostLane
+
+
+class FunctionLane(HostLane):
+    def __init__(self, function: Callable[[Sequence[Array], Sequence[Array]], None]) -> None:
+        self.run = function

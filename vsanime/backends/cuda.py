@@ -1,0 +1,474 @@
+"""CUDA's runtime API, thinly: devices, memory, streams, events and graphs, each with an owner that gives it back.
+
+The current device belongs to a thread, and VapourSynth calls from any: call `Device.activate` before a frame's work.
+Every failing call is a `CudaError`. After some of them (`sticky`) the process's context on the card is dead; the next
+`Device` opened on that card resets it and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import sys
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from threading import RLock
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from vsanime.errors import TooLittleMemory, VsanimeError
+
+type Array = NDArray[Any]
+
+log = logging.getLogger("vsanime")
+
+# Errors after which every call on the context fails: from the texts of cudaError_t that ask for "the process must be
+# terminated and relaunched", and those of a card that is gone. By name: CUDA 12 lacks some of them.
+_STICKY = frozenset(
+    {
+        "cudaErrorECCUncorrectable",
+        "cudaErrorNvlinkUncorrectable",
+        "cudaErrorContained",
+        "cudaErrorIllegalAddress",
+        "cudaErrorLaunchTimeout",
+        "cudaErrorContextIsDestroyed",
+        "cudaErrorAssert",
+        "cudaErrorHardwareStackError",
+        "cudaErrorIllegalInstruction",
+        "cudaErrorMisalignedAddress",
+        "cudaErrorInvalidAddressSpace",
+        "cudaErrorInvalidPc",
+        "cudaErrorLaunchFailure",
+        "cudaErrorTensorMemoryLeak",
+        "cudaErrorExternalDevice",
+        "cudaErrorUnknown",
+    }
+)
+
+
+class CudaError(VsanimeError):
+    """A call that CUDA refused.
+
+    Attributes:
+        code: CUDA's name of the error, such as "cudaErrorIllegalAddress".
+        sticky: whether the context is dead: nothing runs on the card until it is opened anew.
+    """
+
+    def __init__(self, action: str, code: str, text: str) -> None:
+        self.code = code
+        self.sticky = code in _STICKY
+        advice = "; the card has to be opened anew: evaluate the script again" if self.sticky else ""
+        super().__init__(f"CUDA could not {action}: {code} ({text}){advice}")
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """What a card is.
+
+    Attributes:
+        index: CUDA's number of it, from 0.
+        name: such as "NVIDIA GeForce RTX 4090".
+        compute_capability: major and minor.
+        memory: bytes in all.
+        driver_version: the newest CUDA version that the driver serves, such as "13.0".
+        runtime_version: CUDA version of the runtime that we call.
+    """
+
+    index: int
+    name: str
+    compute_capability: tuple[int, int]
+    memory: int
+    driver_version: str
+    runtime_version: str
+
+
+@cache
+def cudart() -> Any:
+    """The module `cuda.bindings.runtime`.
+
+    Raises:
+        VsanimeError: it is not installed, or cannot be loaded.
+    """
+    try:
+        from cuda.bindings import runtime
+    except ImportError as error:
+        raise VsanimeError(
+            f"CUDA's Python bindings cannot be loaded ({error}); pip install 'vsanime[tensorrt-rtx]' for GeForce and "
+            "RTX cards, 'vsanime[tensorrt]' for every NVIDIA card, or cuda-python alone"
+        ) from error
+    return runtime
+
+
+def device_count() -> int:
+    """How many cards there are; 0 without a driver or without CUDA's Python bindings."""
+    try:
+        status, count = cudart().cudaGetDeviceCount()
+    except Exception:  # the package is missing, or it cannot load the driver's library and says so in its own way
+        return 0
+    return int(count) if int(status) == 0 else 0
+
+
+def device_facts(index: int) -> DeviceFacts:
+    """What a card is.
+
+    Raises:
+        VsanimeError: there is no card of that number, or no driver; the cards there are are listed.
+    """
+    runtime = cudart()
+    try:
+        count = check(runtime.cudaGetDeviceCount(), "count the cards")
+    except CudaError as error:
+        raise VsanimeError(f"no NVIDIA card can be used; install or update NVIDIA's driver ({error})") from error
+    except RuntimeError as error:  # older bindings raise where the driver's library is missing
+        raise VsanimeError(f"no NVIDIA card can be used; install NVIDIA's driver ({error})") from error
+    if not 0 <= index < count:
+        listed = ", ".join(f"{i} ({_properties(i).name.decode()})" for i in range(count)) or "none"
+        raise VsanimeError(f"device_id={index}: there is no such card; the cards are: {listed}")
+    found = _properties(index)
+    return DeviceFacts(
+        index=index,
+        name=found.name.decode(),
+        compute_capability=(found.major, found.minor),
+        memory=found.totalGlobalMem,
+        driver_version=_version(check(runtime.cudaDriverGetVersion(), "read the driver's version")),
+        runtime_version=_version(check(runtime.cudaRuntimeGetVersion(), "read the runtime's version")),
+    )
+
+
+def check(result: tuple[Any, ...], action: str) -> Any:
+    """What a call returned, without its error code.
+
+    Args:
+        result: error code first, as all of CUDA's Python functions return it.
+        action: what was tried, after "could not".
+
+    Raises:
+        CudaError: the call failed. An error that is not sticky is cleared, so that later calls do not report it again.
+    """
+    status, *values = result
+    if int(status) == 0:
+        return values[0] if values else None
+    runtime = cudart()
+    error = CudaError(
+        action, runtime.cudaGetErrorName(status)[1].decode(), runtime.cudaGetErrorString(status)[1].decode()
+    )
+    if not error.sticky:
+        runtime.cudaGetLastError()
+    raise error
+
+
+def _properties(index: int) -> Any:
+    return check(cudart().cudaGetDeviceProperties(index), f"read the properties of card {index}")
+
+
+def _version(number: int) -> str:
+    """CUDA writes 12.9 as 12090."""
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+class Holder(Protocol):
+    """Something that uses a card and has to let go of it before the card is reset."""
+
+    def close(self) -> None:
+        """Lets go."""
+
+
+# One reset at a time, and by number of the card: how often it was reset, and who uses it.
+_reset_lock = RLock()
+_resets: dict[int, int] = {}
+_holders: dict[int, weakref.WeakSet[Any]] = {}
+
+
+class Device:
+    """One card, ready for work.
+
+    Attributes:
+        facts: what it is.
+        index: CUDA's number of it.
+    """
+
+    def __init__(self, index: int) -> None:
+        """Opens the card; resets it first if an earlier error left its context dead.
+
+        Raises:
+            VsanimeError: no such card, no driver, or a card that a reset does not bring back.
+        """
+        self.facts = device_facts(index)
+        self.index = index
+        self._runtime = cudart()
+        _revive(self)
+
+    @property
+    def resets(self) -> int:
+        """How often the card was reset by this process: what was made before is gone with its context."""
+        return _resets.get(self.index, 0)
+
+    def hold(self, holder: Holder) -> None:
+        """Has `holder` closed before the card is reset; it is held weakly."""
+        _holders.setdefault(self.index, weakref.WeakSet()).add(holder)
+
+    def activate(self) -> None:
+        """Makes it the calling thread's current device."""
+        check(self._runtime.cudaSetDevice(self.index), f"use card {self.index}")
+
+    def free_bytes(self) -> int:
+        """Memory that is free now."""
+        self.activate()
+        status, free, total = self._runtime.cudaMemGetInfo()
+        check((status, free, total), f"ask card {self.index} for its free memory")
+        return int(free)
+
+    def buffer(self, size: int) -> DeviceBuffer:
+        """Memory on the card.
+
+        Args:
+            size: bytes.
+
+        Raises:
+            TooLittleMemory: there is less.
+            CudaError: it could not be had for another reason.
+        """
+        self.activate()
+        try:
+            address = check(self._runtime.cudaMalloc(size), f"allocate {size} bytes on card {self.index}")
+        except CudaError as error:
+            if error.code == "cudaErrorMemoryAllocation":
+                raise TooLittleMemory(f"a buffer on card {self.index}", size, self.free_bytes()) from error
+            raise
+        return DeviceBuffer(self, int(address), size)
+
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> PinnedArray:
+        """An array of zeros that the card can copy from and to while the CPU does something else.
+
+        Raises:
+            CudaError: the system does not let so much memory be pinned.
+        """
+        self.activate()
+        return PinnedArray(self, shape, dtype)
+
+    def stream(self) -> Stream:
+        """A queue of work that does not wait for the default stream, nor the default stream for it."""
+        self.activate()
+        flags = self._runtime.cudaStreamNonBlocking
+        return Stream(self, check(self._runtime.cudaStreamCreateWithFlags(flags), "make a stream"))
+
+    def event(self) -> Event:
+        """A mark in a stream that a thread can sleep on."""
+        self.activate()
+        flags = self._runtime.cudaEventBlockingSync | self._runtime.cudaEventDisableTiming
+        return Event(self, check(self._runtime.cudaEventCreateWithFlags(flags), "make an event"))
+
+    def forget_error(self) -> None:
+        """Clears the last error, where a library has reported it already; sticky ones stay."""
+        self._runtime.cudaGetLastError()
+
+
+def _revive(device: Device) -> None:
+    """Resets a card whose context is dead.
+
+    Raises:
+        VsanimeError: it stays dead.
+    """
+    with _reset_lock:
+        try:
+            device.free_bytes()  # cheap, and reports an error that stuck
+            return
+        except CudaError as error:
+            if not error.sticky:
+                raise
+            first = error
+        log.warning("card %d is reset after an error: %s", device.index, first.code)
+        for holder in list(_holders.get(device.index, ())):
+            holder.close()
+        _resets[device.index] = device.resets + 1
+        try:
+            check(cudart().cudaDeviceReset(), "reset the card")
+            device.free_bytes()
+        except CudaError as error:
+            raise VsanimeError(
+                f"card {device.index} ({device.facts.name}) failed earlier ({first.code}) and a reset did not bring it "
+                f"back ({error.code}); end the program that runs the script and start it again"
+            ) from error
+
+
+class Resource:
+    """Something CUDA made: given back once, by `close` or with the last reference to it."""
+
+    def __init__(self, device: Device, release: str, handle: Any) -> None:
+        """Takes over what was made.
+
+        Args:
+            device: where.
+            release: CUDA's function that gives it back.
+            handle: what that function takes.
+        """
+        self.device = device
+        self._handle = handle
+        self._release = getattr(cudart(), release)
+        self._forget_error = cudart().cudaGetLastError
+        self._made_after = device.resets
+        self._open = True
+
+    def close(self) -> None:
+        """Gives it back; does nothing the second time, and after a reset, which has taken it already."""
+        if not self._open:
+            return
+        self._open = False
+        if self.device.resets != self._made_after:
+            return
+        try:
+            self.device.activate()
+        except CudaError:
+            log.debug("card %d is dead; its reset will give back what it holds", self.device.index)
+            return
+        (status,) = self._release(self._handle)
+        if int(status) != 0:
+            self._forget_error()
+            log.debug("%s on card %d returned %s", self._release.__name__, self.device.index, status)
+
+    def __del__(self) -> None:
+        # At the interpreter's end the driver may be gone already, and takes everything along.
+        if getattr(self, "_open", False) and not sys.is_finalizing():
+            self.close()
+
+
+class DeviceBuffer(Resource):
+    """Memory on the card.
+
+    Attributes:
+        address: where it begins.
+        size: bytes.
+    """
+
+    def __init__(self, device: Device, address: int, size: int) -> None:
+        super().__init__(device, "cudaFree", address)
+        self.address = address
+        self.size = size
+
+
+class PinnedArray(Resource):
+    """An array in page-locked memory.
+
+    The memory is NumPy's own and only registered with CUDA: whoever still holds the array after `close`, or after a
+    reset of the card, holds good (pageable) memory, where an allocation of CUDA's would be gone.
+
+    Attributes:
+        array: C-contiguous, of the shape and type wanted.
+        address: where it begins.
+        size: bytes of the array.
+    """
+
+    def __init__(self, device: Device, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        page = mmap.PAGESIZE
+        self.size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        # Whole pages: two registered ranges must not meet on one.
+        whole = max(page, -(-self.size // page) * page)
+        memory = np.zeros(whole + page, np.uint8)
+        start = -memory.ctypes.data % page
+        self.array: Array = memory[start : start + self.size].view(dtype).reshape(shape)
+        self.address = memory.ctypes.data + start
+        runtime = cudart()
+        flags = runtime.cudaHostRegisterDefault
+        check(runtime.cudaHostRegister(self.address, whole, flags), f"pin {whole} bytes of memory")
+        super().__init__(device, "cudaHostUnregister", self.address)
+
+
+class Event(Resource):
+    """A mark in a stream."""
+
+    def __init__(self, device: Device, handle: Any) -> None:
+        super().__init__(device, "cudaEventDestroy", handle)
+        self._runtime = cudart()
+
+    def record(self, stream: Stream) -> None:
+        """Sets the mark behind all that the stream has queued."""
+        check(self._runtime.cudaEventRecord(self._handle, stream.handle), "record an event")
+
+    def wait(self) -> None:
+        """Sleeps until the mark is reached; other Python threads run meanwhile.
+
+        Raises:
+            CudaError: work before the mark failed.
+        """
+        check(self._runtime.cudaEventSynchronize(self._handle), "finish the work of a frame")
+
+
+class Stream(Resource):
+    """A queue of work on a card; work of two streams overlaps.
+
+    Attributes:
+        handle: CUDA's, for the calls of this module.
+        address: the same as a number, for other libraries.
+    """
+
+    def __init__(self, device: Device, handle: Any) -> None:
+        super().__init__(device, "cudaStreamDestroy", handle)
+        self.handle = handle
+        self.address = int(handle)
+        self._runtime = cudart()
+
+    def upload(self, target: DeviceBuffer, source: PinnedArray) -> None:
+        """Queues a copy to the card."""
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
+        result = self._runtime.cudaMemcpyAsync(target.address, source.address, source.size, kind, self.handle)
+        check(result, "copy a frame to the card")
+
+    def download(self, target: PinnedArray, source: DeviceBuffer) -> None:
+        """Queues a copy from the card."""
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        result = self._runtime.cudaMemcpyAsync(target.address, source.address, target.size, kind, self.handle)
+        check(result, "copy a frame from the card")
+
+    def wait_for(self, event: Event) -> None:
+        """Holds later work back until an event recorded in another stream is reached."""
+        check(self._runtime.cudaStreamWaitEvent(self.handle, event._handle, 0), "make a stream wait")
+
+    def wait(self) -> None:
+        """Waits until the queue is empty; it may spin, which frames avoid by an event.
+
+        Raises:
+            CudaError: work in the queue failed.
+        """
+        check(self._runtime.cudaStreamSynchronize(self.handle), "finish a stream's work")
+
+    def capture(self, queue: Callable[[], None]) -> Graph:
+        """Records what `queue` puts on the stream, without running it.
+
+        The stream is usable afterwards whether that succeeded or not.
+
+        Raises:
+            VsanimeError: something in it cannot be recorded.
+        """
+        runtime = self._runtime
+        # Thread-local: what other threads do meanwhile, memory allocated there included, is no concern of it.
+        mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        check(runtime.cudaStreamBeginCapture(self.handle, mode), "begin to record a graph")
+        try:
+            queue()
+        except BaseException:
+            status, graph = runtime.cudaStreamEndCapture(self.handle)
+            if int(status) == 0:
+                runtime.cudaGraphDestroy(graph)
+            runtime.cudaGetLastError()
+            raise
+        graph = check(runtime.cudaStreamEndCapture(self.handle), "record a graph")
+        try:
+            return Graph(self.device, check(runtime.cudaGraphInstantiate(graph, 0), "prepare a graph"))
+        finally:
+            runtime.cudaGraphDestroy(graph)
+
+
+class Graph(Resource):
+    """Recorded work, launched with one call."""
+
+    def __init__(self, device: Device, handle: Any) -> None:
+        super().__init__(device, "cudaGraphExecDestroy", handle)
+        self._runtime = cudart()
+
+    def launch(self, stream: Stream) -> None:
+        """Queues the recorded work."""
+        check(self._runtime.cudaGraphLaunch(self._handle, stream.handle), "launch a graph")
