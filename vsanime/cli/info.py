@@ -30,7 +30,7 @@ _PACKAGES = (
 # How each tool is asked for its version.
 _TOOLS = dict.fromkeys(("vspipe", "x264", "x265", "mkvmerge"), "--version") | {"ffmpeg": "-version"}
 _TOOL_SECONDS = 10
-_VARIABLES = ("VSANIME_MODEL_PATH", "VSANIME_OFFLINE")
+_VARIABLES = ("VSANIME_MODEL_PATH", "VSANIME_CACHE_DIR", "VSANIME_OFFLINE")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -137,14 +137,13 @@ def _onnxruntime() -> dict[str, object]:
 
 
 def _folders() -> dict[str, object]:
-    import platformdirs
-
+    from vsanime.backends.cache import cache_folder
     from vsanime.models.store import search_path, user_folder
 
     return {
         "model_search_path": [f"{folder}{'' if folder.is_dir() else ' (does not exist)'}" for folder in search_path()],
         "downloads": str(user_folder()),
-        "cache": str(platformdirs.user_cache_path("vsanime", appauthor=False)),
+        "cache": str(cache_folder()),
     }
 
 

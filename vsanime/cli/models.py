@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsanime.cli.tables import print_table
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _list(_: argparse.Namespace) -> int:
     from vsanime.models.cards import variants
 
     rows = [(v.name, v.task, f"{v.scale}x", v.license, _whereabouts(v)) for v in variants().values()]
-    _print_table([("NAME", "TASK", "SCALE", "LICENCE", "FILE"), *rows])
+    print_table([("NAME", "TASK", "SCALE", "LICENCE", "FILE"), *rows])
     return 0
 
 
@@ -131,13 +132,6 @@ def _network_facts(model: str | Path) -> list[tuple[str, str]]:
         ("parameters", f"{facts.parameters:,}"),
         *([("licence in the ONNX", note)] if note else []),
     ]
-
-
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell; the last is left ragged."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
 
 
 def _print_facts(facts: Iterable[tuple[str, str]]) -> None:

@@ -1,0 +1,293 @@
+"""Files of the engine cache: their names, how they are written, and what makes them good."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vsanime._version import __version__
+from vsanime.backends.cachelocks import LOCK_SUFFIX
+
+type JSON = str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None
+
+# Of the sidecar. Raise it when its fields change: entries of other formats are built again.
+FORMAT = 1
+
+BLOB_SUFFIX = ".blob"
+_BLOB_HEAD = re.compile(rb"vsanime blob 1\nsha256 ([0-9a-f]{64})\n")
+_BLOB_HEAD_BYTES = len("vsanime blob 1\nsha256 \n") + 64
+
+_BLOB_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,149}"
+# The first group is the entry that a file belongs to, the last one is there in temporary files.
+_ENGINE_FILE = re.compile(r"([0-9a-f]{64})(?:\.lock|\.(?:engine|json)(\.[0-9a-f]{8}\.tmp)?)")
+_BLOB_FILE = re.compile(rf"({_BLOB_NAME}\.blob)(?:\.lock|(\.[0-9a-f]{{8}}\.tmp))?")
+
+# A reader or a virus scanner that has the file open keeps Windows from replacing it, for a moment.
+_REPLACE_ATTEMPTS = 10
+_REPLACE_PAUSE_SECONDS = 0.1
+
+
+class DamagedError(Exception):
+    """A file of the cache that is not what it should be: says which, and why. Never leaves the cache."""
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What is written down beside an engine.
+
+    Attributes:
+        facts: what its key was computed from.
+        notes: what else a reader may want to know.
+        sha256: of the engine.
+        size: of the engine, in bytes.
+        built: when the build ended.
+        seconds: how long it took.
+    """
+
+    facts: Mapping[str, JSON]
+    notes: Mapping[str, JSON]
+    sha256: str
+    size: int
+    built: datetime
+    seconds: float
+
+
+def key_of(facts: Mapping[str, JSON]) -> str:
+    """The sha256 of the facts' canonical JSON: names sorted, no spaces, ASCII."""
+    text = json.dumps(dict(facts), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def engine_path(folder: Path, key: str) -> Path:
+    """Where an engine is kept."""
+    return folder / f"{key}.engine"
+
+
+def sidecar_path(folder: Path, key: str) -> Path:
+    """Where its sidecar is."""
+    return folder / f"{key}.json"
+
+
+def blob_path(folder: Path, name: str) -> Path:
+    """Where a companion file is kept.
+
+    Raises:
+        ValueError: the name is no plain file name.
+    """
+    if re.fullmatch(_BLOB_NAME, name) is None:
+        raise ValueError(f"{name!r} is no name for a cached file; letters, digits, '.', '_' and '-', 150 at most")
+    return folder / f"{name}{BLOB_SUFFIX}"
+
+
+def owner_of(file: str) -> str | None:
+    """The entry that a file belongs to: an engine's key or a blob's file name; None for files of others.
+
+    Its lock covers all its files: engine and sidecar, or blob; what is being written; the lock's own.
+    """
+    match = _ENGINE_FILE.fullmatch(file) or _BLOB_FILE.fullmatch(file)
+    return match[1] if match else None
+
+
+def is_blob(owner: str) -> bool:
+    """Whether an entry is a companion file, and not an engine."""
+    return owner.endswith(BLOB_SUFFIX)
+
+
+def is_transient(file: str) -> bool:
+    """Whether a file is a lock, or one that was being written."""
+    return file.endswith((LOCK_SUFFIX, ".tmp"))
+
+
+def write(path: Path, data: bytes) -> None:
+    """Writes a file under a temporary name, to the disk, and gives it its own: readers see all of it or none.
+
+    Raises:
+        OSError: it cannot be written; nothing is left then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _replace(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _replace(partial: Path, path: Path) -> None:
+    for _ in range(_REPLACE_ATTEMPTS - 1):
+        try:
+            partial.replace(path)
+            return
+        except PermissionError:
+            time.sleep(_REPLACE_PAUSE_SECONDS)
+    partial.replace(path)
+
+
+def write_engine(
+    folder: Path, facts: Mapping[str, JSON], notes: Mapping[str, JSON], engine: bytes, seconds: float
+) -> None:
+    """Writes an engine and then its sidecar, without which it does not count.
+
+    Raises:
+        OSError: they cannot be written; nothing is left then.
+    """
+    key = key_of(facts)
+    record = {
+        "format": FORMAT,
+        "vsanime": __version__,
+        "notes": dict(notes),
+        "facts": dict(facts),
+        "sha256": hashlib.sha256(engine).hexdigest(),
+        "size": len(engine),
+        "built": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+    }
+    try:
+        write(engine_path(folder, key), engine)
+        write(sidecar_path(folder, key), (json.dumps(record, indent=2) + "\n").encode())
+    except OSError:
+        # On a full disk, an engine that does not count would only be in the way.
+        with contextlib.suppress(OSError):
+            remove_engine(folder, key)
+        raise
+
+
+def remove_engine(folder: Path, key: str) -> None:
+    """Removes an engine; the sidecar first, so that one whose removal fails half-way does not count.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    sidecar_path(folder, key).unlink(missing_ok=True)
+    engine_path(folder, key).unlink(missing_ok=True)
+
+
+def read_engine(folder: Path, key: str) -> bytes | None:
+    """An engine, if it is the one that its sidecar describes; None if there is neither.
+
+    Raises:
+        DamagedError: one of the two is missing, cannot be read, or is not what it should be.
+    """
+    sidecar = read_sidecar(folder, key)
+    if sidecar is None:
+        return None
+    path = engine_path(folder, key)
+    try:
+        engine = path.read_bytes()
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read: {error.strerror or error}") from None
+    _check_size(path, len(engine), sidecar)
+    if hashlib.sha256(engine).hexdigest() != sidecar.sha256:
+        raise DamagedError(f"{path} is damaged: its sha256 is not the one that was written down")
+    return engine
+
+
+def check_engine(folder: Path, key: str, sidecar: Sidecar, *, whole: bool) -> None:
+    """Looks whether an engine is the one that its sidecar describes, all of it or only its size.
+
+    Raises:
+        DamagedError: it is not.
+    """
+    if whole:
+        read_engine(folder, key)
+        return
+    path = engine_path(folder, key)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read: {error.strerror or error}") from None
+    _check_size(path, size, sidecar)
+
+
+def _check_size(path: Path, size: int, sidecar: Sidecar) -> None:
+    if size != sidecar.size:
+        raise DamagedError(f"{path} is damaged: it has {size} bytes, {sidecar.size} were written")
+
+
+def read_sidecar(folder: Path, key: str) -> Sidecar | None:
+    """An engine's sidecar; None if there is neither sidecar nor engine.
+
+    Raises:
+        DamagedError: it is missing, cannot be read, or makes no sense.
+    """
+    path, engine = sidecar_path(folder, key), engine_path(folder, key)
+    try:
+        record = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        if not engine.exists():
+            return None
+        raise DamagedError(f"{engine} has no {path.name} beside it") from None
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError):
+        raise DamagedError(f"{path} is damaged: no JSON") from None
+    return _sidecar(path, key, record)
+
+
+def _sidecar(path: Path, key: str, record: Any) -> Sidecar:
+    """A sidecar's JSON, checked."""
+    try:
+        form = record["format"]
+        if form != FORMAT:
+            raise DamagedError(f"{path} has format {form!r}, this version of vsanime reads {FORMAT}")
+        sidecar = Sidecar(
+            facts=dict(record["facts"]),
+            notes=dict(record["notes"]),
+            sha256=str(record["sha256"]),
+            size=int(record["size"]),
+            built=datetime.fromisoformat(record["built"]),
+            seconds=float(record["seconds"]),
+        )
+        if key_of(sidecar.facts) != key:
+            raise DamagedError(f"{path} is damaged: its facts are not those of its name")
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise DamagedError(f"{path} is damaged: fields are missing or make no sense") from None
+    return sidecar
+
+
+def note_use(path: Path) -> None:
+    """Remembers that an entry was used, as the modification time of its sidecar or blob, where that can be written."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def write_blob(path: Path, data: bytes) -> None:
+    """Writes a companion file, its sha256 at the head.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    write(path, f"vsanime blob 1\nsha256 {digest}\n".encode() + data)
+
+
+def read_blob(path: Path) -> bytes | None:
+    """What is in a companion file; None if there is none.
+
+    Raises:
+        DamagedError: it cannot be read, or is not what was written.
+    """
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read: {error.strerror or error}") from None
+    head, data = _BLOB_HEAD.match(content), content[_BLOB_HEAD_BYTES:]
+    if head is None or head[1].decode() != hashlib.sha256(data).hexdigest():
+        raise DamagedError(f"{path} is damaged: its sha256 is not the one at its head")
+    return data

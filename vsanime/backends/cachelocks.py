@@ -1,0 +1,135 @@
+"""Locks of the engine cache: one for each entry, between processes and threads, that end with their holder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, SoftFileLock
+
+LOCK_SUFFIX = ".lock"
+# Held for the moment that taking or giving back an entry's lock takes; never removed.
+GATE = f"cache{LOCK_SUFFIX}"
+
+# The gate is held for less than a millisecond: who cannot have it for this long is kept out by something else.
+_GATE_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+# A second look at a finished entry takes less; a build takes longer.
+_PATIENCE_SECONDS = 1.0
+
+
+class EntryLocks:
+    """Locks named after a folder's entries.
+
+    They are locks of the operating system, which takes them back when their holder ends, however it ends.
+
+    A lock's file is removed when the lock is given back. On POSIX that alone would be wrong: a process that had opened
+    the file before it was removed would then lock a file without a name, and the next one a new file of that name, both
+    believing to be alone. So locks are taken, in one attempt that does not wait, and given back, and their files
+    removed, only while the gate is held: nobody has a file open that is being removed. The gate's own file stays.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def hold(self, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Holds an entry's lock, waiting for as long as somebody else has it.
+
+        Args:
+            name: of the entry.
+            on_wait: called once if the wait is longer than a moment.
+
+        Raises:
+            OSError: the folder cannot be written, or its file system has no locks.
+        """
+        lock = self._waited_for(name, on_wait)
+        try:
+            yield
+        finally:
+            self._give_back(lock)
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[bool]:
+        """Holds an entry's lock if it is free, and says whether it was.
+
+        Raises:
+            OSError: the folder cannot be written, or its file system has no locks.
+        """
+        lock = self._taken(name)
+        try:
+            yield lock is not None
+        finally:
+            if lock is not None:
+                self._give_back(lock)
+
+    def held(self, name: str) -> bool:
+        """Whether somebody holds an entry's lock; True as well where that cannot be found out."""
+        if not self._path(name).exists():
+            return False
+        try:
+            with self.attempt(name) as taken:
+                return not taken
+        except OSError:
+            return True
+
+    def _waited_for(self, name: str, on_wait: Callable[[], None]) -> BaseFileLock:
+        started, told = time.monotonic(), False
+        while (lock := self._taken(name)) is None:
+            if not told and time.monotonic() - started > _PATIENCE_SECONDS:
+                on_wait()
+                told = True
+            time.sleep(_POLL_SECONDS)
+        return lock
+
+    def _taken(self, name: str) -> BaseFileLock | None:
+        """The lock, or None if somebody holds it."""
+        with self._gate():
+            try:
+                return _acquired(self._path(name), seconds=0)
+            except TimeoutError:
+                return None
+
+    def _give_back(self, lock: BaseFileLock) -> None:
+        try:
+            with self._gate():
+                # In this order: Windows removes no open file.
+                lock.release()
+                Path(lock.lock_file).unlink(missing_ok=True)
+        except OSError:
+            pass  # the file stays, which hurts nobody; pruning removes it
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _gate(self) -> Iterator[None]:
+        gate = _acquired(self._folder / GATE, seconds=_GATE_SECONDS)
+        try:
+            yield
+        finally:
+            gate.release()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}{LOCK_SUFFIX}"
+
+
+def _acquired(path: Path, seconds: float) -> BaseFileLock:
+    """A lock, taken.
+
+    Raises:
+        TimeoutError: somebody else holds it.
+        OSError: no lock can be had here.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=seconds, blocking=seconds > 0)
+    except NotImplementedError as error:
+        raise OSError(str(error)) from None
+    if isinstance(lock, SoftFileLock):
+        # What newer versions of filelock turn into where the file system has no locks: a file that outlives a killed
+        # holder.
+        lock.release()
+        raise OSError("the file system has no locks")
+    return lock
