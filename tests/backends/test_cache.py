@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,17 +21,24 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsanime import __version__
-from vsanime.backends import cachefiles
-from vsanime.backends.cache import EngineCache, Entry, cache_folder
+from vsanime.backends import cachefiles, cachelocks
+from vsanime.backends.cache import JSON, EngineCache, Entry, cache_folder
 from vsanime.backends.cachelocks import GATE
 from vsanime.errors import VsanimeError
 
-FACTS = {"graph": "1f" * 32, "shape": [1, 1, 1080, 1920], "precision": "fp16", "driver": "580.95", "level": 3}
-NOTES = {"model": "C4F16", "size": "1920x1080", "card": "NVIDIA GeForce RTX 4090"}
+FACTS: dict[str, JSON] = {
+    "graph": "1f" * 32,
+    "shape": [1, 1, 1080, 1920],
+    "precision": "fp16",
+    "driver": "580.95",
+    "level": 3,
+}
+NOTES: dict[str, JSON] = {"model": "C4F16", "size": "1920x1080", "card": "NVIDIA GeForce RTX 4090"}
 KEY = cachefiles.key_of(FACTS)
 ENGINE = bytes(range(256)) * 64
 
@@ -589,6 +597,41 @@ def test_folder_below_a_file_is_told_once(tmp_path: Path, caplog: pytest.LogCapt
         with pytest.raises(VsanimeError, match="cannot be read"):
             cache.entries()
     assert build.builds == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="every file system of Windows has locks")
+def test_file_system_without_locks_is_told_once(
+    cache: EngineCache, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lock that outlives its killed holder, which filelock may put in their place, is not taken."""
+    import fcntl
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # filelock's own
+        for _ in range(2):
+            assert cache.fetch(FACTS, NOTES, lambda: ENGINE) == ENGINE
+    (record,) = caplog.records
+    assert unwritable(record, folder)
+    assert f"{KEY}.engine" not in files(folder)
+
+
+def test_gate_that_stays_shut_is_told_once(
+    cache: EngineCache, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A suspended process may have stopped within the moment in which it holds the gate."""
+    monkeypatch.setattr(cachelocks, "_GATE_SECONDS", 0.3)
+    folder.mkdir()
+    with FileLock(folder / GATE):
+        for _ in range(2):
+            assert cache.fetch(FACTS, NOTES, lambda: ENGINE) == ENGINE
+    (record,) = caplog.records
+    assert unwritable(record, folder)
+    assert cache.fetch(FACTS, NOTES, lambda: ENGINE) == ENGINE
+    assert files(folder) == WHOLE
 
 
 @pytest.mark.parametrize("write", [1, 2])

@@ -67,9 +67,9 @@ class EntryLocks:
 
     def held(self, name: str) -> bool:
         """Whether somebody holds an entry's lock; True as well where that cannot be found out."""
-        if not self._path(name).exists():
-            return False
         try:
+            if not self._path(name).exists():
+                return False
             lock = self._taken(name)
         except OSError:
             return True
