@@ -57,7 +57,7 @@ class Removal:
 
     Attributes:
         entry: the entry as it was.
-        reason: why it was to go.
+        reason: why it was to go; empty where everything was.
         kept: why it is still there all the same; empty if it is gone.
         failed: whether that is something to put right, and not just an entry in use.
     """
@@ -121,7 +121,7 @@ def clear(folder: Path, locks: EntryLocks) -> list[Removal]:
     Raises:
         VsanimeError: the folder cannot be read.
     """
-    return [_removed(folder, locks, entry, "cleared") for entry in entries(folder, locks)]
+    return [_removed(folder, locks, entry, "") for entry in entries(folder, locks)]
 
 
 def _reason(entry: Entry, days: float | None) -> str:

@@ -119,8 +119,8 @@ def _agreed(question: str) -> bool:
 def _told(removals: Sequence[Removal], done: str) -> int:
     """One line for each and one for all; 1 if something could not be removed for a reason other than being in use."""
     for removal in removals:
-        outcome = f"kept: {removal.kept}" if removal.kept else f"{done}: {_short(removal.reason, removal.entry)}"
-        print(f"{_name(removal.entry)}  {outcome}")
+        outcome, why = ("kept", removal.kept) if removal.kept else (done, _short(removal.reason, removal.entry))
+        print(f"{_name(removal.entry)}  {outcome}{': ' if why else ''}{why}")
     gone = [removal.entry for removal in removals if not removal.kept]
     print(f"{_total(gone)} {done}" if gone else f"nothing {done}")
     return int(any(removal.failed for removal in removals))
