@@ -86,7 +86,7 @@ class EngineCache:
         sidecar = cachefiles.sidecar_path(self.folder, key)
         refused = _bytes_of(sidecar)
         try:
-            with self._locks.hold(key, lambda: None):
+            with self._locks.hold(key, lambda: self._tell_wait(key, {})):
                 if _bytes_of(sidecar) == refused:
                     cachefiles.remove_engine(self.folder, key)
         except OSError as error:

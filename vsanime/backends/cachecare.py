@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import Literal
 
 from vsanime.backends import cachefiles
@@ -56,7 +57,7 @@ class Removal:
 
     Attributes:
         entry: the entry as it was.
-        reason: why it was to go.
+        reason: why it was to go; empty where everything was.
         kept: why it is still there all the same; empty if it is gone.
         failed: whether that is something to put right, and not just an entry in use.
     """
@@ -120,7 +121,7 @@ def clear(folder: Path, locks: EntryLocks) -> list[Removal]:
     Raises:
         VsanimeError: the folder cannot be read.
     """
-    return [_removed(folder, locks, entry, "cleared") for entry in entries(folder, locks)]
+    return [_removed(folder, locks, entry, "") for entry in entries(folder, locks)]
 
 
 def _reason(entry: Entry, days: float | None) -> str:
@@ -166,7 +167,7 @@ def _files(folder: Path) -> dict[str, list[Path]]:
     try:
         for path in sorted(folder.iterdir()):
             owner = cachefiles.owner_of(path.name)
-            if owner is not None and path.is_file():
+            if owner is not None:
                 found[owner].append(path)
     except FileNotFoundError:
         return {}
@@ -185,8 +186,11 @@ def _measured(files: Sequence[Path]) -> tuple[tuple[Path, ...], int, datetime]:
     """Those of the files that are there, their size in bytes, and when the last of them was used."""
     found = []
     for path in files:
-        with suppress(FileNotFoundError):
-            found.append((path, path.stat()))
+        # Gone meanwhile, or going: Windows shows a removed file, which cannot be looked at, until its last reader ends.
+        with suppress(OSError):
+            status = path.stat()
+            if S_ISREG(status.st_mode):
+                found.append((path, status))
     used = max((status.st_mtime for _, status in found), default=0.0)
     size = sum(status.st_size for _, status in found)
     return tuple(path for path, _ in found), size, datetime.fromtimestamp(used, UTC)

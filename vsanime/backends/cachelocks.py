@@ -67,13 +67,16 @@ class EntryLocks:
 
     def held(self, name: str) -> bool:
         """Whether somebody holds an entry's lock; True as well where that cannot be found out."""
-        if not self._path(name).exists():
-            return False
         try:
-            with self.attempt(name) as taken:
-                return not taken
+            if not self._path(name).exists():
+                return False
+            lock = self._taken(name)
         except OSError:
             return True
+        if lock is not None:
+            # Its file stays: to look is not to tidy up.
+            lock.release()
+        return lock is None
 
     def _waited_for(self, name: str, on_wait: Callable[[], None]) -> BaseFileLock:
         started, told = time.monotonic(), False

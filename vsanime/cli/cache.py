@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -57,9 +59,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _limit(text: str) -> float:
     """A number of days or megabytes."""
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no limit; 0 or more is needed")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no limit; a number of 0 or more is needed")
     return value
 
 
@@ -105,14 +110,17 @@ def _agreed(question: str) -> bool:
     """
     if not sys.stdin.isatty():
         raise VsanimeError("clear asks before it removes anything, and this is no terminal; give --yes")
-    return input(question).strip().lower() in ("y", "yes")
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def _told(removals: Sequence[Removal], done: str) -> int:
     """One line for each and one for all; 1 if something could not be removed for a reason other than being in use."""
     for removal in removals:
-        outcome = f"kept: {removal.kept}" if removal.kept else f"{done}: {removal.reason}"
-        print(f"{_name(removal.entry)}  {outcome}")
+        outcome, why = ("kept", removal.kept) if removal.kept else (done, _short(removal.reason, removal.entry))
+        print(f"{_name(removal.entry)}  {outcome}{': ' if why else ''}{why}")
     gone = [removal.entry for removal in removals if not removal.kept]
     print(f"{_total(gone)} {done}" if gone else f"nothing {done}")
     return int(any(removal.failed for removal in removals))
@@ -121,15 +129,15 @@ def _told(removals: Sequence[Removal], done: str) -> int:
 def _name(entry: Entry) -> str:
     """The start of a line: the key, and whose engine it is."""
     what = " ".join(part for part in _known(entry) if part != "-")
-    return f"{_short(entry)}  {what}".rstrip()
+    return f"{_short(entry.key)}  {what}".rstrip()
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
     """A line of the table."""
     model, *known = _known(entry)
-    state = f"{entry.state}: {entry.problem}" if entry.problem else entry.state
+    state = f"{entry.state}: {_short(entry.problem, entry)}" if entry.problem else entry.state
     # Companion files and leftovers have no more than a name.
-    name = _short(entry) if model == "-" else model
+    name = _short(entry.key) if model == "-" else model
     return (name, *known, f"{entry.size / _MB:.1f}", _date(entry.built), _date(entry.last_used), state)
 
 
@@ -139,9 +147,11 @@ def _known(entry: Entry) -> list[str]:
     return [str(known.get(name, "-")) for name in ("model", "size", "precision", "card")]
 
 
-def _short(entry: Entry) -> str:
-    """An entry's name, the key in it cut short."""
-    return re.sub("^([0-9a-f]{12})[0-9a-f]{52}", r"\1", entry.key)
+def _short(text: str, entry: Entry | None = None) -> str:
+    """Keys cut short, and the folder, which is the same for all, left out."""
+    if entry is not None:
+        text = text.replace(f"{entry.paths[0].parent}{os.sep}", "")
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}", r"\1", text)
 
 
 def _date(time: datetime | None) -> str:
