@@ -6,6 +6,7 @@ from vsanime.backends.base import Backend as BackendProtocol
 from vsanime.backends.base import Engine, Lane
 from vsanime.backends.onnxruntime import ONNXRuntime
 from vsanime.backends.openvino import OpenVINO
+from vsanime.backends.tensorrt import TensorRT, is_usable
 
 __all__ = ["Backend", "BackendProtocol", "Engine", "Lane"]
 
@@ -21,8 +22,9 @@ class Backend:
 
     OpenVINO = OpenVINO
     ONNXRuntime = ONNXRuntime
+    TensorRT = TensorRT
 
     @staticmethod
     def auto() -> BackendProtocol:
-        """The default of this version: OpenVINO on the CPU."""
-        return OpenVINO()
+        """TensorRT where there are an NVIDIA card and a TensorRT that serves it, OpenVINO on the CPU elsewhere."""
+        return TensorRT() if is_usable() else OpenVINO()

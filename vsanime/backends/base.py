@@ -107,8 +107,14 @@ class Backend(Protocol):
     def traits(self, precision: str) -> GraphTraits:
         """What graphs for this backend should look like."""
 
-    def tile_for(self, work: Workload, precision: str) -> tuple[int, int]:
-        """Width and height of the tiles that suit it best, overlap included; the frame's own size for whole frames."""
+    def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:
+        """Width and height of the tiles that suit it best, overlap included; the frame's own size for whole frames.
+
+        Args:
+            work: the job.
+            precision: what `precision_for` said.
+            fit: cut frames to what memory allows, where the backend would not do so by itself.
+        """
 
     def lanes_for(self, threads: int) -> int:
         """How many lanes to run when the frame server has `threads` threads."""
@@ -158,11 +164,13 @@ def inference_threads(num_threads: int | None, threads: int) -> int:
 LAYER_BYTES = 1 << 30
 
 
-def tile_within(work: Workload, bytes_per_value: int, rows: int | None = None) -> tuple[int, int]:
+def tile_within(
+    work: Workload, bytes_per_value: int, rows: int | None = None, layer_bytes: int = LAYER_BYTES
+) -> tuple[int, int]:
     """A full-width strip as tall as memory allows, at most `rows` (a hint), the whole frame where that is enough."""
     if work.radius is None:
         return work.width, work.height
-    budget = LAYER_BYTES // (bytes_per_value * work.features)
+    budget = layer_bytes // (bytes_per_value * work.features)
     least = 2 * work.radius + 16
     height = max(least, min(work.height, budget // work.width, rows or work.height))
     width = work.width

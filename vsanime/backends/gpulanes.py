@@ -270,6 +270,18 @@ def _tensor(stack: ExitStack, device: Device, spec: TensorSpec) -> tuple[PinnedA
     return host, _owned(stack, device.buffer(host.size))
 
 
+def card_numbers(device_id: int | Sequence[int]) -> tuple[int, ...]:
+    """The cards that a backend's `device_id` names.
+
+    Raises:
+        VsanimeError: none, no number, or one named twice.
+    """
+    given = (device_id,) if isinstance(device_id, int) else tuple(device_id)
+    if not given or len(set(given)) < len(given) or any(type(i) is not int or i < 0 for i in given):
+        raise VsanimeError(f"device_id={device_id!r}; a card's number from 0 up, or different ones, is needed")
+    return given
+
+
 def buffer_bytes(graph: PlanesGraph) -> int:
     """What one lane's device buffers take, in bytes."""
     sizes = (prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in (*graph.inputs, *graph.outputs))

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from vsanime.backends.cuda import Device
-from vsanime.backends.gpulanes import GpuEngine
+from vsanime.backends.gpulanes import GpuEngine, card_numbers
 from vsanime.errors import VsanimeError
 from vsanime.spec import PlanesGraph
 
@@ -43,10 +43,7 @@ def compile_cuda(
             "provider='CUDA': the ONNX Runtime that is installed has no CUDA provider; pip uninstall onnxruntime, then "
             "pip install 'vsanime[onnxruntime-cuda]' (both packages hold the same module: only one can be there)"
         )
-    indices = (device_id,) if isinstance(device_id, int) else tuple(device_id)
-    if not indices:
-        raise VsanimeError("device_id=[]; at least one card is needed")
-    devices = [Device(index) for index in dict.fromkeys(indices)]
+    devices = [Device(index) for index in card_numbers(device_id)]
     _load_libraries(runtime)
 
     def make(device: Device, stream: int) -> SessionProgram:

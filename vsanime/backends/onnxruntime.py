@@ -67,7 +67,7 @@ class ONNXRuntime:
         """See `Backend`."""
         return GraphTraits(quantize_first=False, block=2, exact_linear=False)
 
-    def tile_for(self, work: Workload, precision: str) -> tuple[int, int]:  # noqa: ARG002 - always f32
+    def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:  # noqa: ARG002 - always f32
         """See `Backend`."""
         return tile_within(work, bytes_per_value=4)
 

@@ -66,7 +66,7 @@ class OpenVINO:
         """See `Backend`."""
         return GraphTraits(quantize_first=True, block=2, exact_linear=precision != "f32" and self.exact_linear)
 
-    def tile_for(self, work: Workload, precision: str) -> tuple[int, int]:
+    def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:  # noqa: ARG002 - always
         """See `Backend`."""
         strips = has_matrix_units(self.device) and work.features <= _STRIP_FEATURES
         return tile_within(work, 2 if precision == "bf16" else 4, rows=_STRIP_ROWS if strips else None)

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
+from typing import Literal
 
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import NetFacts
 from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
 
 type Planes = int | Sequence[int] | None
-type Tiles = int | tuple[int, int] | None
 type Pair = tuple[int, int]
+type Size = int | Pair | None
+type Tiles = Size | Literal["auto"]
+
+
+# Rows and columns of results that a tile should give at least, or nearly all of its work is overlap.
+_LEAST_INNER = 16
 
 
 def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> frozenset[int]:
@@ -93,12 +99,12 @@ def doublings(source: Pair, wanted: Pair) -> int:
 
 
 def wanted_tile(
-    tiles: Tiles, tilesize: Tiles, overlap: Tiles, facts: NetFacts, extra: Pair, frame: Pair, suggested: Pair
+    tiles: Tiles, tilesize: Size, overlap: Size, facts: NetFacts, extra: Pair, frame: Pair, suggested: Pair
 ) -> tuple[Pair, Pair]:
     """Size and overlap of the tiles.
 
     Args:
-        tiles: how many, each way or (across, down).
+        tiles: how many, each way or (across, down); "auto" for the backend's choice.
         tilesize: their size, overlap included.
         overlap: pixels on each side, or None for what the network sees.
         facts: the network's.
@@ -109,6 +115,12 @@ def wanted_tile(
     Raises:
         VsanimeError: both given, values below 1, or a network that must see the whole frame.
     """
+    if isinstance(tiles, str):
+        if tiles != "auto":
+            raise VsanimeError(f"tiles={tiles!r}; a number from 1 up, two of them, or 'auto' is needed")
+        if tilesize is not None:
+            raise VsanimeError(f"tiles='auto' and tilesize={tilesize!r}; give one of them")
+        tiles = None
     if tiles is not None and tilesize is not None:
         raise VsanimeError(f"tiles={tiles!r} and tilesize={tilesize!r}; give one of them")
     asked = tiles is not None or tilesize is not None
@@ -129,6 +141,23 @@ def wanted_tile(
     return (_balanced(frame[0], suggested[0], margin[0]), _balanced(frame[1], suggested[1], margin[1])), margin
 
 
+def smaller_tile(tile: Pair, margin: Pair, share: float) -> Pair | None:
+    """A tile of about a share of another's area, as wide as that if it can be; None where little else than overlap
+    would be left of it.
+
+    Args:
+        tile: width and height, overlap included.
+        margin: overlap on each side.
+        share: less than 1.
+    """
+    least = tuple(2 * m + _LEAST_INNER for m in margin)
+    height = int(tile[1] * share)
+    if height >= least[1]:
+        return tile[0], height
+    width = int(tile[0] * tile[1] * share / least[1])
+    return (width, least[1]) if least[1] <= tile[1] and least[0] <= width <= tile[0] else None
+
+
 def _balanced(length: int, tile: int, margin: int) -> int:
     """The smallest tile of which no more are needed than of the suggested one: the last would only repeat work."""
     if tile >= length or tile <= 2 * margin:
@@ -141,7 +170,7 @@ def _split(length: int, count: int, margin: int) -> int:
     return length if count == 1 else -(-length // count) + 2 * margin
 
 
-def _pair(name: str, value: Tiles, least: int = 1) -> Pair:
+def _pair(name: str, value: Size, least: int = 1) -> Pair:
     pair = (value, value) if isinstance(value, int) else value
     good = isinstance(pair, (tuple, list)) and len(pair) == 2
     if not good or any(not isinstance(v, int) or isinstance(v, bool) or v < least for v in pair or ()):

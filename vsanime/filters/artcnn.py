@@ -10,7 +10,7 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
 from vsanime.filters.alpha import alpha_of, with_alpha
-from vsanime.filters.arguments import Pair, Planes, Tiles, doublings, wanted_format, wanted_planes, wanted_size
+from vsanime.filters.arguments import Pair, Planes, Size, Tiles, doublings, wanted_format, wanted_planes, wanted_size
 from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
@@ -38,8 +38,8 @@ def artcnn(
     tta: bool = False,
     backend: BackendProtocol | None = None,
     tiles: Tiles = None,
-    tilesize: Tiles = None,
-    overlap: Tiles = None,
+    tilesize: Size = None,
+    overlap: Size = None,
 ) -> vs.VideoNode:
     """Doubles a clip: luma through an ArtCNN network, chroma resampled or reconstructed.
 
@@ -56,7 +56,7 @@ def artcnn(
         planes: planes to put through networks; the others are resampled by Spline36. All if None.
         tta: average luma over the eight ways to turn and mirror the picture; eight times slower, a little better.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="f32")`.
-        tiles: number of tiles each way, or (across, down).
+        tiles: number of tiles each way, or (across, down); "auto" cuts frames to what a card's memory holds.
         tilesize: size of the tiles, overlap included.
         overlap: pixels by which tiles overlap on each side; None for the exact number, with which tiles change nothing.
 
@@ -105,8 +105,8 @@ def artcnn_chroma(
     planes: Planes = None,
     backend: BackendProtocol | None = None,
     tiles: Tiles = None,
-    tilesize: Tiles = None,
-    overlap: Tiles = None,
+    tilesize: Size = None,
+    overlap: Size = None,
 ) -> vs.VideoNode:
     """Reconstructs full-size chroma: 4:2:0 or 4:2:2 in, 4:4:4 out at the same size and depth.
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import ref
 
 import vapoursynth as vs
 
 from vsanime.backends import Backend, BackendProtocol, Engine
 from vsanime.backends.base import Workload
-from vsanime.errors import VsanimeError
-from vsanime.filters.arguments import Pair, Tiles, wanted_tile
+from vsanime.errors import TooLittleMemory, VsanimeError
+from vsanime.filters.arguments import Pair, Size, Tiles, smaller_tile, wanted_tile
 from vsanime.graphs.inspect import NetFacts, inspect
 from vsanime.models.store import Model, load
 from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
 from vsanime.video.clips import check_same, video_format
 from vsanime.video.lanes import run_lanes
-from vsanime.video.tiles import TileRunner, plan_tiles
+from vsanime.video.tiles import TilePlan, TileRunner, plan_tiles
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Tiling:
     """What the user said of tiles."""
 
     tiles: Tiles = None
-    tilesize: Tiles = None
-    overlap: Tiles = None
+    tilesize: Size = None
+    overlap: Size = None
 
 
 def network_for(name: str, task: str, channels: Pair, scales: Sequence[int], advice: str) -> Network:
@@ -108,36 +108,11 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     if isinstance(backend, type) or not hasattr(backend, "precision_for"):
         raise VsanimeError(f"backend={backend!r}; an instance such as vsanime.Backend.OpenVINO() is needed")
     spec, facts = job.spec, job.network.facts
-    work = Workload(
-        width=spec.width,
-        height=spec.height,
-        radius=facts.radius,
-        features=facts.features,
-        anchored=facts.linear_path or job.network.steady,
-        out_channels=facts.out_channels,
-        output_bits=job.final.bits,
-        output_float=not job.final.is_integer,
-    )
-    precision = backend.precision_for(work)
-    traits = backend.traits(precision)
-    frame = (spec.width, spec.height)
-    subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
-    made = (job.form.subsampling_w, job.form.subsampling_h)
-    shrink = [made if plane else (0, 0) for plane in job.planes[1]]
-    tile, overlap = wanted_tile(
-        tiling.tiles, tiling.tilesize, tiling.overlap, facts, job.reach, frame, backend.tile_for(work, precision)
-    )
-    # What is kept of a tile has to begin and end with whole chroma samples.
-    steps = [max(1 << s[axis] for s in shrink) for axis in (0, 1)]
-    overlap = (-(-overlap[0] // steps[0]) * steps[0], -(-overlap[1] // steps[1]) * steps[1])
-    # Origins on even pixels put every pixel at the same place of its block, whatever the tile.
-    grid = tuple(max(facts.multiple, traits.block, 1 << s) for s in subsampling)
-    plan = plan_tiles(frame, tile, overlap, (grid[0], grid[1]), facts.multiple)
-    graph = job.graph(plan.width, plan.height, traits)
     lanes = min(backend.lanes_for(vs.core.num_threads), job.clip.num_frames)
     _warn_if_crowded(job.filter, lanes)
-    engine = backend.compile(graph, precision, lanes, vs.core.num_threads)
+    plan, graph, engine = _compiled(job, backend, tiling, lanes)
     _close_with_script(engine)
+    shrink = _shrink(job)
     works = [
         TileRunner(engine.new_lane(), plan, graph.inputs, graph.outputs, facts.scale, shrink) for _ in range(lanes)
     ]
@@ -149,6 +124,73 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
         (video_format(job.form), spec.width * facts.scale, spec.height * facts.scale),
         job.planes,
     )
+
+
+def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) -> tuple[TilePlan, PlanesGraph, Engine]:
+    """Tiles, the graph for one of them and the engine; the tiles shrink until they fit if they may."""
+    work = _workload(job)
+    precision = backend.precision_for(work)
+    traits = backend.traits(precision)
+    suggested = backend.tile_for(work, precision, fit=tiling.tiles == "auto")
+    while True:
+        plan, overlap = _planned(job, tiling, traits, suggested)
+        graph = replace(job.graph(plan.width, plan.height, traits), title=job.network.model.name)
+        try:
+            return plan, graph, backend.compile(graph, precision, lanes, vs.core.num_threads)
+        except TooLittleMemory as error:
+            suggested = _fitting(plan, overlap, tiling, error, lanes)
+
+
+def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemory, lanes: int) -> Pair:
+    """A tile that should fit into the memory that there is, if tiles were left to us.
+
+    Raises:
+        VsanimeError: they were not, or no tile would do: says what would.
+    """
+    # Nearly all memory is for layers, which grow with the tile's area; a tenth is for what does not.
+    tile = smaller_tile((plan.width, plan.height), overlap, 0.9 * error.available / error.needed)
+    if tile is not None and tiling.tiles == "auto":
+        return tile
+    fewer = ", or num_streams=1 less of it" if lanes > 1 else ""
+    if tile is None:
+        raise VsanimeError(
+            f"{error}; no tile is small enough for that: other programs may hold memory{fewer}"
+        ) from None
+    raise VsanimeError(f"{error}; tilesize={tile} would fit, or tiles='auto'{fewer}") from None
+
+
+def _workload(job: Job) -> Workload:
+    facts = job.network.facts
+    return Workload(
+        width=job.spec.width,
+        height=job.spec.height,
+        radius=facts.radius,
+        features=facts.features,
+        anchored=facts.linear_path or job.network.steady,
+        out_channels=facts.out_channels,
+        output_bits=job.final.bits,
+        output_float=not job.final.is_integer,
+    )
+
+
+def _shrink(job: Job) -> list[Pair]:
+    """log2 of each new plane's subsampling."""
+    made = (job.form.subsampling_w, job.form.subsampling_h)
+    return [made if plane else (0, 0) for plane in job.planes[1]]
+
+
+def _planned(job: Job, tiling: Tiling, traits: GraphTraits, suggested: Pair) -> tuple[TilePlan, Pair]:
+    """The tiles of a frame, and by how much they overlap."""
+    spec, facts = job.spec, job.network.facts
+    frame = (spec.width, spec.height)
+    tile, overlap = wanted_tile(tiling.tiles, tiling.tilesize, tiling.overlap, facts, job.reach, frame, suggested)
+    # What is kept of a tile has to begin and end with whole chroma samples.
+    steps = [max(1 << s[axis] for s in _shrink(job)) for axis in (0, 1)]
+    overlap = (-(-overlap[0] // steps[0]) * steps[0], -(-overlap[1] // steps[1]) * steps[1])
+    # Origins on even pixels put every pixel at the same place of its block, whatever the tile.
+    subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
+    grid = tuple(max(facts.multiple, traits.block, 1 << s) for s in subsampling)
+    return plan_tiles(frame, tile, overlap, (grid[0], grid[1]), facts.multiple), overlap
 
 
 def _close_with_script(engine: Engine) -> None:

@@ -13,7 +13,7 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
 from vsanime.filters.alpha import alpha_of, colour_spread, with_alpha, with_sure_ends
-from vsanime.filters.arguments import Tiles, wanted_format
+from vsanime.filters.arguments import Size, Tiles, wanted_format
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished
@@ -46,8 +46,8 @@ def waifu2x(
     depth: int | str | None = None,
     backend: BackendProtocol | None = None,
     tiles: Tiles = None,
-    tilesize: Tiles = None,
-    overlap: Tiles = None,
+    tilesize: Size = None,
+    overlap: Size = None,
 ) -> vs.VideoNode:
     """Doubles a clip, removes JPEG-like noise, or both, with a waifu2x network.
 
@@ -66,7 +66,7 @@ def waifu2x(
         tta: average over the eight ways to turn and mirror the picture; eight times slower, about 0.3 dB better.
         depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="bf16")`.
-        tiles: number of tiles each way, or (across, down).
+        tiles: number of tiles each way, or (across, down); "auto" cuts frames to what a card's memory holds.
         tilesize: size of the tiles, overlap included.
         overlap: pixels by which tiles overlap on each side; None for the exact number, with which tiles change nothing.
 

@@ -1,0 +1,149 @@
+"""From the planes graph to a serialized engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx
+
+from vsanime.backends.stdout import stdout_guarded
+from vsanime.backends.tensorrt.flavours import Capability, Flavour, dotted
+from vsanime.backends.tensorrt.reports import Messages, monitored
+from vsanime.errors import VsanimeError
+from vsanime.spec import PlanesGraph
+
+type Shape = tuple[int, ...]
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What decides, beside the graph, what engine comes out.
+
+    Attributes:
+        capability: compute capability of the card it is for; None for the one at hand.
+        profile: smallest, most usual and largest shape of each input, where sizes are open.
+        workspace: MiB of video memory that a layer may use for itself; None for what the card has.
+        level: 0 to 5: how long to look for faster kernels; None for the package's own default.
+        aux_streams: streams beside its own on which a lane may run branches of the network.
+        capture: whether frames will be recorded into CUDA graphs.
+    """
+
+    capability: Capability | None = None
+    profile: Mapping[str, tuple[Shape, Shape, Shape]] = field(default_factory=dict)
+    workspace: int | None = None
+    level: int | None = None
+    aux_streams: int = 0
+    capture: bool = True
+
+
+class Build:
+    """A network on its way to an engine.
+
+    Attributes:
+        network: TensorRT's network, parsed from the graph.
+        config: the builder's settings.
+    """
+
+    def __init__(self, flavour: Flavour, graph: PlanesGraph, settings: BuildSettings) -> None:
+        """Reads the graph and configures the builder.
+
+        Raises:
+            VsanimeError: TensorRT does not take the graph; the node is named.
+        """
+        trt = flavour.module
+        self._flavour = flavour
+        self._graph = graph
+        self._messages = Messages(flavour)
+        with stdout_guarded():
+            self._builder = self._made(trt.Builder(self._messages.logger), "start")
+            flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+            self.network = self._made(self._builder.create_network(flags), "make a network")
+            # Kept: the network refers to weights that the parser holds.
+            self._parser = trt.OnnxParser(self.network, self._messages.logger)
+            if not self._parser.parse(graph.onnx):
+                raise VsanimeError(f"{flavour.name} does not take the network: {self._parser_error()}")
+            self.config = self._made(self._builder.create_builder_config(), "make a configuration")
+            self._configure(settings)
+
+    def serialized(self, timing: bytes | None = None) -> tuple[bytes, bytes | None]:
+        """Builds the engine, a bar on stderr showing how far it is.
+
+        Args:
+            timing: kernels' timings of earlier builds, for TensorRT.
+
+        Returns:
+            The engine, and the timings to keep.
+
+        Raises:
+            VsanimeError: the builder gave up; its reason is told.
+            KeyboardInterrupt: the user did.
+        """
+        self._messages.forget()
+        title = f"building the engine {self._graph.title} with {self._flavour.name} {self._flavour.version}"
+        cache = None if self._flavour.is_rtx else self._timing_cache(timing)
+        with stdout_guarded(), monitored(self._flavour, title) as (monitor, listener):
+            if listener is not None:
+                self.config.progress_monitor = listener
+            engine = self._builder.build_serialized_network(self.network, self.config)
+        if monitor.interrupted:
+            raise KeyboardInterrupt
+        if engine is None:
+            raise VsanimeError(
+                f"{self._flavour.name} could not build an engine for {self._graph.title}: {self._messages.reason()}"
+            )
+        return bytes(engine), bytes(cache.serialize()) if cache is not None else None
+
+    def _configure(self, settings: BuildSettings) -> None:
+        trt, config = self._flavour.module, self.config
+        # f32 is to be f32: TF32 keeps 10 of 23 bits.
+        config.clear_flag(trt.BuilderFlag.TF32)
+        config.max_aux_streams = settings.aux_streams
+        if settings.workspace is not None:
+            config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace * _MIB)
+        if settings.level is not None:
+            config.builder_optimization_level = settings.level
+        if settings.capture and hasattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION"):
+            config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)  # or frames could not be recorded
+        if self._flavour.is_rtx:
+            config.num_compute_capabilities = 1
+            if not config.set_compute_capability(self._flavour.member(settings.capability), 0):
+                wanted = dotted(settings.capability) if settings.capability is not None else "this card"
+                raise VsanimeError(f"{self._flavour.name} does not build for {wanted}: {self._messages.reason()}")
+        if settings.profile:
+            self._add_profile(settings.profile)
+
+    def _add_profile(self, shapes: Mapping[str, tuple[Shape, Shape, Shape]]) -> None:
+        profile = self._builder.create_optimization_profile()
+        for name, (least, usual, most) in shapes.items():
+            profile.set_shape(name, least, usual, most)
+        if self.config.add_optimization_profile(profile) < 0:
+            raise VsanimeError(f"{self._flavour.name} refuses the sizes {dict(shapes)}: {self._messages.reason()}")
+
+    def _timing_cache(self, timing: bytes | None) -> Any:
+        cache = self.config.create_timing_cache(timing or b"")
+        # Timings of another version or card are refused; an empty cache is not.
+        if cache is None or not self.config.set_timing_cache(cache, False):
+            cache = self.config.create_timing_cache(b"")
+            self.config.set_timing_cache(cache, False)
+        return cache
+
+    def _made(self, thing: Any, action: str) -> Any:
+        if thing is None:
+            raise VsanimeError(f"{self._flavour.name} could not {action}: {self._messages.reason()}")
+        return thing
+
+    def _parser_error(self) -> str:
+        """The parser's first error, with the node it stumbled over."""
+        if not self._parser.num_errors:
+            return self._messages.reason()
+        error = self._parser.get_error(0)
+        text = " ".join(error.desc().split())
+        nodes = onnx.load_from_string(self._graph.onnx).graph.node
+        if not 0 <= error.node() < len(nodes):
+            return text
+        node = nodes[error.node()]
+        return f"node {node.name or node.output[0]!r} ({node.op_type}): {text}"

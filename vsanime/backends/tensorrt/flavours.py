@@ -1,0 +1,121 @@
+"""The two packages that build and run engines: TensorRT for every NVIDIA card, TensorRT-RTX for GeForce and RTX."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+from vsanime.backends.stdout import stdout_guarded
+from vsanime.errors import VsanimeError
+
+type Capability = tuple[int, int]
+
+TENSORRT, RTX = "tensorrt", "tensorrt_rtx"
+_EXTRAS = {TENSORRT: "vsanime[tensorrt]", RTX: "vsanime[tensorrt-rtx]"}
+
+# Cards for computing centres that TensorRT-RTX serves too, but TensorRT knows better: A100.
+_DATA_CENTRE = {(8, 0)}
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One of the packages, imported.
+
+    Attributes:
+        name: "tensorrt" or "tensorrt_rtx".
+        module: what it exports; both export nearly the same names.
+    """
+
+    name: str
+    module: Any
+
+    @property
+    def version(self) -> str:
+        """Such as "1.7.1.116"."""
+        return str(self.module.__version__)
+
+    @property
+    def is_rtx(self) -> bool:
+        """Whether it compiles kernels on the user's card, and so builds engines without one."""
+        return self.name == RTX
+
+    def capabilities(self) -> tuple[Capability, ...]:
+        """The compute capabilities it builds for without such a card at hand; none for TensorRT."""
+        return tuple(sorted(self._members())) if self.is_rtx else ()
+
+    def member(self, capability: Capability | None) -> Any:
+        """The package's own name of a capability; that of the card at hand for one it does not list."""
+        kinds = self.module.ComputeCapability
+        return self._members().get(capability, kinds.CURRENT) if capability is not None else kinds.CURRENT
+
+    def _members(self) -> dict[Capability, Any]:
+        kinds = self.module.ComputeCapability.__members__
+        return {_parsed(name[2:]): member for name, member in kinds.items() if name.startswith("SM")}
+
+
+def _parsed(digits: str) -> Capability:
+    """SM86 is 8.6, SM120 is 12.0."""
+    return int(digits[:-1]), int(digits[-1])
+
+
+def is_installed(name: str) -> bool:
+    """Whether a package is there, without importing it."""
+    return find_spec(name) is not None
+
+
+@cache
+def load_flavour(name: str) -> Flavour:
+    """Imports a package.
+
+    Raises:
+        VsanimeError: no such flavour, not installed, or it cannot be loaded.
+    """
+    if name not in _EXTRAS:
+        raise VsanimeError(f"flavour={name!r}; {TENSORRT!r} or {RTX!r} is needed, or None for what suits the card")
+    try:
+        with stdout_guarded():
+            return Flavour(name, importlib.import_module(name))
+    except ImportError as error:
+        raise VsanimeError(f"{name} cannot be loaded ({error}); pip install '{_EXTRAS[name]}'") from error
+    except (OSError, RuntimeError) as error:
+        raise VsanimeError(f"{name} cannot be loaded ({error}); reinstall it: pip install '{_EXTRAS[name]}'") from error
+
+
+def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
+    """The package to use for a card.
+
+    Args:
+        wanted: the user's choice, or None for TensorRT-RTX where it is installed and lists the card, else TensorRT.
+        capability: the card's, None where there is none.
+
+    Raises:
+        VsanimeError: none is installed, or none serves the card.
+    """
+    if wanted is not None:
+        return load_flavour(wanted)
+    installed = [name for name in (RTX, TENSORRT) if is_installed(name)]
+    if not installed:
+        raise VsanimeError(
+            f"TensorRT is not installed; pip install '{_EXTRAS[RTX]}' for GeForce and RTX cards, or '{_EXTRAS[TENSORRT]}' "
+            "for every NVIDIA card"
+        )
+    if capability in _DATA_CENTRE and TENSORRT in installed:
+        return load_flavour(TENSORRT)
+    if RTX in installed and (capability is None or capability in load_flavour(RTX).capabilities()):
+        return load_flavour(RTX)
+    if TENSORRT in installed:
+        return load_flavour(TENSORRT)
+    assert capability is not None
+    served = ", ".join(map(dotted, load_flavour(RTX).capabilities()))
+    raise VsanimeError(
+        f"TensorRT-RTX builds for compute capabilities {served}, and this card has {dotted(capability)}; pip install "
+        f"'{_EXTRAS[TENSORRT]}' for it, or try flavour='tensorrt_rtx' if it is a newer GeForce or RTX"
+    )
+
+
+def dotted(capability: Capability) -> str:
+    """Such as "8.9"."""
+    return f"{capability[0]}.{capability[1]}"

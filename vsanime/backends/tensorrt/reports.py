@@ -1,0 +1,154 @@
+"""What TensorRT says while it works: its messages go to `logging`, its progress to a bar on stderr."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from vsanime.backends.tensorrt.flavours import Flavour
+
+log = logging.getLogger("vsanime.tensorrt")
+
+# As many of the last errors as a message may want to look through.
+_KEPT = 20
+
+
+class Messages:
+    """Passes messages on to `logging` and remembers the errors among them.
+
+    TensorRT reports what went wrong to its logger and then returns nothing: the error is made of what was remembered.
+    Of the two severities above warnings, logging knows one.
+    """
+
+    def __init__(self, flavour: Flavour) -> None:
+        severities = flavour.module.ILogger
+        self._levels = {
+            int(severities.INTERNAL_ERROR): logging.ERROR,
+            int(severities.ERROR): logging.ERROR,
+            int(severities.WARNING): logging.WARNING,
+            int(severities.INFO): logging.DEBUG,
+            int(severities.VERBOSE): logging.DEBUG,
+        }
+        self._errors: list[str] = []
+        self._lock = Lock()
+        self.logger = _logger_class(flavour.module)(self)
+
+    def add(self, severity: int, text: str) -> None:
+        """Takes one message; called from TensorRT's threads."""
+        level = self._levels.get(severity, logging.DEBUG)
+        if level == logging.ERROR:
+            # Not logged as well: it becomes the text of an exception.
+            with self._lock:
+                self._errors = [*self._errors, text][-_KEPT:]
+            level = logging.DEBUG
+        log.log(level, "%s", text)
+
+    def forget(self) -> None:
+        """Starts anew: what is remembered from now on belongs to the next step."""
+        with self._lock:
+            self._errors.clear()
+
+    def reason(self) -> str:
+        """The first error since, which names the cause; later ones tell what it led to."""
+        with self._lock:
+            return " ".join(self._errors[0].split()) if self._errors else "it gave no reason"
+
+
+@cache
+def _logger_class(module: Any) -> Any:
+    class PythonLogger(module.ILogger):  # type: ignore[misc]  # the module is Any
+        """Hands messages over."""
+
+        def __init__(self, messages: Messages) -> None:
+            module.ILogger.__init__(self)
+            self._messages = messages
+
+        def log(self, severity: Any, msg: str) -> None:
+            """Called by TensorRT."""
+            self._messages.add(int(severity), msg)
+
+    return PythonLogger
+
+
+class Monitor:
+    """The phases of a build as bars, each below the phase it belongs to."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+        self._depths: dict[str, int] = {}
+        self._lock = Lock()
+        self.interrupted = False
+
+    def start(self, name: str, parent: str | None, steps: int) -> None:
+        """A phase of so many steps begins."""
+        with self._lock:
+            depth = self._depths[parent] + 1 if parent in self._depths else 0
+            self._depths[name] = depth
+            self._tasks[name] = self._bars.add_task("  " * depth + name, total=steps)
+
+    def step(self, name: str, number: int) -> bool:
+        """A step is done; whether to go on."""
+        try:
+            with self._lock:
+                if name in self._tasks:
+                    self._bars.update(self._tasks[name], completed=number + 1)
+        except KeyboardInterrupt:
+            # It must not fly through native code: the build is told to stop, and the interrupt raised after it.
+            self.interrupted = True
+        return not self.interrupted
+
+    def finish(self, name: str) -> None:
+        """A phase ends; the outermost one stays to be seen."""
+        with self._lock:
+            if name in self._tasks and self._depths[name] > 0:
+                self._bars.remove_task(self._tasks[name])
+
+
+@contextmanager
+def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
+    """A monitor, and what TensorRT takes for one; None where a version knows none.
+
+    Args:
+        flavour: the package.
+        title: what is built, for whoever waits.
+    """
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    # Where stderr is no terminal, one line says what takes so long.
+    console.print(f"vsanime: {title}", highlight=False, soft_wrap=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        monitor = Monitor(bars)
+        base = getattr(flavour.module, "IProgressMonitor", None)
+        yield monitor, _monitor_class(flavour.module)(monitor) if base is not None else None
+
+
+@cache
+def _monitor_class(module: Any) -> Any:
+    class PythonMonitor(module.IProgressMonitor):  # type: ignore[misc]  # the module is Any
+        """Hands progress over."""
+
+        def __init__(self, monitor: Monitor) -> None:
+            module.IProgressMonitor.__init__(self)
+            self._monitor = monitor
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            """Called by TensorRT."""
+            self._monitor.start(phase_name, parent_phase, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            """Called by TensorRT."""
+            return self._monitor.step(phase_name, step)
+
+        def phase_finish(self, phase_name: str) -> None:
+            """Called by TensorRT."""
+            self._monitor.finish(phase_name)
+
+    return PythonMonitor

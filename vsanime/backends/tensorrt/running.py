@@ -1,0 +1,169 @@
+"""A serialized engine on a card: loaded once, with an execution context for every lane."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vsanime.backends.cuda import Device, DeviceBuffer
+from vsanime.backends.stdout import stdout_guarded
+from vsanime.backends.tensorrt.flavours import Flavour
+from vsanime.backends.tensorrt.reports import Messages
+from vsanime.errors import VsanimeError
+
+log = logging.getLogger("vsanime.tensorrt")
+
+
+class Refused(VsanimeError):  # noqa: N818 - it says what happened
+    """An engine that the runtime does not load: built by another version, for another card, or damaged."""
+
+
+class LoadedEngine:
+    """An engine on a card, shared by the lanes there.
+
+    Attributes:
+        context_bytes: video memory that each lane's context needs.
+    """
+
+    def __init__(
+        self,
+        flavour: Flavour,
+        device: Device,
+        serialized: bytes,
+        *,
+        kernels: bytes | None = None,
+        keep_kernels: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Loads it.
+
+        Args:
+            flavour: the package that built it.
+            device: the card.
+            serialized: the engine.
+            kernels: what TensorRT-RTX compiled for this engine on this card before.
+            keep_kernels: takes what it has compiled now.
+
+        Raises:
+            Refused: the runtime does not take it.
+        """
+        self._flavour = flavour
+        self._messages = Messages(flavour)
+        self._keep_kernels = keep_kernels
+        device.activate()
+        with stdout_guarded():
+            self._runtime = flavour.module.Runtime(self._messages.logger)
+            # Without a driver this returns None and does not raise.
+            self._engine = self._runtime.deserialize_cuda_engine(serialized)
+        if self._engine is None:
+            raise Refused(f"{flavour.name} cannot load the engine: {self._messages.reason()}")
+        self.context_bytes = int(self._engine.device_memory_size_v2)
+        self._kernels = self._kernel_cache(kernels)
+        self._kept = kernels
+
+    def new_context(self) -> Any:
+        """An execution context that is given its memory by us.
+
+        Raises:
+            VsanimeError: it could not be made.
+        """
+        trt = self._flavour.module
+        user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        self._messages.forget()
+        with stdout_guarded():
+            if self._kernels is not None:
+                config = self._engine.create_runtime_config()
+                config.set_execution_context_allocation_strategy(user_managed)
+                config.set_runtime_cache(self._kernels)
+                context = self._engine.create_execution_context(config)
+            else:
+                context = self._engine.create_execution_context(user_managed)
+        if context is None:
+            raise VsanimeError(f"{self._flavour.name} could not make a context: {self._messages.reason()}")
+        return context
+
+    def reason(self) -> str:
+        """Why the last call failed, by the runtime's own words."""
+        return self._messages.reason()
+
+    def forget(self) -> None:
+        """Forgets earlier errors."""
+        self._messages.forget()
+
+    def keep_kernels(self) -> None:
+        """Hands on what was compiled on the card since it was last handed on."""
+        if self._kernels is None or self._keep_kernels is None:
+            return
+        compiled = self._kernels.serialize()
+        if compiled is not None and (data := bytes(compiled)) != self._kept:
+            self._kept = data
+            self._keep_kernels(data)
+
+    def _kernel_cache(self, kernels: bytes | None) -> Any:
+        """TensorRT-RTX's cache of compiled kernels, filled with those of earlier runs; None for TensorRT."""
+        if not self._flavour.is_rtx:
+            return None
+        cache = self._engine.create_runtime_config().create_runtime_cache()
+        if kernels and not cache.deserialize(kernels):
+            log.debug("the compiled kernels that were kept do not suit this driver; they are compiled again")
+        return cache
+
+
+class ContextProgram:
+    """One lane's execution context; see `Program`."""
+
+    def __init__(self, engine: LoadedEngine, device: Device, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Makes the context and its memory.
+
+        Args:
+            engine: what to run.
+            device: the card, current.
+            shapes: of the inputs whose sizes are open.
+
+        Raises:
+            VsanimeError: the runtime refuses a shape, or memory cannot be had.
+        """
+        self._engine: LoadedEngine | None = engine
+        self._context: Any = engine.new_context()
+        self._memory: DeviceBuffer | None = None
+        for name, shape in shapes.items():
+            if not self._context.set_input_shape(name, shape):
+                raise VsanimeError(f"the engine refuses {shape} for its input {name!r}: {engine.reason()}")
+        if engine.context_bytes:
+            self._memory = device.buffer(engine.context_bytes)
+            self._context.set_device_memory(self._memory.address, self._memory.size)
+        self._first = True
+
+    def bind(self, addresses: Mapping[str, int], stream: int) -> None:  # noqa: ARG002 - contexts take any stream
+        """See `Program`."""
+        for name, address in addresses.items():
+            if not self._context.set_tensor_address(name, address):
+                assert self._engine is not None
+                raise VsanimeError(f"the engine refuses the buffer of {name!r}: {self._engine.reason()}")
+
+    def capturable(self, stream: int) -> bool:
+        """See `Program`; versions that cannot be asked can."""
+        asks = getattr(self._context, "is_stream_capturable", None)
+        return asks is None or bool(asks(stream))
+
+    def enqueue(self, stream: int) -> None:
+        """See `Program`."""
+        if not self._context.execute_async_v3(stream):
+            assert self._engine is not None
+            reason = self._engine.reason()
+            self._engine.forget()
+            raise VsanimeError(f"TensorRT failed on a frame: {reason}")
+        if self._first:
+            # Kernels are compiled on the way to the first frame.
+            self._first = False
+            assert self._engine is not None
+            self._engine.keep_kernels()
+
+    def close(self) -> None:
+        """See `Program`."""
+        if self._engine is not None and not self._first:
+            self._engine.keep_kernels()
+        # The context before its memory, and before the engine, which goes with the last lane.
+        self._context = self._engine = None
+        if self._memory is not None:
+            self._memory.close()
