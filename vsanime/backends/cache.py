@@ -15,10 +15,10 @@ import platformdirs
 
 from vsanime.backends import cachecare, cachefiles
 from vsanime.backends.cachecare import Entry, Removal
-from vsanime.backends.cachefiles import JSON, DamagedError
+from vsanime.backends.cachefiles import JSON, DamagedError, key_of
 from vsanime.backends.cachelocks import EntryLocks
 
-__all__ = ["JSON", "EngineCache", "Entry", "Removal", "cache_folder"]
+__all__ = ["JSON", "EngineCache", "Entry", "Removal", "cache_folder", "key_of"]
 
 _log = logging.getLogger("vsanime")
 
@@ -63,7 +63,7 @@ class EngineCache:
             notes: for people, of no influence: `vsanime cache list` shows "model", "size", "precision" and "card".
             build: builds the engine; what it raises passes through, and leaves nothing behind.
         """
-        key = cachefiles.key_of(facts)
+        key = key_of(facts)
         # Without the lock: what is there was written whole, and a good entry in a read-only folder can be used.
         with contextlib.suppress(DamagedError):
             if (engine := self._found(key)) is not None:
@@ -82,7 +82,7 @@ class EngineCache:
         One that another process builds meanwhile stays: it is a new one. A folder that cannot be written stays as it
         is.
         """
-        key = cachefiles.key_of(facts)
+        key = key_of(facts)
         sidecar = cachefiles.sidecar_path(self.folder, key)
         refused = _bytes_of(sidecar)
         try:
