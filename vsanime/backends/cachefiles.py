@@ -28,9 +28,9 @@ _BLOB_HEAD = re.compile(rb"vsanime blob 1\nsha256 ([0-9a-f]{64})\n")
 _BLOB_HEAD_BYTES = len("vsanime blob 1\nsha256 \n") + 64
 
 _BLOB_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,149}"
-# The first group is the entry that a file belongs to, the last one is there in temporary files.
-_ENGINE_FILE = re.compile(r"([0-9a-f]{64})(?:\.lock|\.(?:engine|json)(\.[0-9a-f]{8}\.tmp)?)")
-_BLOB_FILE = re.compile(rf"({_BLOB_NAME}\.blob)(?:\.lock|(\.[0-9a-f]{{8}}\.tmp))?")
+# The group is the entry that a file belongs to.
+_ENGINE_FILE = re.compile(r"([0-9a-f]{64})(?:\.lock|\.(?:engine|json)(?:\.[0-9a-f]{8}\.tmp)?)")
+_BLOB_FILE = re.compile(rf"({_BLOB_NAME}\.blob)(?:\.lock|\.[0-9a-f]{{8}}\.tmp)?")
 
 # A reader or a virus scanner that has the file open keeps Windows from replacing it, for a moment.
 _REPLACE_ATTEMPTS = 10
@@ -156,9 +156,11 @@ def write_engine(
         "built": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
     }
+    # `default`, because a note of an odd type is no reason to lose what may have taken minutes to build.
+    text = json.dumps(record, indent=2, default=str) + "\n"
     try:
         write(engine_path(folder, key), engine)
-        write(sidecar_path(folder, key), (json.dumps(record, indent=2) + "\n").encode())
+        write(sidecar_path(folder, key), text.encode())
     except OSError:
         # On a full disk, an engine that does not count would only be in the way.
         with contextlib.suppress(OSError):
