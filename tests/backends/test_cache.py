@@ -26,9 +26,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsanime import __version__
-from vsanime.backends import cachefiles, cachelocks
-from vsanime.backends.cache import JSON, EngineCache, Entry, cache_folder
-from vsanime.backends.cachelocks import GATE
+from vsanime.backends.cache import JSON, EngineCache, Entry, cache_folder, locks, storage
+from vsanime.backends.cache.locks import GATE
 from vsanime.errors import VsanimeError
 
 FACTS: dict[str, JSON] = {
@@ -39,7 +38,7 @@ FACTS: dict[str, JSON] = {
     "level": 3,
 }
 NOTES: dict[str, JSON] = {"model": "C4F16", "size": "1920x1080", "card": "NVIDIA GeForce RTX 4090"}
-KEY = cachefiles.key_of(FACTS)
+KEY = storage.key_of(FACTS)
 ENGINE = bytes(range(256)) * 64
 
 # What the child processes below start with: a cache, the facts, and a build that the parent can watch.
@@ -90,8 +89,8 @@ cache.fetch(facts, {}, lambda: bytes(50_000))
 # Fetches, discards, prunes and clears at random for a while; two builds at once leave a note.
 STORM = """
 import random
-from vsanime.backends import cachelocks
-cachelocks._POLL_SECONDS = 0.0002  # many attempts, so that some fall where it hurts
+from vsanime.backends.cache import locks
+locks._POLL_SECONDS = 0.0002  # many attempts, so that some fall where it hurts
 rng, until = random.Random(sys.argv[4]), time.monotonic() + 3
 marker = folder.parent / "building"
 def build():
@@ -624,7 +623,7 @@ def test_gate_that_stays_shut_is_told_once(
     cache: EngineCache, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A suspended process may have stopped within the moment in which it holds the gate."""
-    monkeypatch.setattr(cachelocks, "_GATE_SECONDS", 0.3)
+    monkeypatch.setattr(locks, "_GATE_SECONDS", 0.3)
     folder.mkdir()
     with FileLock(folder / GATE):
         for _ in range(2):
@@ -765,7 +764,7 @@ def test_prune_by_days(cache: EngineCache, folder: Path) -> None:
     for days in range(4):
         cache.fetch(FACTS | {"level": days}, NOTES, lambda: ENGINE)
         for name in (".engine", ".json"):
-            used_before(folder / f"{cachefiles.key_of(FACTS | {'level': days})}{name}", 10 * days)
+            used_before(folder / f"{storage.key_of(FACTS | {'level': days})}{name}", 10 * days)
     assert cache.prune() == []
     dry = cache.prune(days=15, dry_run=True)
     assert [removal.entry.facts["level"] for removal in dry] == [2, 3]
@@ -778,7 +777,7 @@ def test_prune_by_size_removes_the_least_recently_used(cache: EngineCache, folde
     for days in (2, 0, 3, 1):
         cache.fetch(FACTS | {"level": days}, NOTES, lambda: bytes(100_000))
         for name in (".engine", ".json"):
-            used_before(folder / f"{cachefiles.key_of(FACTS | {'level': days})}{name}", days)
+            used_before(folder / f"{storage.key_of(FACTS | {'level': days})}{name}", days)
     assert cache.prune(max_bytes=1_000_000) == []
     assert [removal.entry.facts["level"] for removal in cache.prune(max_bytes=250_000)] == [3, 2]
     assert [entry.facts["level"] for entry in cache.entries()] == [0, 1]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from vsanime.backends.cache import JSON, EngineCache
-from vsanime.backends.cachefiles import key_of
+from vsanime.backends.cache.storage import key_of
 from vsanime.cli import main
 
 FACTS: dict[str, JSON] = {"graph": "1f" * 32, "precision": "fp16"}

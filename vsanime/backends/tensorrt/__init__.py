@@ -140,8 +140,8 @@ class TensorRT:
         flavour = flavour_for(self.flavour, capability)
         if not flavour.is_rtx:
             raise VsanimeError(
-                "TensorRT builds engines on the card they are for and nowhere else; flavour='tensorrt_rtx' is needed to "
-                "build for another"
+                "TensorRT builds engines on the card they are for and nowhere else; to build for another, "
+                "flavour='tensorrt_rtx' is needed"
             )
         return self._kept(_Target(flavour, capability), graph, precision)
 
@@ -268,7 +268,8 @@ class _Target:
     @property
     def timing_name(self) -> str:
         """Under which timings of kernels are kept."""
-        return f"timing-{self.flavour.version}-{dotted(self.capability)}-{hashlib.sha256(self.card.encode()).hexdigest()[:8]}.cache"
+        card = hashlib.sha256(self.card.encode()).hexdigest()[:8]
+        return f"timing-{self.flavour.version}-{dotted(self.capability)}-{card}.cache"
 
     def facts(self) -> Mapping[str, JSON]:
         """An engine of TensorRT-RTX serves every card of its capability; one of TensorRT the card it was timed on."""

@@ -99,8 +99,8 @@ def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
     installed = [name for name in (RTX, TENSORRT) if is_installed(name)]
     if not installed:
         raise VsanimeError(
-            f"TensorRT is not installed; pip install '{_EXTRAS[RTX]}' for GeForce and RTX cards, or '{_EXTRAS[TENSORRT]}' "
-            "for every NVIDIA card"
+            f"TensorRT is not installed; pip install '{_EXTRAS[RTX]}' for GeForce and RTX cards, or "
+            f"'{_EXTRAS[TENSORRT]}' for every NVIDIA card"
         )
     if capability in _DATA_CENTRE and TENSORRT in installed:
         return load_flavour(TENSORRT)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import platformdirs
 
-from vsanime.backends import cachecare, cachefiles
-from vsanime.backends.cachecare import Entry, Removal
-from vsanime.backends.cachefiles import JSON, DamagedError, key_of
-from vsanime.backends.cachelocks import EntryLocks
+from vsanime.backends.cache import care, storage
+from vsanime.backends.cache.care import Entry, Removal
+from vsanime.backends.cache.locks import EntryLocks
+from vsanime.backends.cache.storage import JSON, DamagedError, key_of
 
 __all__ = ["JSON", "EngineCache", "Entry", "Removal", "cache_folder", "key_of"]
 
@@ -83,14 +83,14 @@ class EngineCache:
         is.
         """
         key = key_of(facts)
-        sidecar = cachefiles.sidecar_path(self.folder, key)
+        sidecar = storage.sidecar_path(self.folder, key)
         refused = _bytes_of(sidecar)
         try:
             with self._locks.hold(key, lambda: self._tell_wait(key, {})):
                 if _bytes_of(sidecar) == refused:
-                    cachefiles.remove_engine(self.folder, key)
+                    storage.remove_engine(self.folder, key)
         except OSError as error:
-            _log.debug("%s cannot be removed: %s", cachefiles.engine_path(self.folder, key), error)
+            _log.debug("%s cannot be removed: %s", storage.engine_path(self.folder, key), error)
 
     def load_blob(self, name: str) -> bytes | None:
         """A companion file, as the runtime's own caches are; None if there is none or it is damaged.
@@ -101,13 +101,13 @@ class EngineCache:
         Raises:
             ValueError: the name has characters other than letters, digits, ".", "_" and "-".
         """
-        path = cachefiles.blob_path(self.folder, name)
+        path = storage.blob_path(self.folder, name)
         try:
-            data = cachefiles.read_blob(path)
+            data = storage.read_blob(path)
         except DamagedError:
             return self._repaired_blob(path)
         if data is not None:
-            cachefiles.note_use(path)
+            storage.note_use(path)
         return data
 
     def save_blob(self, name: str, data: bytes) -> None:
@@ -116,11 +116,11 @@ class EngineCache:
         Raises:
             ValueError: the name has characters other than letters, digits, ".", "_" and "-".
         """
-        path = cachefiles.blob_path(self.folder, name)
+        path = storage.blob_path(self.folder, name)
         try:
             with self._locks.hold(path.name, lambda: None):
                 self._remove_partial(path.name)
-                cachefiles.write_blob(path, data)
+                storage.write_blob(path, data)
         except OSError as error:
             _log.debug("%s cannot be written: %s", path, error)
 
@@ -130,7 +130,7 @@ class EngineCache:
         Raises:
             VsanimeError: the folder cannot be read.
         """
-        return cachecare.entries(self.folder, self._locks)
+        return care.entries(self.folder, self._locks)
 
     def prune(self, *, days: float | None = None, max_bytes: int | None = None, dry_run: bool = False) -> list[Removal]:
         """Removes what is damaged or left over, and what has not been used for long or is too much.
@@ -146,7 +146,7 @@ class EngineCache:
         Raises:
             VsanimeError: the folder cannot be read.
         """
-        return cachecare.prune(self.folder, self._locks, days=days, max_bytes=max_bytes, dry_run=dry_run)
+        return care.prune(self.folder, self._locks, days=days, max_bytes=max_bytes, dry_run=dry_run)
 
     def clear(self) -> list[Removal]:
         """Removes everything that nobody is working on.
@@ -154,12 +154,12 @@ class EngineCache:
         Raises:
             VsanimeError: the folder cannot be read.
         """
-        return cachecare.clear(self.folder, self._locks)
+        return care.clear(self.folder, self._locks)
 
     def _found(self, key: str) -> bytes | None:
-        engine = cachefiles.read_engine(self.folder, key)
+        engine = storage.read_engine(self.folder, key)
         if engine is not None:
-            cachefiles.note_use(cachefiles.sidecar_path(self.folder, key))
+            storage.note_use(storage.sidecar_path(self.folder, key))
         return engine
 
     def _found_or_built(
@@ -175,7 +175,7 @@ class EngineCache:
         started = time.monotonic()
         engine = build()
         try:
-            cachefiles.write_engine(self.folder, facts, notes, engine, time.monotonic() - started)
+            storage.write_engine(self.folder, facts, notes, engine, time.monotonic() - started)
         except OSError as error:
             self._tell_unwritable(error)
         return engine
@@ -185,7 +185,7 @@ class EngineCache:
         try:
             with self._locks.hold(path.name, lambda: None):
                 try:
-                    return cachefiles.read_blob(path)
+                    return storage.read_blob(path)
                 except DamagedError as error:
                     _log.debug("%s; it is removed", error)
                     path.unlink()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vsanime._version import __version__
-from vsanime.backends.cachelocks import LOCK_SUFFIX
+from vsanime.backends.cache.locks import LOCK_SUFFIX
 
 type JSON = str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Literal
 
-from vsanime.backends import cachefiles
-from vsanime.backends.cachefiles import JSON, DamagedError
-from vsanime.backends.cachelocks import EntryLocks
+from vsanime.backends.cache import storage
+from vsanime.backends.cache.locks import EntryLocks
+from vsanime.backends.cache.storage import JSON, DamagedError
 from vsanime.errors import VsanimeError
 
 type State = Literal["good", "broken", "building", "leftover"]
@@ -82,13 +82,13 @@ def entries(folder: Path, locks: EntryLocks, *, verify: bool = False) -> list[En
     found: list[Entry] = []
     for owner, files in _files(folder).items():
         held = locks.held(owner)
-        kept = _entry(owner, "good", [path for path in files if not cachefiles.is_transient(path.name)])
+        kept = _entry(owner, "good", [path for path in files if not storage.is_transient(path.name)])
         if kept is not None:
             kept = _inspected(folder, kept, verify=verify)
             found.append(replace(kept, state="building") if held and kept.state == "broken" else kept)
         # What a holder of the lock works on is not worth a second line.
         if kept is None or not held:
-            transient = [path for path in files if cachefiles.is_transient(path.name)]
+            transient = [path for path in files if storage.is_transient(path.name)]
             found += [entry] if (entry := _entry(owner, "building" if held else "leftover", transient)) else []
     return sorted(found, key=lambda entry: entry.last_used, reverse=True)
 
@@ -151,10 +151,10 @@ def _removed(folder: Path, locks: EntryLocks, entry: Entry, reason: str) -> Remo
                         path.unlink(missing_ok=True)
             elif _measured(entry.paths) != (entry.paths, entry.size, entry.last_used):
                 return Removal(entry, reason, kept="used or built again meanwhile")
-            elif cachefiles.is_blob(entry.key):
+            elif storage.is_blob(entry.key):
                 (folder / entry.key).unlink(missing_ok=True)
             else:
-                cachefiles.remove_engine(folder, entry.key)
+                storage.remove_engine(folder, entry.key)
     except OSError as error:
         # Windows removes no file that somebody is reading; a read-only folder gives nothing away.
         return Removal(entry, reason, kept=f"cannot be removed: {error.strerror or error}", failed=True)
@@ -166,7 +166,7 @@ def _files(folder: Path) -> dict[str, list[Path]]:
     found = defaultdict(list)
     try:
         for path in sorted(folder.iterdir()):
-            owner = cachefiles.owner_of(path.name)
+            owner = storage.owner_of(path.name)
             if owner is not None:
                 found[owner].append(path)
     except FileNotFoundError:
@@ -199,16 +199,16 @@ def _measured(files: Sequence[Path]) -> tuple[tuple[Path, ...], int, datetime]:
 def _inspected(folder: Path, entry: Entry, *, verify: bool) -> Entry:
     """An entry with what its files say, or what is wrong with them."""
     try:
-        if cachefiles.is_blob(entry.key):
+        if storage.is_blob(entry.key):
             if verify:
-                cachefiles.read_blob(folder / entry.key)
+                storage.read_blob(folder / entry.key)
             return entry
-        sidecar = cachefiles.read_sidecar(folder, entry.key)
+        sidecar = storage.read_sidecar(folder, entry.key)
         if sidecar is not None:
             entry = replace(
                 entry, built=sidecar.built, seconds=sidecar.seconds, facts=sidecar.facts, notes=sidecar.notes
             )
-            cachefiles.check_engine(folder, entry.key, sidecar, whole=verify)
+            storage.check_engine(folder, entry.key, sidecar, whole=verify)
     except DamagedError as error:
         return replace(entry, state="broken", problem=str(error))
     return entry
