@@ -151,12 +151,9 @@ def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemo
     tile = smaller_tile((plan.width, plan.height), overlap, 0.9 * error.available / error.needed)
     if tile is not None and tiling.tiles == "auto":
         return tile
-    fewer = ", or num_streams=1 less of it" if lanes > 1 else ""
-    if tile is None:
-        raise VsanimeError(
-            f"{error}; no tile is small enough for that: other programs may hold memory{fewer}"
-        ) from None
-    raise VsanimeError(f"{error}; tilesize={tile} would fit, or tiles='auto'{fewer}") from None
+    advice = f"tilesize={tile} would fit, as would tiles='auto'" if tile is not None else "no tile is that small"
+    fewer = ", and num_streams=1 needs less" if lanes > 1 else ""
+    raise VsanimeError(f"{error}; {advice}{fewer}") from None
 
 
 def _workload(job: Job) -> Workload:
