@@ -47,7 +47,7 @@ def compile_cuda(
     _load_libraries(runtime)
 
     def make(device: Device, stream: int) -> SessionProgram:
-        return SessionProgram(_session(runtime, graph.onnx, device.index, stream, precision), graph, device.index)
+        return SessionProgram(open_session(runtime, graph.onnx, device.index, stream, precision), graph, device.index)
 
     return GpuEngine(graph, devices, lanes, make, program_bytes=_LIBRARY_BYTES + peak_bytes(graph.onnx))
 
@@ -88,7 +88,7 @@ class SessionProgram:
         self._binding = self._session = self._options = None
 
 
-def _session(runtime: Any, model: bytes, device: int, stream: int, precision: str) -> Any:
+def open_session(runtime: Any, model: bytes, device: int, stream: int, precision: str) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1  # nothing is computed on the CPU
