@@ -22,6 +22,11 @@ from vsanime import Backend
 
 type Simulate = Callable[..., CudaSim]
 
+
+def rgb_clip() -> vs.VideoNode:
+    return noise_clip("YUV444P8", 46, 34, frames=3).resize.Point(format=vs.RGB24, matrix_in=1)
+
+
 ROOT = Path(__file__).parents[2]
 
 # One thread for inference, as the simulated network has: the sums are taken in the same order.
@@ -46,6 +51,14 @@ def test_artcnn_equals_onnx_runtime(sim: CudaSim, name: str, cuda_graph: bool) -
     up = vsanime.artcnn(clip, "C4F16_GEN", backend=SimBackend(sim=sim, cuda_graph=cuda_graph))
     expected = vsanime.artcnn(clip, "C4F16_GEN", backend=CPU)
     assert all(same(up, expected, n) for n in range(5))
+
+
+@pytest.mark.parametrize("name", ["RGB24", "YUV420P8"])
+def test_networks_of_several_planes_equal_onnx_runtime(sim: CudaSim, name: str) -> None:
+    clip = noise_clip(name, 46, 34, frames=3) if name != "RGB24" else rgb_clip()
+    up = vsanime.waifu2x(clip, 0, 2, backend=SimBackend(sim=sim))
+    expected = vsanime.waifu2x(clip, 0, 2, backend=CPU)
+    assert all(same(up, expected, n) for n in range(3))
 
 
 def test_tiles_equal_whole(sim: CudaSim) -> None:
