@@ -154,7 +154,7 @@ def test_unknown_name_is_refused(name: str) -> None:
     [
         ({"activation": "gelu"}, "one of relu, silu, not 'gelu'"),
         ({"scale": 3}, "scale is 1 or 2, not 3"),
-        ({"out_planes": 3}, "one output plane, not 3"),
+        ({"out_planes": 3}, "as many planes out as in, not 3 from 1"),
         ({"filters": 0}, "at least 1, not 0"),
     ],
 )

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from vsanime.errors import VsanimeError
+from vsanime.nets.blocks import Layer, in_turn
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "relu": functional.relu,
@@ -33,17 +34,19 @@ class ArtCNN(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch in
         activation: a key of `ACTIVATIONS`.
     """
 
+    margin = 0
+
     def __init__(self, filters: int, in_planes: int, out_planes: int, scale: int, activation: str) -> None:
         super().__init__()
+        self.recompute = False
         if min(filters, in_planes, out_planes) < 1:
             raise VsanimeError(
                 f"ArtCNN: filters and planes are at least 1, not {filters}, {in_planes} and {out_planes}"
             )
         if scale not in (1, 2):
             raise VsanimeError(f"ArtCNN: scale is 1 or 2, not {scale}")
-        if scale == 2 and out_planes != 1:
-            # With more planes torch and TensorFlow shuffle in different orders, and no public net needs it.
-            raise VsanimeError(f"ArtCNN: scale 2 has one output plane, not {out_planes}")
+        if scale == 2 and out_planes != in_planes:
+            raise VsanimeError(f"ArtCNN: scale 2 has as many planes out as in, not {out_planes} from {in_planes}")
         if activation not in ACTIVATIONS:
             raise VsanimeError(f"ArtCNN: activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
         self.filters = filters
@@ -100,9 +103,11 @@ class ArtCNNC(ArtCNN):
     def inner(self, x: torch.Tensor) -> torch.Tensor:
         """Run the inner convolutions, each with its activation."""
         act = ACTIVATIONS[self.activation]
-        for conv in self.inner_convs:
-            x = act(conv(x))
-        return x
+
+        def activated(conv: nn.Conv2d) -> Layer:
+            return lambda x: act(conv(x))
+
+        return in_turn([activated(conv) for conv in self.inner_convs], x, recompute=self.recompute)
 
 
 class ResidualBlock(nn.Module):  # type: ignore[misc,unused-ignore]
@@ -154,9 +159,7 @@ class ArtCNNR(ArtCNN):
 
     def inner(self, x: torch.Tensor) -> torch.Tensor:
         """Run the residual blocks."""
-        for block in self.blocks:
-            x = block(x)
-        return x
+        return in_turn(self.blocks, x, recompute=self.recompute)
 
 
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -8,15 +8,20 @@ import onnx
 from torch import nn
 
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Layer, artcnn_c, artcnn_r
-from vsanime.nets.artcnn import ArtCNN, ArtCNNC, ArtCNNR
+from vsanime.models import architectures
+from vsanime.models.architectures import Layer
+from vsanime.models.drrn import DrrnLayers, drrn
+from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
+from vsanime.nets.drrn import DRRN
+from vsanime.nets.espcn import ESPCN, SelectionUnit
+from vsanime.nets.upconv import VGG7, UpConv7
 
 
-def to_onnx(net: ArtCNN) -> onnx.ModelProto:
+def to_onnx(net: nn.Module) -> onnx.ModelProto:
     """Write a network as plain ONNX.
 
     Input `input` is 1, planes, height, width and output `output` 1, planes, scale * height, scale * width, both f32
-    with height and width free; the output is clipped to [0, 1], before depth-to-space.
+    with height and width free; the output is clipped to [0, 1], before depth-to-space where there is one.
 
     Args:
         net: the network; its weights are copied.
@@ -26,20 +31,31 @@ def to_onnx(net: ArtCNN) -> onnx.ModelProto:
     """
     if isinstance(net, ArtCNNC):
         inner = [layer(conv) for conv in net.inner_convs]
-        return artcnn_c([layer(net.first), *inner, layer(net.inner_last), layer(net.last)], net.activation)
+        ends = [layer(net.inner_last), layer(net.last)]
+        return architectures.artcnn_c([layer(net.first), *inner, *ends], net.activation)
     if isinstance(net, ArtCNNR):
         inner = [layer(conv) for block in net.blocks for conv in (block.conv0, block.conv1, block.conv2)]
-        return artcnn_r([layer(net.first), *inner, layer(net.inner_last), layer(net.last)], net.activation)
-    raise VsanimeError(f"export: writes ArtCNNC and ArtCNNR networks, not {type(net).__name__}")
+        ends = [layer(net.inner_last), layer(net.last)]
+        return architectures.artcnn_r([layer(net.first), *inner, *ends], net.activation)
+    if isinstance(net, ESPCN):
+        gates = [layer(unit[0]) for unit in net.modules() if isinstance(unit, SelectionUnit)]
+        return architectures.espcn([*(layer(hidden[0]) for hidden in net.conv), layer(net.up_sampler[0])], gates)
+    if isinstance(net, UpConv7 | VGG7):
+        layers = [layer(conv) for conv in net.Sequential if not isinstance(conv, nn.LeakyReLU)]
+        return architectures.upconv(layers) if isinstance(net, UpConv7) else architectures.vgg(layers)
+    if isinstance(net, DRRN):
+        unit = (layer(net.unit.conv0), layer(net.unit.conv1))
+        return drrn(DrrnLayers(layer(net.first), unit, layer(net.last), net.units))
+    raise VsanimeError(f"export: writes ArtCNN, ESPCN, UpConv_7, VGG_7 and DRRN, not {type(net).__name__}")
 
 
-def layer(conv: nn.Conv2d) -> Layer:
+def layer(conv: nn.Conv2d | nn.ConvTranspose2d) -> Layer:
     """A convolution's weights as arrays."""
     bias = None if conv.bias is None else conv.bias.detach().float().cpu().numpy()
     return Layer(conv.weight.detach().float().cpu().numpy(), bias)
 
 
-def save(net: ArtCNN, path: Path) -> None:
+def save(net: nn.Module, path: Path) -> None:
     """Write a network to an ONNX file, making its folder where there is none.
 
     Raises:

@@ -1,0 +1,164 @@
+"""A network with the weights of a file: any ONNX of a network of this project, and every file that importers read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isqrt
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from vsanime.errors import VsanimeError
+from vsanime.models.architectures import Array, Layer
+from vsanime.models.importers import read
+from vsanime.models.onnxfile import read_onnx
+from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
+from vsanime.nets.drrn import DRRN
+from vsanime.nets.espcn import ESPCN
+from vsanime.nets.export import to_onnx
+from vsanime.nets.upconv import VGG7, UpConv7
+
+# Nodes that some programs write and others do not, and that compute nothing.
+_SILENT = ("Constant", "Identity")
+
+
+def load(path: Path, activation: str | None = None) -> nn.Module:
+    """Build the network that a file holds, with its weights.
+
+    Args:
+        path: an ONNX, or what `vsanime import` reads: state-dicts, ncnn, waifu2x's JSON, mpv shaders.
+        activation: of an ArtCNN state-dict, which does not say; None for what it says, else "relu".
+
+    Raises:
+        VsanimeError: the file cannot be read, or is of no network of this project.
+    """
+    proto = read_onnx(path) if path.suffix.lower() == ".onnx" else read(path, activation).proto
+    try:
+        return from_onnx(proto)
+    except VsanimeError as error:
+        raise VsanimeError(f"{path}: {error}") from None
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Build the network that a plain ONNX is of; its nodes say which, shapes give every size.
+
+    Args:
+        proto: a network as this project writes it, or as the authors of ArtCNN publish it.
+
+    Raises:
+        VsanimeError: a network that is not known; its nodes are compared with what the network built would have.
+    """
+    kinds = [node.op_type for node in proto.graph.node]
+    _check_shuffle(proto)
+    convs = _convolutions(proto)
+    if not convs:
+        raise VsanimeError("it has no convolutions with stored weights; the networks of this project have")
+    layers = [convs[name] for name in convs]
+    try:
+        net, modules = _network(kinds, layers)
+        for module, layer in zip(modules, layers, strict=True):
+            _fill(module, layer)
+    except (ValueError, IndexError, RuntimeError):
+        raise VsanimeError(f"its {len(layers)} convolutions fit no network of this project") from None
+    expected = sorted(node.op_type for node in to_onnx(net).graph.node)
+    if expected != sorted(kind for kind in kinds if kind not in _SILENT):
+        found = ", ".join(sorted(set(kinds)))
+        raise VsanimeError(
+            f"its nodes ({found}) are not those of {type(net).__name__}, which its convolutions look like"
+        )
+    return net
+
+
+def _check_shuffle(proto: onnx.ModelProto) -> None:
+    """torch shuffles in the order CRD; TensorFlow's DCR is the same for one plane only.
+
+    Raises:
+        VsanimeError: DCR, and several planes come out.
+    """
+    planes = proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    for node in proto.graph.node:
+        if node.op_type == "DepthToSpace" and planes != 1:
+            mode = next((a.s for a in node.attribute if a.name == "mode"), b"DCR")
+            if mode != b"CRD":
+                raise VsanimeError(f"its {planes} planes are shuffled in the order DCR; networks here have CRD")
+
+
+def _convolutions(proto: onnx.ModelProto) -> dict[str, Layer]:
+    """Layers by the name of their weights, in the order of the graph; what several nodes share is there once."""
+    arrays: dict[str, Array] = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    for node in proto.graph.node:
+        if node.op_type == "Constant":
+            value = next((a.t for a in node.attribute if a.name == "value"), onnx.TensorProto())
+            arrays[node.output[0]] = numpy_helper.to_array(value)
+    found: dict[str, Layer] = {}
+    for node in proto.graph.node:
+        if node.op_type in ("Conv", "ConvTranspose") and all(name in arrays for name in node.input[1:]):
+            found[node.input[1]] = Layer(arrays[node.input[1]], arrays[node.input[2]] if len(node.input) > 2 else None)
+    return found
+
+
+def _network(kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Module, list[nn.Module]]:
+    """An empty network, and its convolutions in the order of the layers."""
+    planes = int(layers[0].weight.shape[1])
+    widths = [int(layer.weight.shape[0]) for layer in layers]
+    if "ConvTranspose" in kinds:
+        upconv = UpConv7(widths[:-1], planes, last_bias=layers[-1].bias is not None)
+        return upconv, _convs(upconv)
+    if "LeakyRelu" in kinds:
+        vgg = VGG7(widths[:-1], planes)
+        return vgg, _convs(vgg)
+    if "Selu" in kinds:
+        hidden = [width for width, layer in zip(widths, layers, strict=True) if layer.weight.shape[2] == 3][:-1]
+        units = len(layers) > len(hidden) + 1
+        espcn = ESPCN(hidden, planes=planes, scale=isqrt(widths[-1] // planes), selection_units=units)
+        return espcn, _convs(espcn)
+    if layers[0].weight.shape[2] == 5:
+        return _drrn(kinds, layers, planes)
+    return _artcnn(kinds, widths, planes)
+
+
+def _artcnn(kinds: Sequence[str], widths: Sequence[int], planes: int) -> tuple[nn.Module, list[nn.Module]]:
+    scale = 2 if "DepthToSpace" in kinds else 1
+    out = widths[-1] // scale**2
+    activation = "silu" if "Sigmoid" in kinds else "relu"
+    if kinds.count("Add") == 1:
+        inner = len(widths) - 3
+        c = ArtCNNC(inner, widths[0], in_planes=planes, out_planes=out, scale=scale, activation=activation)
+        return c, [c.first, *c.inner_convs, c.inner_last, c.last]
+    blocks = len(widths) // 3 - 1
+    r = ArtCNNR(blocks, widths[0], in_planes=planes, out_planes=out, scale=scale, activation=activation)
+    return r, [r.first, *(conv for block in r.blocks for conv in _convs(block)), r.inner_last, r.last]
+
+
+def _drrn(kinds: Sequence[str], layers: Sequence[Layer], planes: int) -> tuple[nn.Module, list[nn.Module]]:
+    _, first, _, _, last = layers
+    low = int(last.weight.shape[0]) != planes
+    units = kinds.count("Add") - 1  # one of them joins the bicubic picture
+    net = DRRN(units, int(first.weight.shape[0]), planes=planes, low=low)
+    return net, [_Fixed(), net.first, net.unit.conv0, net.unit.conv1, net.last]
+
+
+class _Fixed(nn.Module):  # type: ignore[misc,unused-ignore]
+    """Stands for weights that are no parameters."""
+
+
+def _convs(net: nn.Module) -> list[nn.Module]:
+    return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+
+
+def _fill(module: nn.Module, layer: Layer) -> None:
+    """Copy one layer's weights.
+
+    Raises:
+        RuntimeError: they have another shape.
+    """
+    if isinstance(module, _Fixed):
+        return
+    state = {"weight": torch.tensor(layer.weight)}
+    if module.bias is not None:
+        bias = layer.bias
+        state["bias"] = torch.zeros_like(module.bias) if bias is None else torch.tensor(bias)
+    module.load_state_dict(state)
