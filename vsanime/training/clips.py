@@ -1,0 +1,166 @@
+"""Short clips that pan over a picture, through x264 and back: what compression really does to drawings."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.training.degrade import Floats, from_codes, to_codes
+from vsanime.training.recipe import H264
+
+type Codes = NDArray[np.uint8]
+
+PRESETS = ("ultrafast", "veryfast", "medium")
+_MOST_PAN = 6.0  # source pixels a frame
+_KEPT = 24  # decoded clips, each a few megabytes
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip before and after.
+
+    Attributes:
+        clean: luma, frames, 2 * height, 2 * width.
+        coded: luma of half the size, coded and decoded.
+    """
+
+    clean: Codes
+    coded: Codes
+
+
+# Draws a clean region of a given height and width.
+type Draw = Callable[[np.random.Generator, int, int], Floats]
+# Makes the small picture that is to be coded.
+type Shrink = Callable[[np.random.Generator, Floats], Floats]
+
+
+class ClipStore:
+    """Makes clips as they are wanted; what the encoder gave is kept in a folder, since encoding takes longest.
+
+    Clip k is a function of the seed and k: every worker makes the same one, and whoever is first keeps it.
+
+    Args:
+        folder: where coded clips are kept.
+        settings: of the recipe.
+        seed: of the run.
+        draw: gives clean regions of pictures.
+        shrink: halves them.
+    """
+
+    def __init__(self, folder: Path, settings: H264, seed: int, draw: Draw, shrink: Shrink) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._seed = seed
+        self._draw = draw
+        self._shrink = shrink
+        self._held: OrderedDict[int, Clip] = OrderedDict()
+
+    def clip(self, number: int) -> Clip:
+        """One clip of the store.
+
+        Raises:
+            VsanimeError: ffmpeg is missing or fails.
+        """
+        if number not in self._held:
+            self._held[number] = self._make(number)
+            if len(self._held) > _KEPT:
+                self._held.popitem(last=False)
+        self._held.move_to_end(number)
+        return self._held[number]
+
+    def _make(self, number: int) -> Clip:
+        # The third number keeps these apart from the seeds of samples, which have a step and an index.
+        rng = np.random.default_rng(np.random.SeedSequence([self._seed, number, 0, 0x264]))
+        width = self._settings.width // 2 * 2
+        height = width * 9 // 32 * 2
+        clean = pan(self._draw, rng, self._settings.frames, 2 * height, 2 * width)
+        small = np.stack([to_codes(self._shrink(rng, from_codes(frame[None])))[0] for frame in clean])
+        crf = int(rng.integers(self._settings.crf[0], self._settings.crf[1] + 1))
+        preset = PRESETS[int(rng.integers(len(PRESETS)))]
+        path = self._folder / f"{number:05d}.264"
+        if not path.exists():
+            _keep(path, encode(small, crf, preset))
+        return Clip(clean, decode(path, small.shape))
+
+
+def pan(draw: Draw, rng: np.random.Generator, frames: int, height: int, width: int) -> Codes:
+    """A camera that moves over a picture at an even pace: frames, height, width."""
+    pace = rng.uniform(-_MOST_PAN, _MOST_PAN, 2) * (rng.random() < 0.8)
+    ways = np.rint(np.arange(frames)[:, None] * pace).astype(int)
+    ways -= ways.min(0)
+    room = ways.max(0)
+    scene = to_codes(draw(rng, height + int(room[0]), width + int(room[1])))[0]
+    return np.stack([scene[y : y + height, x : x + width] for y, x in ways])
+
+
+def encode(frames: Codes, crf: int, preset: str) -> bytes:
+    """Frames as an H.264 stream, the same bytes each time.
+
+    Args:
+        frames: luma, frames, height, width, both even.
+        crf: x264's rate factor.
+        preset: x264's.
+    """
+    count, height, width = frames.shape
+    # Neutral chroma; luma in limited range, as video has it.
+    limited = np.rint(16 + frames.astype(np.float32) * (219 / 255)).astype(np.uint8)
+    gray = np.full((count, height * width // 2), 128, np.uint8)
+    raw = np.concatenate([limited.reshape(count, -1), gray], 1).tobytes()
+    shape = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", "24", "-i", "-"]
+    # One thread: with several, the rate control depends on their timing.
+    x264 = ["-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-threads", "1", "-f", "h264", "-"]
+    return _ffmpeg([*shape, *x264], raw)
+
+
+def decode(path: Path, shape: tuple[int, ...]) -> Codes:
+    """Luma of an H.264 stream in full range: frames, height, width.
+
+    Raises:
+        VsanimeError: it holds something else.
+    """
+    raw = _ffmpeg(["-f", "h264", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"], b"")
+    count, height, width = shape
+    if len(raw) != count * height * width * 3 // 2:
+        raise VsanimeError(f"{path} does not hold {count} frames of {width}x{height}; delete it, it is made again")
+    limited = np.frombuffer(raw, np.uint8).reshape(count, -1)[:, : height * width].reshape(shape)
+    full = (limited.astype(np.float32) - 16) * (255 / 219)
+    return np.rint(np.clip(full, 0, 255)).astype(np.uint8)
+
+
+def _ffmpeg(arguments: list[str], data: bytes) -> bytes:
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise VsanimeError("H.264 is made by imageio-ffmpeg's ffmpeg: pip install vsanime[train]") from None
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-threads", "1", *arguments]
+    if data:
+        command.remove("-nostdin")
+    done = subprocess.run(command, input=data, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise VsanimeError(f"ffmpeg failed: {said[-1] if said else done.returncode}")
+    return done.stdout
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Whole or not at all, whatever other workers do."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except OSError as error:
+        # On Windows a file that another worker reads cannot be replaced: it is the same one.
+        if not path.exists():
+            raise VsanimeError(f"the clip {path} cannot be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+"""The rounding of half precision, simulated in f32, so that training finds weights that lose little by it.
+
+As `graphs/precision.py` runs ArtCNN: the linear path last(first(x)) stays exact, everything else takes and gives
+rounded values with rounded weights, and sums inside one layer are f32. The gradient passes straight through.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Rounded:
+    """Runs a network as half precision would.
+
+    Args:
+        net: the network, whose weights stay f32.
+        dtype: "bf16" or "fp16".
+    """
+
+    def __init__(self, net: nn.Module, dtype: str) -> None:
+        self._net = net
+        self._dtype = DTYPES[dtype]
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the network without the final clip: N, planes, H, W to what the network gives."""
+        if isinstance(self._net, ArtCNN):
+            return self._artcnn(self._net, x)
+        return self._everything(self._net, x)
+
+    def round(self, x: torch.Tensor) -> torch.Tensor:
+        """Rounded to half precision, as f32; the gradient is that of x itself."""
+        return x + (x.to(self._dtype).to(x.dtype) - x).detach()
+
+    def _artcnn(self, net: ArtCNN, x: torch.Tensor) -> torch.Tensor:
+        exact = self._plain(net.last, net.first(x))
+        joined = self._conv(net.inner_last, self._inner(net, self._conv(net.first, self.round(x))))
+        # The exact term has the last bias already.
+        low = self.round(functional.conv2d(joined, self.round(net.last.weight), padding=1))
+        return functional.pixel_shuffle(exact + low, net.scale)
+
+    def _inner(self, net: ArtCNN, x: torch.Tensor) -> torch.Tensor:
+        act = ACTIVATIONS[net.activation]
+        if isinstance(net, ArtCNNC):
+            for conv in net.inner_convs:
+                x = self.round(act(self._conv(conv, x)))
+            return x
+        assert isinstance(net, ArtCNNR)
+        for block in net.blocks:
+            y = self.round(act(self._conv(block.conv0, x)))
+            y = self.round(act(self._conv(block.conv1, y)))
+            x = self.round(self._conv(block.conv2, y) + x)
+        return x
+
+    def _conv(self, conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
+        return self.round(functional.conv2d(x, self.round(conv.weight), self.round(conv.bias), padding=1))
+
+    @staticmethod
+    def _plain(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = conv(x)
+        return result
+
+    def _everything(self, net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        """A network without a linear skip: every weight and every layer's result is rounded."""
+        handles = [
+            layer.register_forward_hook(lambda _module, _inputs, result: self.round(result))
+            for layer in net.modules()
+            if not list(layer.children())
+        ]
+        try:
+            weights = {name: self.round(value) for name, value in net.named_parameters()}
+            result: torch.Tensor = torch.func.functional_call(net, weights, (self.round(x),))
+        finally:
+            for handle in handles:
+                handle.remove()
+        return result

@@ -1,0 +1,294 @@
+"""Patches to learn from: sample i of step s is a function of the seed, s and i alone, whoever makes it and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vsanime.training import degrade
+from vsanime.training.clips import ClipStore
+from vsanime.training.degrade import Floats, Kernel
+from vsanime.training.pictures import LUMA, Bytes, Library, Picture
+from vsanime.training.recipe import Recipe, Shares
+
+# Around each patch, so that kernels and JPEG blocks see what lies beyond it; a multiple of 16 plus room for a grid's
+# phase. In pixels of the large picture.
+MARGIN = 48
+_TRIES = 6  # pictures drawn where everything is flat
+_VALIDATION = 0x5A1  # keeps the seeds of validation apart from those of steps
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the network is given, and what it has to make of it.
+
+    Attributes:
+        low: planes, height, width.
+        high: planes, scale * height, scale * width.
+    """
+
+    low: Floats
+    high: Floats
+
+
+class Sampler:
+    """Makes samples. It can be sent to other processes; pictures are read where they are wanted.
+
+    Args:
+        recipe: the recipe.
+        pictures: all pictures of the run.
+        places: of the sources.
+        folder: where coded clips are kept.
+        scale: of the network.
+    """
+
+    def __init__(
+        self, recipe: Recipe, pictures: Sequence[Picture], places: Sequence[Path], folder: Path, scale: int
+    ) -> None:
+        self._recipe = recipe
+        self._data = recipe.data
+        self._scale = scale
+        self._sets = {held: _by_source(recipe, [p for p in pictures if p.held_out == held]) for held in (False, True)}
+        self._library = Library(places, gray=recipe.data.planes == "luma", cache=recipe.data.cache)
+        self._clips = {held: self._clip_store(folder, held) for held in (False, True)}
+
+    def sample(self, step: int, index: int) -> Sample:
+        """Sample `index` of `step`."""
+        rng = np.random.default_rng(np.random.SeedSequence([self._recipe.training.seed, step, index]))
+        if rng.random() < self._recipe.degradation.h264.share:
+            return self._from_clip(rng, held_out=False, patch=self._data.patch)
+        region = self._region(rng, held_out=False, patch=self._data.patch)
+        return self._degraded(rng, region, self._data.patch)
+
+    def batch(self, step: int, size: int) -> tuple[Floats, Floats]:
+        """The samples of a step: N, planes, height, width of both kinds."""
+        samples = [self.sample(step, i) for i in range(size)]
+        return np.stack([s.low for s in samples]), np.stack([s.high for s in samples])
+
+    def validation(self, case: str, index: int) -> Sample:
+        """Patch `index` of held-out pictures, halved by a kernel, or as in training where `case` is "degraded"."""
+        seed = [self._recipe.training.seed, index, _VALIDATION, _VALIDATION]
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        patch = self._recipe.validation.patch
+        if case == "degraded":
+            if rng.random() < self._recipe.degradation.h264.share:
+                return self._from_clip(rng, held_out=True, patch=patch)
+            return self._degraded(rng, self._region(rng, held_out=True, patch=patch), patch)
+        region = self._region(rng, held_out=True, patch=patch)
+        siting = _pick(self._recipe.degradation.sitings, rng)
+        low = self._shrunk(region, degrade.KERNELS[case], 1.0, siting)
+        return self._finished(rng, low, region, patch)
+
+    # Cutting
+
+    def draw_region(self, rng: np.random.Generator, height: int, width: int, *, held_out: bool) -> Floats:
+        """A clean region of some picture; where the picture is too small its edge is repeated."""
+        picture = self._picture(rng, held_out)
+        pixels = self._library.read(picture)
+        y, x = (int(rng.integers(max(1, n - m + 1))) for n, m in zip(pixels.shape, (height, width), strict=False))
+        return degrade.from_codes(_opaque(_cut(pixels, y, x, height, width), rng).transpose(2, 0, 1))
+
+    def _region(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Floats:
+        """A patch with its margin, turned, mirrored and inverted as the draw has it."""
+        codes = self._crop(rng, held_out=held_out, patch=patch)
+        if self._data.turn and not held_out:
+            codes = np.rot90(codes, int(rng.integers(4)))
+            codes = codes[:, ::-1] if rng.random() < 0.5 else codes
+        if not held_out and rng.random() < self._data.invert:
+            codes = 255 - codes
+        return np.ascontiguousarray(degrade.from_codes(codes).transpose(2, 0, 1))
+
+    def _crop(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Bytes:
+        """Height, width, channels; drawn again where it is flat."""
+        for _ in range(_TRIES):
+            pixels = self._library.read(self._picture(rng, held_out))
+            shrink = self._shrink_factor(rng, pixels, patch)
+            side = round(patch * shrink)
+            places = self._places(rng, pixels, side)
+            steps = [_steepness(pixels[y : y + side, x : x + side], shrink) for y, x in places]
+            best = int(np.argmax(steps)) if rng.random() < self._data.best_share else 0
+            if steps[best] >= self._data.flat:
+                break
+        y, x = places[best]
+        margin = round(MARGIN * shrink)
+        around = _cut(pixels, y - margin, x - margin, side + 2 * margin, side + 2 * margin)
+        return _resized(_opaque(around, rng), patch + 2 * MARGIN)
+
+    def _picture(self, rng: np.random.Generator, held_out: bool) -> Picture:
+        weights, groups = self._sets[held_out]
+        group = groups[int(rng.choice(len(groups), p=weights))]
+        return group[int(rng.integers(len(group)))]
+
+    def _shrink_factor(self, rng: np.random.Generator, pixels: Bytes, patch: int) -> float:
+        """1, or what a share of the pictures is made smaller by; never to less than a patch."""
+        if rng.random() >= self._data.shrink_share:
+            return 1.0
+        most = min(self._data.shrink_most, min(pixels.shape[:2]) / patch)
+        return float(rng.uniform(1.0, most)) if most > 1 else 1.0
+
+    def _places(self, rng: np.random.Generator, pixels: Bytes, side: int) -> list[tuple[int, int]]:
+        """Some corners of a patch within the picture."""
+        room = [max(0, n - side) for n in pixels.shape[:2]]
+        if not self._data.grid:
+            return [(int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))) for _ in range(self._data.crops)]
+        rows, columns = (n // side + 1 for n in room)
+        # A picture's cells in an order of their own, of which no more than the cap are ever used.
+        cells = np.random.default_rng([rows, columns]).permutation(rows * columns)[: self._data.grid_cap]
+        drawn = cells[rng.integers(len(cells), size=self._data.crops)]
+        return [(int(cell) // columns * side, int(cell) % columns * side) for cell in drawn]
+
+    # Degrading
+
+    def _degraded(self, rng: np.random.Generator, region: Floats, patch: int) -> Sample:
+        settings = self._recipe.degradation
+        kernel, width = self._kernel(rng)
+        low = self._shrunk(region, kernel, width, _pick(settings.sitings, rng))
+        return self._finished(rng, self._spoiled(rng, low), region, patch)
+
+    def _kernel(self, rng: np.random.Generator) -> tuple[Kernel, float]:
+        name = _pick(self._recipe.degradation.kernels, rng)
+        kernel = degrade.random_kernel(rng) if name == "random" else degrade.KERNELS[name]
+        return kernel, float(rng.uniform(*self._recipe.degradation.width))
+
+    def _shrunk(self, region: Floats, kernel: Kernel, width: float, siting: str) -> Floats:
+        """The small picture; for chroma the picture with chroma at half the size doubled again."""
+        if self._data.planes == "chroma":
+            ycbcr = degrade.to_ycbcr(region)
+            small = degrade.subsample(ycbcr[1:], kernel, siting, width)
+            if self._recipe.degradation.round_input:
+                # As clips have it: the samples are codes, what is made of them is not.
+                small = degrade.from_codes(degrade.to_codes(small))
+                ycbcr[:1] = degrade.from_codes(degrade.to_codes(ycbcr[:1]))
+            return np.concatenate([ycbcr[:1], degrade.double_bilinear(np.clip(small, 0, 1), siting)])
+        return degrade.halve(region, kernel, width) if self._scale == 2 else region
+
+    def _spoiled(self, rng: np.random.Generator, low: Floats) -> Floats:
+        """Blur, noise and JPEG, each as often as the recipe has it."""
+        low = self._softened(rng, low)
+        if rng.random() < self._recipe.degradation.jpeg.share:
+            low = self._compressed(rng, low)
+        return low
+
+    def _softened(self, rng: np.random.Generator, low: Floats) -> Floats:
+        settings = self._recipe.degradation
+        if rng.random() < settings.blur_share:
+            low = degrade.blur(low, float(rng.uniform(*settings.blur)))
+        if rng.random() < settings.noise_share:
+            low = degrade.add_noise(low, float(rng.uniform(*settings.noise)), rng)
+        return low
+
+    def _compressed(self, rng: np.random.Generator, low: Floats) -> Floats:
+        """JPEG, cut at a random place of its grid; the border keeps what it was and is cut off with the margin."""
+        settings = self._recipe.degradation.jpeg
+        if settings.levels:
+            qualities = degrade.noise_level_qualities(_pick(settings.levels, rng), rng)
+        else:
+            qualities = [int(rng.integers(settings.quality[0], settings.quality[1] + 1))]
+        y, x = (int(n) for n in rng.integers(0, 16, 2))  # 16: the grid of chroma at half the size
+        half_chroma = bool(rng.random() < settings.half_chroma)
+        part = low[:, y:, x:]
+        for quality in qualities:
+            part = degrade.jpeg(part, quality, half_chroma=half_chroma)
+        low = low.copy()
+        low[:, y:, x:] = part
+        return low
+
+    def _finished(self, rng: np.random.Generator, low: Floats, region: Floats, patch: int) -> Sample:
+        """Without margins, rounded, with its target."""
+        del rng
+        settings = self._recipe.degradation
+        target = degrade.to_ycbcr(region)[1:] if self._data.planes == "chroma" else region
+        if settings.sharpen:
+            target = degrade.sharpen(target, settings.sharpen)
+        inner = MARGIN // self._scale
+        size = patch // self._scale
+        low = low[:, inner : inner + size, inner : inner + size]
+        if settings.round_input and self._data.planes != "chroma":
+            low = degrade.from_codes(degrade.to_codes(low))
+        high = target[:, MARGIN : MARGIN + patch, MARGIN : MARGIN + patch]
+        return Sample(np.ascontiguousarray(low), np.ascontiguousarray(high))
+
+    # Clips
+
+    def _clip_store(self, folder: Path, held_out: bool) -> ClipStore:
+        def draw(rng: np.random.Generator, height: int, width: int) -> Floats:
+            return self.draw_region(rng, height, width, held_out=held_out)
+
+        def shrink(rng: np.random.Generator, picture: Floats) -> Floats:
+            kernel, width = self._kernel(rng)
+            return self._softened(rng, degrade.halve(picture, kernel, width))
+
+        name = "held-out" if held_out else "train"
+        # Clips of other pictures are other clips.
+        seed = self._recipe.training.seed + (held_out << 32)
+        return ClipStore(folder / name, self._recipe.degradation.h264, seed, draw, shrink)
+
+    def _from_clip(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Sample:
+        settings = self._recipe.degradation
+        clip = self._clips[held_out].clip(int(rng.integers(settings.h264.clips)))
+        frame = int(rng.integers(len(clip.clean)))
+        size = patch // 2
+        height, width = clip.coded.shape[1:]
+        y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+        low = degrade.from_codes(clip.coded[frame, None, y : y + size, x : x + size])
+        clean = degrade.from_codes(clip.clean[frame, None])
+        target = degrade.sharpen(clean, settings.sharpen) if settings.sharpen else clean
+        return Sample(low, np.ascontiguousarray(target[:, 2 * y : 2 * y + patch, 2 * x : 2 * x + patch]))
+
+
+def _by_source(recipe: Recipe, pictures: Sequence[Picture]) -> tuple[list[float], list[list[Picture]]]:
+    """Odds and pictures of each source that has any."""
+    groups = [[p for p in pictures if p.source == i] for i in range(len(recipe.sources))]
+    used = [(source.weight, group) for source, group in zip(recipe.sources, groups, strict=True) if group]
+    total = sum(weight for weight, _ in used)
+    return [weight / total for weight, _ in used], [group for _, group in used]
+
+
+def _pick(odds: Shares, rng: np.random.Generator) -> str:
+    shares = np.array([share for _, share in odds])
+    return odds[int(rng.choice(len(odds), p=shares / shares.sum()))][0]
+
+
+def _cut(pixels: Bytes, y: int, x: int, height: int, width: int) -> Bytes:
+    """A region; beyond the picture its edge is repeated."""
+    top, left = max(0, -y), max(0, -x)
+    # Within the picture by a pixel at least, which is then repeated.
+    y0, x0 = min(max(0, y), pixels.shape[0] - 1), min(max(0, x), pixels.shape[1] - 1)
+    inside = pixels[y0 : max(y + height, y0 + 1), x0 : max(x + width, x0 + 1)]
+    bottom, right = height - top - inside.shape[0], width - left - inside.shape[1]
+    if not (top or left or bottom or right):
+        return inside
+    return np.pad(inside, [(top, bottom), (left, right), (0, 0)], mode="edge")
+
+
+def _opaque(pixels: Bytes, rng: np.random.Generator) -> Bytes:
+    """What is transparent on a colour drawn at random."""
+    channels = pixels.shape[2]
+    if channels in (1, 3):
+        return pixels
+    colour = rng.integers(0, 256, channels - 1).astype(np.float32)
+    alpha = pixels[..., -1:].astype(np.float32) / 255
+    return np.rint(pixels[..., :-1] * alpha + colour * (1 - alpha)).astype(np.uint8)
+
+
+def _steepness(pixels: Bytes, shrink: float) -> float:
+    """Mean step from pixel to pixel, in codes, of what will be a patch; of every other row and column, for speed."""
+    stride = max(1, round(shrink))
+    part = pixels[::stride, ::stride].astype(np.float32)
+    if part.shape[2] in (2, 4):
+        part = part[..., :-1] * (part[..., -1:] / 255) + 128 * (1 - part[..., -1:] / 255)
+    luma = part @ LUMA if part.shape[2] == 3 else part[..., 0]
+    return float(np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean()) / 2
+
+
+def _resized(pixels: Bytes, side: int) -> Bytes:
+    """Smaller by area."""
+    if pixels.shape[0] == side:
+        return pixels
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
+    resized = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
+    return resized[..., None] if resized.ndim == 2 else resized

@@ -1,0 +1,44 @@
+"""What changes with the step: learning rate, batch, precision; each a function of the step alone."""
+
+from __future__ import annotations
+
+import math
+
+from vsanime.training.recipe import Rounding, Training
+
+
+def learning_rate(step: int, training: Training) -> float:
+    """Of a step, counted from 0: climbs to the rate, then falls as the schedule has it."""
+    if step < training.warm_up:
+        return training.rate * (step + 1) / training.warm_up
+    if training.schedule == "constant":
+        return training.rate
+    if training.schedule == "inverse":
+        return training.rate / (1 + training.decay * samples_before(step, training))
+    progress = (step - training.warm_up) / max(1, training.steps - training.warm_up)
+    return training.rate * (training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
+
+
+def batch_size(step: int, training: Training) -> int:
+    """Patches of a step."""
+    return training.late_batch if training.late_batch and step >= _late(training) else training.batch
+
+
+def samples_before(step: int, training: Training) -> int:
+    """Patches of all steps before."""
+    late = max(0, step - _late(training)) if training.late_batch else 0
+    return (step - late) * training.batch + late * training.late_batch
+
+
+def is_mixed(step: int, training: Training) -> bool:
+    """Whether a step's convolutions run in bf16."""
+    return training.mixed == "bf16" and step < training.mixed_share * training.steps
+
+
+def is_rounded(step: int, training: Training, rounding: Rounding) -> bool:
+    """Whether a step simulates the rounding of the precision that the network will run in."""
+    return rounding.dtype != "none" and step >= (1 - rounding.share) * training.steps
+
+
+def _late(training: Training) -> int:
+    return round((1 - training.late_share) * training.steps)
