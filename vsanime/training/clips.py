@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 from collections import OrderedDict
@@ -133,7 +132,8 @@ def decode(path: Path, shape: tuple[int, ...]) -> Codes:
         raise VsanimeError(f"{path} does not hold {count} frames of {width}x{height}; delete it, it is made again")
     limited = np.frombuffer(raw, np.uint8).reshape(count, -1)[:, : height * width].reshape(shape)
     full = (limited.astype(np.float32) - 16) * (255 / 219)
-    return np.rint(np.clip(full, 0, 255)).astype(np.uint8)
+    codes: Codes = np.rint(np.clip(full, 0, 255)).astype(np.uint8)
+    return codes
 
 
 def _ffmpeg(arguments: list[str], data: bytes) -> bytes:
@@ -157,7 +157,7 @@ def _keep(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(data)
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         # On Windows a file that another worker reads cannot be replaced: it is the same one.
         if not path.exists():

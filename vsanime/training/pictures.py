@@ -1,4 +1,4 @@
-"""The pictures of a run: found in folders and videos, checked once, split for good, read lazily with a bounded cache."""
+"""The pictures of a run: found in folders and videos, checked once, split for good, read lazily and kept in bounds."""
 
 from __future__ import annotations
 
@@ -123,18 +123,24 @@ def survey(
 def held_out_names(names: Iterable[str], source: str, share: float) -> set[str]:
     """The pictures of a source that are for validation.
 
-    That follows from a picture's own name, so that it stays where it is when others come or go. Digits do not count:
-    frames of one animation look alike and belong on one side. Where chance holds none out, the first in line is.
+    Names stand in a line whose order is a hash of each, so that others that come or go move few. Digits do not count:
+    frames of one animation look alike and belong on one side. The first are held out until the share is reached.
 
     Args:
         names: of the pictures.
         source: the source's path.
-        share: of the names that is held out, roughly.
+        share: of the pictures that is held out, roughly; at least one of several that differ, at most half.
     """
-    draws = {name: _draw(f"{source}/{_DIGITS.sub('', name)}") for name in names}
-    lowest, highest = min(draws.values()), max(draws.values())
-    limit = max(share, lowest) if lowest < highest else share
-    return {name for name, draw in draws.items() if draw <= limit}
+    groups: dict[str, set[str]] = {}
+    for name in names:
+        groups.setdefault(_DIGITS.sub("", name), set()).add(name)
+    total = sum(map(len, groups.values()))
+    held_out: set[str] = set()
+    for _, group in sorted(groups.items(), key=lambda item: _draw(f"{source}/{item[0]}")):
+        room = total / 2 if not held_out else max(1.0, share * total)
+        if len(held_out) + len(group) <= room:
+            held_out |= group
+    return held_out
 
 
 def _draw(text: str) -> float:

@@ -123,7 +123,7 @@ class Jpeg:
     """
 
     share: float = number(0.0, 0, 1)
-    levels: Shares = shares((), ("0", "1", "2", "3"))
+    levels: Shares = shares((), ("0", "1", "2", "3"))  # noqa: RUF009 - a field
     quality: tuple[int, int] = number((75, 95), 1, 100)
     half_chroma: float = number(0.5, 0, 1)
 
@@ -163,13 +163,13 @@ class Degradation:
         sharpen: how much of the difference to its blurred self is added to the target.
     """
 
-    kernels: Shares = shares((("box", 1.0),), KERNELS)
+    kernels: Shares = shares((("box", 1.0),), KERNELS)  # noqa: RUF009
     width: tuple[float, float] = number((1.0, 1.0), 0.5, 2)
     blur: tuple[float, float] = number((0.0, 0.0), 0, 5)
     blur_share: float = number(0.0, 0, 1)
     noise: tuple[float, float] = number((0.0, 0.0), 0, 50)
     noise_share: float = number(0.0, 0, 1)
-    sitings: Shares = shares((("left", 1.0),), SITINGS)
+    sitings: Shares = shares((("left", 1.0),), SITINGS)  # noqa: RUF009
     round_input: bool = True
     sharpen: float = number(0.0, 0, 2)
     jpeg: Jpeg = Jpeg()
@@ -469,10 +469,6 @@ _FILE_NAME = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 
 def _at(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
-
-
-def _is_toml(entry: Any) -> bool:
-    return str(entry.name).endswith(".toml")
 
 
 def _plain(value: Any) -> Any:

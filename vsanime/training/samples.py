@@ -272,7 +272,8 @@ def _opaque(pixels: Bytes, rng: np.random.Generator) -> Bytes:
         return pixels
     colour = rng.integers(0, 256, channels - 1).astype(np.float32)
     alpha = pixels[..., -1:].astype(np.float32) / 255
-    return np.rint(pixels[..., :-1] * alpha + colour * (1 - alpha)).astype(np.uint8)
+    mixed: Bytes = np.rint(pixels[..., :-1] * alpha + colour * (1 - alpha)).astype(np.uint8)
+    return mixed
 
 
 def _steepness(pixels: Bytes, shrink: float) -> float:
@@ -280,7 +281,8 @@ def _steepness(pixels: Bytes, shrink: float) -> float:
     stride = max(1, round(shrink))
     part = pixels[::stride, ::stride].astype(np.float32)
     if part.shape[2] in (2, 4):
-        part = part[..., :-1] * (part[..., -1:] / 255) + 128 * (1 - part[..., -1:] / 255)
+        alpha = part[..., -1:] / np.float32(255)
+        part = part[..., :-1] * alpha + np.float32(128) * (1 - alpha)
     luma = part @ LUMA if part.shape[2] == 3 else part[..., 0]
     return float(np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean()) / 2
 
