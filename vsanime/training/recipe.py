@@ -288,9 +288,8 @@ class Recipe:
 
 def names() -> list[str]:
     """The recipes that come with the package."""
-    return sorted(
-        Path(str(entry)).stem for entry in files(__package__).joinpath("recipes").iterdir() if _is_toml(entry)
-    )
+    folder = files(__package__).joinpath("recipes")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def load(name: str) -> Recipe:
@@ -302,15 +301,26 @@ def load(name: str) -> Recipe:
     Raises:
         VsanimeError: there is none, or a key or value in it is wrong.
     """
+    return parse(text_of(name), name)
+
+
+def text_of(name: str) -> str:
+    """A recipe's text, comments and all.
+
+    Args:
+        name: one that comes with the package, or the path of a TOML file.
+
+    Raises:
+        VsanimeError: there is none.
+    """
     if name in names():
-        text = files(__package__).joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
-        return parse(text, name)
+        return files(__package__).joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
     path = Path(name)
     if path.suffix.lower() != ".toml":
         known = ", ".join(names())
         raise VsanimeError(f"no recipe is called {name!r}; there are {known}; a file of your own ends in .toml")
     try:
-        return parse(path.read_text(encoding="utf-8"), name)
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise VsanimeError(f"the recipe {name} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

@@ -49,12 +49,17 @@ class Sampler:
     def __init__(
         self, recipe: Recipe, pictures: Sequence[Picture], places: Sequence[Path], folder: Path, scale: int
     ) -> None:
+        self._arguments = (recipe, list(pictures), list(places), folder, scale)
         self._recipe = recipe
         self._data = recipe.data
         self._scale = scale
         self._sets = {held: _by_source(recipe, [p for p in pictures if p.held_out == held]) for held in (False, True)}
         self._library = Library(places, gray=recipe.data.planes == "luma", cache=recipe.data.cache)
         self._clips = {held: self._clip_store(folder, held) for held in (False, True)}
+
+    def __reduce__(self) -> tuple[type[Sampler], tuple[object, ...]]:
+        """Another process makes one of its own, with nothing decoded."""
+        return Sampler, self._arguments
 
     def sample(self, step: int, index: int) -> Sample:
         """Sample `index` of `step`."""
@@ -81,7 +86,7 @@ class Sampler:
         region = self._region(rng, held_out=True, patch=patch)
         siting = _pick(self._recipe.degradation.sitings, rng)
         low = self._shrunk(region, degrade.KERNELS[case], 1.0, siting)
-        return self._finished(rng, low, region, patch)
+        return self._finished(low, region, patch)
 
     # Cutting
 
@@ -147,7 +152,7 @@ class Sampler:
         settings = self._recipe.degradation
         kernel, width = self._kernel(rng)
         low = self._shrunk(region, kernel, width, _pick(settings.sitings, rng))
-        return self._finished(rng, self._spoiled(rng, low), region, patch)
+        return self._finished(self._spoiled(rng, low), region, patch)
 
     def _kernel(self, rng: np.random.Generator) -> tuple[Kernel, float]:
         name = _pick(self._recipe.degradation.kernels, rng)
@@ -197,9 +202,8 @@ class Sampler:
         low[:, y:, x:] = part
         return low
 
-    def _finished(self, rng: np.random.Generator, low: Floats, region: Floats, patch: int) -> Sample:
+    def _finished(self, low: Floats, region: Floats, patch: int) -> Sample:
         """Without margins, rounded, with its target."""
-        del rng
         settings = self._recipe.degradation
         target = degrade.to_ycbcr(region)[1:] if self._data.planes == "chroma" else region
         if settings.sharpen:

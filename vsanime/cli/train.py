@@ -1,0 +1,163 @@
+"""`vsanime train RECIPE`: trains a network by a recipe, and leaves it as the ONNX that filters take."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsanime.errors import VsanimeError
+
+if TYPE_CHECKING:
+    import torch
+
+    from vsanime.training.recipe import Recipe
+
+_EPILOG = """\
+A recipe is a TOML file: network, pictures, degradation, loss, schedule. Those that come with the package are what its
+own weights are made by; `vsanime train --list` names them, and `vsanime train NAME --show` prints one, to begin your
+own with.
+
+A recipe names its sources as folders (or files) of pictures and videos below the --data folders. Every picture is
+opened once, when the run begins; what cannot be used is listed and left out. A tenth is held out for validation.
+
+A run is a folder:
+  recipe.json      the recipe in force          log.csv, validation.csv  loss and PSNR; events/ for TensorBoard
+  pictures.json    its pictures, what was left out   loss.png, psnr.png  the curves, at the end
+  checkpoints/     the last two, each whole or absent    NAME.onnx       the averaged weights, at the end
+
+Ctrl-C finishes the step and writes a checkpoint. After that, after a crash or a power cut, --resume goes on from the
+last checkpoint and ends in the same weights as a run that was never stopped: every sample follows from the seed and
+the number of its step. (Bit for bit on one machine with the same number of threads.)
+
+PSNR is that of the averaged weights on held-out pictures, one figure for each kernel.
+
+examples:
+  vsanime train C4F32_VA --data pictures
+  vsanime train C4F32_VA --data pictures --resume
+  vsanime train mine.toml --data D:/anime --data E:/more --out runs/mine --steps 20000
+  vsanime upscale episode.mkv --model runs/C4F32_VA/C4F32_VA.onnx
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `train`."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a network by a recipe",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recipe", metavar="RECIPE", nargs="?", help="a name that --list shows, or a .toml file")
+    parser.add_argument("--list", action="store_true", help="name the recipes that come with the package")
+    parser.add_argument("--show", action="store_true", help="print RECIPE and do nothing else")
+    parser.add_argument(
+        "--data", metavar="ROOT", type=Path, action="append", default=[], help="folder of the sources; may be repeated"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the run (default: runs/ and the name)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    parser.add_argument("--steps", metavar="N", type=int, help="instead of the recipe's; the schedule is stretched")
+    parser.add_argument("--seed", metavar="N", type=int, help="instead of the recipe's")
+    parser.add_argument("--workers", metavar="N", type=int, help="processes that make patches, instead of the recipe's")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a card if there is one)")
+    parser.add_argument("--threads", metavar="N", type=int, help="of the CPU, for the network (default: every core)")
+    parser.set_defaults(func=_train)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from vsanime.training import recipe as recipes
+
+    if args.list:
+        for name in recipes.names():
+            print(f"{name:<20} {recipes.load(name).about}")
+        return 0
+    if args.recipe is None:
+        raise VsanimeError("no recipe was given; `vsanime train --list` names those that come with the package")
+    if args.show:
+        print(recipes.text_of(args.recipe), end="")
+        return 0
+    recipe = recipes.load(args.recipe)
+    out = args.out or Path("runs") / recipe.name
+    return _run(args, recipe, out)
+
+
+def _run(args: argparse.Namespace, recipe: Recipe, out: Path) -> int:
+    from filelock import FileLock, Timeout
+
+    _need_torch()
+    import torch
+
+    from vsanime.training.loop import Order, train
+    from vsanime.training.runfolder import RunFolder
+
+    if args.threads is not None:
+        if args.threads < 1:
+            raise VsanimeError(f"--threads is at least 1, not {args.threads}")
+        torch.set_num_threads(args.threads)
+    stored = RunFolder(out).stored_recipe() if args.resume else None
+    order = Order(_changed(recipe, stored, args), out, tuple(args.data), _device(args.device), args.resume)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with FileLock(out / ".lock", timeout=0):
+            onnx = train(order, _tell)
+    except Timeout:
+        raise VsanimeError(f"another process trains in {out}; wait for it, or give another --out") from None
+    except OSError as error:
+        raise VsanimeError(f"the folder of the run {out} cannot be used: {error.strerror or error}") from None
+    print(onnx)
+    return 0
+
+
+def _changed(recipe: Recipe, stored: Recipe | None, args: argparse.Namespace) -> Recipe:
+    """The recipe with what the command line says instead; a resumed run keeps what it was once told."""
+    from vsanime.training.recipe import from_table, to_table
+
+    training = {name: getattr(args, name) for name in ("steps", "seed", "workers") if getattr(args, name) is not None}
+    if stored is not None:
+        kept = {name: getattr(stored.training, name) for name in ("steps", "seed")}
+        training = {**kept, **training}
+    if not training:
+        return recipe
+    table = to_table(recipe)
+    table["training"] |= training
+    return from_table(table)
+
+
+def _need_torch() -> None:
+    """Everything that the extra brings and that no run can do without.
+
+    Raises:
+        VsanimeError: something is missing.
+    """
+    from importlib.util import find_spec
+
+    for module in ("torch", "safetensors", "PIL"):
+        if find_spec(module) is None:
+            raise VsanimeError(f"training needs {module}, which is not installed: pip install 'vsanime[train]'")
+
+
+def _device(name: str) -> torch.device:
+    """A device of torch that is there.
+
+    Raises:
+        VsanimeError: it is not.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise VsanimeError(f"--device {name} cannot be used: {reason}; cpu always can") from None
+    if device.type not in ("cpu", "cuda"):
+        raise VsanimeError(f"--device {name} is not known to work; cpu and cuda are")
+    return device
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,67 @@
+"""Batches in the order of the steps, made by other processes while the network learns."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from vsanime.errors import VsanimeError
+from vsanime.training.recipe import Training
+from vsanime.training.samples import Sampler
+from vsanime.training.schedule import batch_size
+
+_AHEAD = 4  # batches that each worker makes before they are wanted
+
+type Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
+    """The batch of a step; what is wrong comes as a text, since workers would wrap an error in a traceback."""
+
+    def __init__(self, sampler: Sampler, training: Training) -> None:
+        self._sampler = sampler
+        self._training = training
+
+    def __getitem__(self, step: int) -> Batch | str:
+        try:
+            low, high = self._sampler.batch(step, batch_size(step, self._training))
+        except VsanimeError as error:
+            return str(error)
+        return torch.from_numpy(low), torch.from_numpy(high)
+
+
+def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> Iterator[Batch]:
+    """The batches of all steps from the first.
+
+    Args:
+        sampler: makes them; what it makes depends on the step alone, so the number of workers changes nothing.
+        training: of the recipe.
+        first: step to begin with.
+        pin: put them where a card can fetch them.
+
+    Raises:
+        VsanimeError: a picture cannot be read any more.
+    """
+    workers = training.workers
+    loader = DataLoader(
+        _Batches(sampler, training),
+        batch_size=None,
+        sampler=range(first, training.steps),
+        num_workers=workers,
+        # The only way on Windows; elsewhere it keeps threads of torch out of the workers.
+        multiprocessing_context="spawn" if workers else None,
+        prefetch_factor=_AHEAD if workers else None,
+        worker_init_fn=_leave_interrupts_to_the_trainer,
+        pin_memory=pin,
+    )
+    for batch in loader:
+        if isinstance(batch, str):
+            raise VsanimeError(batch)
+        yield batch[0], batch[1]
+
+
+def _leave_interrupts_to_the_trainer(_worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,169 @@
+"""Checkpoints: folders that are there whole or not at all, of safetensors files small enough for any host.
+
+A checkpoint is written under another name, flushed to the disk, and renamed: a run that is killed at any moment leaves
+the one before as it was. Samples are pure functions of the step, so nothing else has to be kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
+
+from vsanime.errors import VsanimeError
+
+SHARD_BYTES = 15_000_000  # of tensors at most, less what a header takes
+_HEADER_BYTES = 200_000
+_KEPT = 2  # the newest and the one before
+_STATE = "state.json"
+_PREFIX, _PARTIAL = "step-", ".partial-"
+
+type Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run goes on from.
+
+    Attributes:
+        step: updates that are done.
+        tensors: weights, their average and the optimizer's state, by name.
+        facts: what else was noted.
+    """
+
+    step: int
+    tensors: Tensors
+    facts: Mapping[str, Any]
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint and remove those before the last two.
+
+    Args:
+        folder: of all checkpoints of a run.
+        checkpoint: what to write.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        VsanimeError: it cannot be written; the one before is as it was.
+    """
+    final = folder / f"{_PREFIX}{checkpoint.step:08d}"
+    partial = folder / f"{_PARTIAL}{checkpoint.step:08d}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_partial(folder)
+        partial.mkdir()
+        shards = {}
+        for number, shard in enumerate(_shards(checkpoint.tensors), 1):
+            data = write_tensors(shard)
+            name = f"state-{number:03d}.safetensors"
+            _write_flushed(partial / name, data)
+            shards[name] = hashlib.sha256(data).hexdigest()
+        state = {"step": checkpoint.step, "shards": shards, "facts": dict(checkpoint.facts)}
+        _write_flushed(partial / _STATE, json.dumps(state, indent=1).encode())
+        if final.exists():  # of a run that was killed while it removed this one
+            shutil.rmtree(final)
+        partial.rename(final)
+        _flush_folder(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            _remove_partial(folder)
+        good = newest(folder)
+        kept = f"the one of step {good.step} is intact" if good else "there is none yet"
+        raise VsanimeError(
+            f"the checkpoint of step {checkpoint.step} cannot be written to {folder}: {error.strerror or error}; {kept}"
+        ) from None
+    for old in _numbered(folder)[_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def newest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole; None where there is none.
+
+    Raises:
+        VsanimeError: there are checkpoints, all of them damaged.
+    """
+    folders = _numbered(folder)
+    wrong = []
+    for candidate in folders:
+        try:
+            return read(candidate)
+        except VsanimeError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise VsanimeError(f"no checkpoint in {folder} can be read: {'; '.join(wrong)}")
+    return None
+
+
+def read(folder: Path) -> Checkpoint:
+    """Read one checkpoint.
+
+    Raises:
+        VsanimeError: damaged.
+    """
+    try:
+        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        tensors: Tensors = {}
+        for name, digest in state["shards"].items():
+            data = (folder / name).read_bytes()
+            if hashlib.sha256(data).hexdigest() != digest:
+                raise VsanimeError(f"{folder / name} is damaged: its sha256 is not the one in {_STATE}")
+            tensors |= read_tensors(data)
+        return Checkpoint(int(state["step"]), tensors, state["facts"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise VsanimeError(f"the checkpoint {folder} is damaged: {error}") from None
+
+
+def _shards(tensors: Tensors) -> Iterator[Tensors]:
+    """Tensors in portions of a bounded size."""
+    shard: Tensors = {}
+    size = 0
+    for name, tensor in tensors.items():
+        if shard and size + tensor.nbytes > SHARD_BYTES - _HEADER_BYTES:
+            yield shard
+            shard, size = {}, 0
+        # Plain memory order: safetensors knows no other.
+        shard[name] = tensor.detach().cpu().contiguous().clone()
+        size += tensor.nbytes
+    yield shard
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """Folders of checkpoints, newest first."""
+    found = [path for path in folder.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdigit()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix(_PREFIX)), reverse=True)
+
+
+def _remove_partial(folder: Path) -> None:
+    for path in folder.glob(f"{_PARTIAL}*"):
+        shutil.rmtree(path)
+
+
+def _write_flushed(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """The new name on the disk as well, where a system lets folders be flushed."""
+    with contextlib.suppress(OSError, AttributeError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

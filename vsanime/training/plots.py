@@ -1,0 +1,59 @@
+"""The curves of a run as PNG, by matplotlib: beside torch its 30 MB are little, and axes are not our business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from vsanime.training.log import read
+
+_SIZE_INCHES, _DOTS_PER_INCH = (8.0, 4.5), 120
+
+
+def draw_curves(folder: Path) -> list[Path]:
+    """Draw `loss.png` and `psnr.png` from the logs in a run's folder.
+
+    Returns:
+        What was drawn; nothing where matplotlib is missing or there is nothing to draw.
+    """
+    if find_spec("matplotlib") is None:
+        return []
+    loss = _columns(read(folder / "log.csv"), only=("loss",))
+    psnr = _columns(read(folder / "validation.csv"))
+    drawn = []
+    for name, curves, unit in (("loss", loss, "loss"), ("psnr", psnr, "PSNR on held-out pictures, dB")):
+        if curves:
+            _draw(folder / f"{name}.png", curves, unit, logarithmic=name == "loss")
+            drawn.append(folder / f"{name}.png")
+    return drawn
+
+
+type Curve = tuple[list[int], list[float]]
+
+
+def _columns(rows: Sequence[Mapping[str, str]], only: tuple[str, ...] = ()) -> dict[str, Curve]:
+    """Steps and values of every column."""
+    names = [name for name in (rows[0] if rows else ()) if name != "step" and (not only or name in only)]
+    curves: dict[str, Curve] = {}
+    for name in names:
+        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        curves[name] = ([step for step, _ in points], [value for _, value in points])
+    return curves
+
+
+def _draw(path: Path, curves: Mapping[str, Curve], unit: str, *, logarithmic: bool) -> None:
+    # The figure alone, without pyplot: no window, no state that outlives it.
+    from matplotlib.figure import Figure
+
+    figure = Figure(_SIZE_INCHES, _DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    for name, (steps, values) in curves.items():
+        axes.plot(steps, values, label=name, linewidth=1)
+    axes.set_xlabel("step")
+    axes.set_ylabel(unit)
+    if logarithmic:
+        axes.set_yscale("log")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()
+    figure.savefig(path)

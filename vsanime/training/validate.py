@@ -1,0 +1,67 @@
+"""PSNR on held-out pictures, a figure for each kernel: a mean over kernels would hide what is lost on one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from vsanime.training.recipe import Recipe
+from vsanime.training.samples import Sampler
+
+# Better than any 8-bit picture can show; a flat patch that comes out exact must not make a mean infinite.
+HIGHEST_PSNR = 80.0
+
+type Run = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A held-out patch.
+
+    Attributes:
+        low: 1, planes, height, width.
+        high: 1, planes, scale * height, scale * width.
+    """
+
+    low: torch.Tensor
+    high: torch.Tensor
+
+
+def cases(recipe: Recipe) -> tuple[str, ...]:
+    """What is measured: kernels, and the recipe's own degradation where it asks for that."""
+    clean = tuple(kernel for kernel in recipe.validation.kernels if kernel != "random")
+    return (*clean, *(("degraded",) if recipe.validation.degraded else ()))
+
+
+def draw_patches(sampler: Sampler, recipe: Recipe, device: torch.device) -> dict[str, list[Patch]]:
+    """The patches of every case; the same ones whenever it is asked."""
+    return {
+        case: [_patch(sampler, case, i, device) for i in range(recipe.validation.patches)] for case in cases(recipe)
+    }
+
+
+def measure(run: Run, patches: dict[str, list[Patch]]) -> dict[str, float]:
+    """PSNR in dB, the mean over the patches of each case.
+
+    Args:
+        run: from low to high, whole frames: what valid convolutions lose has been added; clipped here.
+        patches: as `draw_patches` gives them.
+    """
+    with torch.inference_mode():
+        return {
+            case: sum(psnr(run(patch.low), patch.high) for patch in group) / len(group)
+            for case, group in patches.items()
+        }
+
+
+def psnr(result: torch.Tensor, truth: torch.Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of a result, clipped to [0, 1]."""
+    error = float((result.float().clamp(0, 1) - truth).square().mean())
+    return min(HIGHEST_PSNR, -10 * torch.log10(torch.tensor(error)).item()) if error > 0 else HIGHEST_PSNR
+
+
+def _patch(sampler: Sampler, case: str, index: int, device: torch.device) -> Patch:
+    sample = sampler.validation(case, index)
+    return Patch(torch.from_numpy(sample.low)[None].to(device), torch.from_numpy(sample.high)[None].to(device))
