@@ -19,7 +19,8 @@ from vsanime.training.recipe import Recipe, Shares
 # phase. In pixels of the large picture.
 MARGIN = 48
 _TRIES = 6  # pictures drawn where everything is flat
-_VALIDATION = 0x5A1  # keeps the seeds of validation apart from those of steps
+_VALIDATION, _CLIP_CHOICE = 0x5A1, 0xC11B  # keep these seeds apart from those of samples, which have three numbers
+_CLIPS_AT_HAND, _STEPS_PER_CLIP = 8, 50
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Sampler:
         """Sample `index` of `step`."""
         rng = np.random.default_rng(np.random.SeedSequence([self._recipe.training.seed, step, index]))
         if rng.random() < self._recipe.degradation.h264.share:
-            return self._from_clip(rng, held_out=False, patch=self._data.patch)
+            number = self._clip_at(step, int(rng.integers(_CLIPS_AT_HAND)))
+            return self._from_clip(rng, number, held_out=False, patch=self._data.patch)
         region = self._region(rng, held_out=False, patch=self._data.patch)
         return self._degraded(rng, region, self._data.patch)
 
@@ -81,7 +83,7 @@ class Sampler:
         patch = self._recipe.validation.patch
         if case == "degraded":
             if rng.random() < self._recipe.degradation.h264.share:
-                return self._from_clip(rng, held_out=True, patch=patch)
+                return self._from_clip(rng, index, held_out=True, patch=patch)
             return self._degraded(rng, self._region(rng, held_out=True, patch=patch), patch)
         region = self._region(rng, held_out=True, patch=patch)
         siting = _pick(self._recipe.degradation.sitings, rng)
@@ -231,9 +233,15 @@ class Sampler:
         seed = self._recipe.training.seed + (held_out << 32)
         return ClipStore(folder / name, self._recipe.degradation.h264, seed, draw, shrink)
 
-    def _from_clip(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Sample:
+    def _clip_at(self, step: int, place: int) -> int:
+        """The number of a clip: a few serve some steps, since decoding them for every sample would take longest."""
+        seed = [self._recipe.training.seed, step // _STEPS_PER_CLIP, place, _CLIP_CHOICE]
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        return int(rng.integers(self._recipe.degradation.h264.clips))
+
+    def _from_clip(self, rng: np.random.Generator, number: int, *, held_out: bool, patch: int) -> Sample:
         settings = self._recipe.degradation
-        clip = self._clips[held_out].clip(int(rng.integers(settings.h264.clips)))
+        clip = self._clips[held_out].clip(number)
         frame = int(rng.integers(len(clip.clean)))
         size = patch // 2
         height, width = clip.coded.shape[1:]
