@@ -17,7 +17,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.training.helpers import TINY, changed, command, draw, drawings, environment, run
+from tests.training.helpers import TINY, call, changed, command, draw, drawings, environment, run
 
 torch = pytest.importorskip("torch")
 
@@ -67,7 +67,7 @@ def test_a_run_learns_and_leaves_everything(whole_run: tuple[Path, subprocess.Co
     assert [row["step"] for row in log] == ["25", "30"]
     assert [row["step"] for row in validation] == ["10", "20", "30"]
     assert list(validation[0]) == ["step", "box", "lanczos3"]
-    assert float(log[1]["loss"]) < 0.5 * float(log[0]["loss"])
+    assert float(log[1]["loss"]) < 0.75 * float(log[0]["loss"])
     assert float(validation[2]["box"]) > float(validation[0]["box"]) + 1
     assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in ("loss.png", "psnr.png"))
     assert list((out / "events").glob("events.out.tfevents.*"))
@@ -140,9 +140,9 @@ def test_ctrl_c_writes_a_checkpoint_and_the_run_goes_on(
 
 def test_a_finished_run_may_be_resumed(root: Path, tmp_path: Path) -> None:
     table = changed(TINY, training__steps=4, training__checkpoint_every=2)
-    run(root, tmp_path / "run", table)
+    call(root, tmp_path / "run", table)
     (tmp_path / "run" / "tiny.onnx").unlink()
-    run(root, tmp_path / "run", table, "--resume")
+    call(root, tmp_path / "run", table, "--resume")
     assert (tmp_path / "run" / "tiny.onnx").exists()
 
 
@@ -187,28 +187,28 @@ def test_every_kind_of_recipe_runs(root: Path, tmp_path: Path, changes: dict[str
 
 def test_wrong_calls_are_one_line(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run(root, out, SHORT)
+    call(root, out, SHORT)
     cases = {
         ("--resume", "--steps", "5"): "began with another recipe: training.steps is 5 where it was 3",
         (): "holds a run; give --resume to go on with it, or another --out",
     }
     for options, message in cases.items():
-        done = run(root, out, SHORT, *options, fails=True)
+        done = call(root, out, SHORT, *options, fails=True)
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
     wide = changed(SHORT, network__variant="C2F12")
-    assert "network.variant is 'C2F12' where it was 'C2F8'" in run(root, out, wide, "--resume", fails=True).stderr
+    assert "network.variant is 'C2F12' where it was 'C2F8'" in call(root, out, wide, "--resume", fails=True).stderr
 
 
 def test_checkpoint_of_another_network_is_refused(root: Path, tmp_path: Path) -> None:
     """The recipe agrees and the checkpoint does not: a folder was mixed up."""
     one, other = tmp_path / "one", tmp_path / "other"
     wide = changed(SHORT, network__variant="C2F12")
-    run(root, one, SHORT)
-    run(root, other, wide)
+    call(root, one, SHORT)
+    call(root, other, wide)
     for path in (one / "checkpoints").iterdir():
         path.replace(other / "checkpoints" / "step-00000099")
-    said = run(root, other, wide, "--resume", fails=True).stderr
+    said = call(root, other, wide, "--resume", fails=True).stderr
     assert "the checkpoint is of another network: net.first.weight has the shape (8, 1, 3, 3)" in said
 
 
@@ -217,21 +217,21 @@ def test_failed_beginning_is_no_run(tmp_path: Path) -> None:
     for i, name in enumerate(("owl", "fox")):
         draw(tmp_path / "drawings" / f"{name}.png", i)
     (tmp_path / "drawings" / "bad.png").write_bytes(b"")
-    said = run(tmp_path, tmp_path / "run", SHORT, fails=True).stderr
+    said = call(tmp_path, tmp_path / "run", SHORT, fails=True).stderr
     assert "2 pictures, 1 of them held out; 8 are needed" in said
     drawings(tmp_path)
-    said = run(tmp_path, tmp_path / "run", SHORT).stderr
+    said = call(tmp_path, tmp_path / "run", SHORT).stderr
     assert "skipped 1 files that cannot be used" in said
     assert "bad.png" in said
 
 
 def test_resume_of_nothing_and_unknown_devices(root: Path, tmp_path: Path) -> None:
-    assert "holds no run to go on with" in run(root, tmp_path / "none", SHORT, "--resume", fails=True).stderr
-    assert "--device warp cannot be used" in run(root, tmp_path / "x", SHORT, "--device", "warp", fails=True).stderr
+    assert "holds no run to go on with" in call(root, tmp_path / "none", SHORT, "--resume", fails=True).stderr
+    assert "--device warp cannot be used" in call(root, tmp_path / "x", SHORT, "--device", "warp", fails=True).stderr
     assert not (tmp_path / "x").exists()
 
 
-def test_picture_that_vanishes_in_a_worker_is_one_line(root: Path, tmp_path: Path) -> None:
+def test_picture_that_vanishes_in_a_worker_is_one_line(tmp_path: Path) -> None:
     own = drawings(tmp_path / "own")
     out = tmp_path / "run"
     start_and_kill(own, out, TINY, after=5)
@@ -243,10 +243,10 @@ def test_picture_that_vanishes_in_a_worker_is_one_line(root: Path, tmp_path: Pat
 
 
 def test_loss_that_is_not_finite_is_told(root: Path, tmp_path: Path) -> None:
-    table = changed(
-        TINY, training__rate=1.0, training__warm_up=0, network__variant="R8F8", training__schedule="constant"
-    )
-    done = run(root, tmp_path / "run", changed(table, training__steps=200), fails=True)
+    """Squares of what a rate of 1 does to seven layers leave the range of f32."""
+    table = changed(SHORT, network={"architecture": "espcn_7", "widths": [8] * 6}, data__planes="rgb")
+    table = changed(table, training__loss="weighted_mse", training__rate=1.0, training__warm_up=0)
+    done = call(root, tmp_path / "run", changed(table, training__steps=400), fails=True)
     assert "the loss is" in done.stderr
     assert "a lower training.rate" in done.stderr
 

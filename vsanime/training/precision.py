@@ -15,6 +15,20 @@ from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+class _StraightThrough(torch.autograd.Function):  # type: ignore[misc,unused-ignore]  # without torch the base is Any
+    """Rounds a value and leaves its gradient as it is."""
+
+    @staticmethod
+    def forward(_context: object, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Round."""
+        return x.to(dtype).to(x.dtype)
+
+    @staticmethod
+    def backward(_context: object, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Pass on."""
+        return gradient, None
+
+
 class Rounded:
     """Runs a network as half precision would.
 
@@ -35,7 +49,8 @@ class Rounded:
 
     def round(self, x: torch.Tensor) -> torch.Tensor:
         """Rounded to half precision, as f32; the gradient is that of x itself."""
-        return x + (x.to(self._dtype).to(x.dtype) - x).detach()
+        rounded: torch.Tensor = _StraightThrough.apply(x, self._dtype)
+        return rounded
 
     def _artcnn(self, net: ArtCNN, x: torch.Tensor) -> torch.Tensor:
         exact = self._plain(net.last, net.first(x))
