@@ -245,7 +245,10 @@ class Sampler:
         frame = int(rng.integers(len(clip.clean)))
         size = patch // 2
         height, width = clip.coded.shape[1:]
-        y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+        corners = rng.integers(0, (height - size + 1, width - size + 1), (self._data.crops, 2)).tolist()
+        shown = clip.clean[frame, ..., None]
+        steps = [_steepness(shown[2 * y : 2 * y + patch, 2 * x : 2 * x + patch], 1.0) for y, x in corners]
+        y, x = corners[int(np.argmax(steps))]
         low = degrade.from_codes(clip.coded[frame, None, y : y + size, x : x + size])
         clean = degrade.from_codes(clip.clean[frame, None])
         target = degrade.sharpen(clean, settings.sharpen) if settings.sharpen else clean
