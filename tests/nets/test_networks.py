@@ -50,10 +50,20 @@ PARAMETERS = {
     **{"UpConv_7": 552_480, "upconv_7l": 1_961_984, "VGG_7": 290_467, "VGG_7 luma": 287_585},
     **{"DRRN_B1U9": 302_211, "DRRN_B1U9 low": 312_588},
 }
-# Width in input pixels. DRRN sums over 20 layers: 41 pixels of the doubled picture reach 21 of the small one, and the
-# doubling 5 around each; at low resolution all 41 are small ones.
-REACH = {"C4F16": 15, "C4F32": 15, "C16F64": 39, "R8F64": 55, "R16F96": 103, "C4F32_Chroma": 15}
-REACH |= {"ESPCN_7": 15, "UpConv_7": 14, "VGG_7": 15, "DRRN_B1U9": 25, "DRRN_B1U9 low": 41}
+# Width in input pixels, which channels have no part in. DRRN sums over 20 layers: 41 pixels of the doubled picture
+# reach 21 of the small one, and the doubling 2 more on each side; at low resolution all 41 are small ones.
+REACH: dict[str, tuple[Callable[[], Any], int]] = {
+    "C4": (lambda: build("C4F4"), 15),
+    "C16": (lambda: build("C16F4"), 39),
+    "R8": (lambda: build("R8F4"), 55),
+    "R16": (lambda: build("R16F4"), 103),
+    "C4 chroma": (lambda: build("C4F4_Chroma"), 15),
+    "ESPCN_7": (lambda: ESPCN((4,) * 6), 15),
+    "UpConv_7": (lambda: UpConv7((4,) * 6), 14),
+    "VGG_7": (lambda: VGG7((4,) * 6), 15),
+    "DRRN_B1U9": (lambda: DRRN(filters=4), 25),
+    "DRRN_B1U9 low": (lambda: DRRN(filters=4, low=True), 41),
+}
 
 SMALL: dict[str, Callable[[], Any]] = {
     "C": lambda: build("C2F8"),
@@ -89,14 +99,15 @@ def test_number_of_weights(name: str) -> None:
 
 @pytest.mark.parametrize("name", REACH)
 def test_reach_by_gradient(name: str) -> None:
-    net = positive(NETWORKS[name]()).double()
-    side = REACH[name] + 12
+    make, width = REACH[name]
+    net = positive(make()).double()
+    side = width + 12
     x = torch.ones(1, planes_of(net), side, side, dtype=torch.float64, requires_grad=True)
     result = net(x)
     result[0, 0, result.shape[2] // 2, result.shape[3] // 2].backward()
     touched = x.grad[0].abs().amax(0) > 0
     for axis in (0, 1):
-        assert int(touched.any(axis).sum()) == REACH[name]
+        assert int(touched.any(axis).sum()) == width
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -123,9 +134,10 @@ def test_onnx_equals_torch_and_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ESPCN_7", "UpConv_7", "VGG_7", "DRRN_B1U9 low"])
 def test_filters_see_the_reach_that_the_gradient_shows(name: str) -> None:
-    net = NETWORKS[name]()
+    make, width = REACH[name]
+    net = make()
     facts = inspect(to_onnx(net))
-    assert facts.radius == REACH[name] // 2
+    assert facts.radius == width // 2
     assert (facts.scale, facts.in_channels, facts.out_channels) == (net.scale, 3, 3)
 
 

@@ -35,6 +35,8 @@ from vsanime.training.stopping import wish_to_stop
 from vsanime.training.validate import Patch
 
 _REPORT_EVERY = 25  # steps: a row of the log
+# Values lie in [0, 1], and fresh networks within a few times that.
+_LOST = 1000.0
 
 
 @dataclass(frozen=True)
@@ -211,9 +213,10 @@ class _Reports:
     def _report(self, step: int, progress: RunProgress) -> None:
         """The mean loss since the last report."""
         loss = float(torch.stack(self._losses).mean())
-        if not math.isfinite(loss):
+        if not math.isfinite(loss) or loss > _LOST:
             raise VsanimeError(
-                f"the loss is {loss} at step {step}; a lower training.rate or training.clip_gradient keeps it finite"
+                f"the loss is {loss:.3g} at step {step}, and will not come back; lower training.rate or set "
+                "training.clip_gradient"
             )
         now = time.monotonic()
         speed = len(self._losses) / max(1e-9, now - self._since)
