@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -247,30 +246,3 @@ def test_loss_that_runs_away_is_told(root: Path, tmp_path: Path) -> None:
     table = changed(SHORT, training__rate=1.0, training__warm_up=0, network__variant="R8F8", training__steps=200)
     done = call(root, tmp_path / "run", table, fails=True)
     assert "at step 25, and will not come back; lower training.rate" in done.stderr
-
-
-def test_without_torch_the_extra_is_named(root: Path, tmp_path: Path) -> None:
-    """An interpreter that finds no torch; reading recipes needs none."""
-    hide = (
-        "import sys, importlib.abc\n"
-        "class Hide(importlib.abc.MetaPathFinder):\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] == 'torch': raise ModuleNotFoundError(name)\n"
-        "import importlib.util as u; found = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'torch' else found(name, *a)\n"
-        "sys.meta_path.insert(0, Hide())\n"
-        "from vsanime.cli import main; sys.exit(main(sys.argv[1:]))\n"
-    )
-    arguments = command(root, tmp_path / "run", SHORT)[3:]
-    for line, code, said in ((arguments, 1, "pip install 'vsanime[train]'"), (["train", "--list"], 0, "")):
-        done = subprocess.run(
-            [sys.executable, "-c", hide, *line], capture_output=True, text=True, check=False, env=environment()
-        )
-        assert done.returncode == code
-        assert said in done.stderr
-    assert "C4F32_VA" in done.stdout
-
-
-def test_the_command_line_loads_no_torch_before_it_trains() -> None:
-    script = "import sys; from vsanime.cli import _parser; _parser([]).format_help(); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, **environment()})
