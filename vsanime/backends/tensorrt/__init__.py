@@ -143,17 +143,30 @@ class TensorRT:
                 "TensorRT builds engines on the card they are for and nowhere else; to build for another, "
                 "flavour='tensorrt_rtx' is needed"
             )
+        if capability not in (served := flavour.capabilities()):
+            raise VsanimeError(
+                f"{flavour.name} {flavour.version} builds for the compute capabilities "
+                f"{', '.join(map(dotted, served))}, not for {dotted(capability)}"
+            )
+        _check_computes(precision, capability, "a card")
         return self._kept(_Target(flavour, capability), graph, precision)
+
+    def prepare(self, graph: PlanesGraph, precision: str, device: Device) -> bytes:
+        """The engine that a script will run on a card at hand: from the cache, or built.
+
+        Raises:
+            VsanimeError: no package serves the card; or the builder refuses.
+        """
+        return self._kept(self._target(device, precision), graph, precision)
+
+    def _target(self, device: Device, precision: str) -> _Target:
+        capability = device.facts.compute_capability
+        _check_computes(precision, capability, device.facts.name)
+        return _Target(flavour_for(self.flavour, capability), capability, device)
 
     def _loaded(self, graph: PlanesGraph, precision: str, device: Device) -> LoadedEngine:
         """The engine on a card; what the runtime refuses is built again, once."""
-        capability = device.facts.compute_capability
-        if precision == "bf16" and capability < _BF16_SINCE:
-            raise VsanimeError(
-                f"precision='bf16': {device.facts.name} (compute capability {dotted(capability)}) computes no bf16, "
-                "which came with 8.0; use 'fp16'"
-            )
-        target = _Target(flavour_for(self.flavour, capability), capability, device)
+        target = self._target(device, precision)
         try:
             return self._load(target, graph, precision)
         except Refused as error:
@@ -281,6 +294,14 @@ class _Target:
         if self.device is not None and not self.flavour.is_rtx:
             facts |= {"card": self.device.facts.name, "driver": self.device.facts.driver_version}
         return facts
+
+
+def _check_computes(precision: str, capability: Capability, card: str) -> None:
+    if precision == "bf16" and capability < _BF16_SINCE:
+        raise VsanimeError(
+            f"precision='bf16': {card} of compute capability {dotted(capability)} computes no bf16, which came with "
+            "8.0; use 'fp16'"
+        )
 
 
 def declared_shape(graph: PlanesGraph, index: int, size: Size) -> Shape:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -112,6 +115,33 @@ class Monitor:
                 self._bars.remove_task(self._tasks[name])
 
 
+@dataclass(frozen=True)
+class Watch:
+    """A command that builds one engine after another, and says itself what it builds.
+
+    Attributes:
+        bars: where the phases of a build are drawn, below what the command draws.
+        seconds: how long each build took, in order.
+    """
+
+    bars: Progress
+    seconds: list[float] = field(default_factory=list)
+
+
+_watch: ContextVar[Watch | None] = ContextVar("_watch", default=None)
+
+
+@contextmanager
+def watched(bars: Progress) -> Iterator[Watch]:
+    """Has what this thread builds meanwhile drawn in bars that are there already, and noted."""
+    watch = Watch(bars)
+    token = _watch.set(watch)
+    try:
+        yield watch
+    finally:
+        _watch.reset(token)
+
+
 @contextmanager
 def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
     """A monitor, and what TensorRT takes for one; None where a version knows none.
@@ -120,14 +150,30 @@ def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
         flavour: the package.
         title: what is built, for whoever waits.
     """
+    with _bars(title) as bars:
+        monitor = Monitor(bars)
+        base = getattr(flavour.module, "IProgressMonitor", None)
+        yield monitor, _monitor_class(flavour.module)(monitor) if base is not None else None
+
+
+@contextmanager
+def _bars(title: str) -> Iterator[Progress]:
+    """Bars of our own on stderr, or those of whoever watches."""
+    if (watch := _watch.get()) is not None:
+        theirs, started = watch.bars.task_ids, time.monotonic()
+        try:
+            yield watch.bars
+        finally:
+            for task in set(watch.bars.task_ids).difference(theirs):
+                watch.bars.remove_task(task)
+        watch.seconds.append(time.monotonic() - started)
+        return
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     # Where stderr is no terminal, one line says what takes so long.
     console.print(f"vsanime: {title}", highlight=False, soft_wrap=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        monitor = Monitor(bars)
-        base = getattr(flavour.module, "IProgressMonitor", None)
-        yield monitor, _monitor_class(flavour.module)(monitor) if base is not None else None
+        yield bars
 
 
 @cache
