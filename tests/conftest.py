@@ -1,11 +1,16 @@
-"""Shared fixtures: where third-party weights and pictures are, and when their absence is a failure."""
+"""Shared fixtures: third-party weights and pictures, and when their absence is a failure; simulated cards."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.cudasim import CudaSim
 
 
 def _shared(variable: str) -> Path | None:
@@ -50,3 +55,25 @@ def media() -> Path:
     folder = _shared("VSANIME_TEST_MEDIA")
     assert folder is not None
     return folder
+
+
+@pytest.fixture
+def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CudaSim]]:
+    """Makes simulated cards take the place of CUDA; at the end nothing may have been done wrong or be left."""
+    from tests.cudasim import CudaSim
+    from vsanime.backends import cuda
+
+    made: list[CudaSim] = []
+
+    def make(**options: object) -> CudaSim:
+        sim = CudaSim(**options)  # type: ignore[arg-type]
+        made.append(sim)
+        monkeypatch.setattr(cuda, "cudart", lambda: sim)
+        return sim
+
+    monkeypatch.setattr(cuda, "_resets", {})
+    monkeypatch.setattr(cuda, "_holders", {})
+    yield make
+    for sim in made:
+        assert sim.violations == []
+        assert sim.leaks() == []

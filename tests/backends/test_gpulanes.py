@@ -19,7 +19,7 @@ import pytest
 
 from tests.cudasim import MIB, CudaSim, SimProgram, cudaError_t
 from tests.gpulanes import check_frames, expected_of, frames_for, luma_doubler
-from vsanime.backends import gpulanes
+from vsanime.backends import cuda, gpulanes
 from vsanime.backends.cuda import CudaError, Device
 from vsanime.backends.gpulanes import RESERVE_BYTES, GpuEngine, GpuLane, buffer_bytes
 from vsanime.errors import TooLittleMemory, VsanimeError
@@ -192,6 +192,38 @@ def test_everything_is_given_back_after_every_reload(simulate: Simulate) -> None
         engine.close()
         assert sim.leaks() == []
         engine.close()
+
+
+def test_a_failure_at_any_call_of_the_close_leaves_nothing_else_behind(
+    simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the failing call should have given back stays; all the rest is freed, and nothing is raised."""
+    counting = simulate()
+    engine = engine_on(counting, 2, cuda_graph=True)
+    check_frames(engine, luma_doubler(), 6)
+    before = counting.calls.total()
+    engine.close()
+    for nth in range(1, counting.calls.total() - before + 1):
+        sim = CudaSim()
+        monkeypatch.setattr(cuda, "cudart", lambda sim=sim: sim)
+        engine = engine_on(sim, 2, cuda_graph=True)
+        check_frames(engine, luma_doubler(), 6)
+        sim.fail(cudaError_t.cudaErrorInvalidValue, nth=nth)
+        engine.close()
+        engine.close()
+        assert sim.violations == []
+        assert len(sim.leaks()) <= 1
+
+
+def test_two_threads_that_find_a_card_dead_reset_it_once(simulate: Simulate) -> None:
+    sim = simulate()
+    sim.fail(cudaError_t.cudaErrorLaunchFailure)
+    with pytest.raises(VsanimeError):
+        Device(0).stream()
+    with ThreadPoolExecutor(4) as pool:
+        devices = list(pool.map(Device, [0] * 4))
+    assert sim.cards[0].resets == 1
+    assert {device.resets for device in devices} == {1}
 
 
 def test_an_engine_that_nobody_holds_gives_everything_back(simulate: Simulate) -> None:

@@ -276,7 +276,7 @@ def card_numbers(device_id: int | Sequence[int]) -> tuple[int, ...]:
     Raises:
         VsanimeError: none, no number, or one named twice.
     """
-    given = (device_id,) if isinstance(device_id, int) else tuple(device_id)
+    given = tuple(device_id) if isinstance(device_id, Sequence) else (device_id,)
     if not given or len(set(given)) < len(given) or any(type(i) is not int or i < 0 for i in given):
         raise VsanimeError(f"device_id={device_id!r}; a card's number from 0 up, or different ones, is needed")
     return given

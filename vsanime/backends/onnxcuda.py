@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import io
+import logging
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
@@ -15,6 +16,8 @@ from vsanime.backends.cuda import Device
 from vsanime.backends.gpulanes import GpuEngine, card_numbers
 from vsanime.errors import VsanimeError
 from vsanime.spec import PlanesGraph
+
+log = logging.getLogger("vsanime")
 
 _PROVIDER = "CUDAExecutionProvider"
 
@@ -47,7 +50,7 @@ def compile_cuda(
     _load_libraries(runtime)
 
     def make(device: Device, stream: int) -> SessionProgram:
-        return SessionProgram(_session(runtime, graph.onnx, device.index, stream, precision), graph, device.index)
+        return SessionProgram(open_session(runtime, graph.onnx, device.index, stream, precision), graph, device.index)
 
     return GpuEngine(graph, devices, lanes, make, program_bytes=_LIBRARY_BYTES + peak_bytes(graph.onnx))
 
@@ -88,7 +91,19 @@ class SessionProgram:
         self._binding = self._session = self._options = None
 
 
-def _session(runtime: Any, model: bytes, device: int, stream: int, precision: str) -> Any:
+def open_session(runtime: Any, model: bytes, device: int, stream: int, precision: str) -> Any:
+    """A session that puts its work on a stream.
+
+    Args:
+        runtime: the module `onnxruntime`.
+        model: the graph.
+        device: the card's number.
+        stream: the stream's address.
+        precision: "f32" or "fp16".
+
+    Raises:
+        VsanimeError: the provider does not start, or cannot run all of the graph.
+    """
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1  # nothing is computed on the CPU
@@ -107,16 +122,30 @@ def _session(runtime: Any, model: bytes, device: int, stream: int, precision: st
         "arena_extend_strategy": "kSameAsRequested",  # the default doubles what it takes
     }
     try:
-        session = runtime.InferenceSession(model, options, providers=[(_PROVIDER, provider)])
+        return runtime.InferenceSession(model, options, providers=[(_PROVIDER, provider)])
     except Exception as error:  # its exceptions share no public base class
+        if not _starts(runtime, device):
+            raise VsanimeError(
+                "ONNX Runtime could not start its CUDA provider: a library of CUDA or cuDNN is missing or of another "
+                "version; pip install 'onnxruntime-gpu[cuda,cudnn]'"
+            ) from error
         raise VsanimeError(f"ONNX Runtime's CUDA provider could not load the network: {_first_line(error)}") from error
-    # Where a library of CUDA is missing it only logs that and takes the CPU.
-    if session.get_providers()[0] != _PROVIDER:
-        raise VsanimeError(
-            "ONNX Runtime could not start its CUDA provider: a library of CUDA or cuDNN is missing or of another "
-            "version; pip install 'onnxruntime-gpu[cuda,cudnn]'"
+
+
+def _starts(runtime: Any, device: int) -> bool:
+    """Whether the provider runs at all: where a library is missing, ONNX Runtime only logs that and takes the CPU."""
+    value = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "probe", value[:1], value[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = runtime.InferenceSession(
+            model.SerializeToString(), options, providers=[(_PROVIDER, {"device_id": str(device)})]
         )
-    return session
+    except Exception:  # its exceptions share no public base class
+        return False
+    return _PROVIDER in session.get_providers()
 
 
 def _run_options() -> Any:
@@ -131,8 +160,10 @@ def _load_libraries(runtime: Any) -> None:
     """Loads CUDA's and cuDNN's libraries from the packages pip put them into, where there are such."""
     preload = getattr(runtime, "preload_dlls", None)
     if preload is not None:
-        with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):  # it prints what it does not find, and stdout is the pipe's
             preload()
+        log.debug("ONNX Runtime on CUDA's libraries: %s", said.getvalue().strip() or "found")
 
 
 def peak_bytes(model: bytes) -> int:

@@ -83,6 +83,7 @@ class TensorRT:
 
     def precision_for(self, work: Workload) -> str:
         """See `Backend`."""
+        self._check_options()
         if self.precision == "auto":
             coarse = not work.output_float and work.output_bits <= _COARSE_BITS
             return "fp16" if work.anchored and coarse else "f32"
@@ -109,8 +110,7 @@ class TensorRT:
 
     def lanes_for(self, threads: int) -> int:  # noqa: ARG002 - cards decide, not processors
         """See `Backend`."""
-        if not isinstance(self.num_streams, int) or self.num_streams < 1:
-            raise VsanimeError(f"num_streams={self.num_streams!r}; 1 or more is needed")
+        self._check_options()
         return self.num_streams * len(card_numbers(self.device_id))
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Engine:  # noqa: ARG002
@@ -148,7 +148,7 @@ class TensorRT:
                 f"{flavour.name} {flavour.version} builds for the compute capabilities "
                 f"{', '.join(map(dotted, served))}, not for {dotted(capability)}"
             )
-        _check_computes(precision, capability, "a card")
+        _check_computes(precision, capability, "such a card")
         return self._kept(_Target(flavour, capability), graph, precision)
 
     def prepare(self, graph: PlanesGraph, precision: str, device: Device) -> bytes:
@@ -164,13 +164,29 @@ class TensorRT:
         _check_computes(precision, capability, device.facts.name)
         return _Target(flavour_for(self.flavour, capability), capability, device)
 
+    def _check_options(self) -> None:
+        """Refuses what TensorRT would refuse later, or take for something else."""
+        card_numbers(self.device_id)
+        for name, value, least, most, what in (
+            ("num_streams", self.num_streams, 1, None, "1 or more"),
+            ("aux_streams", self.aux_streams, 0, None, "0 or more"),
+            ("workspace", self.workspace, 1, None, "a positive number of MiB"),
+            ("optimization_level", self.optimization_level, 0, 5, "0 to 5"),
+        ):
+            good = type(value) is int and value >= least and (most is None or value <= most)
+            if not good and value is not None:
+                raise VsanimeError(f"{name}={value!r}; {what} is needed")
+        if self.sizes is not None:
+            checked_sizes(self.sizes)
+
     def _loaded(self, graph: PlanesGraph, precision: str, device: Device) -> LoadedEngine:
         """The engine on a card; what the runtime refuses is built again, once."""
         target = self._target(device, precision)
         try:
             return self._load(target, graph, precision)
         except Refused as error:
-            log.warning("%s; it is built again", error)
+            # Its text: an exception in a log record would keep everything alive that its traceback saw.
+            log.warning("%s; it is built again", str(error))
             self._cache().discard(self._facts(target, graph, precision))
             return self._load(target, graph, precision)
 
@@ -299,7 +315,7 @@ class _Target:
 def _check_computes(precision: str, capability: Capability, card: str) -> None:
     if precision == "bf16" and capability < _BF16_SINCE:
         raise VsanimeError(
-            f"precision='bf16': {card} of compute capability {dotted(capability)} computes no bf16, which came with "
+            f"precision='bf16': {card} (compute capability {dotted(capability)}) computes no bf16, which came with "
             "8.0; use 'fp16'"
         )
 
@@ -327,8 +343,12 @@ def checked_sizes(sizes: tuple[Size, Size, Size]) -> tuple[Size, Size, Size]:
     Raises:
         VsanimeError: they are not.
     """
-    good = len(sizes) == 3 and all(len(size) == 2 and min(size) >= _LEAST_SIDE for size in sizes)
-    if not good or any(not a <= b <= c for a, b, c in zip(*sizes, strict=True)):
+    try:
+        (w1, h1), (w2, h2), (w3, h3) = sizes
+        good = _LEAST_SIDE <= w1 <= w2 <= w3 and _LEAST_SIDE <= h1 <= h2 <= h3
+    except (TypeError, ValueError):
+        good = False
+    if not good:
         raise VsanimeError(
             f"sizes={sizes!r}; the smallest, the most usual and the largest (width, height) are needed, from "
             f"{_LEAST_SIDE} pixels up"

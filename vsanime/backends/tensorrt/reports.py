@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from threading import Lock
+from threading import Lock, RLock, get_ident
 from typing import Any
+from weakref import WeakSet
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -21,37 +22,22 @@ log = logging.getLogger("vsanime.tensorrt")
 
 # As many of the last errors as a message may want to look through.
 _KEPT = 20
+_NO_REASON = "it gave no reason"
 
 
 class Messages:
-    """Passes messages on to `logging` and remembers the errors among them.
-
-    TensorRT reports what went wrong to its logger and then returns nothing: the error is made of what was remembered.
-    Of the two severities above warnings, logging knows one.
-    """
+    """The errors among what TensorRT says, remembered: it reports to its logger what went wrong and returns nothing."""
 
     def __init__(self, flavour: Flavour) -> None:
-        severities = flavour.module.ILogger
-        self._levels = {
-            int(severities.INTERNAL_ERROR): logging.ERROR,
-            int(severities.ERROR): logging.ERROR,
-            int(severities.WARNING): logging.WARNING,
-            int(severities.INFO): logging.DEBUG,
-            int(severities.VERBOSE): logging.DEBUG,
-        }
-        self._errors: list[str] = []
+        self._errors: list[tuple[int, str]] = []
         self._lock = Lock()
-        self.logger = _logger_class(flavour.module)(self)
+        self.logger = _logger(flavour.module.ILogger)
+        self.logger.listen(self)
 
-    def add(self, severity: int, text: str) -> None:
-        """Takes one message; called from TensorRT's threads."""
-        level = self._levels.get(severity, logging.DEBUG)
-        if level == logging.ERROR:
-            # Not logged as well: it becomes the text of an exception.
-            with self._lock:
-                self._errors = [*self._errors, text][-_KEPT:]
-            level = logging.DEBUG
-        log.log(level, "%s", text)
+    def add(self, thread: int, text: str) -> None:
+        """Takes an error; called from TensorRT's threads."""
+        with self._lock:
+            self._errors = [*self._errors, (thread, text)][-_KEPT:]
 
     def forget(self) -> None:
         """Starts anew: what is remembered from now on belongs to the next step."""
@@ -59,25 +45,51 @@ class Messages:
             self._errors.clear()
 
     def reason(self) -> str:
-        """The first error since, which names the cause; later ones tell what it led to."""
+        """The first error since, which names the cause; later ones tell what it led to.
+
+        Errors of other engines are heard as well: what this thread was told goes before them.
+        """
         with self._lock:
-            return " ".join(self._errors[0].split()) if self._errors else "it gave no reason"
+            own = [text for thread, text in self._errors if thread == get_ident()]
+            return " ".join([*own, *(text for _, text in self._errors)][0].split()) if self._errors else _NO_REASON
 
 
 @cache
-def _logger_class(module: Any) -> Any:
-    class PythonLogger(module.ILogger):  # type: ignore[misc]  # the module is Any
-        """Hands messages over."""
+def _logger(base: Any) -> Any:
+    """The one logger of a package, which lives as long as the process.
 
-        def __init__(self, messages: Messages) -> None:
-            module.ILogger.__init__(self)
-            self._messages = messages
+    TensorRT keeps the first logger that it is given for all that comes after, and warns of every other.
+
+    Args:
+        base: the package's `ILogger`.
+    """
+    # Of the two severities above warnings, logging knows one.
+    errors = {int(base.INTERNAL_ERROR), int(base.ERROR)}
+    warning = int(base.WARNING)
+
+    class PythonLogger(base):  # type: ignore[misc]  # the package is Any
+        """Passes messages on to `logging`, and errors to those who listen."""
+
+        def __init__(self) -> None:
+            base.__init__(self)
+            self._listeners: WeakSet[Messages] = WeakSet()
+            self._lock = RLock()  # collecting garbage may log
+
+        def listen(self, messages: Messages) -> None:
+            """Hands errors on from now on, as long as somebody else holds `messages`."""
+            with self._lock:
+                self._listeners.add(messages)
 
         def log(self, severity: Any, msg: str) -> None:
             """Called by TensorRT."""
-            self._messages.add(int(severity), msg)
+            if int(severity) in errors:
+                with self._lock:
+                    for messages in list(self._listeners):
+                        messages.add(get_ident(), msg)
+            # Errors are no more than noted: they become the texts of exceptions.
+            log.log(logging.WARNING if int(severity) == warning else logging.DEBUG, "%s", msg)
 
-    return PythonLogger
+    return PythonLogger()
 
 
 class Monitor:

@@ -1,0 +1,307 @@
+"""TensorRT as a backend of whole filters: real engines, run on simulated cards (see tests/trtsim.py)."""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX has wheels for Linux and Windows on x86-64 only")
+
+import vsanime
+from tests.clips import clip_of, noise, noise_clip, planes_of, props_of
+from tests.cudasim import MIB, CudaSim, cudaError_t
+from tests.reference import psnr
+from tests.trtsim import TensorRTSim
+from vsanime import Backend
+from vsanime.backends import tensorrt as backend_module
+from vsanime.backends.tensorrt import flavours
+
+type Cards = Callable[..., TensorRTSim]
+
+MODEL = "C4F16_GEN"  # comes with the package
+F32 = Backend.ONNXRuntime(num_streams=1)
+
+# The simulated card runs the very graph, its sums in the same order but for tiles: codes may fall to the other side of
+# a rounding edge (see tests/tolerances.py).
+CODES_DIFFER = 1e-3
+
+
+@pytest.fixture
+def cards(
+    simulate: Callable[..., CudaSim], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., TensorRTSim]:
+    """Simulated cards with TensorRT-RTX on them, and an empty cache of engines."""
+
+    def make(**options: object) -> TensorRTSim:
+        sim = TensorRTSim(simulate(**options))
+        sim.__spec__ = sys.modules["tensorrt_rtx"].__spec__
+        monkeypatch.setitem(sys.modules, "tensorrt_rtx", sim)  # type: ignore[arg-type]
+        monkeypatch.setenv("VSANIME_CACHE_DIR", str(tmp_path / "engines"))
+        flavours.load_flavour.cache_clear()
+        return sim
+
+    yield make
+    gc.collect()
+    flavours.load_flavour.cache_clear()
+
+
+def same(found: vs.VideoNode, expected: vs.VideoNode, n: int = 0) -> None:
+    for a, b in zip(planes_of(found, n), planes_of(expected, n), strict=True):
+        assert a.shape == b.shape
+        assert np.abs(a.astype(int) - b).max() <= 1
+        assert np.mean(a != b) <= CODES_DIFFER
+
+
+@pytest.mark.parametrize("bits", [8, 10, 16])
+@pytest.mark.parametrize("cuda_graph", [False, True])
+@pytest.mark.parametrize("when", ["late", "threads"])
+def test_a_doubled_clip_is_what_onnx_runtime_makes(cards: Cards, bits: int, cuda_graph: bool, when: str) -> None:
+    cards(when=when)
+    clip = noise_clip(f"YUV420P{bits}", 48, 32, frames=7)
+    found = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32", cuda_graph=cuda_graph))
+    expected = vsanime.artcnn(clip, MODEL, backend=F32)
+    order = list(range(7))
+    random.Random(bits).shuffle(order)
+    for n in order:
+        for a, b in zip(planes_of(found, n), planes_of(expected, n), strict=True):
+            # At 16 bits one code is as little as f32 sums hold.
+            assert np.abs(a.astype(int) - b).max() <= (1 if bits < 16 else 3)
+        assert props_of(found, n) == props_of(expected, n)
+
+
+@pytest.mark.parametrize("name", ["RGB24", "YUV444P8", "YUV420P10", "GRAY8", "RGBS", "YUV422P16"])
+@pytest.mark.weights
+def test_waifu2x_in_every_family(cards: Cards, name: str) -> None:
+    cards()
+    form = vs.core.get_video_format(getattr(vs, name))
+    clip = clip_of(noise(form, 32, 32), form)
+    found = vsanime.waifu2x(clip, backend=Backend.TensorRT(precision="f32"))
+    expected = vsanime.waifu2x(clip, backend=F32)
+    for a, b in zip(planes_of(found), planes_of(expected), strict=True):
+        assert a.dtype == b.dtype
+        assert np.abs(a.astype(float) - b).max() <= (2e-5 if a.dtype == np.float32 else 3)
+
+
+@pytest.mark.parametrize(("precision", "least"), [("fp16", 73), ("bf16", 54)])
+def test_half_precision_is_close_and_not_f32(cards: Cards, precision: str, least: float) -> None:
+    """On noise, which is harder than pictures (those are in tests/graphs/test_precision.py): measured 74.5 and 55.9."""
+    cards()
+    clip = noise_clip("GRAYS", 64, 48)
+    found = planes_of(vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision=precision)))[0]
+    expected = planes_of(vsanime.artcnn(clip, MODEL, backend=F32))[0]
+    assert least < psnr(found, expected) < 100
+
+
+def test_fp16_is_the_default_and_auto_is_f32_for_deep_output(cards: Cards) -> None:
+    sim = cards()
+    clip = noise_clip("GRAY8", 32, 32)
+    for backend, depth, precision in (
+        (Backend.TensorRT(), None, "fp16"),
+        (Backend.TensorRT(precision="auto"), 12, "fp16"),
+        (Backend.TensorRT(precision="auto"), 16, "f32"),
+        (Backend.TensorRT(precision="auto"), "single", "f32"),
+    ):
+        before = sim.builds
+        vsanime.artcnn(clip, MODEL, depth=depth, backend=backend)
+        newest = max(backend_module.EngineCache().entries(), key=lambda e: e.built or e.last_used)
+        assert sim.builds == before + 1
+        assert newest.notes["precision"] == precision
+
+
+def test_an_engine_is_built_once_and_its_kernels_are_compiled_once(cards: Cards) -> None:
+    sim = cards()
+    clip = noise_clip("GRAY8", 32, 32, frames=3)
+    for _ in range(3):
+        up = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
+        planes_of(up, 1)
+        del up
+        gc.collect()
+    assert sim.builds == 1
+    assert sim.compiled == 1
+    assert sim.alive == 0
+    planes_of(vsanime.artcnn(noise_clip("GRAY8", 32, 48), MODEL, backend=Backend.TensorRT()))
+    planes_of(vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(optimization_level=5)))
+    assert sim.builds == 3
+
+
+def test_an_engine_that_the_runtime_refuses_is_built_again(cards: Cards, caplog: pytest.LogCaptureFixture) -> None:
+    sim = cards()
+    clip = noise_clip("GRAY8", 32, 32)
+    backend = Backend.TensorRT(precision="f32")
+    vsanime.artcnn(clip, MODEL, backend=backend)
+    sim.refuse = 1
+    same(vsanime.artcnn(clip, MODEL, backend=backend), vsanime.artcnn(clip, MODEL, backend=F32))
+    assert sim.builds == 2
+    assert "cannot load the engine: the engine plan file is not compatible; it is built again" in caplog.text
+    sim.refuse = 2
+    with pytest.raises(vs.Error, match="artcnn: tensorrt_rtx cannot load the engine: the engine plan file"):
+        vsanime.artcnn(clip, MODEL, backend=backend)
+
+
+def test_lanes_are_spread_over_cards(cards: Cards) -> None:
+    sim = cards(cards=2)
+    clip = noise_clip("GRAY8", 32, 32, frames=8)
+    up = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(device_id=[0, 1], num_streams=1, precision="f32"))
+    assert all(card.used for card in sim.sim.cards)
+    expected = vsanime.artcnn(clip, MODEL, backend=F32)
+    for n in range(8):
+        same(up, expected, n)
+    assert sim.builds == 1, "cards of one capability share an engine"
+
+
+@pytest.mark.parametrize("device_id", [1, [0, 7], -1, [], [0, 0], "0", None, 1.5])
+def test_cards_that_are_not_there(cards: Cards, device_id: object) -> None:
+    cards()
+    with pytest.raises(vs.Error, match=r"artcnn: device_id="):
+        vsanime.artcnn(noise_clip("GRAY8", 32, 32), MODEL, backend=Backend.TensorRT(device_id=device_id))
+
+
+def test_tiles_change_nothing(cards: Cards) -> None:
+    cards()
+    clip = noise_clip("YUV420P8", 96, 80)
+    whole = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32"))
+    tiled = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32"), tilesize=(48, 40))
+    same(tiled, whole)
+
+
+def test_too_little_memory_names_a_tile_that_fits(cards: Cards) -> None:
+    sim = cards(memory=(256 + 40) * MIB)  # 256 MiB are left to others
+    sim.context_bytes = 16384
+    clip = noise_clip("GRAY8", 96, 64, frames=2)
+    before = sim.sim.cards[0].used
+    with pytest.raises(
+        vs.Error, match=r"needs 20\d MiB.*tilesize=\(\d+, 30\) would fit, as would tiles='auto', and num"
+    ) as e:
+        vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
+    assert sim.sim.cards[0].used == before
+    tile = eval(str(e.value).split("tilesize=")[1].split(" would")[0])
+    # What it names does fit, and so does what it would do by itself.
+    expected = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32", num_streams=1), tilesize=tile)
+    found = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32", num_streams=1), tiles="auto")
+    same(found, vsanime.artcnn(clip, MODEL, backend=F32))
+    same(expected, vsanime.artcnn(clip, MODEL, backend=F32))
+
+
+def test_no_tile_is_small_enough(cards: Cards) -> None:
+    sim = cards(memory=(256 + 4) * MIB)
+    sim.context_bytes = 16384
+    for tiles in (None, "auto"):
+        with pytest.raises(vs.Error, match=r"MiB are available; no tile is that small"):
+            vsanime.artcnn(noise_clip("GRAY8", 96, 64), MODEL, backend=Backend.TensorRT(), tiles=tiles)
+
+
+def test_one_engine_serves_clips_of_many_sizes(cards: Cards) -> None:
+    sim = cards()
+    backend = Backend.TensorRT(precision="f32", sizes=((64, 64), (96, 80), (128, 96)))
+    for width, height in ((64, 64), (96, 66), (128, 96)):
+        clip = noise_clip("YUV420P10", width, height)
+        same(vsanime.artcnn(clip, MODEL, backend=backend), vsanime.artcnn(clip, MODEL, backend=F32))
+    assert sim.builds == 1
+    with pytest.raises(vs.Error, match=r"frames \(or tiles\) are 130x96; sizes=.* serves 64x64 to 128x96"):
+        vsanime.artcnn(noise_clip("GRAY8", 130, 96), MODEL, backend=backend)
+
+
+@pytest.mark.parametrize("sizes", [((64, 64), (32, 32), (128, 128)), ((16, 16), (64, 64), (64, 64)), ((64, 64),), 64])
+def test_sizes_that_are_no_range(cards: Cards, sizes: object) -> None:
+    cards()
+    with pytest.raises(vs.Error, match=r"artcnn: sizes=.*smallest, the most usual and the largest"):
+        vsanime.artcnn(noise_clip("GRAY8", 64, 64), MODEL, backend=Backend.TensorRT(sizes=sizes))
+
+
+@pytest.mark.parametrize("cuda_graph", [False, True])
+def test_a_frame_that_fails_is_one_error_and_the_next_one_works(cards: Cards, cuda_graph: bool) -> None:
+    sim = cards()
+    clip = noise_clip("GRAY8", 32, 32, frames=6)
+    up = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32", num_streams=1, cuda_graph=cuda_graph))
+    sim.fail = 1
+    with pytest.raises(
+        vs.Error, match=r"artcnn: TensorRT failed on a frame: Error Code 1: Cuda Runtime \(out of memory\)"
+    ):
+        planes_of(up, 0)
+    expected = vsanime.artcnn(clip, MODEL, backend=F32)
+    for n in range(6):
+        same(up, expected, n)
+
+
+def test_a_card_that_died_is_back_at_the_next_evaluation(cards: Cards) -> None:
+    sim = cards()
+    clip = noise_clip("GRAY8", 32, 32, frames=4)
+    up = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32"))
+    sim.sim.fail_kernel(cudaError_t.cudaErrorIllegalAddress)
+    with pytest.raises(vs.Error, match=r"artcnn: .*cudaErrorIllegalAddress.*evaluate the script again"):
+        planes_of(up, 0)
+    again = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32"))
+    expected = vsanime.artcnn(clip, MODEL, backend=F32)
+    for n in range(4):
+        same(again, expected, n)
+
+
+def test_frames_that_cannot_be_recorded_run_all_the_same(cards: Cards) -> None:
+    sim = cards()
+    sim.capturable = False
+    clip = noise_clip("GRAY8", 32, 32, frames=5)
+    up, expected = (vsanime.artcnn(clip, MODEL, backend=b) for b in (Backend.TensorRT(precision="f32"), F32))
+    for n in range(5):
+        same(up, expected, n)
+    assert sim.sim.calls["cudaGraphLaunch"] == 0
+
+
+def test_twenty_evaluations_leave_nothing_on_the_card(cards: Cards) -> None:
+    sim = cards()
+    clip = noise_clip("YUV420P8", 32, 32, frames=3)
+    for _ in range(20):
+        up = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
+        planes_of(up, 2)
+        del up
+        gc.collect()
+        assert sim.sim.cards[0].used == 0
+    assert sim.alive == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "int4"}, "precision='int4'; 'fp16', 'bf16', 'f32' or 'auto' is needed"),
+        ({"num_streams": 0}, "num_streams=0; 1 or more is needed"),
+        ({"flavour": "trt"}, "flavour='trt'; 'tensorrt' or 'tensorrt_rtx' is needed"),
+        ({"flavour": "tensorrt"}, r"tensorrt cannot be loaded .*pip install 'vsanime\[tensorrt\]'"),
+        ({"optimization_level": 9}, "optimization_level=9; 0 to 5 is needed"),
+        ({"workspace": -1}, "workspace=-1; a positive number of MiB is needed"),
+        ({"aux_streams": -1}, "aux_streams=-1; 0 or more is needed"),
+    ],
+)
+def test_options_that_cannot_be_had(cards: Cards, options: dict[str, object], message: str) -> None:
+    sim = cards()
+    with pytest.raises(vs.Error, match=f"artcnn: {message}"):
+        vsanime.artcnn(noise_clip("GRAY8", 32, 32), MODEL, backend=Backend.TensorRT(**options))
+    assert sim.builds == 0
+
+
+def test_bf16_needs_a_card_that_computes_it(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = cards()
+    real = sim.sim.cudaGetDeviceProperties
+
+    def turing(index: int) -> tuple[object, object]:
+        code, found = real(index)
+        found.major, found.minor = 7, 5
+        return code, found
+
+    monkeypatch.setattr(sim.sim, "cudaGetDeviceProperties", turing)
+    with pytest.raises(vs.Error, match=r"precision='bf16': Simulated 0 \(compute capability 7.5\) computes no bf16"):
+        vsanime.artcnn(noise_clip("GRAY8", 32, 32), MODEL, backend=Backend.TensorRT(precision="bf16"))
+    vsanime.artcnn(noise_clip("GRAY8", 32, 32), MODEL, backend=Backend.TensorRT(precision="fp16"))
+
+
+def test_the_default_backend_is_tensorrt_where_there_is_a_card(cards: Cards) -> None:
+    assert Backend.auto() == Backend.OpenVINO()
+    cards(cards=0)
+    assert Backend.auto() == Backend.OpenVINO()
+    cards()
+    assert Backend.auto() == Backend.TensorRT()

@@ -1,0 +1,62 @@
+"""A previewer in small: one process evaluates a script again and again and still holds the clips of the last one.
+
+Run as a program by `test_gpu_lanes.py`: the environments of VapourSynth belong to a whole process.
+"""
+
+from __future__ import annotations
+
+import sys
+from weakref import ref
+
+from vsengine.policy import GlobalStore, Policy
+
+import vsanime
+from tests.clips import noise_clip, planes_of
+from tests.cudasim import CudaSim
+from tests.simbackend import SimBackend
+from vsanime.backends import cuda, openvino
+
+RELOADS = 20
+
+
+def simulated(policy: Policy) -> None:
+    """Scripts on a simulated card: nothing is left of one when the next begins."""
+    sim = CudaSim()
+    cuda.cudart = lambda: sim  # type: ignore[assignment]
+    for _ in range(RELOADS):
+        environment = policy.new_environment()
+        with environment.use():
+            up = vsanime.artcnn(noise_clip("YUV420P8", 40, 24, frames=4), "C4F16_GEN", backend=SimBackend(sim=sim))
+            for n in range(4):
+                planes_of(up, n)
+            assert sim.leaks()
+        environment.dispose()
+        assert sim.leaks() == [], sim.leaks()
+        assert sim.violations == [], sim.violations
+
+
+def openvino_engines(policy: Policy) -> None:
+    """The engine of a script is closed with it, though its clip is still held."""
+    made: list[ref[openvino.OpenVINOEngine]] = []
+    original = openvino.OpenVINOEngine.__init__
+
+    def watched(self: openvino.OpenVINOEngine, *arguments: object) -> None:
+        original(self, *arguments)  # type: ignore[arg-type]
+        made.append(ref(self))
+
+    openvino.OpenVINOEngine.__init__ = watched  # type: ignore[method-assign,assignment]
+    for _ in range(3):
+        environment = policy.new_environment()
+        with environment.use():
+            up = vsanime.artcnn(noise_clip("GRAY8", 40, 24), "C4F16_GEN")
+            planes_of(up)
+            alive = made[-1]()
+            assert alive is not None
+            assert alive.model is not None
+        environment.dispose()
+        assert alive.model is None
+
+
+if __name__ == "__main__":
+    with Policy(GlobalStore()) as policy:
+        {"simulated": simulated, "openvino": openvino_engines}[sys.argv[1]](policy)
