@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-import tensorrt_rtx
 
 from tests.cudasim import CudaSim, Refused
 from tests.halfprecision import emulated
+from tests.rtx import tensorrt_rtx
 
 _MARK = b"simulated"
 

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX has wheels for Linux and Windows on x86-64 only")
-
 import vsanime
 from tests.clips import clip_of, noise, noise_clip, planes_of, props_of
 from tests.cudasim import MIB, CudaSim, cudaError_t
