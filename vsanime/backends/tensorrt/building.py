@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from vsanime.backends.stdout import stdout_guarded
 from vsanime.backends.tensorrt.flavours import Capability, Flavour, dotted
@@ -142,7 +143,10 @@ class Build:
             return self._messages.reason()
         error = self._parser.get_error(0)
         text = " ".join(error.desc().split())
-        nodes = onnx.load_from_string(self._graph.onnx).graph.node
+        try:
+            nodes = onnx.load_from_string(self._graph.onnx).graph.node
+        except DecodeError:
+            return text
         if not 0 <= error.node() < len(nodes):
             return text
         node = nodes[error.node()]

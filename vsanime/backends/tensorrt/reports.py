@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from threading import Lock, RLock, get_ident
+from threading import Lock, RLock, current_thread, get_ident, main_thread
+from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
@@ -116,7 +118,8 @@ class Monitor:
                 if name in self._tasks:
                     self._bars.update(self._tasks[name], completed=number + 1)
         except KeyboardInterrupt:
-            # It must not fly through native code: the build is told to stop, and the interrupt raised after it.
+            # Of a handler of the program's own. It must not fly through native code: the build is told to stop, and
+            # the interrupt raised after it.
             self.interrupted = True
         return not self.interrupted
 
@@ -165,7 +168,30 @@ def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
     with _bars(title) as bars:
         monitor = Monitor(bars)
         base = getattr(flavour.module, "IProgressMonitor", None)
-        yield monitor, _monitor_class(flavour.module)(monitor) if base is not None else None
+        with _interrupts_noted(monitor):
+            yield monitor, _monitor_class(flavour.module)(monitor) if base is not None else None
+
+
+@contextmanager
+def _interrupts_noted(monitor: Monitor) -> Iterator[None]:
+    """Has Ctrl-C stop the build at its next step; raised inside a callback, TensorRT would swallow it and go on.
+
+    Elsewhere than in the main thread, which alone receives signals, and where a program has a handler of its own, all
+    stays as it is.
+    """
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        monitor.interrupted = True
+
+    ours = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not ours:
+        yield
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
