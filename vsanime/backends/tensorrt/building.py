@@ -143,6 +143,8 @@ class Build:
             return self._messages.reason()
         error = self._parser.get_error(0)
         text = " ".join(error.desc().split())
+        if "UNSUPPORTED" in str(error.code()):
+            text = f"an operator that it does not know, or not in this form ({text})"
         try:
             nodes = onnx.load_from_string(self._graph.onnx).graph.node
         except DecodeError:
