@@ -75,6 +75,10 @@ class LoadedEngine:
                 config = self._engine.create_runtime_config()
                 config.set_execution_context_allocation_strategy(user_managed)
                 config.set_runtime_cache(self._kernels)
+                # For open sizes: compile for this one before the first frame, not behind later ones.
+                config.dynamic_shapes_kernel_specialization_strategy = (
+                    trt.DynamicShapesKernelSpecializationStrategy.EAGER
+                )
                 context = self._engine.create_execution_context(config)
             else:
                 context = self._engine.create_execution_context(user_managed)
