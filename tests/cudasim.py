@@ -179,6 +179,8 @@ class CudaSim:
         violations: what a correct program does not do.
         log: (moment, phase, operation, stream) with the phases "queued", "begun" and "done".
         calls: how often each function was called.
+        kernel_seconds: how long a network runs, beside what it really takes.
+        queue_seconds: how long it takes to queue one.
     """
 
     cudaError_t = cudaError_t
@@ -204,6 +206,7 @@ class CudaSim:
         self.log: list[tuple[int, str, str, int]] = []
         self.calls: Counter[str] = Counter()
         self.kernel_seconds = 0.0
+        self.queue_seconds = 0.0
         self._random = random.Random(seed)
         self._changed = threading.Condition(threading.RLock())
         self._thread = threading.local()
@@ -240,6 +243,10 @@ class CudaSim:
         before = self._made()
         yield
         assert self._made() == before
+
+    def in_flight(self) -> int:
+        """How much work is queued and not done."""
+        return sum(len(stream.queue) for stream in self._streams.values())
 
     def error_left_behind(self) -> bool:
         """Whether the calling thread has an error that nobody has cleared."""
@@ -691,6 +698,7 @@ class SimProgram:
             raise VsanimeError("the simulated network refused a frame")
         if len(self._blocks) == 1 or (self._records == "fails" and self._sim._recordings):
             self._blocks.append(self._take(MIB))
+        time.sleep(self._sim.queue_seconds)
         try:
             self._sim.launch(stream, "kernel", self._run, tuple(self._addresses.values()))
         except Refused as error:

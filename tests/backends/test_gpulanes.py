@@ -171,11 +171,10 @@ def test_a_failure_at_any_call_of_the_construction_frees_everything(simulate: Si
         sim.fail(code, nth=nth)
         try:
             engine_on(sim, 2).close()
-        except VsanimeError:
+        except VsanimeError:  # while it is handled, nothing is freed by chance
             failed += 1
-        gc.collect()  # the exception's frames
+            assert sim.leaks() == [] or sim.cards[0].dead is not None
         assert sim.violations == []
-        assert sim.leaks() == [] or sim.cards[0].dead is not None
         # The next engine finds a card in order, after a reset where one is needed.
         engine = engine_on(sim, 1)
         assert run_once(engine.new_lane())
@@ -261,9 +260,10 @@ def test_there_are_no_more_lanes_than_were_wanted(simulate: Simulate) -> None:
 
 
 @pytest.mark.parametrize("when", ["late", "threads"])
-def test_close_waits_for_the_frame_that_is_running(simulate: Simulate, when: str) -> None:
+@pytest.mark.parametrize("slow", ["kernel_seconds", "queue_seconds"])
+def test_close_waits_for_the_frame_that_is_running(simulate: Simulate, when: str, slow: str) -> None:
     sim = simulate(when=when)
-    sim.kernel_seconds = 0.1
+    setattr(sim, slow, 0.1)
     engine = engine_on(sim, 1)
     lane = engine.new_lane()
     started = threading.Event()
@@ -294,6 +294,7 @@ def test_a_frame_that_the_runtime_refuses_is_one_error_and_the_next_one_works(si
     lane._program.refuses = 1  # type: ignore[attr-defined]
     with pytest.raises(VsanimeError, match="refused a frame"):
         run_once(lane, 1)
+    assert sim.in_flight() == 0  # the caller may fill its arrays for the next frame
     assert all(run_once(lane, seed) for seed in (2, 3))
     engine.close()
 

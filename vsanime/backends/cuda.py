@@ -322,9 +322,10 @@ class Resource:
             return
         try:
             self.device.activate()
-        except CudaError:
-            log.debug("card %d is dead; its reset will give back what it holds", self.device.index)
-            return
+        except CudaError as error:
+            log.debug("giving back on card %d: %s", self.device.index, error)
+            if error.sticky:
+                return  # the card is dead; its reset takes all that it holds
         (status,) = self._release(self._handle)
         if int(status) != 0:
             self._forget_error()

@@ -109,9 +109,9 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
         raise VsanimeError(f"backend={backend!r}; an instance such as vsanime.Backend.OpenVINO() is needed")
     spec, facts = job.spec, job.network.facts
     lanes = min(backend.lanes_for(vs.core.num_threads), job.clip.num_frames)
-    _warn_if_crowded(job.filter, lanes)
     plan, graph, engine = _compiled(job, backend, tiling, lanes)
     _close_with_script(engine)
+    _warn_if_crowded(job.filter, lanes)
     shrink = _shrink(job)
     works = [
         TileRunner(engine.new_lane(), plan, graph.inputs, graph.outputs, facts.scale, shrink) for _ in range(lanes)

@@ -42,6 +42,9 @@ _COARSE_BITS = 12
 # bf16 arithmetic came with Ampere.
 _BF16_SINCE = (8, 0)
 
+# To be raised when building changes in a way that options do not tell: engines that are kept are then built anew.
+_REVISION = 1
+
 # Layers of the network whose results are alive at once, with what convolutions need beside them: for an estimate.
 _LAYERS_ALIVE = 4
 
@@ -237,6 +240,7 @@ class TensorRT:
     def _facts(self, target: _Target, graph: PlanesGraph, precision: str) -> Mapping[str, JSON]:
         """Everything that decides what the engine is, and on which machines it runs."""
         return {
+            "revision": _REVISION,
             "graph": hashlib.sha256(graph.onnx).hexdigest(),
             "precision": precision,
             "sizes": [list(size) for size in self.sizes] if self.sizes is not None else None,

@@ -58,6 +58,8 @@ class LoadedEngine:
         if self._engine is None:
             raise Refused(f"{flavour.name} cannot load the engine: {self._messages.reason()}")
         self.context_bytes = int(self._engine.device_memory_size_v2)
+        # Kept: the cache of kernels is the configuration's that made it.
+        self._config = self._engine.create_runtime_config() if flavour.is_rtx else None
         self._kernels = self._kernel_cache(kernels)
         self._kept = kernels
 
@@ -105,9 +107,9 @@ class LoadedEngine:
 
     def _kernel_cache(self, kernels: bytes | None) -> Any:
         """TensorRT-RTX's cache of compiled kernels, filled with those of earlier runs; None for TensorRT."""
-        if not self._flavour.is_rtx:
+        if self._config is None:
             return None
-        cache = self._engine.create_runtime_config().create_runtime_cache()
+        cache = self._config.create_runtime_cache()
         if kernels and not cache.deserialize(kernels):
             log.debug("the compiled kernels that were kept do not suit this driver; they are compiled again")
         return cache
