@@ -304,6 +304,31 @@ def test_where_there_is_a_card_it_is_built_for(
     assert sim.builds == 1
 
 
+def test_a_card_that_nothing_serves_is_told(
+    cards: Cards,  # noqa: F811 - it is the fixture
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """An old card beside a new one is left out; alone it is an error."""
+    sim = cards(cards=2)
+    real = sim.sim.cudaGetDeviceProperties
+
+    def old(*numbers: int) -> Callable[[int], tuple[object, Any]]:
+        def properties(index: int) -> tuple[object, Any]:
+            code, found = real(index)
+            if index in numbers:
+                found.major, found.minor = 6, 1
+            return code, found
+
+        return properties
+
+    monkeypatch.setattr(sim.sim, "cudaGetDeviceProperties", old(0))
+    assert [engine["card"] for engine in report(capfd, "--model", MODEL)] == ["Simulated 1"]
+    monkeypatch.setattr(sim.sim, "cudaGetDeviceProperties", old(0, 1))
+    assert main(["build", "--model", MODEL]) == 1
+    assert "this card has 6.1; pip install 'vsanime[tensorrt]'" in capfd.readouterr().err
+
+
 def test_an_engine_built_ahead_refuses_to_run() -> None:
     with pytest.raises(VsanimeError, match="built ahead of time and is not run here"):
         Unrunnable().new_lane().run([], [])

@@ -20,7 +20,8 @@ from vsanime.errors import VsanimeError
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-    from vsanime.backends.tensorrt import Size
+    from vsanime.backends.cuda import Device
+    from vsanime.backends.tensorrt import Size, TensorRT
     from vsanime.cli.ahead import Arguments, Builder, Outcome, Target, Use
 
 _MB = 1_000_000
@@ -141,8 +142,8 @@ def run(args: argparse.Namespace) -> int:
     import vapoursynth as vs
 
     from vsanime.backends.cache import EngineCache
-    from vsanime.backends.tensorrt import TensorRT, checked_sizes
-    from vsanime.cli.ahead import Arguments, Builder
+    from vsanime.backends.tensorrt import checked_sizes
+    from vsanime.cli.ahead import Builder
 
     if args.noise is not None and not args.models:
         raise VsanimeError(f"--noise {args.noise} needs a model that has noise levels: --model upconv_7_art")
@@ -151,24 +152,7 @@ def run(args: argparse.Namespace) -> int:
     targets, flavour = _targets(args)
     form = _format(args.format)
     clip = _clip(args, form)
-    options = Arguments(
-        depth=args.depth,
-        noise=-1 if args.noise is None else args.noise,
-        scale=args.scale,
-        tint=args.tint,
-        tta=args.tta,
-        tiles=args.tiles,
-    )
-    backend = TensorRT(
-        precision=args.precision,
-        flavour=flavour,
-        sizes=args.sizes,
-        workspace=args.workspace,
-        optimization_level=args.optimization_level,
-        aux_streams=args.aux_streams,
-        cuda_graph=args.cuda_graph,
-        engine_dir=args.engine_dir,
-    )
+    options, backend = _arguments(args), _backend(args, flavour)
     models = list(dict.fromkeys(args.models or _models_here(form)))
     with _progress() as (bars, tell):
         builder = Builder(backend, targets, bars)
@@ -183,20 +167,45 @@ def run(args: argparse.Namespace) -> int:
     return int(any(outcome.problem for outcome in builder.outcomes))
 
 
+def _arguments(args: argparse.Namespace) -> Arguments:
+    from vsanime.cli.ahead import Arguments
+
+    return Arguments(
+        depth=args.depth,
+        noise=-1 if args.noise is None else args.noise,
+        scale=args.scale,
+        tint=args.tint,
+        tta=args.tta,
+        tiles=args.tiles,
+    )
+
+
+def _backend(args: argparse.Namespace, flavour: str | None) -> TensorRT:
+    from vsanime.backends.tensorrt import TensorRT
+
+    return TensorRT(
+        precision=args.precision,
+        flavour=flavour,
+        sizes=args.sizes,
+        workspace=args.workspace,
+        optimization_level=args.optimization_level,
+        aux_streams=args.aux_streams,
+        cuda_graph=args.cuda_graph,
+        engine_dir=args.engine_dir,
+    )
+
+
 def _targets(args: argparse.Namespace) -> tuple[Sequence[Target], str | None]:
     """What to build for, and the flavour to ask for.
 
     Raises:
         VsanimeError: there is nothing that builds, or not for that.
     """
-    from vsanime.backends.cuda import Device, device_count
-    from vsanime.backends.tensorrt.flavours import RTX, TENSORRT, flavour_for, load_flavour
+    from vsanime.backends.cuda import device_count
+    from vsanime.backends.tensorrt.flavours import RTX, TENSORRT, load_flavour
 
-    if args.capabilities is None and (count := device_count()):
-        devices = [Device(index) for index in range(count)]
-        for device in devices:
-            flavour_for(args.flavour, device.facts.compute_capability)
-        return devices, args.flavour
+    if args.capabilities is None and device_count():
+        return _cards(args.flavour), args.flavour
     if args.flavour == TENSORRT:
         raise VsanimeError(
             "--flavour tensorrt: TensorRT builds engines on the card they are for and nowhere else; run this on the "
@@ -213,6 +222,27 @@ def _targets(args: argparse.Namespace) -> tuple[Sequence[Target], str | None]:
                 "other cards TensorRT builds on the card itself (--flavour tensorrt)"
             )
     return wanted, RTX
+
+
+def _cards(flavour: str | None) -> list[Device]:
+    """The cards of this machine that a package serves.
+
+    Raises:
+        VsanimeError: there is none; what was said of the first.
+    """
+    from vsanime.backends.cuda import Device, device_count
+    from vsanime.backends.tensorrt.flavours import flavour_for
+
+    found, errors = [], []
+    for device in map(Device, range(device_count())):
+        try:
+            flavour_for(flavour, device.facts.compute_capability)
+            found.append(device)
+        except VsanimeError as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    return found
 
 
 def _format(name: str) -> vs.VideoFormat:
