@@ -86,7 +86,7 @@ def test_two_models_for_two_kinds_of_card(folder: Path, net: str, capfd: pytest.
     *rows, total = capfd.readouterr().out.splitlines()[1:]
     assert all(row.endswith("kept") for row in rows)
     assert total.startswith("0 built in 0.0 s, 4 kept")
-    assert time.monotonic() - started < 1.0  # two graphs are made, and four files read
+    assert time.monotonic() - started < 5  # a tenth of it where nothing else runs: two graphs made, four files read
 
 
 def test_engines_are_what_the_cache_lists(capfd: pytest.CaptureFixture[str]) -> None:
@@ -189,6 +189,33 @@ def test_nothing_but_the_report_is_on_stdout(folder: Path) -> None:
     answer = run(*SMALL, "--model", MODEL, "--compute-capability", "89", "--aux-streams", "1", "--json")
     assert answer.returncode == 0
     assert json.loads(answer.stdout)["folder"] == str(folder)
+
+
+INTERRUPTED = """
+import signal, sys
+from vsanime.backends.tensorrt import reports
+from vsanime.cli import main
+start, started = reports.Monitor.start, []
+def interrupted(self, name, parent, steps):
+    started.append(name)
+    if started.count("Building engine") == 2:
+        signal.raise_signal(signal.SIGINT)
+    start(self, name, parent, steps)
+reports.Monitor.start = interrupted
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_ends_the_command_and_what_was_built_stays(folder: Path) -> None:
+    arguments = ["build", *SMALL, "--model", MODEL, "--compute-capability", "86,89,120"]
+    answer = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *arguments], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 130
+    assert answer.stdout == ""
+    assert answer.stderr.splitlines()[-1] == "vsanime: interrupted"
+    assert [entry.notes["card"] for entry in EngineCache().entries() if entry.state == "good"] == ["compute 8.6"]
+    assert not list(folder.glob("*.tmp"))
 
 
 def test_engines_go_where_they_are_to(tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
