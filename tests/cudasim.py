@@ -93,16 +93,14 @@ class Operation:
     """Work in a stream.
 
     Attributes:
-        name: "upload", "kernel", "download", "record" or "wait".
+        name: "upload", "kernel", "download" or "record".
         run: does it.
         touches: addresses of memory it uses, on the card and pinned.
-        after: what has to be done before, in another stream.
     """
 
     name: str
     run: Callable[[], None]
     touches: tuple[int, ...] = ()
-    after: Operation | None = None
     done: bool = False
 
 
@@ -307,6 +305,10 @@ class CudaSim:
         if card.dead is not None:
             raise Refused(card.dead)
 
+    @api(1, card=False)
+    def cudaGetDevice(self) -> int:
+        return self._device
+
     @api(2)
     def cudaMemGetInfo(self) -> tuple[int, int]:
         card = self.cards[self._device]
@@ -393,12 +395,6 @@ class CudaSim:
         if stream.queue:
             self._wait(stream.queue[-1])
         self._raise_if_dead(stream.device)
-
-    @api()
-    def cudaStreamWaitEvent(self, handle: int, event: int, flags: int) -> None:
-        assert flags == 0
-        stream = self._stream(handle)
-        self._queue(stream, Operation("wait", lambda: None, after=self._event(event).last))
 
     @api(1)
     def cudaEventCreateWithFlags(self, flags: int) -> int:
@@ -600,8 +596,6 @@ class CudaSim:
             if stream.busy or not stream.queue:
                 return False
             operation = stream.queue[0]
-            if operation.after is not None and not operation.after.done:
-                return False
             stream.busy = True
             self._note("begun", operation.name, stream.handle)
         try:

@@ -2,8 +2,8 @@
 
 What it is: engines are really built; behind each its ONNX travels along, which ONNX Runtime computes on the simulated
 card's memory when the stream gets there (half precision rounded layer by layer). The runtime's rules that its
-documentation states are checked: every tensor bound, memory given and large enough, shapes inside the profile, contexts
-closed before their engine.
+documentation states are checked: every tensor bound, every open shape set, memory given, large enough and there as long
+as the context is, kernels taken by the card alone that they were compiled for.
 
 What it is not: the runtime. That `execute_async_v3` on a real card computes what the ONNX says is not shown by it.
 """
@@ -11,6 +11,7 @@ What it is not: the runtime. That `execute_async_v3` on a real card computes wha
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,7 @@ class TensorRTSim:
         sim: the cards.
         builds: how many engines were built.
         context_bytes: memory that a context wants for each pixel of the first input.
-        refuse: how many engines the runtime refuses from now on.
+        refuse: how many engines the runtime refuses from now on, `refusal` being what it says.
         fail: how many executions fail from now on.
         capturable: whether contexts allow recordings.
         compiled: contexts that found no kernels compiled before.
@@ -44,6 +45,8 @@ class TensorRTSim:
         self.builds = 0
         self.context_bytes = 64
         self.refuse = 0
+        self.refusal = "the engine plan file is not compatible"
+        self.say: Callable[[str], None] = lambda _: None  # has the runtime report an error
         self.fail = 0
         self.capturable = True
         self.compiled = 0
@@ -94,11 +97,12 @@ class _Runtime:
     def __init__(self, owner: TensorRTSim, logger: Any) -> None:
         self._owner = owner
         self._logger = logger
+        owner.say = lambda text: logger.log(tensorrt_rtx.ILogger.ERROR, text)
 
     def deserialize_cuda_engine(self, serialized: bytes) -> _Engine | None:
         if self._owner.refuse or not serialized.endswith(_MARK):
             self._owner.refuse = max(0, self._owner.refuse - 1)
-            self._logger.log(tensorrt_rtx.ILogger.ERROR, "the engine plan file is not compatible")
+            self._logger.log(tensorrt_rtx.ILogger.ERROR, self._owner.refusal)
             return None
         end = len(serialized) - len(_MARK) - 8
         (length,) = struct.unpack("<q", serialized[end : end + 8])
@@ -129,7 +133,7 @@ class _Engine:
         config = SimpleNamespace(strategy=None, cache=None)
         config.set_execution_context_allocation_strategy = lambda strategy: setattr(config, "strategy", strategy)
         config.set_runtime_cache = lambda cache: setattr(config, "cache", cache)
-        config.create_runtime_cache = _Kernels
+        config.create_runtime_cache = lambda: _Kernels(b"compiled on card %d" % self.owner.sim._device)
         return config
 
     def create_execution_context(self, config: SimpleNamespace) -> _Context:
@@ -138,15 +142,18 @@ class _Engine:
 
 
 class _Kernels:
-    """TensorRT-RTX's cache of what it compiled."""
+    """TensorRT-RTX's cache of what it compiled, which it takes back for the same kind of card alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, signature: bytes) -> None:
+        self.signature = signature
         self.blob = b""
 
     def serialize(self) -> bytes:
         return self.blob
 
     def deserialize(self, blob: bytes) -> bool:
+        if blob != self.signature:
+            return False
         self.blob = blob
         return True
 
@@ -156,6 +163,7 @@ class _Context:
         self._engine = engine
         self._owner = engine.owner
         self._kernels = kernels
+        self._card = engine.owner.sim._device
         self._memory = 0
         self._addresses: dict[str, int] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -167,6 +175,9 @@ class _Context:
 
     def __del__(self) -> None:
         self._owner.alive -= 1
+        memory = {address for card in self._owner.sim.cards for address in card.memory}
+        if self._memory and not self._owner.sim.cards[self._card].resets and self._memory not in memory:
+            self._owner.sim.violations.append("a context outlived the memory that it was given")
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         self._shapes[name] = tuple(shape)
@@ -194,7 +205,7 @@ class _Context:
         assert set(self._shapes) == {v.name for v in graph.input}
         assert self._memory
         if not self._kernels.blob:
-            self._kernels.blob = b"kernels of the simulated driver"
+            self._kernels.blob = self._kernels.signature
             self._owner.compiled += 1
         device = self._owner.sim._device
         touches = (self._memory, *self._addresses.values())

@@ -98,27 +98,6 @@ def test_what_cuda_made_is_given_back_once(simulate: Simulate) -> None:
     assert sim.calls["cudaFree"] == 2
 
 
-@pytest.mark.parametrize("when", ["late", "threads"])
-def test_a_stream_waits_for_an_event_of_another(simulate: Simulate, when: str) -> None:
-    """One stream uploads, the other downloads the same memory: only the event puts them in order."""
-    simulate(when=when)
-    device = Device(0)
-    up, down, event, done = device.stream(), device.stream(), device.event(), device.event()
-    source, target = (device.pinned((1000,), "uint8") for _ in range(2))
-    memory = device.buffer(1000)
-    for value in range(1, 20):
-        source.array[:] = value
-        up.upload(memory, source)
-        event.record(up)
-        down.wait_for(event)
-        down.download(target, memory)
-        done.record(down)
-        done.wait()
-        assert (target.array == value).all()
-    for resource in (up, down, event, done, source, target, memory):
-        resource.close()
-
-
 def test_recorded_work_runs_when_it_is_launched(simulate: Simulate) -> None:
     simulate(when="eager")
     device = Device(0)

@@ -10,7 +10,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -394,4 +394,58 @@ def test_the_simulation_sees_a_missing_copy_and_a_wrong_order(
     lane = engine.new_lane()
     monkeypatch.setattr(gpulanes.Stream, "upload", lambda *_: None)
     assert not run_once(lane)
+    engine.close()
+
+
+class Cycle:
+    """Garbage that only the collector finds."""
+
+    def __init__(self, thing: object) -> None:
+        self.thing, self.me = thing, self
+
+
+class Collecting(SimProgram):
+    """A program in whose middle the garbage collector runs."""
+
+    recordings_only = True
+
+    def enqueue(self, stream: int) -> None:
+        if self._sim._recordings or not self.recordings_only:
+            gc.collect()
+        super().enqueue(stream)
+
+
+@pytest.fixture
+def no_automatic_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_automatic_collection")
+def test_garbage_found_while_a_graph_is_recorded_is_freed_afterwards(simulate: Simulate) -> None:
+    sim = simulate()
+    graph, device = luma_doubler(), Device(0)
+    engine = GpuEngine(graph, [device], 1, lambda d, _: Collecting(sim, graph, d), cuda_graph=True)
+    lane = engine.new_lane()
+    Cycle(GpuEngine(graph, [device], 1, lambda d, _: SimProgram(sim, graph, d)))
+    assert all(run_once(lane, seed) for seed in range(3))
+    assert sim.calls["cudaGraphLaunch"] > 0, "the recording was lost"
+    engine.close()
+    assert sim.leaks() == []
+
+
+@pytest.mark.usefixtures("no_automatic_collection")
+def test_garbage_of_another_card_leaves_the_current_card_alone(simulate: Simulate) -> None:
+    sim = simulate(cards=2)
+    graph = luma_doubler()
+
+    class Always(Collecting):
+        recordings_only = False
+
+    engine = GpuEngine(graph, [Device(1)], 1, lambda d, _: Always(sim, graph, d))
+    lane = engine.new_lane()
+    Cycle(GpuEngine(graph, [Device(0)], 1, lambda d, _: SimProgram(sim, graph, d)))
+    assert run_once(lane)
     engine.close()

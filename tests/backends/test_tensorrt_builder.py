@@ -32,6 +32,7 @@ from vsanime.backends.tensorrt import TensorRT, flavours, reports
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.flavours import Capability, Flavour
 from vsanime.backends.tensorrt.running import LoadedEngine, Refused
+from vsanime.backends.tensorrt.targets import Target
 from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits, PlanesGraph
 
@@ -105,19 +106,21 @@ def test_bf16_is_refused_for_cards_without_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda e: e, lambda _: b"", lambda _: b"no engine", lambda e: e[: len(e) // 2]])
-def test_an_engine_that_the_runtime_does_not_load_is_refused(
+def test_an_engine_that_the_runtime_does_not_load_is_an_error(
     simulate: Callable[..., CudaSim], damage: Callable[[bytes], bytes]
 ) -> None:
     """The runtime itself, which without a driver loads nothing: it returns None, and that must not pass for an engine.
 
-    With a driver a good engine would load, but there is no card here to load it on.
+    With a driver a good engine would load, but there is no card here to load it on. Without one the engine is not to
+    blame, and must not be thrown away.
     """
     simulate()
     engine = Build(rtx(), graph(), FOR_CARD).serialized()[0]
     if has_driver():
         engine = engine[: len(engine) // 2]
-    with pytest.raises(Refused, match=r"tensorrt_rtx cannot load the engine: (?!it gave no reason)"):
+    with pytest.raises(VsanimeError, match=r"tensorrt_rtx cannot load the engine: (?!it gave no reason)") as caught:
         LoadedEngine(rtx(), Device(0), damage(engine))
+    assert isinstance(caught.value, Refused) == ("CUDA driver" not in str(caught.value))
 
 
 def has_driver() -> bool:
@@ -159,8 +162,7 @@ def test_errors_of_another_thread_do_not_hide_ones_own() -> None:
     assert messages.reason() == "of the other"
     messages.logger.log(tensorrt_rtx.ILogger.ERROR, "of\n  one's own")
     assert messages.reason() == "of one's own"
-    messages.forget()
-    assert messages.reason() == "it gave no reason"
+    assert messages.reason(messages.mark()) == "it gave no reason"
 
 
 NOISY = """
@@ -294,7 +296,6 @@ def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         (None, (12, 0), "both", "tensorrt_rtx"),
         (None, (8, 0), "both", "tensorrt"),  # A100
         (None, (9, 0), "both", "tensorrt"),  # H100
-        (None, (6, 1), "both", "tensorrt"),  # what TensorRT says of it is its own affair
         (None, (8, 0), "tensorrt_rtx", "tensorrt_rtx"),
         (None, (8, 9), "tensorrt_rtx", "tensorrt_rtx"),
         (None, (8, 9), "tensorrt", "tensorrt"),
@@ -314,6 +315,13 @@ def test_a_card_that_no_installed_package_serves_is_told(monkeypatch: pytest.Mon
     installed(monkeypatch, "tensorrt_rtx")
     with pytest.raises(VsanimeError, match=r"this card has 9\.0; pip install 'vsanime\[tensorrt\]'"):
         flavours.flavour_for(None, (9, 0))
+
+
+@pytest.mark.parametrize("there", ["tensorrt", "tensorrt_rtx"])
+def test_a_card_older_than_cuda_13_serves_is_told(monkeypatch: pytest.MonkeyPatch, there: str) -> None:
+    installed(monkeypatch, there)
+    with pytest.raises(VsanimeError, match=r"from compute capability 7\.5 on, and this one has 6\.1; Backend.OpenVINO"):
+        flavours.flavour_for(None, (6, 1))
 
 
 def test_without_any_package_the_extras_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +348,17 @@ def test_every_listed_capability_has_its_own_name_there() -> None:
     assert len({int(rtx().member(capability)) for capability in listed}) == len(listed)
     assert rtx().member((8, 6)) == tensorrt_rtx.ComputeCapability.SM86
     assert rtx().member((12, 0)) == tensorrt_rtx.ComputeCapability.SM120
-    assert rtx().member((9, 9)) == rtx().member(None) == tensorrt_rtx.ComputeCapability.CURRENT
+    assert rtx().member(None) == tensorrt_rtx.ComputeCapability.CURRENT
+
+
+@pytest.mark.parametrize(("capability", "named"), [((8, 9), (8, 9)), ((9, 9), None)])
+def test_only_a_card_at_hand_may_be_one_that_is_not_listed(
+    simulate: Callable[..., CudaSim], capability: Capability, named: Capability | None
+) -> None:
+    """None is the card at hand; elsewhere it would be another card than the one that is meant."""
+    simulate()
+    assert Target(rtx(), capability, Device(0)).named_capability == named
+    assert Target(rtx(), capability).named_capability == capability
 
 
 # TensorRT-RTX has such caches for the other's sake and says so.

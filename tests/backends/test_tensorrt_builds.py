@@ -23,8 +23,9 @@ from tests.pictures import painted_drawn_rendered
 from tests.planesgraphs import feed_for, from_bytes, planes_graph, run
 from tests.reference import assert_codes_match, decode, encode, run_plain
 from tests.rtx import CAPABILITY, rtx
-from vsanime.backends.tensorrt import TensorRT, declared_shape
+from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
+from vsanime.backends.tensorrt.sizes import declared_shape
 from vsanime.graphs.colour import rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed

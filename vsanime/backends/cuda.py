@@ -11,10 +11,11 @@ import logging
 import mmap
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from threading import RLock
+from threading import RLock, local
 from typing import Any, Protocol
 
 import numpy as np
@@ -209,7 +210,22 @@ class Device:
 
     def hold(self, holder: Holder) -> None:
         """Has `holder` closed before the card is reset; it is held weakly."""
-        _holders.setdefault(self.index, weakref.WeakSet()).add(holder)
+        with _reset_lock:
+            _holders.setdefault(self.index, weakref.WeakSet()).add(holder)
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Makes it the calling thread's current device meanwhile, and the one before afterwards.
+
+        What is closed by the garbage collector is closed in any thread, in the middle of another card's frame.
+        """
+        status, before = self._runtime.cudaGetDevice()
+        self.activate()
+        try:
+            yield
+        finally:
+            if int(status) == 0 and before != self.index:
+                self._runtime.cudaSetDevice(before)
 
     def activate(self) -> None:
         """Makes it the calling thread's current device."""
@@ -262,10 +278,6 @@ class Device:
         flags = self._runtime.cudaEventBlockingSync | self._runtime.cudaEventDisableTiming
         return Event(self, check(self._runtime.cudaEventCreateWithFlags(flags), "make an event"))
 
-    def forget_error(self) -> None:
-        """Clears the last error, where a library has reported it already; sticky ones stay."""
-        self._runtime.cudaGetLastError()
-
 
 def _revive(device: Device) -> None:
     """Resets a card whose context is dead.
@@ -283,7 +295,10 @@ def _revive(device: Device) -> None:
             first = error
         log.warning("card %d is reset after an error: %s", device.index, first.code)
         for holder in list(_holders.get(device.index, ())):
-            holder.close()
+            try:
+                holder.close()
+            except Exception as error:  # whatever it was: the card has to be reset
+                log.debug("closing an engine of a card that is reset: %s", error)
         _resets[device.index] = device.resets + 1
         try:
             check(cudart().cudaDeviceReset(), "reset the card")
@@ -293,6 +308,31 @@ def _revive(device: Device) -> None:
                 f"card {device.index} ({device.facts.name}) failed earlier ({first.code}) and a reset did not bring it "
                 f"back ({error.code}); end the program that runs the script and start it again"
             ) from error
+
+
+class _Recordings(local):
+    """What the calling thread records, and what it has to do afterwards."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.postponed: list[Callable[[], None]] = []
+
+
+_recordings = _Recordings()
+
+
+def finalize(close: Callable[[], None]) -> None:
+    """Closes something that the garbage collector found, in whatever thread and at whatever moment that was.
+
+    Not while the thread records a graph, which freeing would spoil: right afterwards. Not at the interpreter's end,
+    where the driver may be gone already and takes everything along.
+    """
+    if sys.is_finalizing():
+        return
+    if _recordings.depth:
+        _recordings.postponed.append(close)
+    else:
+        close()
 
 
 class Resource:
@@ -321,20 +361,22 @@ class Resource:
         if self.device.resets != self._made_after:
             return
         try:
-            self.device.activate()
+            with self.device.current():
+                self._give_back()
         except CudaError as error:
             log.debug("giving back on card %d: %s", self.device.index, error)
-            if error.sticky:
-                return  # the card is dead; its reset takes all that it holds
+            if not error.sticky:  # a dead card's reset takes all that it holds
+                self._give_back()
+
+    def _give_back(self) -> None:
         (status,) = self._release(self._handle)
         if int(status) != 0:
             self._forget_error()
             log.debug("%s on card %d returned %s", self._release.__name__, self.device.index, status)
 
     def __del__(self) -> None:
-        # At the interpreter's end the driver may be gone already, and takes everything along.
-        if getattr(self, "_open", False) and not sys.is_finalizing():
-            self.close()
+        if getattr(self, "_open", False):
+            finalize(self.close)
 
 
 class DeviceBuffer(Resource):
@@ -424,10 +466,6 @@ class Stream(Resource):
         result = self._runtime.cudaMemcpyAsync(target.address, source.address, target.size, kind, self.handle)
         check(result, "copy a frame from the card")
 
-    def wait_for(self, event: Event) -> None:
-        """Holds later work back until an event recorded in another stream is reached."""
-        check(self._runtime.cudaStreamWaitEvent(self.handle, event._handle, 0), "make a stream wait")
-
     def wait(self) -> None:
         """Waits until the queue is empty; it may spin, which frames avoid by an event.
 
@@ -444,6 +482,15 @@ class Stream(Resource):
         Raises:
             VsanimeError: something in it cannot be recorded.
         """
+        _recordings.depth += 1
+        try:
+            return self._captured(queue)
+        finally:
+            _recordings.depth -= 1
+            while _recordings.postponed and not _recordings.depth:
+                _recordings.postponed.pop(0)()  # lanes before what they own, as they were made
+
+    def _captured(self, queue: Callable[[], None]) -> Graph:
         runtime = self._runtime
         # Thread-local: what other threads do meanwhile, memory allocated there included, is no concern of it.
         mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal

@@ -204,13 +204,13 @@ class Builder:
             card = target.facts.name if isinstance(target, Device) else dotted(target)
             try:
                 with watched(self.bars) as watch:
-                    engine = self._built(graph, precision, target)
-                self.outcomes.append(Outcome(*what, card, len(engine), next(iter(watch.seconds), None)))
+                    size = self._built(graph, precision, target)
+                self.outcomes.append(Outcome(*what, card, size, next(iter(watch.seconds), None)))
             except VsanimeError as error:
                 self.outcomes.append(Outcome(*what, card, problem=str(error)))
         return Unrunnable()
 
-    def _built(self, graph: PlanesGraph, precision: str, target: Target) -> bytes:
+    def _built(self, graph: PlanesGraph, precision: str, target: Target) -> int:
         if isinstance(target, Device):
             return self.backend.prepare(graph, precision, target)
         return self.backend.build(graph, precision, target)

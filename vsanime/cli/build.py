@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import vapoursynth as vs
 
     from vsanime.backends.cuda import Device
-    from vsanime.backends.tensorrt import Size, TensorRT
+    from vsanime.backends.tensorrt import TensorRT
+    from vsanime.backends.tensorrt.sizes import Size
     from vsanime.cli.ahead import Arguments, Builder, Outcome, Target, Use
 
 _MB = 1_000_000
@@ -142,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
     import vapoursynth as vs
 
     from vsanime.backends.cache import EngineCache
-    from vsanime.backends.tensorrt import checked_sizes
+    from vsanime.backends.tensorrt.sizes import checked_sizes
     from vsanime.cli.ahead import Builder
 
     if args.noise is not None and not args.models:
@@ -327,7 +328,7 @@ def _failed(model: str, use: str, args: argparse.Namespace, error: Exception) ->
 def _progress() -> Iterator[tuple[Progress, Callable[[Sequence[Use]], Iterator[Use]]]]:
     """Bars on stderr, and what tells there which engine's turn it is; a line each where stderr is no terminal."""
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
 
         def tell(uses: Sequence[Use]) -> Iterator[Use]:

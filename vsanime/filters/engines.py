@@ -132,13 +132,23 @@ def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) ->
     precision = backend.precision_for(work)
     traits = backend.traits(precision)
     suggested = backend.tile_for(work, precision, fit=tiling.tiles == "auto")
+    short: TooLittleMemory | None = None
+    tried = 0
     while True:
-        plan, overlap = _planned(job, tiling, traits, suggested)
-        graph = replace(job.graph(plan.width, plan.height, traits), title=job.network.model.name)
         try:
+            plan, overlap = _planned(job, tiling, traits, suggested)
+            if short is not None and plan.width * plan.height >= tried:
+                raise VsanimeError(f"the network's grid makes tiles of {suggested} no smaller than those before")
+            tried = plan.width * plan.height
+            graph = replace(job.graph(plan.width, plan.height, traits), title=job.network.model.name)
             return plan, graph, backend.compile(graph, precision, lanes, vs.core.num_threads)
         except TooLittleMemory as error:
+            short = error
             suggested = _fitting(plan, overlap, tiling, error, lanes)
+        except VsanimeError as error:
+            if short is None:
+                raise
+            raise VsanimeError(f"{short}; smaller tiles cannot be had: {error}") from None
 
 
 def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemory, lanes: int) -> Pair:
@@ -147,8 +157,10 @@ def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemo
     Raises:
         VsanimeError: they were not, or no tile would do: says what would.
     """
-    # Nearly all memory is for layers, which grow with the tile's area; a tenth is for what does not.
-    tile = smaller_tile((plan.width, plan.height), overlap, 0.9 * error.available / error.needed)
+    # Nearly all memory is for layers, which grow with the tile's area; a tenth is for what does not. Where a card
+    # refused what it had said it had, the figures tell nothing: half of the tile.
+    share = 0.9 * error.available / error.needed if error.available < error.needed else 0.5
+    tile = smaller_tile((plan.width, plan.height), overlap, share)
     if tile is not None and tiling.tiles == "auto":
         return tile
     advice = f"tilesize={tile} would fit, as would tiles='auto'" if tile is not None else "no tile is that small"

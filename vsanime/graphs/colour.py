@@ -98,7 +98,7 @@ def rgb_graph(
         correct_tint: take back by how much the network changes the mean colour of a neighbourhood.
     """
     net = checked_network(proto, channels=3)
-    writer = GraphWriter()
+    writer = GraphWriter(any_size=traits.any_size)
     small = replace(source, width=width, height=height)
     large = replace(source, format=target, width=width * facts.scale, height=height * facts.scale)
     inputs, outputs = _tensors(small, "source"), _tensors(large, "result")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,29 +32,32 @@ class Messages:
     """The errors among what TensorRT says, remembered: it reports to its logger what went wrong and returns nothing."""
 
     def __init__(self, flavour: Flavour) -> None:
-        self._errors: list[tuple[int, str]] = []
-        self._lock = Lock()
+        self._errors: deque[tuple[int, int, str]] = deque(maxlen=_KEPT)
+        self._count = 0
+        self._lock = RLock()  # collecting garbage may log
         self.logger = _logger(flavour.module.ILogger)
         self.logger.listen(self)
 
     def add(self, thread: int, text: str) -> None:
         """Takes an error; called from TensorRT's threads."""
         with self._lock:
-            self._errors = [*self._errors, (thread, text)][-_KEPT:]
+            self._errors.append((self._count, thread, text))
+            self._count += 1
 
-    def forget(self) -> None:
-        """Starts anew: what is remembered from now on belongs to the next step."""
-        with self._lock:
-            self._errors.clear()
+    def mark(self) -> int:
+        """A moment: how many errors there were."""
+        return self._count
 
-    def reason(self) -> str:
-        """The first error since, which names the cause; later ones tell what it led to.
+    def reason(self, since: int = 0) -> str:
+        """The first error since a moment, which names the cause; later ones tell what it led to.
 
         Errors of other engines are heard as well: what this thread was told goes before them.
         """
         with self._lock:
-            own = [text for thread, text in self._errors if thread == get_ident()]
-            return " ".join([*own, *(text for _, text in self._errors)][0].split()) if self._errors else _NO_REASON
+            recent = [(thread, text) for number, thread, text in self._errors if number >= since]
+        own = [text for thread, text in recent if thread == get_ident()]
+        heard = own or [text for _, text in recent] or [_NO_REASON]
+        return " ".join(heard[0].split())
 
 
 @cache
@@ -207,9 +211,9 @@ def _bars(title: str) -> Iterator[Progress]:
         watch.seconds.append(time.monotonic() - started)
         return
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
     # Where stderr is no terminal, one line says what takes so long.
-    console.print(f"vsanime: {title}", highlight=False, soft_wrap=True)
+    console.print(f"vsanime: {title}", markup=False, highlight=False, soft_wrap=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         yield bars
 
