@@ -99,7 +99,7 @@ def cudart() -> Any:
     except ImportError as error:
         raise VsanimeError(
             f"CUDA's Python bindings cannot be loaded ({error}); pip install 'vsanime[tensorrt-rtx]' for GeForce and "
-            "RTX cards, 'vsanime[tensorrt]' for every NVIDIA card, or cuda-python alone"
+            "RTX cards, 'vsanime[tensorrt]' for other NVIDIA cards, or cuda-python alone"
         ) from error
     return runtime
 

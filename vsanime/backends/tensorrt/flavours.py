@@ -1,4 +1,4 @@
-"""The two packages that build and run engines: TensorRT for every NVIDIA card, TensorRT-RTX for GeForce and RTX."""
+"""The two packages that build and run engines: TensorRT for NVIDIA cards, TensorRT-RTX for GeForce and RTX alone."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
     if not installed:
         raise VsanimeError(
             f"TensorRT is not installed; pip install '{_EXTRAS[RTX]}' for GeForce and RTX cards, or "
-            f"'{_EXTRAS[TENSORRT]}' for every NVIDIA card"
+            f"'{_EXTRAS[TENSORRT]}' for other NVIDIA cards"
         )
     if capability in _DATA_CENTRE and TENSORRT in installed:
         return load_flavour(TENSORRT)
