@@ -54,9 +54,20 @@ def test_without_a_driver_there_are_no_cards(simulate: Simulate, monkeypatch: py
 
 def test_without_the_bindings_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    monkeypatch.setattr(cuda, "has_driver", lambda: True)
     cuda.cudart.cache_clear()
     assert device_count() == 0
     with pytest.raises(VsanimeError, match=r"pip install 'vsanime\[tensorrt-rtx\]'"):
+        Device(0)
+
+
+def test_without_a_driver_the_bindings_are_not_even_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They start a process to look around, which is not done for users without a card."""
+    monkeypatch.setattr(cuda, "_DRIVER", "no such library")
+    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    cuda.cudart.cache_clear()
+    assert device_count() == 0
+    with pytest.raises(VsanimeError, match=r"install NVIDIA's driver \(no such library cannot be loaded\)"):
         Device(0)
 
 

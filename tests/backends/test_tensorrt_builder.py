@@ -6,7 +6,6 @@ other's name: that the calls exist and are made is shown, that TensorRT itself a
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import logging
 import os
@@ -26,7 +25,7 @@ from tests.networks import artcnn_like
 from tests.planesgraphs import planes_graph
 from tests.rtx import CAPABILITY, rtx, tensorrt_rtx
 from vsanime.backends.cache import EngineCache, key_of
-from vsanime.backends.cuda import Device
+from vsanime.backends.cuda import Device, has_driver
 from vsanime.backends.stdout import stdout_guarded
 from vsanime.backends.tensorrt import TensorRT, flavours, reports
 from vsanime.backends.tensorrt.building import Build, BuildSettings
@@ -121,14 +120,6 @@ def test_an_engine_that_the_runtime_does_not_load_is_an_error(
     with pytest.raises(VsanimeError, match=r"tensorrt_rtx cannot load the engine: (?!it gave no reason)") as caught:
         LoadedEngine(rtx(), Device(0), damage(engine))
     assert isinstance(caught.value, Refused) == ("CUDA driver" not in str(caught.value))
-
-
-def has_driver() -> bool:
-    try:
-        ctypes.CDLL("nvcuda" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    return True
 
 
 # What it says, and where

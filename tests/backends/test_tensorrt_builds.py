@@ -25,7 +25,7 @@ from tests.reference import assert_codes_match, decode, encode, run_plain
 from tests.rtx import CAPABILITY, rtx
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
-from vsanime.backends.tensorrt.sizes import declared_shape
+from vsanime.backends.tensorrt.sizes import declared_shape, profile
 from vsanime.graphs.colour import rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed
@@ -150,14 +150,14 @@ def test_rgb_planes_build(bits: int) -> None:
 def test_open_sizes_build_with_their_profile(name: str, bits: int) -> None:
     sizes = ((640, 360), (1280, 720), (1920, 1080))
     graph = graph_of(name, bits, sizes[1], "fp16", open_sizes=True)
-    profile = TensorRT(sizes=sizes)._profile(graph)
-    build = inspected(graph, "fp16", BuildSettings(capability=CAPABILITY, profile=profile))
+    shapes = profile(graph, sizes)
+    build = inspected(graph, "fp16", BuildSettings(capability=CAPABILITY, profile=shapes))
     assert build.config.num_optimization_profiles == 1
     for index, spec in enumerate(graph.inputs):
         steps = (2, 2) if index else (1, 1)
         pairs = (2,) if bits > 8 else ()
         wanted = [(1, 1, height // steps[1], width // steps[0], *pairs) for width, height in sizes]
-        assert list(profile[spec.name]) == wanted == [declared_shape(graph, index, size) for size in sizes]
+        assert list(shapes[spec.name]) == wanted == [declared_shape(graph, index, size) for size in sizes]
     assert build.serialized()[0]
 
 

@@ -7,6 +7,7 @@ Every failing call is a `CudaError`. After some of them (`sticky`) the process's
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import mmap
 import sys
@@ -51,6 +52,9 @@ _STICKY = frozenset(
 )
 
 
+_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+
 class CudaError(VsanimeError):
     """A call that CUDA refused.
 
@@ -92,8 +96,11 @@ def cudart() -> Any:
     """The module `cuda.bindings.runtime`.
 
     Raises:
-        VsanimeError: it is not installed, or cannot be loaded.
+        VsanimeError: there is no driver, or the module is not installed or cannot be loaded.
     """
+    # First, because it is cheap: importing the bindings takes half a second and starts a process to look around.
+    if not has_driver():
+        raise VsanimeError(f"no NVIDIA card can be used; install NVIDIA's driver ({_DRIVER} cannot be loaded)")
     try:
         from cuda.bindings import runtime
     except ImportError as error:
@@ -102,6 +109,15 @@ def cudart() -> Any:
             "RTX cards, 'vsanime[tensorrt]' for other NVIDIA cards, or cuda-python alone"
         ) from error
     return runtime
+
+
+def has_driver() -> bool:
+    """Whether NVIDIA's driver is installed: whether its library can be loaded."""
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return False
+    return True
 
 
 def device_count() -> int:
