@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -126,19 +125,34 @@ class _Engine:
 
     @property
     def device_memory_size_v2(self) -> int:
+        # Of open sizes the largest that there are in these tests.
         dims = [d.dim_value for d in self.model.graph.input[0].type.tensor_type.shape.dim]
         return int(np.prod([d or 256 for d in dims[2:4]])) * self.owner.context_bytes
 
-    def create_runtime_config(self) -> SimpleNamespace:
-        config = SimpleNamespace(strategy=None, cache=None)
-        config.set_execution_context_allocation_strategy = lambda strategy: setattr(config, "strategy", strategy)
-        config.set_runtime_cache = lambda cache: setattr(config, "cache", cache)
-        config.create_runtime_cache = lambda: _Kernels(b"compiled on card %d" % self.owner.sim._device)
-        return config
+    def create_runtime_config(self) -> _Config:
+        return _Config(b"compiled on card %d" % self.owner.sim._device)
 
-    def create_execution_context(self, config: SimpleNamespace) -> _Context:
+    def create_execution_context(self, config: _Config) -> _Context:
         assert config.strategy == tensorrt_rtx.ExecutionContextAllocationStrategy.USER_MANAGED
         return _Context(self, config.cache)
+
+
+class _Config:
+    """How a context is made."""
+
+    def __init__(self, signature: bytes) -> None:
+        self.strategy: Any = None
+        self.cache: _Kernels | None = None
+        self._signature = signature
+
+    def set_execution_context_allocation_strategy(self, strategy: Any) -> None:
+        self.strategy = strategy
+
+    def set_runtime_cache(self, cache: _Kernels) -> None:
+        self.cache = cache
+
+    def create_runtime_cache(self) -> _Kernels:
+        return _Kernels(self._signature)
 
 
 class _Kernels:
@@ -183,8 +197,12 @@ class _Context:
         self._shapes[name] = tuple(shape)
         return True
 
+    def update_device_memory_size_for_shapes(self) -> int:
+        (first, *_) = self._engine.model.graph.input
+        return int(np.prod(self._shapes[first.name][2:4])) * self._owner.context_bytes
+
     def set_device_memory(self, address: int, size: int) -> None:
-        assert size >= self._engine.device_memory_size_v2
+        assert size == self.update_device_memory_size_for_shapes()
         self._memory = address
 
     def set_tensor_address(self, name: str, address: int) -> bool:
@@ -220,7 +238,7 @@ class _Context:
         feed = {}
         for value in self._engine.model.graph.input:
             feed[value.name] = self._view(value, self._shapes[value.name], device).copy()
-        self._owner.sim.memory(self._memory, self._engine.device_memory_size_v2, device)[:] = 0xEE
+        self._owner.sim.memory(self._memory, self.update_device_memory_size_for_shapes(), device)[:] = 0xEE
         self._store(self._engine.session.run(None, feed), device)
 
     def _store(self, results: list[np.ndarray], device: int) -> None:

@@ -284,11 +284,34 @@ def test_one_engine_serves_clips_of_many_sizes(cards: Cards) -> None:
 
 
 def test_tiles_do_not_shrink_below_the_sizes_of_an_engine(cards: Cards) -> None:
-    sim = cards(memory=(256 + 60) * MIB)
-    sim.context_bytes = 4096
+    """A context of an engine for many sizes takes what the size at hand needs, so that smaller tiles do help."""
+    clip = noise_clip("GRAY8", 128, 96)
     backend = Backend.TensorRT(precision="f32", num_streams=1, sizes=((64, 64), (96, 80), (128, 96)))
-    with pytest.raises(vs.Error, match=r"needs .* MiB are available; smaller tiles cannot be had: .* serves 64x64 to"):
-        vsanime.artcnn(noise_clip("GRAY8", 128, 96), MODEL, backend=backend, tiles="auto")
+    sim = cards(memory=(256 + 44) * MIB)
+    sim.context_bytes = 4096  # 48 MiB for the frame, 16 for the smallest tile
+    same(vsanime.artcnn(clip, MODEL, backend=backend, tiles="auto"), vsanime.artcnn(clip, MODEL, backend=F32))
+    sim = cards(memory=(256 + 10) * MIB)
+    sim.context_bytes = 4096
+    for tiles in ("auto", None):
+        with pytest.raises(vs.Error, match=r"needs .* MiB are available; no tile is that small"):
+            vsanime.artcnn(clip, MODEL, backend=backend, tiles=tiles)
+
+
+def test_an_engine_that_did_not_fit_is_gone_before_the_next_one_is_tried(cards: Cards) -> None:
+    """Without the collector's help: its weights would lie on a card that is full."""
+    sim = cards(memory=(256 + 40) * MIB)
+    sim.context_bytes = 16384
+    gc.collect()
+    gc.disable()
+    try:
+        up = vsanime.artcnn(
+            noise_clip("GRAY8", 96, 64), MODEL, backend=Backend.TensorRT(precision="f32", num_streams=1), tiles="auto"
+        )
+        assert sim.builds == 2
+        assert sim.alive == 2, "an engine and its context"
+        del up
+    finally:
+        gc.enable()
 
 
 def test_a_card_that_refuses_memory_it_says_is_free(cards: Cards) -> None:

@@ -7,12 +7,10 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 import vapoursynth as vs
@@ -20,6 +18,7 @@ import vapoursynth as vs
 import vsanime
 from tests.backends.test_tensorrt import cards  # noqa: F401 - a fixture
 from tests.clips import noise_clip, planes_of
+from tests.cudasim import cudaError_t
 from tests.networks import artcnn_like
 from tests.rtx import rtx
 from tests.trtsim import TensorRTSim
@@ -71,7 +70,8 @@ def test_two_models_for_two_kinds_of_card(folder: Path, net: str, capfd: pytest.
     arguments = ["build", *SMALL, "--model", MODEL, net, "--compute-capability", "86,120"]
     assert main(arguments) == 0
     out, err = capfd.readouterr()
-    head, *rows, total = [re.split(r"  +", line) for line in out.splitlines()]
+    head, *rows, clips, total = [re.split(r"  +", line) for line in out.splitlines()]
+    assert clips == ["for clips of range limited, matrix 170m, siting left"]
     assert head == ["MODEL", "USE", "SIZE", "FORMAT", "PRECISION", "CARD", "MB", "SECONDS"]
     assert [row[:6] for row in rows] == [
         [model, "artcnn", "64x48", "YUV420P8", "fp16", card] for model in (MODEL, net) for card in ("8.6", "12.0")
@@ -81,12 +81,10 @@ def test_two_models_for_two_kinds_of_card(folder: Path, net: str, capfd: pytest.
     assert err.splitlines() == [f"vsanime: 1 of 2: {MODEL} for artcnn", f"vsanime: 2 of 2: {net} for artcnn"]
     assert len(list(folder.glob("*.engine"))) == 4
 
-    started = time.monotonic()
     assert main(arguments) == 0
-    *rows, total = capfd.readouterr().out.splitlines()[1:]
+    *rows, _, total = capfd.readouterr().out.splitlines()[1:]
     assert all(row.endswith("kept") for row in rows)
     assert total.startswith("0 built in 0.0 s, 4 kept")
-    assert time.monotonic() - started < 5  # a tenth of it where nothing else runs: two graphs made, four files read
 
 
 def test_engines_are_what_the_cache_lists(capfd: pytest.CaptureFixture[str]) -> None:
@@ -286,9 +284,8 @@ def test_scripts_find_what_was_built(
     built = sim.builds
     assert built == len(engines)
     clip = noise_clip(form, *size) if "RGB" not in form else vs.core.std.BlankClip(None, *size, vs.RGB24, length=1)
-    frame = planes_of(script(clip, Backend.TensorRT))
+    planes_of(script(clip, Backend.TensorRT))
     assert sim.builds == built, "the script built an engine of its own"
-    assert all(np.asarray(plane).size for plane in frame)
 
 
 def test_where_there_is_a_card_it_is_built_for(
@@ -418,3 +415,45 @@ def test_help_has_examples(capfd: pytest.CaptureFixture[str]) -> None:
     for line in text.split("examples:")[1].splitlines():
         for option in re.findall(r"--[a-z-]+", line):
             assert f"{option} " in text.split("examples:")[0], option
+
+
+def test_a_folder_that_cannot_be_written_is_a_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    where = tmp_path / "file" / "engines"
+    (engine,) = report(capfd, "--model", MODEL, "--compute-capability", "86", "--engine-dir", str(where), code=1)
+    assert engine["state"] == "failed"
+    assert "engines cannot be written" in engine["problem"]
+
+
+def test_a_folder_that_nobody_has_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    given = ["--model", MODEL, "--compute-capability", "86", "--engine-dir", "~nobody-of-that-name/x"]
+    assert main(["build", *SMALL, *given]) == 1
+    assert capfd.readouterr().err.splitlines()[-1].startswith("vsanime: engine_dir=")
+
+
+@pytest.mark.weights
+def test_a_chroma_network_may_be_a_file(weights: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = str(weights / "ArtCNN_C4F32_Chroma.onnx")
+    engines = report(capfd, "--model", path, "--compute-capability", "86")
+    assert [(e["use"], e["state"]) for e in engines] == [("artcnn(chroma=)", "built"), ("artcnn_chroma", "built")]
+
+
+@pytest.mark.parametrize("option", [["--noise", "1"], ["--scale", "1"], ["--tint", "correct"]])
+def test_options_of_waifu2x_are_refused_for_other_models(option: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    (engine,) = report(capfd, "--model", MODEL, "--compute-capability", "86", *option, code=1)
+    assert f"{option[0]} is for models of waifu2x" in engine["problem"]
+
+
+def test_a_card_that_cannot_be_opened_stops_none_of_the_others(
+    cards: Cards,  # noqa: F811 - it is the fixture
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sim = cards(cards=2)
+    real = sim.sim.cudaMemGetInfo
+
+    def broken() -> tuple[object, ...]:
+        return real() if sim.sim._device else (cudaError_t.cudaErrorInvalidValue, None, None)
+
+    monkeypatch.setattr(sim.sim, "cudaMemGetInfo", broken)
+    assert [engine["card"] for engine in report(capfd, "--model", MODEL)] == ["Simulated 1"]

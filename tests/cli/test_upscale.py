@@ -24,6 +24,7 @@ import vsanime
 from tests.clips import planes_of, props_of
 from tests.networks import artcnn_like
 from vsanime import Backend
+from vsanime.backends.base import Workload
 from vsanime.cli import main
 from vsanime.cli import upscale as upscale_command
 from vsanime.cli.encode import find_ffmpeg
@@ -399,10 +400,17 @@ def test_options_that_do_not_fit_the_backend(
     assert not list(tmp_path.iterdir())
 
 
-def test_tiles_are_left_to_the_backend(vfr: Path, net: str, tmp_path: Path) -> None:
-    output = tmp_path / "out.mkv"
-    assert upscale(vfr, output, "--model", net, "--tiles", "auto") == 0
-    assert clip_in(output).width == 2 * WIDTH
+def test_tiles_are_left_to_the_backend(vfr: Path, net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def tile_for(_: Backend.OpenVINO, work: Workload, __: str, *, fit: bool = False) -> tuple[int, int]:
+        asked.append(fit)
+        return work.width, work.height
+
+    monkeypatch.setattr(Backend.OpenVINO, "tile_for", tile_for)
+    for tiles in ([], ["--tiles", "auto"]):
+        assert upscale(vfr, tmp_path / f"{len(tiles)}.mkv", "--model", net, *tiles) == 0
+    assert asked == [False, True]
 
 
 def test_a_waifu2x_model_denoises_and_keeps_the_rest(vfr: Path, tmp_path: Path) -> None:

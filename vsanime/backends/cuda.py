@@ -197,6 +197,7 @@ class Holder(Protocol):
 # One reset at a time, and by number of the card: how often it was reset, and who uses it.
 _reset_lock = RLock()
 _resets: dict[int, int] = {}
+_opened: set[int] = set()
 _holders: dict[int, weakref.WeakSet[Any]] = {}
 
 
@@ -216,6 +217,7 @@ class Device:
         """
         self.facts = device_facts(index)
         self.index = index
+        _opened.add(index)
         self._runtime = cudart()
         _revive(self)
 
@@ -240,7 +242,8 @@ class Device:
         try:
             yield
         finally:
-            if int(status) == 0 and before != self.index:
+            # 0 is also what a thread has that never chose a card: choosing it could make a context on it, for nothing.
+            if int(status) == 0 and before != self.index and (before or before in _opened):
                 self._runtime.cudaSetDevice(before)
 
     def activate(self) -> None:
@@ -349,6 +352,13 @@ def finalize(close: Callable[[], None]) -> None:
         _recordings.postponed.append(close)
     else:
         close()
+
+
+def _close_quietly(close: Callable[[], None]) -> None:
+    try:
+        close()
+    except Exception as error:  # as in a finalizer, nobody is there to take it
+        log.debug("closing after a recording: %s", error)
 
 
 class Resource:
@@ -504,7 +514,7 @@ class Stream(Resource):
         finally:
             _recordings.depth -= 1
             while _recordings.postponed and not _recordings.depth:
-                _recordings.postponed.pop(0)()  # lanes before what they own, as they were made
+                _close_quietly(_recordings.postponed.pop(0))  # lanes before what they own, as they were made
 
     def _captured(self, queue: Callable[[], None]) -> Graph:
         runtime = self._runtime

@@ -57,6 +57,10 @@ class Outcome:
     problem: str = ""
 
 
+# Channels in and out of the networks that filters take, RGB apart.
+_TASKS = {(1, 1): "double_luma", (3, 2): "chroma"}
+
+
 @dataclass(frozen=True)
 class Use:
     """A model in a filter that takes it.
@@ -124,9 +128,15 @@ def task_of(model: str) -> str:
     """
     if is_rgb(model):
         return "rgb"
-    if as_path(model) is not None:
-        return "double_luma" if inspect(load(model).proto).in_channels == 1 else "chroma"
-    return find(model).task
+    if as_path(model) is None:
+        return find(model).task
+    facts = inspect(load(model).proto)
+    channels = (facts.in_channels, facts.out_channels)
+    if channels not in _TASKS:
+        raise VsanimeError(
+            f"model={model!r} takes {channels[0]} and gives {channels[1]} channels, which no filter does"
+        )
+    return _TASKS[channels]
 
 
 def suits(variant: Variant, form: vs.VideoFormat) -> bool:

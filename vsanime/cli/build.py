@@ -51,10 +51,15 @@ examples:
     vsanime build --model C4F32 --sizes 640x360,1280x720,1920x1080
     (in the script: Backend.TensorRT(sizes=((640, 360), (1280, 720), (1920, 1080))))
 
-  waifu2x with noise level 1 and its tint taken off, in f32:
-    vsanime build --model upconv_7_art --noise 1 --tint correct --precision f32
+  waifu2x with noise level 1 and its tint taken off, in f32, for SD that says it is BT.709:
+    vsanime build --model upconv_7_art --noise 1 --tint correct --precision f32 --size 720x480 --matrix 709
 
-compute capabilities:
+not covered unless asked for:
+  artcnn(width=, height=) doubles through 16 bits: --depth 16, and once more with the doubled size and
+  --format yuv420p16 if it doubles twice. tilesize= wants --size of the tile. waifu2x on clips with _Alpha runs a second
+  network, tiles="auto" whatever fits: both are built when the script first runs.
+
+compute capabilities (8.0, the A100: where the package `tensorrt` is installed too, scripts take that):
   75 GeForce RTX 20 and GTX 16, 80 A100, 86 RTX 30, 89 RTX 40, 120 RTX 50, 121 DGX Spark
 
 An engine serves the operating system it was built on, and the version of TensorRT. `vsanime cache list` shows what is
@@ -142,7 +147,6 @@ def run(args: argparse.Namespace) -> int:
     """
     import vapoursynth as vs
 
-    from vsanime.backends.cache import EngineCache
     from vsanime.backends.tensorrt.sizes import checked_sizes
     from vsanime.cli.ahead import Builder
 
@@ -163,8 +167,7 @@ def run(args: argparse.Namespace) -> int:
                 builder.run(use, clip)
             except (VsanimeError, vs.Error, OSError) as error:
                 builder.outcomes.append(_failed(use.model, use.name, args, error))
-    folder = EngineCache(args.engine_dir.expanduser() if args.engine_dir is not None else None).folder
-    _report(builder.outcomes, args.format.upper(), folder, as_json=args.json)
+    _report(builder.outcomes, args.format.upper(), _assumed(clip), backend.cache().folder, as_json=args.json)
     return int(any(outcome.problem for outcome in builder.outcomes))
 
 
@@ -235,8 +238,9 @@ def _cards(flavour: str | None) -> list[Device]:
     from vsanime.backends.tensorrt.flavours import flavour_for
 
     found, errors = [], []
-    for device in map(Device, range(device_count())):
+    for index in range(device_count()):
         try:
+            device = Device(index)
             flavour_for(flavour, device.facts.compute_capability)
             found.append(device)
         except VsanimeError as error:
@@ -311,16 +315,43 @@ def _uses(model: str, options: Arguments, builder: Builder, args: argparse.Names
     from vsanime.cli.ahead import uses_of
 
     try:
-        return uses_of(model, options)
+        uses = uses_of(model, options)
+        _check_suits(uses, args)
+        return uses
     except VsanimeError as error:
         builder.outcomes.append(_failed(model, "-", args, error))
         return []
 
 
+def _check_suits(uses: Sequence[Use], args: argparse.Namespace) -> None:
+    """Refuses options for waifu2x with a model that is for another filter.
+
+    Raises:
+        VsanimeError: such an option was given.
+    """
+    given = [name for name in ("noise", "scale") if getattr(args, name) is not None]
+    given += ["tint"] if args.tint != "keep" else []
+    if given and any(use.name != "waifu2x" for use in uses):
+        raise VsanimeError(f"--{given[0]} is for models of waifu2x, and this is one of ArtCNN")
+
+
+def _assumed(clip: vs.VideoNode) -> dict[str, str]:
+    """What the engines take the clip's samples for, by zimg's names; other clips need other engines."""
+    from vsanime.video.clips import frame_spec
+
+    spec = frame_spec(clip)
+    names = {"range": spec.range.name.lower()}
+    if spec.matrix is not None:
+        names["matrix"] = next((name for name, code in _MATRICES.items() if code == spec.matrix), str(spec.matrix))
+    if spec.chroma_location is not None:
+        names["siting"] = spec.chroma_location.name.lower()
+    return names
+
+
 def _failed(model: str, use: str, args: argparse.Namespace, error: Exception) -> Outcome:
     from vsanime.cli.ahead import Outcome
 
-    width, height = args.size or _DEFAULT_SIZE
+    width, height = args.size or (_DEFAULT_SIZE if args.sizes is None else args.sizes[1])
     return Outcome(model, use, f"{width}x{height}", args.precision, "-", problem=str(error))
 
 
@@ -345,16 +376,17 @@ def _progress() -> Iterator[tuple[Progress, Callable[[Sequence[Use]], Iterator[U
         yield bars, tell
 
 
-def _report(outcomes: Sequence[Outcome], form: str, folder: Path, *, as_json: bool) -> None:
+def _report(outcomes: Sequence[Outcome], form: str, assumed: dict[str, str], folder: Path, *, as_json: bool) -> None:
     if as_json:
         engines = [asdict(outcome) | {"format": form, "state": _state(outcome)} for outcome in outcomes]
-        print(json.dumps({"folder": str(folder), "engines": engines}, indent=2))
+        print(json.dumps({"folder": str(folder), "clip": assumed, "engines": engines}, indent=2))
         return
     rows = [
         (o.model, o.use, o.size, form, o.precision, o.card, f"{o.bytes / _MB:.1f}" if o.bytes else "-", _told(o))
         for o in outcomes
     ]
     print_table([("MODEL", "USE", "SIZE", "FORMAT", "PRECISION", "CARD", "MB", "SECONDS"), *rows])
+    print(f"for clips of {', '.join(f'{name} {value}' for name, value in assumed.items())}")
     built = [o for o in outcomes if o.seconds is not None]
     states = [_state(outcome) for outcome in outcomes]
     spent = sum(o.seconds or 0.0 for o in built)

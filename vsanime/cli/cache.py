@@ -100,7 +100,7 @@ def _clear(args: argparse.Namespace) -> int:
 def _cache(args: argparse.Namespace) -> EngineCache:
     from vsanime.backends.cache import EngineCache
 
-    return EngineCache(args.dir)
+    return EngineCache(None if args.dir is None else args.dir.expanduser())
 
 
 def _agreed(question: str) -> bool:

@@ -42,7 +42,7 @@ _COARSE_BITS = 12
 _BF16_SINCE = (8, 0)
 
 # To be raised when building changes in a way that options do not tell: engines that are kept are then built anew.
-_REVISION = 1
+_REVISION = 2
 
 # Layers of the network whose results are alive at once, with what convolutions need beside them: for an estimate.
 _LAYERS_ALIVE = 4
@@ -97,6 +97,7 @@ class TensorRT:
             body=_BODIES[precision],
             bytewise=True,
             any_size=self.sizes is not None,
+            least_tile=self.sizes[0] if self.sizes is not None else (1, 1),
         )
 
     def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> Size:
@@ -126,7 +127,7 @@ class TensorRT:
             devices,
             lanes,
             make,
-            program_bytes=max(engine.context_bytes for engine in loaded.values()),
+            program_bytes=max(engine.context_bytes(shapes) for engine in loaded.values()),
             cuda_graph=self.cuda_graph,
         )
 
@@ -137,7 +138,7 @@ class TensorRT:
             Bytes that the cache holds of it.
 
         Raises:
-            VsanimeError: TensorRT builds on the card itself only; or the builder refuses.
+            VsanimeError: TensorRT builds on the card itself only; the builder refuses; or the cache cannot be written.
         """
         flavour = flavour_for(self.flavour, capability)
         if not flavour.is_rtx:
@@ -151,7 +152,7 @@ class TensorRT:
                 f"{', '.join(map(dotted, served))}, not for {dotted(capability)}"
             )
         _check_computes(precision, capability, "such a card")
-        return len(self._kept(Target(flavour, capability), graph, precision))
+        return self._surely_kept(Target(flavour, capability), graph, precision)
 
     def prepare(self, graph: PlanesGraph, precision: str, device: Device) -> int:
         """Has the cache keep the engine that a script will run on a card at hand.
@@ -160,9 +161,9 @@ class TensorRT:
             Bytes that the cache holds of it.
 
         Raises:
-            VsanimeError: no package serves the card; or the builder refuses.
+            VsanimeError: no package serves the card; the builder refuses; or the cache cannot be written.
         """
-        return len(self._kept(self._target(device, precision), graph, precision))
+        return self._surely_kept(self._target(device, precision), graph, precision)
 
     def _target(self, device: Device, precision: str) -> Target:
         capability = device.facts.compute_capability
@@ -194,15 +195,19 @@ class TensorRT:
         try:
             return self._load(target, graph, precision)
         except Refused as error:
-            # Its text: an exception in a log record would keep everything alive that its traceback saw.
-            log.warning("%s; it is built again", str(error))
-            self._cache().discard(self._facts(target, graph, precision))
-            return self._load(target, graph, precision)
+            # Its text: an exception, in a log record or pending, keeps everything alive that its traceback saw.
+            reason = str(error)
+        log.warning("%s; it is built again", reason)
+        self.cache().discard(self._facts(target, graph, precision))
+        return self._load(target, graph, precision)
 
     def _load(self, target: Target, graph: PlanesGraph, precision: str) -> LoadedEngine:
-        device, cache = target.device, self._cache()
+        device, cache = target.device, self.cache()
         assert device is not None
-        serialized = zlib.decompress(self._kept(target, graph, precision))
+        try:
+            serialized = zlib.decompress(self._kept(target, graph, precision))
+        except zlib.error as error:
+            raise Refused(f"the engine that is kept for {graph.title} is damaged: {error}") from error
         name = target.kernels_name(key_of(self._facts(target, graph, precision)))
         return LoadedEngine(
             target.flavour,
@@ -211,6 +216,13 @@ class TensorRT:
             kernels=cache.load_blob(name) if target.flavour.is_rtx else None,
             keep_kernels=partial(cache.save_blob, name),
         )
+
+    def _surely_kept(self, target: Target, graph: PlanesGraph, precision: str) -> int:
+        size = len(self._kept(target, graph, precision))
+        cache = self.cache()
+        if not cache.holds(self._facts(target, graph, precision)):
+            raise VsanimeError(f"the engine was built, but {cache.folder} cannot be written: choose another folder")
+        return size
 
     def _kept(self, target: Target, graph: PlanesGraph, precision: str) -> bytes:
         """The engine, compressed: those for older cards are a hundred MB of zeros and little else."""
@@ -222,12 +234,12 @@ class TensorRT:
             "card": target.card,
         }
         facts = self._facts(target, graph, precision)
-        return self._cache().fetch(facts, notes, lambda: zlib.compress(self._built(target, graph), level=1))
+        return self.cache().fetch(facts, notes, lambda: zlib.compress(self._built(target, graph), level=1))
 
     def _built(self, target: Target, graph: PlanesGraph) -> bytes:
         if target.device is not None:
             target.device.activate()
-        cache, name = self._cache(), target.timing_name
+        cache, name = self.cache(), target.timing_name
         build = Build(target.flavour, graph, self._settings(target, graph))
         engine, timing = build.serialized(None if target.flavour.is_rtx else cache.load_blob(name))
         if timing is not None:
@@ -258,7 +270,12 @@ class TensorRT:
             **target.facts(),
         }
 
-    def _cache(self) -> EngineCache:
+    def cache(self) -> EngineCache:
+        """Where its engines are kept.
+
+        Raises:
+            VsanimeError: `engine_dir` names no folder.
+        """
         if self.engine_dir is None:
             return EngineCache()
         try:

@@ -26,11 +26,7 @@ _NOT_THE_ENGINE = re.compile(r"out ?of ?memory|cuda ?(error|runtime|driver)", re
 
 
 class LoadedEngine:
-    """An engine on a card, shared by the lanes there.
-
-    Attributes:
-        context_bytes: video memory that each lane's context needs.
-    """
+    """An engine on a card, shared by the lanes there."""
 
     def __init__(
         self,
@@ -66,7 +62,6 @@ class LoadedEngine:
             reason = self._messages.reason()
             error = VsanimeError if _NOT_THE_ENGINE.search(reason) else Refused
             raise error(f"{flavour.name} cannot load the engine: {reason}")
-        self.context_bytes = int(self._engine.device_memory_size_v2)
         # Kept: the cache of kernels is the configuration's that made it.
         self._config = self._engine.create_runtime_config() if flavour.is_rtx else None
         self._kernels = self._kernel_cache(kernels)
@@ -98,6 +93,17 @@ class LoadedEngine:
             raise VsanimeError(f"{self._flavour.name} could not make a context: {self._messages.reason(since)}")
         return context
 
+    def context_bytes(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        """Video memory that a lane's context needs.
+
+        Args:
+            shapes: of the inputs whose sizes are open: smaller ones need less than the largest.
+        """
+        if not shapes:
+            return int(self._engine.device_memory_size_v2)
+        # A context that is given its memory by us takes none itself, so that one can be asked.
+        return needed_bytes(self, self.new_context(), shapes)
+
     def mark(self) -> int:
         """A moment, for `reason`."""
         return self._messages.mark()
@@ -126,6 +132,19 @@ class LoadedEngine:
         return cache
 
 
+def needed_bytes(engine: LoadedEngine, context: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Sets the shapes of a context's inputs, and says what memory it needs for them.
+
+    Raises:
+        VsanimeError: the runtime refuses a shape.
+    """
+    for name, shape in shapes.items():
+        since = engine.mark()
+        if not context.set_input_shape(name, shape):
+            raise VsanimeError(f"the engine refuses {shape} for its input {name!r}: {engine.reason(since)}")
+    return int(context.update_device_memory_size_for_shapes())
+
+
 class ContextProgram:
     """One lane's execution context; see `Program`."""
 
@@ -151,12 +170,9 @@ class ContextProgram:
             raise
 
     def _prepare(self, engine: LoadedEngine, device: Device, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        for name, shape in shapes.items():
-            since = engine.mark()
-            if not self._context.set_input_shape(name, shape):
-                raise VsanimeError(f"the engine refuses {shape} for its input {name!r}: {engine.reason(since)}")
-        if engine.context_bytes:
-            self._memory = device.buffer(engine.context_bytes)
+        size = needed_bytes(engine, self._context, shapes) if shapes else engine.context_bytes({})
+        if size:
+            self._memory = device.buffer(size)
             self._context.set_device_memory(self._memory.address, self._memory.size)
 
     def bind(self, addresses: Mapping[str, int], stream: int) -> None:  # noqa: ARG002 - contexts take any stream
