@@ -73,6 +73,7 @@ def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CudaSim]
 
     monkeypatch.setattr(cuda, "_resets", {})
     monkeypatch.setattr(cuda, "_holders", {})
+    monkeypatch.setattr(cuda, "_opened", set())
     yield make
     for sim in made:
         assert sim.violations == []

@@ -93,16 +93,14 @@ class Operation:
     """Work in a stream.
 
     Attributes:
-        name: "upload", "kernel", "download", "record" or "wait".
+        name: "upload", "kernel", "download" or "record".
         run: does it.
         touches: addresses of memory it uses, on the card and pinned.
-        after: what has to be done before, in another stream.
     """
 
     name: str
     run: Callable[[], None]
     touches: tuple[int, ...] = ()
-    after: Operation | None = None
     done: bool = False
 
 
@@ -179,6 +177,8 @@ class CudaSim:
         violations: what a correct program does not do.
         log: (moment, phase, operation, stream) with the phases "queued", "begun" and "done".
         calls: how often each function was called.
+        kernel_seconds: how long a network runs, beside what it really takes.
+        queue_seconds: how long it takes to queue one.
     """
 
     cudaError_t = cudaError_t
@@ -204,6 +204,7 @@ class CudaSim:
         self.log: list[tuple[int, str, str, int]] = []
         self.calls: Counter[str] = Counter()
         self.kernel_seconds = 0.0
+        self.queue_seconds = 0.0
         self._random = random.Random(seed)
         self._changed = threading.Condition(threading.RLock())
         self._thread = threading.local()
@@ -240,6 +241,10 @@ class CudaSim:
         before = self._made()
         yield
         assert self._made() == before
+
+    def in_flight(self) -> int:
+        """How much work is queued and not done."""
+        return sum(len(stream.queue) for stream in self._streams.values())
 
     def error_left_behind(self) -> bool:
         """Whether the calling thread has an error that nobody has cleared."""
@@ -299,6 +304,10 @@ class CudaSim:
         self._thread.device = index
         if card.dead is not None:
             raise Refused(card.dead)
+
+    @api(1, card=False)
+    def cudaGetDevice(self) -> int:
+        return self._device
 
     @api(2)
     def cudaMemGetInfo(self) -> tuple[int, int]:
@@ -386,12 +395,6 @@ class CudaSim:
         if stream.queue:
             self._wait(stream.queue[-1])
         self._raise_if_dead(stream.device)
-
-    @api()
-    def cudaStreamWaitEvent(self, handle: int, event: int, flags: int) -> None:
-        assert flags == 0
-        stream = self._stream(handle)
-        self._queue(stream, Operation("wait", lambda: None, after=self._event(event).last))
 
     @api(1)
     def cudaEventCreateWithFlags(self, flags: int) -> int:
@@ -593,8 +596,6 @@ class CudaSim:
             if stream.busy or not stream.queue:
                 return False
             operation = stream.queue[0]
-            if operation.after is not None and not operation.after.done:
-                return False
             stream.busy = True
             self._note("begun", operation.name, stream.handle)
         try:
@@ -691,6 +692,7 @@ class SimProgram:
             raise VsanimeError("the simulated network refused a frame")
         if len(self._blocks) == 1 or (self._records == "fails" and self._sim._recordings):
             self._blocks.append(self._take(MIB))
+        time.sleep(self._sim.queue_seconds)
         try:
             self._sim.launch(stream, "kernel", self._run, tuple(self._addresses.values()))
         except Refused as error:

@@ -22,12 +22,15 @@ type Array = NDArray[Any]
 type Compare = Callable[[Array, Array], None]
 
 
+PLAIN = GraphTraits(block=2)
+
+
 @cache
-def luma_doubler(bits: int = 8, width: int = 40, height: int = 24) -> PlanesGraph:
+def luma_doubler(bits: int = 8, width: int = 40, height: int = 24, traits: GraphTraits = PLAIN) -> PlanesGraph:
     """C4F16_GEN, whose weights come with the package, from a luma plane to a luma plane."""
     proto = load("C4F16_GEN").proto
     coding = luma_coding(PlaneFormat(Family.GRAY, SampleType.INTEGER, bits), Range.LIMITED)
-    return luma_graph(proto, inspect(proto), coding, coding, width, height, GraphTraits(block=2))
+    return luma_graph(proto, inspect(proto), coding, coding, width, height, traits)
 
 
 def frames_for(graph: PlanesGraph, count: int, seed: int = 0) -> list[list[Array]]:

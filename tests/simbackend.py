@@ -34,7 +34,7 @@ class SimBackend:
     def traits(self, precision: str) -> GraphTraits:  # noqa: ARG002 - one precision, one form
         return GraphTraits(block=2)
 
-    def tile_for(self, work: Workload, precision: str) -> tuple[int, int]:  # noqa: ARG002 - always f32
+    def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:  # noqa: ARG002
         return tile_within(work, bytes_per_value=4)
 
     def lanes_for(self, threads: int) -> int:  # noqa: ARG002 - a card's lanes need no threads

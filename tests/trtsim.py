@@ -2,8 +2,8 @@
 
 What it is: engines are really built; behind each its ONNX travels along, which ONNX Runtime computes on the simulated
 card's memory when the stream gets there (half precision rounded layer by layer). The runtime's rules that its
-documentation states are checked: every tensor bound, memory given and large enough, shapes inside the profile, contexts
-closed before their engine.
+documentation states are checked: every tensor bound, every open shape set, memory given, large enough and there as long
+as the context is, kernels taken by the card alone that they were compiled for.
 
 What it is not: the runtime. That `execute_async_v3` on a real card computes what the ONNX says is not shown by it.
 """
@@ -11,16 +11,16 @@ What it is not: the runtime. That `execute_async_v3` on a real card computes wha
 from __future__ import annotations
 
 import struct
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-import tensorrt_rtx
 
 from tests.cudasim import CudaSim, Refused
 from tests.halfprecision import emulated
+from tests.rtx import tensorrt_rtx
 
 _MARK = b"simulated"
 
@@ -32,7 +32,7 @@ class TensorRTSim:
         sim: the cards.
         builds: how many engines were built.
         context_bytes: memory that a context wants for each pixel of the first input.
-        refuse: how many engines the runtime refuses from now on.
+        refuse: how many engines the runtime refuses from now on, `refusal` being what it says.
         fail: how many executions fail from now on.
         capturable: whether contexts allow recordings.
         compiled: contexts that found no kernels compiled before.
@@ -44,6 +44,8 @@ class TensorRTSim:
         self.builds = 0
         self.context_bytes = 64
         self.refuse = 0
+        self.refusal = "the engine plan file is not compatible"
+        self.say: Callable[[str], None] = lambda _: None  # has the runtime report an error
         self.fail = 0
         self.capturable = True
         self.compiled = 0
@@ -94,11 +96,12 @@ class _Runtime:
     def __init__(self, owner: TensorRTSim, logger: Any) -> None:
         self._owner = owner
         self._logger = logger
+        owner.say = lambda text: logger.log(tensorrt_rtx.ILogger.ERROR, text)
 
     def deserialize_cuda_engine(self, serialized: bytes) -> _Engine | None:
         if self._owner.refuse or not serialized.endswith(_MARK):
             self._owner.refuse = max(0, self._owner.refuse - 1)
-            self._logger.log(tensorrt_rtx.ILogger.ERROR, "the engine plan file is not compatible")
+            self._logger.log(tensorrt_rtx.ILogger.ERROR, self._owner.refusal)
             return None
         end = len(serialized) - len(_MARK) - 8
         (length,) = struct.unpack("<q", serialized[end : end + 8])
@@ -122,31 +125,49 @@ class _Engine:
 
     @property
     def device_memory_size_v2(self) -> int:
+        # Of open sizes the largest that there are in these tests.
         dims = [d.dim_value for d in self.model.graph.input[0].type.tensor_type.shape.dim]
         return int(np.prod([d or 256 for d in dims[2:4]])) * self.owner.context_bytes
 
-    def create_runtime_config(self) -> SimpleNamespace:
-        config = SimpleNamespace(strategy=None, cache=None)
-        config.set_execution_context_allocation_strategy = lambda strategy: setattr(config, "strategy", strategy)
-        config.set_runtime_cache = lambda cache: setattr(config, "cache", cache)
-        config.create_runtime_cache = _Kernels
-        return config
+    def create_runtime_config(self) -> _Config:
+        return _Config(b"compiled on card %d" % self.owner.sim._device)
 
-    def create_execution_context(self, config: SimpleNamespace) -> _Context:
+    def create_execution_context(self, config: _Config) -> _Context:
         assert config.strategy == tensorrt_rtx.ExecutionContextAllocationStrategy.USER_MANAGED
         return _Context(self, config.cache)
 
 
-class _Kernels:
-    """TensorRT-RTX's cache of what it compiled."""
+class _Config:
+    """How a context is made."""
 
-    def __init__(self) -> None:
+    def __init__(self, signature: bytes) -> None:
+        self.strategy: Any = None
+        self.cache: _Kernels | None = None
+        self._signature = signature
+
+    def set_execution_context_allocation_strategy(self, strategy: Any) -> None:
+        self.strategy = strategy
+
+    def set_runtime_cache(self, cache: _Kernels) -> None:
+        self.cache = cache
+
+    def create_runtime_cache(self) -> _Kernels:
+        return _Kernels(self._signature)
+
+
+class _Kernels:
+    """TensorRT-RTX's cache of what it compiled, which it takes back for the same kind of card alone."""
+
+    def __init__(self, signature: bytes) -> None:
+        self.signature = signature
         self.blob = b""
 
     def serialize(self) -> bytes:
         return self.blob
 
     def deserialize(self, blob: bytes) -> bool:
+        if blob != self.signature:
+            return False
         self.blob = blob
         return True
 
@@ -156,6 +177,7 @@ class _Context:
         self._engine = engine
         self._owner = engine.owner
         self._kernels = kernels
+        self._card = engine.owner.sim._device
         self._memory = 0
         self._addresses: dict[str, int] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -167,13 +189,20 @@ class _Context:
 
     def __del__(self) -> None:
         self._owner.alive -= 1
+        memory = {address for card in self._owner.sim.cards for address in card.memory}
+        if self._memory and not self._owner.sim.cards[self._card].resets and self._memory not in memory:
+            self._owner.sim.violations.append("a context outlived the memory that it was given")
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         self._shapes[name] = tuple(shape)
         return True
 
+    def update_device_memory_size_for_shapes(self) -> int:
+        (first, *_) = self._engine.model.graph.input
+        return int(np.prod(self._shapes[first.name][2:4])) * self._owner.context_bytes
+
     def set_device_memory(self, address: int, size: int) -> None:
-        assert size >= self._engine.device_memory_size_v2
+        assert size == self.update_device_memory_size_for_shapes()
         self._memory = address
 
     def set_tensor_address(self, name: str, address: int) -> bool:
@@ -194,7 +223,7 @@ class _Context:
         assert set(self._shapes) == {v.name for v in graph.input}
         assert self._memory
         if not self._kernels.blob:
-            self._kernels.blob = b"kernels of the simulated driver"
+            self._kernels.blob = self._kernels.signature
             self._owner.compiled += 1
         device = self._owner.sim._device
         touches = (self._memory, *self._addresses.values())
@@ -209,7 +238,7 @@ class _Context:
         feed = {}
         for value in self._engine.model.graph.input:
             feed[value.name] = self._view(value, self._shapes[value.name], device).copy()
-        self._owner.sim.memory(self._memory, self._engine.device_memory_size_v2, device)[:] = 0xEE
+        self._owner.sim.memory(self._memory, self.update_device_memory_size_for_shapes(), device)[:] = 0xEE
         self._store(self._engine.session.run(None, feed), device)
 
     def _store(self, results: list[np.ndarray], device: int) -> None:

@@ -105,6 +105,7 @@ class GraphTraits:
         bytewise: no integers but bytes, and those at the graph's ends alone: deeper samples come and go as pairs of
             bytes, low byte first, which is how they lie in memory.
         any_size: nothing in the graph depends on the size of the tile it is built for.
+        least_tile: width and height of the smallest tile that the backend's engines serve.
     """
 
     quantize_first: bool = False
@@ -113,6 +114,7 @@ class GraphTraits:
     body: str = "float32"
     bytewise: bool = False
     any_size: bool = False
+    least_tile: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,20 @@ def test_without_a_driver_there_are_no_cards(simulate: Simulate, monkeypatch: py
 
 def test_without_the_bindings_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    monkeypatch.setattr(cuda, "has_driver", lambda: True)
     cuda.cudart.cache_clear()
     assert device_count() == 0
     with pytest.raises(VsanimeError, match=r"pip install 'vsanime\[tensorrt-rtx\]'"):
+        Device(0)
+
+
+def test_without_a_driver_the_bindings_are_not_even_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They start a process to look around, which is not done for users without a card."""
+    monkeypatch.setattr(cuda, "_DRIVER", "no such library")
+    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    cuda.cudart.cache_clear()
+    assert device_count() == 0
+    with pytest.raises(VsanimeError, match=r"install NVIDIA's driver \(no such library cannot be loaded\)"):
         Device(0)
 
 
@@ -96,27 +107,6 @@ def test_what_cuda_made_is_given_back_once(simulate: Simulate) -> None:
     device.buffer(100)  # by the last reference
     assert sim.leaks() == []
     assert sim.calls["cudaFree"] == 2
-
-
-@pytest.mark.parametrize("when", ["late", "threads"])
-def test_a_stream_waits_for_an_event_of_another(simulate: Simulate, when: str) -> None:
-    """One stream uploads, the other downloads the same memory: only the event puts them in order."""
-    simulate(when=when)
-    device = Device(0)
-    up, down, event, done = device.stream(), device.stream(), device.event(), device.event()
-    source, target = (device.pinned((1000,), "uint8") for _ in range(2))
-    memory = device.buffer(1000)
-    for value in range(1, 20):
-        source.array[:] = value
-        up.upload(memory, source)
-        event.record(up)
-        down.wait_for(event)
-        down.download(target, memory)
-        done.record(down)
-        done.wait()
-        assert (target.array == value).all()
-    for resource in (up, down, event, done, source, target, memory):
-        resource.close()
 
 
 def test_recorded_work_runs_when_it_is_launched(simulate: Simulate) -> None:

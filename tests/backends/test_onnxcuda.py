@@ -56,6 +56,15 @@ def test_without_a_card_the_error_is_the_drivers() -> None:
 def test_two_lanes_are_the_default_on_cards() -> None:
     assert Backend.ONNXRuntime(provider="CUDA").lanes_for(64) == 2
     assert Backend.ONNXRuntime(provider="CUDA", num_streams=3).lanes_for(64) == 3
+    assert Backend.ONNXRuntime(provider="CUDA", device_id=[0, 1]).lanes_for(64) == 4
+
+
+def test_half_precision_is_asked_for() -> None:
+    assert "CPU provider computes in 'f32' only" in refused(precision="fp16")
+    half = Backend.ONNXRuntime(provider="CUDA", precision="fp16")
+    assert half.traits("fp16").body == "float16"
+    assert half.traits("fp16").exact_linear
+    assert half.traits("f32").body == "float32"
 
 
 def test_memory_is_estimated_from_the_graph() -> None:

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX has wheels for Linux and Windows on x86-64 only")
-
 import vsanime
 from tests.clips import clip_of, noise, noise_clip, planes_of, props_of
 from tests.cudasim import MIB, CudaSim, cudaError_t
@@ -22,6 +20,7 @@ from tests.trtsim import TensorRTSim
 from vsanime import Backend
 from vsanime.backends import tensorrt as backend_module
 from vsanime.backends.tensorrt import flavours
+from vsanime.backends.tensorrt.reports import monitored
 
 type Cards = Callable[..., TensorRTSim]
 
@@ -63,7 +62,7 @@ def same(found: vs.VideoNode, expected: vs.VideoNode, n: int = 0) -> None:
 @pytest.mark.parametrize("cuda_graph", [False, True])
 @pytest.mark.parametrize("when", ["late", "threads"])
 def test_a_doubled_clip_is_what_onnx_runtime_makes(cards: Cards, bits: int, cuda_graph: bool, when: str) -> None:
-    cards(when=when)
+    sim = cards(when=when)
     clip = noise_clip(f"YUV420P{bits}", 48, 32, frames=7)
     found = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32", cuda_graph=cuda_graph))
     expected = vsanime.artcnn(clip, MODEL, backend=F32)
@@ -74,6 +73,7 @@ def test_a_doubled_clip_is_what_onnx_runtime_makes(cards: Cards, bits: int, cuda
             # At 16 bits one code is as little as f32 sums hold.
             assert np.abs(a.astype(int) - b).max() <= (1 if bits < 16 else 3)
         assert props_of(found, n) == props_of(expected, n)
+    assert (sim.sim.calls["cudaGraphLaunch"] > 0) == cuda_graph
 
 
 @pytest.mark.parametrize("name", ["RGB24", "YUV444P8", "YUV420P10", "GRAY8", "RGBS", "YUV422P16"])
@@ -145,6 +145,81 @@ def test_an_engine_that_the_runtime_refuses_is_built_again(cards: Cards, caplog:
         vsanime.artcnn(clip, MODEL, backend=backend)
 
 
+@pytest.mark.parametrize(
+    "reason", ["Error Code 2: OutOfMemory (Requested size was 12345 bytes.)", "Cuda Runtime (error)"]
+)
+def test_a_full_or_broken_card_leaves_the_engine_in_the_cache(cards: Cards, reason: str) -> None:
+    sim = cards()
+    clip = noise_clip("GRAY8", 32, 32)
+    vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
+    sim.refuse, sim.refusal = 1, reason
+    with pytest.raises(vs.Error, match=r"artcnn: tensorrt_rtx cannot load the engine: (Error|Cuda)"):
+        vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
+    vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
+    assert sim.builds == 1
+
+
+def test_cards_of_one_capability_keep_their_own_kernels(cards: Cards) -> None:
+    """A 3060 and a 3090 share the engine; what was compiled on one is not taken by the other."""
+    sim = cards(cards=2)
+    clip = noise_clip("GRAY8", 32, 32)
+    for _ in range(3):
+        for card in (0, 1):
+            up = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(device_id=card, num_streams=1))
+            planes_of(up)
+            del up
+            gc.collect()
+    assert (sim.builds, sim.compiled) == (1, 2)
+
+
+def test_kernels_that_the_runtime_no_longer_takes_are_compiled_and_kept_again(cards: Cards) -> None:
+    sim = cards()
+    clip = noise_clip("GRAY8", 32, 32)
+    for round_ in range(3):
+        up = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
+        planes_of(up)
+        del up
+        gc.collect()
+        cache = backend_module.EngineCache()
+        (blob,) = (e.key.removesuffix(".blob") for e in cache.entries() if e.key.endswith(".blob"))
+        if round_ == 0:
+            cache.save_blob(blob, b"of an older driver")
+    assert sim.compiled == 2
+
+
+def test_an_error_that_was_got_over_is_not_told_as_a_later_ones_reason(cards: Cards) -> None:
+    sim = cards()
+    up = vsanime.artcnn(
+        noise_clip("GRAY8", 32, 32, frames=3), MODEL, backend=Backend.TensorRT(num_streams=1, cuda_graph=False)
+    )
+    planes_of(up, 0)
+    sim.say("a hiccup")
+    planes_of(up, 1)
+    sim.fail = 1
+    with pytest.raises(vs.Error, match="out of memory"):
+        planes_of(up, 2)
+
+
+def test_model_names_with_brackets_are_shown_as_they_are(cards: Cards, capfd: pytest.CaptureFixture[str]) -> None:
+    cards()
+    for title in ("[fansub] net", "a[/b]"):
+        with monitored(flavours.load_flavour("tensorrt_rtx"), title):
+            pass
+        assert title in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["GRAY8", "GRAY16", "YUV444P8", "GRAYH"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (7, 3)])
+def test_tiny_and_odd_frames(cards: Cards, name: str, size: tuple[int, int]) -> None:
+    cards()
+    clip = noise_clip(name, *size)
+    found, expected = (
+        planes_of(vsanime.artcnn(clip, MODEL, backend=backend)) for backend in (Backend.TensorRT(precision="f32"), F32)
+    )
+    for a, b in zip(found, expected, strict=True):
+        assert np.abs(a.astype(float) - b).max() <= (1e-3 if a.dtype == np.float16 else 3)
+
+
 def test_lanes_are_spread_over_cards(cards: Cards) -> None:
     sim = cards(cards=2)
     clip = noise_clip("GRAY8", 32, 32, frames=8)
@@ -206,6 +281,57 @@ def test_one_engine_serves_clips_of_many_sizes(cards: Cards) -> None:
     assert sim.builds == 1
     with pytest.raises(vs.Error, match=r"frames \(or tiles\) are 130x96; sizes=.* serves 64x64 to 128x96"):
         vsanime.artcnn(noise_clip("GRAY8", 130, 96), MODEL, backend=backend)
+
+
+def test_tiles_do_not_shrink_below_the_sizes_of_an_engine(cards: Cards) -> None:
+    """A context of an engine for many sizes takes what the size at hand needs, so that smaller tiles do help."""
+    clip = noise_clip("GRAY8", 128, 96)
+    backend = Backend.TensorRT(precision="f32", num_streams=1, sizes=((64, 64), (96, 80), (128, 96)))
+    sim = cards(memory=(256 + 44) * MIB)
+    sim.context_bytes = 4096  # 48 MiB for the frame, 16 for the smallest tile
+    same(vsanime.artcnn(clip, MODEL, backend=backend, tiles="auto"), vsanime.artcnn(clip, MODEL, backend=F32))
+    sim = cards(memory=(256 + 10) * MIB)
+    sim.context_bytes = 4096
+    for tiles in ("auto", None):
+        with pytest.raises(vs.Error, match=r"needs .* MiB are available; no tile is that small"):
+            vsanime.artcnn(clip, MODEL, backend=backend, tiles=tiles)
+
+
+def test_an_engine_that_did_not_fit_is_gone_before_the_next_one_is_tried(cards: Cards) -> None:
+    """Without the collector's help: its weights would lie on a card that is full."""
+    sim = cards(memory=(256 + 40) * MIB)
+    sim.context_bytes = 16384
+    gc.collect()
+    gc.disable()
+    try:
+        up = vsanime.artcnn(
+            noise_clip("GRAY8", 96, 64), MODEL, backend=Backend.TensorRT(precision="f32", num_streams=1), tiles="auto"
+        )
+        assert sim.builds == 2
+        assert sim.alive == 2, "an engine and its context"
+        del up
+    finally:
+        gc.enable()
+
+
+def test_a_card_that_refuses_memory_it_says_is_free(cards: Cards) -> None:
+    """As with fragmented memory: tiles shrink until they fit, and the advice is a smaller tile."""
+    sim = cards()
+    real = sim.sim.cudaMalloc
+    largest = 1 << 20
+
+    def malloc(size: int) -> tuple[object, ...]:
+        return real(size) if size <= largest else (cudaError_t.cudaErrorMemoryAllocation, None)
+
+    sim.sim.cudaMalloc = malloc  # type: ignore[method-assign]
+    clip = noise_clip("GRAY8", 192, 160)
+    backend = Backend.TensorRT(precision="f32", num_streams=1)
+    with pytest.raises(vs.Error, match=r"tilesize=\(192, 80\) would fit"):
+        vsanime.artcnn(clip, MODEL, backend=backend)
+    same(vsanime.artcnn(clip, MODEL, backend=backend, tiles="auto"), vsanime.artcnn(clip, MODEL, backend=F32))
+    largest = 100
+    with pytest.raises(vs.Error, match=r"MiB are available; no tile is that small"):
+        vsanime.artcnn(clip, MODEL, backend=backend, tiles="auto")
 
 
 @pytest.mark.parametrize("sizes", [((64, 64), (32, 32), (128, 128)), ((16, 16), (64, 64), (64, 64)), ((64, 64),), 64])
@@ -275,6 +401,12 @@ def test_twenty_evaluations_leave_nothing_on_the_card(cards: Cards) -> None:
         ({"optimization_level": 9}, "optimization_level=9; 0 to 5 is needed"),
         ({"workspace": -1}, "workspace=-1; a positive number of MiB is needed"),
         ({"aux_streams": -1}, "aux_streams=-1; 0 or more is needed"),
+        ({"cuda_graph": "no"}, "cuda_graph='no'; True or False is needed"),
+        ({"precision": ["fp16"]}, r"precision=\['fp16'\]; 'fp16', 'bf16', 'f32' or 'auto' is needed"),
+        ({"flavour": ["x"]}, r"flavour=\['x'\]; 'tensorrt' or 'tensorrt_rtx' is needed"),
+        ({"engine_dir": 5}, "engine_dir=5 names no folder"),
+        ({"engine_dir": "~nobody-of-that-name/x"}, "engine_dir='~nobody-of-that-name/x' names no folder"),
+        ({"sizes": ((64.0, 64.0), (96.0, 80.0), (128.0, 96.0))}, "sizes=.*smallest, the most usual and the largest"),
     ],
 )
 def test_options_that_cannot_be_had(cards: Cards, options: dict[str, object], message: str) -> None:
@@ -297,6 +429,22 @@ def test_bf16_needs_a_card_that_computes_it(cards: Cards, monkeypatch: pytest.Mo
     with pytest.raises(vs.Error, match=r"precision='bf16': Simulated 0 \(compute capability 7.5\) computes no bf16"):
         vsanime.artcnn(noise_clip("GRAY8", 32, 32), MODEL, backend=Backend.TensorRT(precision="bf16"))
     vsanime.artcnn(noise_clip("GRAY8", 32, 32), MODEL, backend=Backend.TensorRT(precision="fp16"))
+
+
+def test_cards_older_than_turing_are_left_to_openvino(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = cards()
+    real = sim.sim.cudaGetDeviceProperties
+
+    def pascal(index: int) -> tuple[object, object]:
+        code, found = real(index)
+        found.major, found.minor = 6, 1
+        return code, found
+
+    monkeypatch.setattr(sim.sim, "cudaGetDeviceProperties", pascal)
+    for installed in ("tensorrt", "tensorrt_rtx"):
+        for module in (flavours, backend_module):
+            monkeypatch.setattr(module, "is_installed", lambda name, installed=installed: name == installed)
+        assert Backend.auto() == Backend.OpenVINO()
 
 
 def test_the_default_backend_is_tensorrt_where_there_is_a_card(cards: Cards) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import onnxruntime
 import pytest
 import vapoursynth as vs
 
+from tests.cudasim import CudaSim
 from vsanime import __version__
+from vsanime.backends.cuda import device_count
+from vsanime.backends.tensorrt import flavours
 from vsanime.cli import info, main
+from vsanime.errors import VsanimeError
 
 
 @pytest.fixture
@@ -52,6 +59,49 @@ def test_engines_and_devices(report: dict[str, Any]) -> None:
     assert cpu["name"] == core.get_property("CPU", "FULL_DEVICE_NAME")
     assert "FP32" in cpu["capabilities"]
     assert report["onnxruntime"]["providers"] == onnxruntime.get_available_providers()
+
+
+def test_cards_and_what_runs_on_them(report: dict[str, Any]) -> None:
+    """As this machine has it; simulated cards are below."""
+    cuda, tensorrt = report["cuda"], report["tensorrt"]
+    if importlib.util.find_spec("cuda") is None:
+        assert cuda is None
+    elif device_count() == 0:
+        assert cuda["cards"] is None
+        assert "NVIDIA" in cuda["reason"]
+        assert tensorrt["used_by_card"] is None
+    else:
+        assert len(cuda["cards"]) == len(tensorrt["used_by_card"]) == device_count()
+    for package in ("tensorrt", "tensorrt_rtx"):
+        if importlib.util.find_spec(package) is None:
+            assert tensorrt[package] is None
+        else:
+            assert tensorrt[package]["version"]
+            assert ("8.9" in tensorrt[package]["builds_for"]) == (package == "tensorrt_rtx")
+
+
+def test_simulated_cards_are_listed(simulate: Callable[..., CudaSim], monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(cards=2)
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", ModuleType("cuda.bindings.runtime"))
+    facts = info.collect()
+    assert facts["cuda"]["cards"]["1"] == {"name": "Simulated 1", "compute_capability": "8.6", "memory_mb": 2048}
+    assert facts["cuda"]["driver"].startswith("CUDA 1")
+    there = "tensorrt_rtx" if importlib.util.find_spec("tensorrt_rtx") else "none: TensorRT is not installed"
+    assert facts["tensorrt"]["used_by_card"]["0"].startswith(there)
+
+
+def test_packages_that_are_missing_or_broken_do_not_end_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", None)
+    monkeypatch.setattr(flavours, "is_installed", lambda name: name == "tensorrt")
+
+    def broken(name: str) -> None:
+        raise VsanimeError(f"{name} cannot be loaded")
+
+    monkeypatch.setattr(flavours, "load_flavour", broken)
+    facts = info.collect()
+    assert facts["cuda"] is None
+    assert facts["tensorrt"]["tensorrt"] == {"error": "tensorrt cannot be loaded"}
+    assert facts["tensorrt"]["tensorrt_rtx"] is None
 
 
 def test_folders_and_variables(report: dict[str, Any], tmp_path: Path) -> None:

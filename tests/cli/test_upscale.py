@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -23,7 +24,9 @@ import vsanime
 from tests.clips import planes_of, props_of
 from tests.networks import artcnn_like
 from vsanime import Backend
+from vsanime.backends.base import Workload
 from vsanime.cli import main
+from vsanime.cli import upscale as upscale_command
 from vsanime.cli.encode import find_ffmpeg
 from vsanime.cli.rawmkv import RawMatroskaWriter
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
@@ -353,6 +356,63 @@ def test_size_tiles_and_backend(vfr: Path, net: str, tmp_path: Path) -> None:
     assert (clip_in(output).width, clip_in(output).height) == (96, 72)
 
 
+def chosen(*arguments: str) -> object:
+    """The backend that a command line comes to."""
+    parser = argparse.ArgumentParser()
+    upscale_command.add_parser(parser.add_subparsers())
+    return upscale_command._backend(parser.parse_args(["upscale", "in.mkv", "out.mkv", *arguments]))
+
+
+def test_the_backend_and_its_options() -> None:
+    assert chosen() == Backend.auto()
+    assert chosen("--backend", "openvino") == Backend.OpenVINO()
+    assert chosen("--backend", "openvino", "--device", "GPU.1", "--precision", "bf16") == Backend.OpenVINO(
+        device="GPU.1", precision="bf16"
+    )
+    assert chosen("--backend", "onnxruntime") == Backend.ONNXRuntime()
+    assert chosen("--backend", "onnxruntime", "--device", "1") == Backend.ONNXRuntime(provider="CUDA", device_id=(1,))
+    assert chosen("--backend", "tensorrt") == Backend.TensorRT()
+    assert chosen("--backend", "tensorrt", "--device", "0,1", "--precision", "auto") == Backend.TensorRT(
+        device_id=(0, 1), precision="auto"
+    )
+
+
+def test_auto_is_tensorrt_where_there_is_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsanime.backends.is_usable", lambda: True)
+    assert chosen("--device", "1") == Backend.TensorRT(device_id=(1,))
+    monkeypatch.setattr("vsanime.backends.is_usable", lambda: False)
+    assert chosen("--device", "CPU") == Backend.OpenVINO()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backend", "tensorrt", "--device", "GPU"], "--device GPU: the number of a card, from 0"),
+        (["--backend", "onnxruntime", "--device", "CPU"], "--device CPU: the number of a card"),
+        (["--backend", "openvino", "--precision", "fp16"], "precision='fp16' is not known to OpenVINO"),
+    ],
+)
+def test_options_that_do_not_fit_the_backend(
+    options: list[str], message: str, vfr: Path, net: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["upscale", str(vfr), str(tmp_path / "out.mkv"), "--model", net, *options]) == 1
+    assert message in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_tiles_are_left_to_the_backend(vfr: Path, net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def tile_for(_: Backend.OpenVINO, work: Workload, __: str, *, fit: bool = False) -> tuple[int, int]:
+        asked.append(fit)
+        return work.width, work.height
+
+    monkeypatch.setattr(Backend.OpenVINO, "tile_for", tile_for)
+    for tiles in ([], ["--tiles", "auto"]):
+        assert upscale(vfr, tmp_path / f"{len(tiles)}.mkv", "--model", net, *tiles) == 0
+    assert asked == [False, True]
+
+
 def test_a_waifu2x_model_denoises_and_keeps_the_rest(vfr: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
     lossless = ["--crf", "0", "--preset", "ultrafast", "--precision", "f32"]
@@ -524,7 +584,7 @@ def test_tiles_are_numbers(text: str, vfr: Path, tmp_path: Path, capfd: pytest.C
     with pytest.raises(SystemExit) as stopped:
         upscale(vfr, tmp_path / "out.mkv", "--tiles", text)
     assert stopped.value.code == 2
-    assert "a number such as 2, or two such as 2x3, are needed" in capfd.readouterr().err
+    assert "a number such as 2, two such as 2x3, or auto is needed" in capfd.readouterr().err
 
 
 def test_without_any_ffmpeg_the_extra_is_named(

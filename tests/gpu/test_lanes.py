@@ -124,6 +124,15 @@ def test_lanes_equal_the_cpu(bits: int, lanes: int) -> None:
     engine.close()
 
 
+def test_half_precision_is_close() -> None:
+    """fp16 errs by less than a code of 8 bits: a tenth of the codes may fall to the other side of an edge."""
+    half = Backend.ONNXRuntime(provider="CUDA", precision="fp16")
+    exact, lowered = luma_doubler(8, 320, 180), luma_doubler(8, 320, 180, half.traits("fp16"))
+    engine = half.compile(lowered, "fp16", 2, 4)
+    check_frames(engine, exact, 4, lambda a, b: assert_codes_match(a, b, 0.1))
+    engine.close()
+
+
 def test_a_session_that_cannot_be_recorded_runs_plainly(device: Device, caplog: pytest.LogCaptureFixture) -> None:
     graph = luma_doubler(8, 320, 180)
 
@@ -149,7 +158,7 @@ def test_memory_is_back_after_every_reload(device: Device) -> None:
     assert free[0] - free[-1] <= KEPT_BYTES, [f >> 20 for f in free]
 
 
-def test_two_lanes_are_faster_than_one() -> None:
+def test_two_lanes_are_not_slower_than_one() -> None:
     """Copies of one frame overlap the network of another; printed, and only a loss is a failure."""
     graph = luma_doubler(8, 1920, 1080)
     seconds = {}

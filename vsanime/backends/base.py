@@ -98,7 +98,7 @@ class Backend(Protocol):
     """A runtime and its options."""
 
     def precision_for(self, work: Workload) -> str:
-        """The precision that inner layers will run in: "f32", "bf16"; what "auto" means is decided here.
+        """The precision that inner layers will run in: "f32", "bf16", "fp16"; what "auto" means is decided here.
 
         Raises:
             VsanimeError: the precision asked for is not to be had here.

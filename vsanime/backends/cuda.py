@@ -7,14 +7,16 @@ Every failing call is a `CudaError`. After some of them (`sticky`) the process's
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import mmap
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from threading import RLock
+from threading import RLock, local
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,6 +50,9 @@ _STICKY = frozenset(
         "cudaErrorUnknown",
     }
 )
+
+
+_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
 class CudaError(VsanimeError):
@@ -91,16 +96,28 @@ def cudart() -> Any:
     """The module `cuda.bindings.runtime`.
 
     Raises:
-        VsanimeError: it is not installed, or cannot be loaded.
+        VsanimeError: there is no driver, or the module is not installed or cannot be loaded.
     """
+    # First, because it is cheap: importing the bindings takes half a second and starts a process to look around.
+    if not has_driver():
+        raise VsanimeError(f"no NVIDIA card can be used; install NVIDIA's driver ({_DRIVER} cannot be loaded)")
     try:
         from cuda.bindings import runtime
     except ImportError as error:
         raise VsanimeError(
             f"CUDA's Python bindings cannot be loaded ({error}); pip install 'vsanime[tensorrt-rtx]' for GeForce and "
-            "RTX cards, 'vsanime[tensorrt]' for every NVIDIA card, or cuda-python alone"
+            "RTX cards, 'vsanime[tensorrt]' for other NVIDIA cards, or cuda-python alone"
         ) from error
     return runtime
+
+
+def has_driver() -> bool:
+    """Whether NVIDIA's driver is installed: whether its library can be loaded."""
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return False
+    return True
 
 
 def device_count() -> int:
@@ -180,6 +197,7 @@ class Holder(Protocol):
 # One reset at a time, and by number of the card: how often it was reset, and who uses it.
 _reset_lock = RLock()
 _resets: dict[int, int] = {}
+_opened: set[int] = set()
 _holders: dict[int, weakref.WeakSet[Any]] = {}
 
 
@@ -199,6 +217,7 @@ class Device:
         """
         self.facts = device_facts(index)
         self.index = index
+        _opened.add(index)
         self._runtime = cudart()
         _revive(self)
 
@@ -209,7 +228,23 @@ class Device:
 
     def hold(self, holder: Holder) -> None:
         """Has `holder` closed before the card is reset; it is held weakly."""
-        _holders.setdefault(self.index, weakref.WeakSet()).add(holder)
+        with _reset_lock:
+            _holders.setdefault(self.index, weakref.WeakSet()).add(holder)
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Makes it the calling thread's current device meanwhile, and the one before afterwards.
+
+        What is closed by the garbage collector is closed in any thread, in the middle of another card's frame.
+        """
+        status, before = self._runtime.cudaGetDevice()
+        self.activate()
+        try:
+            yield
+        finally:
+            # 0 is also what a thread has that never chose a card: choosing it could make a context on it, for nothing.
+            if int(status) == 0 and before != self.index and (before or before in _opened):
+                self._runtime.cudaSetDevice(before)
 
     def activate(self) -> None:
         """Makes it the calling thread's current device."""
@@ -262,10 +297,6 @@ class Device:
         flags = self._runtime.cudaEventBlockingSync | self._runtime.cudaEventDisableTiming
         return Event(self, check(self._runtime.cudaEventCreateWithFlags(flags), "make an event"))
 
-    def forget_error(self) -> None:
-        """Clears the last error, where a library has reported it already; sticky ones stay."""
-        self._runtime.cudaGetLastError()
-
 
 def _revive(device: Device) -> None:
     """Resets a card whose context is dead.
@@ -283,7 +314,10 @@ def _revive(device: Device) -> None:
             first = error
         log.warning("card %d is reset after an error: %s", device.index, first.code)
         for holder in list(_holders.get(device.index, ())):
-            holder.close()
+            try:
+                holder.close()
+            except Exception as error:  # whatever it was: the card has to be reset
+                log.debug("closing an engine of a card that is reset: %s", error)
         _resets[device.index] = device.resets + 1
         try:
             check(cudart().cudaDeviceReset(), "reset the card")
@@ -293,6 +327,38 @@ def _revive(device: Device) -> None:
                 f"card {device.index} ({device.facts.name}) failed earlier ({first.code}) and a reset did not bring it "
                 f"back ({error.code}); end the program that runs the script and start it again"
             ) from error
+
+
+class _Recordings(local):
+    """What the calling thread records, and what it has to do afterwards."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.postponed: list[Callable[[], None]] = []
+
+
+_recordings = _Recordings()
+
+
+def finalize(close: Callable[[], None]) -> None:
+    """Closes something that the garbage collector found, in whatever thread and at whatever moment that was.
+
+    Not while the thread records a graph, which freeing would spoil: right afterwards. Not at the interpreter's end,
+    where the driver may be gone already and takes everything along.
+    """
+    if sys.is_finalizing():
+        return
+    if _recordings.depth:
+        _recordings.postponed.append(close)
+    else:
+        close()
+
+
+def _close_quietly(close: Callable[[], None]) -> None:
+    try:
+        close()
+    except Exception as error:  # as in a finalizer, nobody is there to take it
+        log.debug("closing after a recording: %s", error)
 
 
 class Resource:
@@ -321,19 +387,22 @@ class Resource:
         if self.device.resets != self._made_after:
             return
         try:
-            self.device.activate()
-        except CudaError:
-            log.debug("card %d is dead; its reset will give back what it holds", self.device.index)
-            return
+            with self.device.current():
+                self._give_back()
+        except CudaError as error:
+            log.debug("giving back on card %d: %s", self.device.index, error)
+            if not error.sticky:  # a dead card's reset takes all that it holds
+                self._give_back()
+
+    def _give_back(self) -> None:
         (status,) = self._release(self._handle)
         if int(status) != 0:
             self._forget_error()
             log.debug("%s on card %d returned %s", self._release.__name__, self.device.index, status)
 
     def __del__(self) -> None:
-        # At the interpreter's end the driver may be gone already, and takes everything along.
-        if getattr(self, "_open", False) and not sys.is_finalizing():
-            self.close()
+        if getattr(self, "_open", False):
+            finalize(self.close)
 
 
 class DeviceBuffer(Resource):
@@ -423,10 +492,6 @@ class Stream(Resource):
         result = self._runtime.cudaMemcpyAsync(target.address, source.address, target.size, kind, self.handle)
         check(result, "copy a frame from the card")
 
-    def wait_for(self, event: Event) -> None:
-        """Holds later work back until an event recorded in another stream is reached."""
-        check(self._runtime.cudaStreamWaitEvent(self.handle, event._handle, 0), "make a stream wait")
-
     def wait(self) -> None:
         """Waits until the queue is empty; it may spin, which frames avoid by an event.
 
@@ -443,6 +508,15 @@ class Stream(Resource):
         Raises:
             VsanimeError: something in it cannot be recorded.
         """
+        _recordings.depth += 1
+        try:
+            return self._captured(queue)
+        finally:
+            _recordings.depth -= 1
+            while _recordings.postponed and not _recordings.depth:
+                _close_quietly(_recordings.postponed.pop(0))  # lanes before what they own, as they were made
+
+    def _captured(self, queue: Callable[[], None]) -> Graph:
         runtime = self._runtime
         # Thread-local: what other threads do meanwhile, memory allocated there included, is no concern of it.
         mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal

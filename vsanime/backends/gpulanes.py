@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from vsanime.backends.base import CLOSED, Array
-from vsanime.backends.cuda import CudaError, Device, DeviceBuffer, Event, Graph, PinnedArray, Stream
+from vsanime.backends.cuda import CudaError, Device, DeviceBuffer, Event, Graph, PinnedArray, Stream, finalize
 from vsanime.errors import TooLittleMemory, VsanimeError
 from vsanime.spec import PlanesGraph, TensorSpec
 
@@ -72,7 +72,6 @@ class GpuEngine:
         make_program: MakeProgram,
         *,
         program_bytes: int = 0,
-        shared_bytes: int = 0,
         cuda_graph: bool = False,
     ) -> None:
         """Makes the lanes, lane i on device i % len(devices).
@@ -83,7 +82,6 @@ class GpuEngine:
             lanes: how many lanes.
             make_program: makes a lane's program from its device and its stream's address, that device being current.
             program_bytes: memory that each program will take on its card.
-            shared_bytes: memory that all programs of a card will take together, beside that.
             cuda_graph: record a frame's work into a graph, where the program allows it.
 
         Raises:
@@ -93,7 +91,7 @@ class GpuEngine:
         placed = [devices[i % len(devices)] for i in range(lanes)]
         buffers = buffer_bytes(graph)
         for device in dict.fromkeys(placed):
-            _check_memory(device, shared_bytes, placed.count(device), buffers + program_bytes)
+            _check_memory(device, placed.count(device), buffers + program_bytes)
         self._count = lanes
         self._lock = Lock()
         self._closed = False
@@ -205,18 +203,16 @@ class GpuLane:
                 return
             self._closed = True
             try:
-                self._device.activate()
-                self._drain()
-            except CudaError as error:
-                log.debug("closing a lane on a card that has failed: %s", error)
-            try:
-                self._owned.close()  # goes on to the end whatever fails on the way
+                with self._device.current():
+                    self._drain()
+                    self._owned.close()  # goes on to the end whatever fails on the way
             except VsanimeError as error:
                 log.debug("a lane was closed with an error: %s", error)
+                self._owned.close()  # what is left of it on a dead card, whose own memory goes with its reset
 
     def __del__(self) -> None:
         if hasattr(self, "_owned"):
-            self.close()
+            finalize(self.close)
 
     def _queue_frame(self) -> None:
         # The first frame runs plainly: runtimes allocate and load kernels then, which cannot be recorded.
@@ -288,8 +284,8 @@ def buffer_bytes(graph: PlanesGraph) -> int:
     return sum(-(-size // _GRAIN_BYTES) * _GRAIN_BYTES for size in sizes)
 
 
-def _check_memory(device: Device, shared: int, lanes: int, lane_bytes: int) -> None:
-    needed = shared + lanes * lane_bytes
+def _check_memory(device: Device, lanes: int, lane_bytes: int) -> None:
+    needed = lanes * lane_bytes
     available = max(0, device.free_bytes() - RESERVE_BYTES)
     if needed > available:
         streams = f"{lanes} stream{'s' if lanes > 1 else ''}"

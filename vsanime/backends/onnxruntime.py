@@ -17,16 +17,17 @@ from vsanime.backends.base import (
     lanes_wanted,
     tile_within,
 )
+from vsanime.backends.gpulanes import card_numbers
 from vsanime.backends.onnxcuda import compile_cuda
 from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits, PlanesGraph
 
-# What each provider computes in. fp16 comes to CUDA with graphs whose inner layers are lowered (see `traits`).
-_PRECISIONS = {"CPU": ("f32",), "CUDA": ("f32",)}
+# What each provider computes in.
+_PRECISIONS = {"CPU": ("f32",), "CUDA": ("f32", "fp16")}
 
 _CPU = "CPUExecutionProvider"
 
-# Two lanes keep a card busy: while one frame is computed, another is copied.
+# Two lanes of a card keep it busy: while one frame is computed, another is copied.
 _CUDA_LANES = 2
 
 
@@ -36,9 +37,10 @@ class ONNXRuntime:
 
     Attributes:
         provider: "CPU" or "CUDA".
-        precision: "f32" or "auto", which is f32: the CPU provider has no bf16 convolutions.
-        num_streams: lanes that run side by side; None for 2 on cards, and on the CPU for one less than the frame
-            server's threads, at most 4.
+        precision: "f32" or "auto", which is f32. For "CUDA" also "fp16": the network's inner layers in fp16, the linear
+            path in TF32, which keeps 10 bits as well: cuDNN is given tensor cores for both or for neither.
+        num_streams: lanes that run side by side: on each card, where None is 2; on the CPU None is one less than the
+            frame server's threads, at most 4.
         num_threads: threads for inference on the CPU, shared by the lanes; None for as many as the frame server has.
         device_id: CUDA's number of the card, or several to spread the lanes over; for "CUDA" only.
     """
@@ -63,18 +65,20 @@ class ONNXRuntime:
             )
         return "f32" if self.precision == "auto" else self.precision
 
-    def traits(self, precision: str) -> GraphTraits:  # noqa: ARG002 - one precision, one form
+    def traits(self, precision: str) -> GraphTraits:
         """See `Backend`."""
-        return GraphTraits(quantize_first=False, block=2, exact_linear=False)
+        lowered = precision == "fp16"
+        return GraphTraits(block=2, exact_linear=lowered, body="float16" if lowered else "float32")
 
-    def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:  # noqa: ARG002 - always f32
-        """See `Backend`."""
-        return tile_within(work, bytes_per_value=4)
+    def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:  # noqa: ARG002
+        """See `Backend`: layers are bounded by themselves, so there is nothing more to fit."""
+        return tile_within(work, bytes_per_value=2 if precision == "fp16" else 4)
 
     def lanes_for(self, threads: int) -> int:
         """See `Backend`."""
-        if self.provider == "CUDA" and self.num_streams is None:
-            return _CUDA_LANES
+        if self.provider == "CUDA":
+            each = _CUDA_LANES if self.num_streams is None else lanes_wanted(self.num_streams, threads)
+            return each * len(card_numbers(self.device_id))
         return lanes_wanted(self.num_streams, threads)
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Engine:

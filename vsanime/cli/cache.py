@@ -23,9 +23,10 @@ _MB = 1_000_000
 _DAYS = 90.0
 _ABOUT = """\
 Engines that TensorRT has built are kept, because building one takes from seconds to minutes. Each is kept under a
-name that stands for everything it depends on, the card and the driver among it: a new driver means new engines, and the
-old ones lie unused until `vsanime cache prune` removes them. Nothing is lost by removing an engine but the time to
-build it again. The folder is VSANIME_CACHE_DIR, or one in the user's cache (`vsanime info` names it)."""
+name that stands for everything it depends on, the version of TensorRT and the card's compute capability among it: a
+new version means new engines, and the old ones lie unused until `vsanime cache prune` removes them. Nothing is lost by
+removing an engine but the time to build it again. The folder is VSANIME_CACHE_DIR, or one in the user's cache
+(`vsanime info` names it)."""
 _PRUNE = """\
 Removes what is damaged, what a killed process left behind, engines unused for some time, and, if a limit is given, the
 least recently used ones beyond it. What a process is building stays, and a script that has loaded an engine goes on."""
@@ -99,7 +100,7 @@ def _clear(args: argparse.Namespace) -> int:
 def _cache(args: argparse.Namespace) -> EngineCache:
     from vsanime.backends.cache import EngineCache
 
-    return EngineCache(args.dir)
+    return EngineCache(None if args.dir is None else args.dir.expanduser())
 
 
 def _agreed(question: str) -> bool:

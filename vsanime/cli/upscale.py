@@ -85,10 +85,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--height", type=int, help="output height (default: in proportion to --width, or twice the input's)"
     )
     _add_encoding(parser.add_argument_group("encoding"))
-    engine = parser.add_argument_group("engine")
-    engine.add_argument("--backend", choices=("openvino", "onnxruntime"), default="openvino", help="(%(default)s)")
-    engine.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="(%(default)s)")
-    engine.add_argument("--tiles", type=_tiles, metavar="N or NxM", help="tiles each way, or across x down")
+    _add_engine(parser.add_argument_group("engine"))
     parser.add_argument("--force", action="store_true", help="overwrite OUTPUT")
     parser.set_defaults(func=run)
 
@@ -109,13 +106,41 @@ def _add_encoding(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _tiles(text: str) -> int | tuple[int, int]:
+def _add_engine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--backend",
+        choices=("auto", "openvino", "onnxruntime", "tensorrt"),
+        default="auto",
+        help="auto: tensorrt where there are an NVIDIA card and a TensorRT for it, else openvino (%(default)s)",
+    )
+    group.add_argument(
+        "--device",
+        metavar="NAME or N,N",
+        help="openvino: such as CPU or GPU; tensorrt: the card's number, or several; onnxruntime: cards instead of the "
+        "CPU (default: the first)",
+    )
+    group.add_argument(
+        "--precision",
+        choices=("auto", "f32", "fp16", "bf16"),
+        help="of the network's inner layers (default: fp16 with tensorrt, else auto)",
+    )
+    group.add_argument(
+        "--tiles",
+        type=_tiles,
+        metavar="N or NxM",
+        help="tiles each way, or across x down; auto for what a card's memory holds",
+    )
+
+
+def _tiles(text: str) -> int | str | tuple[int, int]:
+    if text.lower() == "auto":
+        return "auto"
     try:
         numbers = [int(part) for part in text.lower().split("x")]
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 2) or min(numbers) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; a number such as 2, or two such as 2x3, are needed")
+        raise argparse.ArgumentTypeError(f"{text!r}; a number such as 2, two such as 2x3, or auto is needed")
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
@@ -309,11 +334,35 @@ def _depth(args: argparse.Namespace, bits: int) -> int:
 
 
 def _backend(args: argparse.Namespace) -> BackendProtocol:
+    """The backend with the options that were given, and its own defaults for the others.
+
+    Raises:
+        VsanimeError: a device that is none of the backend's.
+    """
     from vsanime.backends import Backend
 
-    if args.backend == "onnxruntime":
-        return Backend.ONNXRuntime(precision=args.precision)
-    return Backend.OpenVINO(precision=args.precision)
+    kinds: dict[str, type[Any]] = {
+        "openvino": Backend.OpenVINO,
+        "onnxruntime": Backend.ONNXRuntime,
+        "tensorrt": Backend.TensorRT,
+    }
+    kind = type(Backend.auto()) if args.backend == "auto" else kinds[args.backend]
+    options: dict[str, Any] = {} if args.precision is None else {"precision": args.precision}
+    if args.device is not None and kind is Backend.OpenVINO:
+        options["device"] = args.device
+    elif args.device is not None:
+        options["device_id"] = _cards(args.device)
+        if kind is Backend.ONNXRuntime:
+            options["provider"] = "CUDA"
+    backend: BackendProtocol = kind(**options)
+    return backend
+
+
+def _cards(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise VsanimeError(f"--device {text}: the number of a card, from 0, or several such as 0,1 are needed")
+    return tuple(map(int, parts))
 
 
 def _params(encoder: str, meaning: Signal, extra: str) -> str:

@@ -141,7 +141,7 @@ def wanted_tile(
     return (_balanced(frame[0], suggested[0], margin[0]), _balanced(frame[1], suggested[1], margin[1])), margin
 
 
-def smaller_tile(tile: Pair, margin: Pair, share: float) -> Pair | None:
+def smaller_tile(tile: Pair, margin: Pair, share: float, smallest: Pair = (1, 1)) -> Pair | None:
     """A tile of about a share of another's area, as wide as that if it can be; None where little else than overlap
     would be left of it.
 
@@ -149,8 +149,9 @@ def smaller_tile(tile: Pair, margin: Pair, share: float) -> Pair | None:
         tile: width and height, overlap included.
         margin: overlap on each side.
         share: less than 1.
+        smallest: width and height that it may not fall short of.
     """
-    least = tuple(2 * m + _LEAST_INNER for m in margin)
+    least = [max(side, 2 * m + _LEAST_INNER) for side, m in zip(smallest, margin, strict=True)]
     height = int(tile[1] * share)
     if height >= least[1]:
         return tile[0], height

@@ -78,7 +78,7 @@ def artcnn(
     size = wanted_size(width, height, spec, _SCALE)
     reconstruct = chroma != _RESAMPLE
     if reconstruct:
-        _check_reconstructable(spec, f"chroma={chroma!r}")
+        _check_reconstructable(spec, f"chroma={chroma!r}: ")
     has_chroma = spec.format.family is Family.YUV
     chosen = wanted_planes(planes, spec.format, (0, 1, 2) if has_chroma else (0,))
     tiling = Tiling(tiles, tilesize, overlap)
@@ -131,7 +131,7 @@ def artcnn_chroma(
     """
     spec = frame_spec(clip)
     _check_luma(clip, spec)
-    _check_reconstructable(spec, "artcnn_chroma")
+    _check_reconstructable(spec)
     chosen = wanted_planes(planes, spec.format, (1, 2))
     if 0 in chosen:
         raise VsanimeError(f"planes={planes!r}; the network makes planes 1 and 2, luma stays as it is")
@@ -156,13 +156,13 @@ def _check_luma(clip: vs.VideoNode, spec: FrameSpec) -> None:
         )
 
 
-def _check_reconstructable(spec: FrameSpec, what: str) -> None:
+def _check_reconstructable(spec: FrameSpec, asked: str = "") -> None:
     if spec.format.family is not Family.YUV or spec.chroma_location is None:
         kind = "gray" if spec.format.family is Family.GRAY else "4:4:4"
-        raise VsanimeError(f"{what}: the clip is {kind}, which has no subsampled chroma; 4:2:0 or 4:2:2 is needed")
+        raise VsanimeError(f"{asked}the clip is {kind}, which has no subsampled chroma; 4:2:0 or 4:2:2 is needed")
     if spec.format.subsampling_w != 1 or spec.format.subsampling_h > 1:
         raise VsanimeError(
-            f"{what}: chroma is subsampled by {1 << spec.format.subsampling_w} and {1 << spec.format.subsampling_h}; "
+            f"{asked}chroma is subsampled by {1 << spec.format.subsampling_w} and {1 << spec.format.subsampling_h}; "
             "4:2:0 or 4:2:2 is needed"
         )
 

@@ -109,9 +109,9 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
         raise VsanimeError(f"backend={backend!r}; an instance such as vsanime.Backend.OpenVINO() is needed")
     spec, facts = job.spec, job.network.facts
     lanes = min(backend.lanes_for(vs.core.num_threads), job.clip.num_frames)
-    _warn_if_crowded(job.filter, lanes)
     plan, graph, engine = _compiled(job, backend, tiling, lanes)
     _close_with_script(engine)
+    _warn_if_crowded(job.filter, lanes)
     shrink = _shrink(job)
     works = [
         TileRunner(engine.new_lane(), plan, graph.inputs, graph.outputs, facts.scale, shrink) for _ in range(lanes)
@@ -132,23 +132,35 @@ def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) ->
     precision = backend.precision_for(work)
     traits = backend.traits(precision)
     suggested = backend.tile_for(work, precision, fit=tiling.tiles == "auto")
+    short = ""
+    tried = 0
     while True:
-        plan, overlap = _planned(job, tiling, traits, suggested)
-        graph = replace(job.graph(plan.width, plan.height, traits), title=job.network.model.name)
         try:
+            plan, overlap = _planned(job, tiling, traits, suggested)
+            if short and plan.width * plan.height >= tried:
+                raise VsanimeError(f"the network's grid makes tiles of {suggested} no smaller than those before")
+            tried = plan.width * plan.height
+            graph = replace(job.graph(plan.width, plan.height, traits), title=job.network.model.name)
             return plan, graph, backend.compile(graph, precision, lanes, vs.core.num_threads)
         except TooLittleMemory as error:
-            suggested = _fitting(plan, overlap, tiling, error, lanes)
+            short = str(error)  # the error itself would keep the engine alive that did not fit
+            suggested = _fitting(plan, overlap, tiling, error, lanes, traits.least_tile)
+        except VsanimeError as error:
+            if not short:
+                raise
+            raise VsanimeError(f"{short}; smaller tiles cannot be had: {error}") from None
 
 
-def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemory, lanes: int) -> Pair:
+def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemory, lanes: int, least: Pair) -> Pair:
     """A tile that should fit into the memory that there is, if tiles were left to us.
 
     Raises:
         VsanimeError: they were not, or no tile would do: says what would.
     """
-    # Nearly all memory is for layers, which grow with the tile's area; a tenth is for what does not.
-    tile = smaller_tile((plan.width, plan.height), overlap, 0.9 * error.available / error.needed)
+    # Nearly all memory is for layers, which grow with the tile's area; a tenth is for what does not. Where a card
+    # refused what it had said it had, the figures tell nothing: half of the tile.
+    share = 0.9 * error.available / error.needed if error.available < error.needed else 0.5
+    tile = smaller_tile((plan.width, plan.height), overlap, share, least)
     if tile is not None and tiling.tiles == "auto":
         return tile
     advice = f"tilesize={tile} would fit, as would tiles='auto'" if tile is not None else "no tile is that small"
@@ -181,6 +193,9 @@ def _planned(job: Job, tiling: Tiling, traits: GraphTraits, suggested: Pair) -> 
     spec, facts = job.spec, job.network.facts
     frame = (spec.width, spec.height)
     tile, overlap = wanted_tile(tiling.tiles, tiling.tilesize, tiling.overlap, facts, job.reach, frame, suggested)
+    if tiling.tiles in (None, "auto") and tiling.tilesize is None:
+        # Balanced, tiles may have come out smaller than the backend's engines serve.
+        tile = max(tile[0], traits.least_tile[0]), max(tile[1], traits.least_tile[1])
     # What is kept of a tile has to begin and end with whole chroma samples.
     steps = [max(1 << s[axis] for s in _shrink(job)) for axis in (0, 1)]
     overlap = (-(-overlap[0] // steps[0]) * steps[0], -(-overlap[1] // steps[1]) * steps[1])

@@ -130,7 +130,8 @@ def is_rgb(model: str) -> bool:
         VsanimeError: a file that is none.
     """
     if as_path(model) is not None:
-        return inspect(load(model).proto).in_channels == 3
+        facts = inspect(load(model).proto)
+        return (facts.in_channels, facts.out_channels) == (3, 3)
     try:
         return find(model).task == "rgb"
     except VsanimeError:

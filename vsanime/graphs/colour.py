@@ -98,7 +98,7 @@ def rgb_graph(
         correct_tint: take back by how much the network changes the mean colour of a neighbourhood.
     """
     net = checked_network(proto, channels=3)
-    writer = GraphWriter()
+    writer = GraphWriter(any_size=traits.any_size)
     small = replace(source, width=width, height=height)
     large = replace(source, format=target, width=width * facts.scale, height=height * facts.scale)
     inputs, outputs = _tensors(small, "source"), _tensors(large, "result")
@@ -225,7 +225,9 @@ def _to_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
     """Weight [3, planes] and bias [3] from codes to RGB."""
     span, zero = _spans(spec)
     weight = _rgb_of_planes(spec) / span
-    return weight, -(weight @ zero)
+    # Summed by hand: a library's product differs in its last digit from processor to processor, and a graph is to be
+    # the same bytes everywhere, since engines are kept under their digest.
+    return weight, -(weight * zero).sum(axis=1)
 
 
 def _from_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
@@ -249,9 +251,16 @@ def _planes_of_rgb(spec: FrameSpec) -> Floats:
 
 
 def _rgb_of_planes(spec: FrameSpec) -> Floats:
+    """The inverse, written out for the same reason as in `_to_rgb`."""
     if spec.format.family is Family.GRAY:
         return np.ones((3, 1))
-    return np.linalg.inv(_planes_of_rgb(spec))
+    if spec.format.family is Family.RGB:
+        return np.eye(3)
+    assert spec.matrix is not None
+    red, blue = _LUMA[spec.matrix]
+    green = 1 - red - blue
+    of_cb, of_cr = 2 * (1 - blue), 2 * (1 - red)
+    return np.array([[1, 0, of_cr], [1, -of_cb * blue / green, -of_cr * red / green], [1, of_cb, 0]])
 
 
 def _mixed(writer: GraphWriter, x: str, weight: Floats, bias: Floats, *, name: str) -> str:

@@ -41,7 +41,7 @@ def luma_graph(
         traits: what the backend wants.
     """
     net = checked_network(proto, channels=1)
-    writer = GraphWriter()
+    writer = GraphWriter(any_size=traits.any_size)
     plane = writer.input("luma", source.dtype, [1, 1, height, width])
     picture = decode(writer, plane, source)
     inputs = (TensorSpec("luma", source.dtype, (1, 1, height, width)),)
@@ -77,7 +77,7 @@ def chroma_graph(
         traits: what the backend wants.
     """
     net = checked_network(proto, channels=3)
-    writer = GraphWriter()
+    writer = GraphWriter(any_size=traits.any_size)
     w, h = width >> subsampling[0], height >> subsampling[1]
     inputs = (
         TensorSpec("luma", luma.dtype, (1, 1, height, width)),
@@ -126,7 +126,7 @@ def _finish(
     path = find_linear_path(net, tail) if traits.exact_linear else None
     if path is not None:
         copy_body(writer, net, path.inner, picture)
-        value = _split_end(writer, path, blocks, picture, (width, height), traits)
+        value = _split_end(writer, path, blocks, picture, (width, height))
     else:
         body = copy_body(writer, net, tail.conv.input[0], picture)
         value = _block_conv(writer, body, conv, blocks, (width, height), name="last")
@@ -209,7 +209,6 @@ def _split_end(
     blocks: Blocks,
     picture: str,
     size: tuple[int, int],
-    traits: GraphTraits,
 ) -> str:
     """last(first(x)) in f32, plus the last convolution of the rest, less what the ring beyond the frame added."""
     weight, bias = path.kernel()
@@ -218,7 +217,7 @@ def _split_end(
     value = writer.node("Add", [rest, linear], name="sum", exact=True)
     for edge in ("top", "bottom", "left", "right"):
         share = _ring(writer, path, blocks, picture, size, edge)
-        mask = (_open_mask if traits.any_size else _mask)(writer, blocks, picture, size, edge)
+        mask = _open_mask(writer, picture, edge) if writer.any_size else _mask(writer, blocks, size, edge)
         spread = writer.node("Mul", [share, mask], name=edge, exact=True)
         value = writer.node("Sub", [value, spread], name="edges", exact=True)
     return value
@@ -254,7 +253,7 @@ def _ring(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, s
     return conv(column, blocks.kernel(carry, columns=only), None, blocks.side, (1, 1 + over))
 
 
-def _mask(writer: GraphWriter, blocks: Blocks, picture: str, size: tuple[int, int], edge: str) -> str:  # noqa: ARG001
+def _mask(writer: GraphWriter, blocks: Blocks, size: tuple[int, int], edge: str) -> str:
     """1 on the blocks along one edge, 0 elsewhere: spreads a strip over the frame."""
     across = size[1] if edge in ("top", "bottom") else size[0]
     mask = np.zeros(blocks.count(across))
@@ -262,9 +261,8 @@ def _mask(writer: GraphWriter, blocks: Blocks, picture: str, size: tuple[int, in
     return writer.constant(mask[None, None, :, None] if edge in ("top", "bottom") else mask[None, None, None, :])
 
 
-def _open_mask(writer: GraphWriter, blocks: Blocks, picture: str, size: tuple[int, int], edge: str) -> str:  # noqa: ARG001
-    """The same for a frame whose size is open: of the positions across the edge, the one that counts 0 from it."""
-    assert blocks.side == 1, "blocks depend on the size"
+def _open_mask(writer: GraphWriter, picture: str, edge: str) -> str:
+    """The same for a frame whose size is open, and so without blocks: of the positions across the edge, its own."""
     axis = 2 if edge in ("top", "bottom") else 3
     shape = writer.node("Shape", [picture], name=edge, exact=True, start=axis, end=axis + 1)
     zero, one = (writer.constant(np.array(n), integers=True) for n in (0, 1))

@@ -160,9 +160,10 @@ def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, af
         if start >= stop:
             return []
         index = mirror(np.arange(start, stop), length)
-        # Counted from the end where that is nearer: the same numbers for every size.
-        near_end = np.where(index < length - 1 - index, index, index - length)
-        taken = writer.constant(near_end, integers=True)
+        if writer.any_size:
+            # Counted from the end where that is nearer: the same numbers for every size.
+            index = np.where(index < length - 1 - index, index, index - length)
+        taken = writer.constant(index, integers=True)
         return [writer.node("Gather", [x, taken], name=name, exact=True, axis=axis)]
 
     parts = [*gathered(-before, 0), x, *gathered(length, length + after)]

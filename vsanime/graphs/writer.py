@@ -25,9 +25,14 @@ TYPES = {
 
 
 class GraphWriter:
-    """Collects nodes, constants, inputs and outputs of one graph; every call returns the tensor it made."""
+    """Collects nodes, constants, inputs and outputs of one graph; every call returns the tensor it made.
 
-    def __init__(self) -> None:
+    Attributes:
+        any_size: whether nothing that is written may depend on the size of the tile.
+    """
+
+    def __init__(self, *, any_size: bool = False) -> None:
+        self.any_size = any_size
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []

@@ -76,6 +76,15 @@ class EngineCache:
                 return build()
             return self._found_or_built(key, facts, notes, build)
 
+    def holds(self, facts: Mapping[str, JSON]) -> bool:
+        """Whether an engine is kept, and has the size that it should have."""
+        key = key_of(facts)
+        with contextlib.suppress(DamagedError, OSError):
+            if (sidecar := storage.read_sidecar(self.folder, key)) is not None:
+                storage.check_engine(self.folder, key, sidecar, whole=False)
+                return True
+        return False
+
     def discard(self, facts: Mapping[str, JSON]) -> None:
         """Removes an engine that the runtime refuses to load.
 
@@ -210,8 +219,8 @@ class EngineCache:
                 return
             _told.add(self.folder)
         _log.warning(
-            "engines cannot be kept in %s (%s) and are built every time; set VSANIME_CACHE_DIR to a folder that can be "
-            "written",
+            "engines cannot be kept in %s (%s) and are built every time; set VSANIME_CACHE_DIR, or the backend's "
+            "engine_dir, to a folder that can be written",
             self.folder,
             error.strerror or error,
         )

@@ -5,32 +5,31 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import platform
-import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from vsanime.backends.base import Engine, Workload, tile_within
-from vsanime.backends.cache import JSON, EngineCache, cache_folder, key_of
+from vsanime.backends.cache import JSON, EngineCache, key_of
 from vsanime.backends.cuda import Device, device_count, device_facts
 from vsanime.backends.gpulanes import RESERVE_BYTES, GpuEngine, card_numbers
-from vsanime.backends.tensorrt.building import Build, BuildSettings, Shape
+from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.flavours import (
+    CHOICES,
     RTX,
     TENSORRT,
     Capability,
-    Flavour,
     dotted,
     flavour_for,
     is_installed,
 )
 from vsanime.backends.tensorrt.running import ContextProgram, LoadedEngine, Refused
+from vsanime.backends.tensorrt.sizes import Size, checked_sizes, profile, shapes_at_hand
+from vsanime.backends.tensorrt.targets import Target
 from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits, PlanesGraph
-
-type Size = tuple[int, int]
 
 log = logging.getLogger("vsanime.tensorrt")
 
@@ -42,11 +41,11 @@ _COARSE_BITS = 12
 # bf16 arithmetic came with Ampere.
 _BF16_SINCE = (8, 0)
 
+# To be raised when building changes in a way that options do not tell: engines that are kept are then built anew.
+_REVISION = 2
+
 # Layers of the network whose results are alive at once, with what convolutions need beside them: for an estimate.
 _LAYERS_ALIVE = 4
-
-# Graphs of open size mirror a few samples at the edges, more than tiny planes have.
-_LEAST_SIDE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,7 @@ class TensorRT:
         if self.precision == "auto":
             coarse = not work.output_float and work.output_bits <= _COARSE_BITS
             return "fp16" if work.anchored and coarse else "f32"
-        if self.precision not in _BODIES:
+        if not isinstance(self.precision, str) or self.precision not in _BODIES:
             raise VsanimeError(f"precision={self.precision!r}; 'fp16', 'bf16', 'f32' or 'auto' is needed for TensorRT")
         return self.precision
 
@@ -98,6 +97,7 @@ class TensorRT:
             body=_BODIES[precision],
             bytewise=True,
             any_size=self.sizes is not None,
+            least_tile=self.sizes[0] if self.sizes is not None else (1, 1),
         )
 
     def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> Size:
@@ -115,9 +115,9 @@ class TensorRT:
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Engine:  # noqa: ARG002
         """See `Backend`."""
+        shapes = shapes_at_hand(graph, self.sizes)
         devices = [Device(index) for index in card_numbers(self.device_id)][:lanes]
         loaded = {device.index: self._loaded(graph, precision, device) for device in devices}
-        shapes = self._shapes(graph)
 
         def make(device: Device, stream: int) -> ContextProgram:  # noqa: ARG001 - contexts take any stream
             return ContextProgram(loaded[device.index], device, shapes)
@@ -127,15 +127,18 @@ class TensorRT:
             devices,
             lanes,
             make,
-            program_bytes=max(engine.context_bytes for engine in loaded.values()),
+            program_bytes=max(engine.context_bytes(shapes) for engine in loaded.values()),
             cuda_graph=self.cuda_graph,
         )
 
-    def build(self, graph: PlanesGraph, precision: str, capability: Capability) -> bytes:
-        """An engine for cards of a compute capability, whether there is one here or not: from the cache, or built.
+    def build(self, graph: PlanesGraph, precision: str, capability: Capability) -> int:
+        """Has the cache keep an engine for cards of a compute capability, whether there is one here or not.
+
+        Returns:
+            Bytes that the cache holds of it.
 
         Raises:
-            VsanimeError: TensorRT builds on the card itself only; or the builder refuses.
+            VsanimeError: TensorRT builds on the card itself only; the builder refuses; or the cache cannot be written.
         """
         flavour = flavour_for(self.flavour, capability)
         if not flavour.is_rtx:
@@ -143,7 +146,29 @@ class TensorRT:
                 "TensorRT builds engines on the card they are for and nowhere else; to build for another, "
                 "flavour='tensorrt_rtx' is needed"
             )
-        return self._kept(_Target(flavour, capability), graph, precision)
+        if capability not in (served := flavour.capabilities()):
+            raise VsanimeError(
+                f"{flavour.name} {flavour.version} builds for the compute capabilities "
+                f"{', '.join(map(dotted, served))}, not for {dotted(capability)}"
+            )
+        _check_computes(precision, capability, "such a card")
+        return self._surely_kept(Target(flavour, capability), graph, precision)
+
+    def prepare(self, graph: PlanesGraph, precision: str, device: Device) -> int:
+        """Has the cache keep the engine that a script will run on a card at hand.
+
+        Returns:
+            Bytes that the cache holds of it.
+
+        Raises:
+            VsanimeError: no package serves the card; the builder refuses; or the cache cannot be written.
+        """
+        return self._surely_kept(self._target(device, precision), graph, precision)
+
+    def _target(self, device: Device, precision: str) -> Target:
+        capability = device.facts.compute_capability
+        _check_computes(precision, capability, device.facts.name)
+        return Target(flavour_for(self.flavour, capability), capability, device)
 
     def _check_options(self) -> None:
         """Refuses what TensorRT would refuse later, or take for something else."""
@@ -157,31 +182,33 @@ class TensorRT:
             good = type(value) is int and value >= least and (most is None or value <= most)
             if not good and value is not None:
                 raise VsanimeError(f"{name}={value!r}; {what} is needed")
+        if type(self.cuda_graph) is not bool:
+            raise VsanimeError(f"cuda_graph={self.cuda_graph!r}; True or False is needed")
+        if self.flavour is not None and self.flavour not in (TENSORRT, RTX):
+            raise VsanimeError(f"flavour={self.flavour!r}; {CHOICES}")
         if self.sizes is not None:
             checked_sizes(self.sizes)
 
     def _loaded(self, graph: PlanesGraph, precision: str, device: Device) -> LoadedEngine:
         """The engine on a card; what the runtime refuses is built again, once."""
-        capability = device.facts.compute_capability
-        if precision == "bf16" and capability < _BF16_SINCE:
-            raise VsanimeError(
-                f"precision='bf16': {device.facts.name} (compute capability {dotted(capability)}) computes no bf16, "
-                "which came with 8.0; use 'fp16'"
-            )
-        target = _Target(flavour_for(self.flavour, capability), capability, device)
+        target = self._target(device, precision)
         try:
             return self._load(target, graph, precision)
         except Refused as error:
-            # Its text: an exception in a log record would keep everything alive that its traceback saw.
-            log.warning("%s; it is built again", str(error))
-            self._cache().discard(self._facts(target, graph, precision))
-            return self._load(target, graph, precision)
+            # Its text: an exception, in a log record or pending, keeps everything alive that its traceback saw.
+            reason = str(error)
+        log.warning("%s; it is built again", reason)
+        self.cache().discard(self._facts(target, graph, precision))
+        return self._load(target, graph, precision)
 
-    def _load(self, target: _Target, graph: PlanesGraph, precision: str) -> LoadedEngine:
-        device, cache = target.device, self._cache()
+    def _load(self, target: Target, graph: PlanesGraph, precision: str) -> LoadedEngine:
+        device, cache = target.device, self.cache()
         assert device is not None
-        serialized = self._kept(target, graph, precision)
-        name = f"{key_of(self._facts(target, graph, precision))}-driver{device.facts.driver_version}.jit"
+        try:
+            serialized = zlib.decompress(self._kept(target, graph, precision))
+        except zlib.error as error:
+            raise Refused(f"the engine that is kept for {graph.title} is damaged: {error}") from error
+        name = target.kernels_name(key_of(self._facts(target, graph, precision)))
         return LoadedEngine(
             target.flavour,
             device,
@@ -190,7 +217,15 @@ class TensorRT:
             keep_kernels=partial(cache.save_blob, name),
         )
 
-    def _kept(self, target: _Target, graph: PlanesGraph, precision: str) -> bytes:
+    def _surely_kept(self, target: Target, graph: PlanesGraph, precision: str) -> int:
+        size = len(self._kept(target, graph, precision))
+        cache = self.cache()
+        if not cache.holds(self._facts(target, graph, precision)):
+            raise VsanimeError(f"the engine was built, but {cache.folder} cannot be written: choose another folder")
+        return size
+
+    def _kept(self, target: Target, graph: PlanesGraph, precision: str) -> bytes:
+        """The engine, compressed: those for older cards are a hundred MB of zeros and little else."""
         height, width = graph.inputs[0].shape[2:]
         notes: dict[str, JSON] = {
             "model": graph.title,
@@ -199,31 +234,32 @@ class TensorRT:
             "card": target.card,
         }
         facts = self._facts(target, graph, precision)
-        return self._cache().fetch(facts, notes, lambda: self._built(target, graph))
+        return self.cache().fetch(facts, notes, lambda: zlib.compress(self._built(target, graph), level=1))
 
-    def _built(self, target: _Target, graph: PlanesGraph) -> bytes:
+    def _built(self, target: Target, graph: PlanesGraph) -> bytes:
         if target.device is not None:
             target.device.activate()
-        cache, name = self._cache(), target.timing_name
+        cache, name = self.cache(), target.timing_name
         build = Build(target.flavour, graph, self._settings(target, graph))
         engine, timing = build.serialized(None if target.flavour.is_rtx else cache.load_blob(name))
         if timing is not None:
             cache.save_blob(name, timing)
         return engine
 
-    def _settings(self, target: _Target, graph: PlanesGraph) -> BuildSettings:
+    def _settings(self, target: Target, graph: PlanesGraph) -> BuildSettings:
         return BuildSettings(
-            capability=target.capability,
-            profile=self._profile(graph),
+            capability=target.named_capability,
+            profile=profile(graph, self.sizes),
             workspace=self.workspace,
             level=self.optimization_level,
             aux_streams=self.aux_streams,
             capture=self.cuda_graph,
         )
 
-    def _facts(self, target: _Target, graph: PlanesGraph, precision: str) -> Mapping[str, JSON]:
+    def _facts(self, target: Target, graph: PlanesGraph, precision: str) -> Mapping[str, JSON]:
         """Everything that decides what the engine is, and on which machines it runs."""
         return {
+            "revision": _REVISION,
             "graph": hashlib.sha256(graph.onnx).hexdigest(),
             "precision": precision,
             "sizes": [list(size) for size in self.sizes] if self.sizes is not None else None,
@@ -231,108 +267,29 @@ class TensorRT:
             "optimization_level": self.optimization_level,
             "aux_streams": self.aux_streams,
             "cuda_graph": self.cuda_graph,
-            "system": f"{sys.platform} {platform.machine().lower()}",
             **target.facts(),
         }
 
-    def _cache(self) -> EngineCache:
-        return EngineCache(Path(self.engine_dir).expanduser() if self.engine_dir is not None else cache_folder())
+    def cache(self) -> EngineCache:
+        """Where its engines are kept.
 
-    def _profile(self, graph: PlanesGraph) -> Mapping[str, tuple[Shape, Shape, Shape]]:
-        """Shapes of each input at the three sizes, as the graph declares it: byte pairs have an axis more."""
-        if self.sizes is None:
-            return {}
-        least, usual, most = checked_sizes(self.sizes)
-        return {
-            spec.name: (
-                declared_shape(graph, index, least),
-                declared_shape(graph, index, usual),
-                declared_shape(graph, index, most),
-            )
-            for index, spec in enumerate(graph.inputs)
-        }
-
-    def _shapes(self, graph: PlanesGraph) -> Mapping[str, Shape]:
-        """Shapes of the inputs of this clip, where the engine serves several sizes."""
-        if self.sizes is None:
-            return {}
-        height, width = graph.inputs[0].shape[2:]
-        least, _, most = checked_sizes(self.sizes)
-        if not (least[0] <= width <= most[0] and least[1] <= height <= most[1]):
-            raise VsanimeError(
-                f"the clip's frames (or tiles) are {width}x{height}; sizes={self.sizes!r} serves {least[0]}x{least[1]} "
-                f"to {most[0]}x{most[1]}"
-            )
-        return {spec.name: declared_shape(graph, i, (width, height)) for i, spec in enumerate(graph.inputs)}
+        Raises:
+            VsanimeError: `engine_dir` names no folder.
+        """
+        if self.engine_dir is None:
+            return EngineCache()
+        try:
+            return EngineCache(Path(self.engine_dir).expanduser())
+        except (TypeError, RuntimeError) as error:  # no path; the home of somebody who is not there
+            raise VsanimeError(f"engine_dir={self.engine_dir!r} names no folder: {error}") from error
 
 
-@dataclass(frozen=True)
-class _Target:
-    """What an engine is built for: a card at hand, or the compute capability of cards elsewhere."""
-
-    flavour: Flavour
-    capability: Capability
-    device: Device | None = None
-
-    @property
-    def card(self) -> str:
-        """For people."""
-        if self.device is not None and not self.flavour.is_rtx:
-            return self.device.facts.name
-        return f"compute {dotted(self.capability)}"
-
-    @property
-    def timing_name(self) -> str:
-        """Under which timings of kernels are kept."""
-        card = hashlib.sha256(self.card.encode()).hexdigest()[:8]
-        return f"timing-{self.flavour.version}-{dotted(self.capability)}-{card}.cache"
-
-    def facts(self) -> Mapping[str, JSON]:
-        """An engine of TensorRT-RTX serves every card of its capability; one of TensorRT the card it was timed on."""
-        facts: dict[str, JSON] = {
-            "flavour": self.flavour.name,
-            "version": self.flavour.version,
-            "capability": dotted(self.capability),
-        }
-        if self.device is not None and not self.flavour.is_rtx:
-            facts |= {"card": self.device.facts.name, "driver": self.device.facts.driver_version}
-        return facts
-
-
-def declared_shape(graph: PlanesGraph, index: int, size: Size) -> Shape:
-    """The shape that an input is declared with when the frame is of a size.
-
-    Raises:
-        VsanimeError: a size that the chroma subsampling does not divide.
-    """
-    height, width = graph.inputs[0].shape[2:]
-    spec = graph.inputs[index]
-    steps = width // spec.shape[3], height // spec.shape[2]
-    if size[0] % steps[0] or size[1] % steps[1]:
+def _check_computes(precision: str, capability: Capability, card: str) -> None:
+    if precision == "bf16" and capability < _BF16_SINCE:
         raise VsanimeError(
-            f"a size of {size[0]}x{size[1]} does not suit chroma subsampled by {steps[0]} and {steps[1]}"
+            f"precision='bf16': {card} (compute capability {dotted(capability)}) computes no bf16, which came with "
+            "8.0; use 'fp16'"
         )
-    pairs = (2,) if spec.dtype == "uint16" else ()
-    return (*spec.shape[:2], size[1] // steps[1], size[0] // steps[0], *pairs)
-
-
-def checked_sizes(sizes: tuple[Size, Size, Size]) -> tuple[Size, Size, Size]:
-    """Three sizes in order.
-
-    Raises:
-        VsanimeError: they are not.
-    """
-    try:
-        (w1, h1), (w2, h2), (w3, h3) = sizes
-        good = _LEAST_SIDE <= w1 <= w2 <= w3 and _LEAST_SIDE <= h1 <= h2 <= h3
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise VsanimeError(
-            f"sizes={sizes!r}; the smallest, the most usual and the largest (width, height) are needed, from "
-            f"{_LEAST_SIDE} pixels up"
-        )
-    return sizes
 
 
 def is_usable() -> bool:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from vsanime.backends.stdout import stdout_guarded
 from vsanime.backends.tensorrt.flavours import Capability, Flavour, dotted
 from vsanime.backends.tensorrt.reports import Messages, monitored
+from vsanime.backends.tensorrt.sizes import Shape
 from vsanime.errors import VsanimeError
 from vsanime.spec import PlanesGraph
-
-type Shape = tuple[int, ...]
 
 _MIB = 1 << 20
 
@@ -82,7 +82,7 @@ class Build:
             VsanimeError: the builder gave up; its reason is told.
             KeyboardInterrupt: the user did.
         """
-        self._messages.forget()
+        since = self._messages.mark()
         title = f"building the engine {self._graph.title} with {self._flavour.name} {self._flavour.version}"
         cache = None if self._flavour.is_rtx else self._timing_cache(timing)
         with stdout_guarded(), monitored(self._flavour, title) as (monitor, listener):
@@ -92,9 +92,8 @@ class Build:
         if monitor.interrupted:
             raise KeyboardInterrupt
         if engine is None:
-            raise VsanimeError(
-                f"{self._flavour.name} could not build an engine for {self._graph.title}: {self._messages.reason()}"
-            )
+            reason = self._messages.reason(since)
+            raise VsanimeError(f"{self._flavour.name} could not build an engine for {self._graph.title}: {reason}")
         return bytes(engine), bytes(cache.serialize()) if cache is not None else None
 
     def _configure(self, settings: BuildSettings) -> None:
@@ -142,7 +141,12 @@ class Build:
             return self._messages.reason()
         error = self._parser.get_error(0)
         text = " ".join(error.desc().split())
-        nodes = onnx.load_from_string(self._graph.onnx).graph.node
+        if "UNSUPPORTED" in str(error.code()):
+            text = f"an operator that it does not know, or not in this form ({text})"
+        try:
+            nodes = onnx.load_from_string(self._graph.onnx).graph.node
+        except DecodeError:
+            return text
         if not 0 <= error.node() < len(nodes):
             return text
         node = nodes[error.node()]

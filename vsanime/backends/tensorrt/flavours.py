@@ -1,4 +1,4 @@
-"""The two packages that build and run engines: TensorRT for every NVIDIA card, TensorRT-RTX for GeForce and RTX."""
+"""The two packages that build and run engines: TensorRT for NVIDIA cards, TensorRT-RTX for GeForce and RTX alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from vsanime.errors import VsanimeError
 type Capability = tuple[int, int]
 
 TENSORRT, RTX = "tensorrt", "tensorrt_rtx"
+CHOICES = f"{TENSORRT!r} or {RTX!r} is needed, or None for what suits the card"
 _EXTRAS = {TENSORRT: "vsanime[tensorrt]", RTX: "vsanime[tensorrt-rtx]"}
+
+# The oldest cards that CUDA 13 serves, and with it TensorRT for CUDA 13: Turing.
+_OLDEST = (7, 5)
 
 # Cards for computing centres that TensorRT-RTX serves too, but TensorRT knows better: A100.
 _DATA_CENTRE = {(8, 0)}
@@ -47,9 +51,8 @@ class Flavour:
         return tuple(sorted(self._members())) if self.is_rtx else ()
 
     def member(self, capability: Capability | None) -> Any:
-        """The package's own name of a capability; that of the card at hand for one it does not list."""
-        kinds = self.module.ComputeCapability
-        return self._members().get(capability, kinds.CURRENT) if capability is not None else kinds.CURRENT
+        """The package's own name of a capability that it lists; of the card at hand for None."""
+        return self.module.ComputeCapability.CURRENT if capability is None else self._members()[capability]
 
     def _members(self) -> dict[Capability, Any]:
         kinds = self.module.ComputeCapability.__members__
@@ -74,7 +77,7 @@ def load_flavour(name: str) -> Flavour:
         VsanimeError: no such flavour, not installed, or it cannot be loaded.
     """
     if name not in _EXTRAS:
-        raise VsanimeError(f"flavour={name!r}; {TENSORRT!r} or {RTX!r} is needed, or None for what suits the card")
+        raise VsanimeError(f"flavour={name!r}; {CHOICES}")
     try:
         with stdout_guarded():
             return Flavour(name, importlib.import_module(name))
@@ -100,12 +103,18 @@ def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
     if not installed:
         raise VsanimeError(
             f"TensorRT is not installed; pip install '{_EXTRAS[RTX]}' for GeForce and RTX cards, or "
-            f"'{_EXTRAS[TENSORRT]}' for every NVIDIA card"
+            f"'{_EXTRAS[TENSORRT]}' for other NVIDIA cards"
         )
     if capability in _DATA_CENTRE and TENSORRT in installed:
         return load_flavour(TENSORRT)
     if RTX in installed and (capability is None or capability in load_flavour(RTX).capabilities()):
         return load_flavour(RTX)
+    assert capability is not None or TENSORRT in installed
+    if capability is not None and capability < _OLDEST:
+        raise VsanimeError(
+            f"TensorRT for CUDA 13 serves cards from compute capability {dotted(_OLDEST)} on, and this one has "
+            f"{dotted(capability)}; Backend.OpenVINO() runs on the processor"
+        )
     if TENSORRT in installed:
         return load_flavour(TENSORRT)
     assert capability is not None

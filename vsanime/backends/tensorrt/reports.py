@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import logging
+import signal
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache
-from threading import Lock
+from threading import Lock, RLock, current_thread, get_ident, main_thread
+from types import FrameType
 from typing import Any
+from weakref import WeakSet
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -18,63 +25,77 @@ log = logging.getLogger("vsanime.tensorrt")
 
 # As many of the last errors as a message may want to look through.
 _KEPT = 20
+_NO_REASON = "it gave no reason"
 
 
 class Messages:
-    """Passes messages on to `logging` and remembers the errors among them.
-
-    TensorRT reports what went wrong to its logger and then returns nothing: the error is made of what was remembered.
-    Of the two severities above warnings, logging knows one.
-    """
+    """The errors among what TensorRT says, remembered: it reports to its logger what went wrong and returns nothing."""
 
     def __init__(self, flavour: Flavour) -> None:
-        severities = flavour.module.ILogger
-        self._levels = {
-            int(severities.INTERNAL_ERROR): logging.ERROR,
-            int(severities.ERROR): logging.ERROR,
-            int(severities.WARNING): logging.WARNING,
-            int(severities.INFO): logging.DEBUG,
-            int(severities.VERBOSE): logging.DEBUG,
-        }
-        self._errors: list[str] = []
-        self._lock = Lock()
-        self.logger = _logger_class(flavour.module)(self)
+        self._errors: deque[tuple[int, int, str]] = deque(maxlen=_KEPT)
+        self._count = 0
+        self._lock = RLock()  # collecting garbage may log
+        self.logger = _logger(flavour.module.ILogger)
+        self.logger.listen(self)
 
-    def add(self, severity: int, text: str) -> None:
-        """Takes one message; called from TensorRT's threads."""
-        level = self._levels.get(severity, logging.DEBUG)
-        if level == logging.ERROR:
-            # Not logged as well: it becomes the text of an exception.
-            with self._lock:
-                self._errors = [*self._errors, text][-_KEPT:]
-            level = logging.DEBUG
-        log.log(level, "%s", text)
-
-    def forget(self) -> None:
-        """Starts anew: what is remembered from now on belongs to the next step."""
+    def add(self, thread: int, text: str) -> None:
+        """Takes an error; called from TensorRT's threads."""
         with self._lock:
-            self._errors.clear()
+            self._errors.append((self._count, thread, text))
+            self._count += 1
 
-    def reason(self) -> str:
-        """The first error since, which names the cause; later ones tell what it led to."""
+    def mark(self) -> int:
+        """A moment: how many errors there were."""
+        return self._count
+
+    def reason(self, since: int = 0) -> str:
+        """The first error since a moment, which names the cause; later ones tell what it led to.
+
+        Errors of other engines are heard as well: what this thread was told goes before them.
+        """
         with self._lock:
-            return " ".join(self._errors[0].split()) if self._errors else "it gave no reason"
+            recent = [(thread, text) for number, thread, text in self._errors if number >= since]
+        own = [text for thread, text in recent if thread == get_ident()]
+        heard = own or [text for _, text in recent] or [_NO_REASON]
+        return " ".join(heard[0].split())
 
 
 @cache
-def _logger_class(module: Any) -> Any:
-    class PythonLogger(module.ILogger):  # type: ignore[misc]  # the module is Any
-        """Hands messages over."""
+def _logger(base: Any) -> Any:
+    """The one logger of a package, which lives as long as the process.
 
-        def __init__(self, messages: Messages) -> None:
-            module.ILogger.__init__(self)
-            self._messages = messages
+    TensorRT keeps the first logger that it is given for all that comes after, and warns of every other.
+
+    Args:
+        base: the package's `ILogger`.
+    """
+    # Of the two severities above warnings, logging knows one.
+    errors = {int(base.INTERNAL_ERROR), int(base.ERROR)}
+    warning = int(base.WARNING)
+
+    class PythonLogger(base):  # type: ignore[misc]  # the package is Any
+        """Passes messages on to `logging`, and errors to those who listen."""
+
+        def __init__(self) -> None:
+            base.__init__(self)
+            self._listeners: WeakSet[Messages] = WeakSet()
+            self._lock = RLock()  # collecting garbage may log
+
+        def listen(self, messages: Messages) -> None:
+            """Hands errors on from now on, as long as somebody else holds `messages`."""
+            with self._lock:
+                self._listeners.add(messages)
 
         def log(self, severity: Any, msg: str) -> None:
             """Called by TensorRT."""
-            self._messages.add(int(severity), msg)
+            if int(severity) in errors:
+                with self._lock:
+                    for messages in list(self._listeners):
+                        messages.add(get_ident(), msg)
+            # Errors are no more than noted: they become the texts of exceptions.
+            log.log(logging.WARNING if int(severity) == warning else logging.DEBUG, "%s", msg)
 
-    return PythonLogger
+    return PythonLogger()
 
 
 class Monitor:
@@ -101,7 +122,8 @@ class Monitor:
                 if name in self._tasks:
                     self._bars.update(self._tasks[name], completed=number + 1)
         except KeyboardInterrupt:
-            # It must not fly through native code: the build is told to stop, and the interrupt raised after it.
+            # Of a handler of the program's own. It must not fly through native code: the build is told to stop, and
+            # the interrupt raised after it.
             self.interrupted = True
         return not self.interrupted
 
@@ -112,6 +134,33 @@ class Monitor:
                 self._bars.remove_task(self._tasks[name])
 
 
+@dataclass(frozen=True)
+class Watch:
+    """A command that builds one engine after another, and says itself what it builds.
+
+    Attributes:
+        bars: where the phases of a build are drawn, below what the command draws.
+        seconds: how long each build took, in order.
+    """
+
+    bars: Progress
+    seconds: list[float] = field(default_factory=list)
+
+
+_watch: ContextVar[Watch | None] = ContextVar("_watch", default=None)
+
+
+@contextmanager
+def watched(bars: Progress) -> Iterator[Watch]:
+    """Has what this thread builds meanwhile drawn in bars that are there already, and noted."""
+    watch = Watch(bars)
+    token = _watch.set(watch)
+    try:
+        yield watch
+    finally:
+        _watch.reset(token)
+
+
 @contextmanager
 def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
     """A monitor, and what TensorRT takes for one; None where a version knows none.
@@ -120,14 +169,53 @@ def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
         flavour: the package.
         title: what is built, for whoever waits.
     """
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    # Where stderr is no terminal, one line says what takes so long.
-    console.print(f"vsanime: {title}", highlight=False, soft_wrap=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with _bars(title) as bars:
         monitor = Monitor(bars)
         base = getattr(flavour.module, "IProgressMonitor", None)
-        yield monitor, _monitor_class(flavour.module)(monitor) if base is not None else None
+        with _interrupts_noted(monitor):
+            yield monitor, _monitor_class(flavour.module)(monitor) if base is not None else None
+
+
+@contextmanager
+def _interrupts_noted(monitor: Monitor) -> Iterator[None]:
+    """Has Ctrl-C stop the build at its next step; raised inside a callback, TensorRT would swallow it and go on.
+
+    Elsewhere than in the main thread, which alone receives signals, and where a program has a handler of its own, all
+    stays as it is.
+    """
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        monitor.interrupted = True
+
+    ours = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not ours:
+        yield
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _bars(title: str) -> Iterator[Progress]:
+    """Bars of our own on stderr, or those of whoever watches."""
+    if (watch := _watch.get()) is not None:
+        theirs, started = watch.bars.task_ids, time.monotonic()
+        try:
+            yield watch.bars
+        finally:
+            for task in set(watch.bars.task_ids).difference(theirs):
+                watch.bars.remove_task(task)
+        watch.seconds.append(time.monotonic() - started)
+        return
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
+    # Where stderr is no terminal, one line says what takes so long.
+    console.print(f"vsanime: {title}", markup=False, highlight=False, soft_wrap=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        yield bars
 
 
 @cache

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 
 from vsanime.backends.cuda import Device, DeviceBuffer
@@ -19,12 +21,12 @@ class Refused(VsanimeError):  # noqa: N818 - it says what happened
     """An engine that the runtime does not load: built by another version, for another card, or damaged."""
 
 
-class LoadedEngine:
-    """An engine on a card, shared by the lanes there.
+# What the runtime says when it is not the engine's fault: no memory for its weights, no driver, a card that failed.
+_NOT_THE_ENGINE = re.compile(r"out ?of ?memory|cuda ?(error|runtime|driver)", re.IGNORECASE)
 
-    Attributes:
-        context_bytes: video memory that each lane's context needs.
-    """
+
+class LoadedEngine:
+    """An engine on a card, shared by the lanes there."""
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class LoadedEngine:
 
         Raises:
             Refused: the runtime does not take it.
+            VsanimeError: the card has no memory for it, or failed.
         """
         self._flavour = flavour
         self._messages = Messages(flavour)
@@ -56,10 +59,14 @@ class LoadedEngine:
             # Without a driver this returns None and does not raise.
             self._engine = self._runtime.deserialize_cuda_engine(serialized)
         if self._engine is None:
-            raise Refused(f"{flavour.name} cannot load the engine: {self._messages.reason()}")
-        self.context_bytes = int(self._engine.device_memory_size_v2)
+            reason = self._messages.reason()
+            error = VsanimeError if _NOT_THE_ENGINE.search(reason) else Refused
+            raise error(f"{flavour.name} cannot load the engine: {reason}")
+        # Kept: the cache of kernels is the configuration's that made it.
+        self._config = self._engine.create_runtime_config() if flavour.is_rtx else None
         self._kernels = self._kernel_cache(kernels)
         self._kept = kernels
+        self._keeping = Lock()
 
     def new_context(self) -> Any:
         """An execution context that is given its memory by us.
@@ -69,7 +76,7 @@ class LoadedEngine:
         """
         trt = self._flavour.module
         user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        self._messages.forget()
+        since = self._messages.mark()
         with stdout_guarded():
             if self._kernels is not None:
                 config = self._engine.create_runtime_config()
@@ -83,34 +90,59 @@ class LoadedEngine:
             else:
                 context = self._engine.create_execution_context(user_managed)
         if context is None:
-            raise VsanimeError(f"{self._flavour.name} could not make a context: {self._messages.reason()}")
+            raise VsanimeError(f"{self._flavour.name} could not make a context: {self._messages.reason(since)}")
         return context
 
-    def reason(self) -> str:
-        """Why the last call failed, by the runtime's own words."""
-        return self._messages.reason()
+    def context_bytes(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        """Video memory that a lane's context needs.
 
-    def forget(self) -> None:
-        """Forgets earlier errors."""
-        self._messages.forget()
+        Args:
+            shapes: of the inputs whose sizes are open: smaller ones need less than the largest.
+        """
+        if not shapes:
+            return int(self._engine.device_memory_size_v2)
+        # A context that is given its memory by us takes none itself, so that one can be asked.
+        return needed_bytes(self, self.new_context(), shapes)
+
+    def mark(self) -> int:
+        """A moment, for `reason`."""
+        return self._messages.mark()
+
+    def reason(self, since: int) -> str:
+        """Why a call failed that began at a moment, in the runtime's own words."""
+        return self._messages.reason(since)
 
     def keep_kernels(self) -> None:
         """Hands on what was compiled on the card since it was last handed on."""
         if self._kernels is None or self._keep_kernels is None:
             return
-        compiled = self._kernels.serialize()
-        if compiled is not None and (data := bytes(compiled)) != self._kept:
-            self._kept = data
-            self._keep_kernels(data)
+        with self._keeping:  # or an older state of two lanes could come last
+            compiled = self._kernels.serialize()
+            if compiled is not None and (data := bytes(compiled)) != self._kept:
+                self._kept = data
+                self._keep_kernels(data)
 
     def _kernel_cache(self, kernels: bytes | None) -> Any:
         """TensorRT-RTX's cache of compiled kernels, filled with those of earlier runs; None for TensorRT."""
-        if not self._flavour.is_rtx:
+        if self._config is None:
             return None
-        cache = self._engine.create_runtime_config().create_runtime_cache()
+        cache = self._config.create_runtime_cache()
         if kernels and not cache.deserialize(kernels):
             log.debug("the compiled kernels that were kept do not suit this driver; they are compiled again")
         return cache
+
+
+def needed_bytes(engine: LoadedEngine, context: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Sets the shapes of a context's inputs, and says what memory it needs for them.
+
+    Raises:
+        VsanimeError: the runtime refuses a shape.
+    """
+    for name, shape in shapes.items():
+        since = engine.mark()
+        if not context.set_input_shape(name, shape):
+            raise VsanimeError(f"the engine refuses {shape} for its input {name!r}: {engine.reason(since)}")
+    return int(context.update_device_memory_size_for_shapes())
 
 
 class ContextProgram:
@@ -130,20 +162,26 @@ class ContextProgram:
         self._engine: LoadedEngine | None = engine
         self._context: Any = engine.new_context()
         self._memory: DeviceBuffer | None = None
-        for name, shape in shapes.items():
-            if not self._context.set_input_shape(name, shape):
-                raise VsanimeError(f"the engine refuses {shape} for its input {name!r}: {engine.reason()}")
-        if engine.context_bytes:
-            self._memory = device.buffer(engine.context_bytes)
-            self._context.set_device_memory(self._memory.address, self._memory.size)
         self._first = True
+        try:
+            self._prepare(engine, device, shapes)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, engine: LoadedEngine, device: Device, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        size = needed_bytes(engine, self._context, shapes) if shapes else engine.context_bytes({})
+        if size:
+            self._memory = device.buffer(size)
+            self._context.set_device_memory(self._memory.address, self._memory.size)
 
     def bind(self, addresses: Mapping[str, int], stream: int) -> None:  # noqa: ARG002 - contexts take any stream
         """See `Program`."""
+        assert self._engine is not None
         for name, address in addresses.items():
+            since = self._engine.mark()
             if not self._context.set_tensor_address(name, address):
-                assert self._engine is not None
-                raise VsanimeError(f"the engine refuses the buffer of {name!r}: {self._engine.reason()}")
+                raise VsanimeError(f"the engine refuses the buffer of {name!r}: {self._engine.reason(since)}")
 
     def capturable(self, stream: int) -> bool:
         """See `Program`; versions that cannot be asked can."""
@@ -152,21 +190,18 @@ class ContextProgram:
 
     def enqueue(self, stream: int) -> None:
         """See `Program`."""
+        engine = self._engine
+        assert engine is not None
+        since = engine.mark()
         if not self._context.execute_async_v3(stream):
-            assert self._engine is not None
-            reason = self._engine.reason()
-            self._engine.forget()
-            raise VsanimeError(f"TensorRT failed on a frame: {reason}")
+            raise VsanimeError(f"TensorRT failed on a frame: {engine.reason(since)}")
         if self._first:
             # Kernels are compiled on the way to the first frame.
             self._first = False
-            assert self._engine is not None
-            self._engine.keep_kernels()
+            engine.keep_kernels()
 
     def close(self) -> None:
-        """See `Program`."""
-        if self._engine is not None and not self._first:
-            self._engine.keep_kernels()
+        """See `Program`; no files are written here, since the garbage collector may be the caller."""
         # The context before its memory, and before the engine, which goes with the last lane.
         self._context = self._engine = None
         if self._memory is not None:

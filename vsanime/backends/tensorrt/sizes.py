@@ -1,0 +1,86 @@
+"""Engines for several sizes: which ones a user may ask for, and the shapes of tensors that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vsanime.errors import VsanimeError
+from vsanime.spec import PlanesGraph
+
+type Size = tuple[int, int]
+type Sizes = tuple[Size, Size, Size]
+type Shape = tuple[int, ...]
+
+# Graphs of open size mirror a few samples at the edges, more than tiny planes have.
+_LEAST_SIDE = 64
+
+
+def checked_sizes(sizes: Any) -> Sizes:
+    """Three sizes in order.
+
+    Raises:
+        VsanimeError: they are not.
+    """
+    try:
+        (w1, h1), (w2, h2), (w3, h3) = sizes
+        whole = all(type(side) is int for side in (w1, h1, w2, h2, w3, h3))
+        good = whole and _LEAST_SIDE <= w1 <= w2 <= w3 and _LEAST_SIDE <= h1 <= h2 <= h3
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise VsanimeError(
+            f"sizes={sizes!r}; the smallest, the most usual and the largest (width, height) are needed, from "
+            f"{_LEAST_SIDE} pixels up"
+        )
+    return (w1, h1), (w2, h2), (w3, h3)
+
+
+def declared_shape(graph: PlanesGraph, index: int, size: Size) -> Shape:
+    """The shape that an input is declared with when the frame is of a size; byte pairs have an axis more.
+
+    Raises:
+        VsanimeError: a size that the chroma subsampling does not divide.
+    """
+    height, width = graph.inputs[0].shape[2:]
+    spec = graph.inputs[index]
+    steps = width // spec.shape[3], height // spec.shape[2]
+    if size[0] % steps[0] or size[1] % steps[1]:
+        raise VsanimeError(
+            f"a size of {size[0]}x{size[1]} does not suit chroma subsampled by {steps[0]} and {steps[1]}"
+        )
+    pairs = (2,) if spec.dtype == "uint16" else ()
+    return (*spec.shape[:2], size[1] // steps[1], size[0] // steps[0], *pairs)
+
+
+def profile(graph: PlanesGraph, sizes: Sizes | None) -> Mapping[str, tuple[Shape, Shape, Shape]]:
+    """Smallest, most usual and largest shape of each input; none where an engine serves one size."""
+    if sizes is None:
+        return {}
+    least, usual, most = checked_sizes(sizes)
+    return {
+        spec.name: (
+            declared_shape(graph, index, least),
+            declared_shape(graph, index, usual),
+            declared_shape(graph, index, most),
+        )
+        for index, spec in enumerate(graph.inputs)
+    }
+
+
+def shapes_at_hand(graph: PlanesGraph, sizes: Sizes | None) -> Mapping[str, Shape]:
+    """Shapes of the inputs of the clip that the graph was built for, where the engine serves several sizes.
+
+    Raises:
+        VsanimeError: its size is not among them.
+    """
+    if sizes is None:
+        return {}
+    height, width = graph.inputs[0].shape[2:]
+    least, _, most = checked_sizes(sizes)
+    if not (least[0] <= width <= most[0] and least[1] <= height <= most[1]):
+        raise VsanimeError(
+            f"the clip's frames (or tiles) are {width}x{height}; sizes={sizes!r} serves {least[0]}x{least[1]} to "
+            f"{most[0]}x{most[1]}"
+        )
+    return {spec.name: declared_shape(graph, i, (width, height)) for i, spec in enumerate(graph.inputs)}

@@ -1,0 +1,253 @@
+"""Engines ahead of time: the filters are called as a script calls them, on a backend that builds and runs nothing.
+
+A script finds an engine only if its graph is the same to the byte, so nobody but the filters themselves may make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.progress import Progress
+
+from vsanime.backends.base import Array, HostLane, Workload
+from vsanime.backends.cuda import Device
+from vsanime.backends.tensorrt import TensorRT
+from vsanime.backends.tensorrt.flavours import Capability, dotted
+from vsanime.backends.tensorrt.reports import watched
+from vsanime.errors import VsanimeError
+from vsanime.filters.arguments import Tiles
+from vsanime.filters.artcnn import artcnn, artcnn_chroma
+from vsanime.filters.waifu2x import is_rgb, waifu2x
+from vsanime.graphs.inspect import inspect
+from vsanime.models.cards import Variant, find
+from vsanime.models.store import as_path, load
+from vsanime.spec import GraphTraits, PlanesGraph
+
+if TYPE_CHECKING:
+    import vapoursynth as vs
+
+type Target = Device | Capability
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one engine.
+
+    Attributes:
+        model: name or path.
+        use: the filter, and the argument if it is not the main one.
+        size: width and height of what the engine reads, as text.
+        precision: of the inner layers.
+        card: what it is for.
+        bytes: its size; 0 if there is none.
+        seconds: how long the build took; None if it was there, or could not be built.
+        problem: why it could not be built; empty if it is there.
+    """
+
+    model: str
+    use: str
+    size: str
+    precision: str
+    card: str
+    bytes: int = 0
+    seconds: float | None = None
+    problem: str = ""
+
+
+# Channels in and out of the networks that filters take, RGB apart.
+_TASKS = {(1, 1): "double_luma", (3, 2): "chroma"}
+
+
+@dataclass(frozen=True)
+class Use:
+    """A model in a filter that takes it.
+
+    Attributes:
+        model: name or path.
+        name: the filter, and the argument if it is not the main one.
+        call: the filter, which still wants a clip and a backend.
+    """
+
+    model: str
+    name: str
+    call: Callable[..., vs.VideoNode]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What a script would give the filters.
+
+    Attributes:
+        depth: of the output; the clip's if None.
+        noise: for waifu2x.
+        scale: for waifu2x; None for what the model does.
+        tint: for waifu2x.
+        tta: for luma and waifu2x.
+        tiles: for all.
+    """
+
+    depth: int | str | None = None
+    noise: int = -1
+    scale: int | None = None
+    tint: str = "keep"
+    tta: bool = False
+    tiles: Tiles = None
+
+
+def uses_of(model: str, arguments: Arguments) -> list[Use]:
+    """The filters that a model is for, and how each is called.
+
+    Raises:
+        VsanimeError: no such model or file, or none that a filter takes.
+    """
+    depth, tiles = arguments.depth, arguments.tiles
+    task = task_of(model)
+    if task == "rgb":
+        scale = arguments.scale if arguments.scale is not None else _scale_of(model)
+        network = partial(waifu2x, model=model, noise=arguments.noise, scale=scale, tint=arguments.tint)
+        return [Use(model, "waifu2x", partial(network, tta=arguments.tta, depth=depth, tiles=tiles))]
+    if task == "double_luma":
+        # Chroma is resampled without a network.
+        return [Use(model, "artcnn", partial(artcnn, model=model, tta=arguments.tta, depth=depth, tiles=tiles))]
+    # `artcnn` has chroma written deep enough to be resampled, `artcnn_chroma` at the clip's own depth. Without plane 0,
+    # no luma network runs.
+    return [
+        Use(model, "artcnn(chroma=)", partial(artcnn, chroma=model, planes=(1, 2), depth=depth, tiles=tiles)),
+        Use(model, "artcnn_chroma", partial(artcnn_chroma, model=model, tiles=tiles)),
+    ]
+
+
+def task_of(model: str) -> str:
+    """The task of a card, of a family of noise levels, or what a file's channels say.
+
+    Raises:
+        VsanimeError: no such model or file.
+    """
+    if is_rgb(model):
+        return "rgb"
+    if as_path(model) is None:
+        return find(model).task
+    facts = inspect(load(model).proto)
+    channels = (facts.in_channels, facts.out_channels)
+    if channels not in _TASKS:
+        raise VsanimeError(
+            f"model={model!r} takes {channels[0]} and gives {channels[1]} channels, which no filter does"
+        )
+    return _TASKS[channels]
+
+
+def suits(variant: Variant, form: vs.VideoFormat) -> bool:
+    """Whether a filter runs a model of this task on clips of a format."""
+    if variant.task == "rgb":
+        return True
+    family = str(form.color_family.name)
+    if variant.task == "chroma":
+        return family == "YUV" and int(form.subsampling_w) == 1
+    return family != "RGB"
+
+
+def _scale_of(model: str) -> int:
+    """Of the model if it does one thing, else waifu2x's default: doubling."""
+    if as_path(model) is not None:
+        return inspect(load(model).proto).scale
+    try:
+        return find(model).scale
+    except VsanimeError:
+        # A family's name, all of whose networks remove noise: `is_rgb` has found one.
+        return find(f"{model}_noise0").scale
+
+
+@dataclass
+class Builder:
+    """A backend that builds for every target what filters compile, and runs nothing.
+
+    Attributes:
+        backend: the options that scripts will give, the cache's folder among them.
+        targets: cards at hand, or compute capabilities of others.
+        bars: where builds are drawn.
+        use: what is being built.
+        outcomes: what became of each engine so far.
+    """
+
+    backend: TensorRT
+    targets: Sequence[Target]
+    bars: Progress
+    use: Use | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def run(self, use: Use, clip: vs.VideoNode) -> None:
+        """Builds what a filter compiles for a clip.
+
+        Raises:
+            VsanimeError: the filter refuses the clip or the model before it has anything to compile.
+            vs.Error: the same.
+        """
+        self.use = use
+        use.call(clip, backend=self)
+
+    def precision_for(self, work: Workload) -> str:
+        """See `Backend`."""
+        return self.backend.precision_for(work)
+
+    def traits(self, precision: str) -> GraphTraits:
+        """See `Backend`."""
+        return self.backend.traits(precision)
+
+    def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:
+        """See `Backend`."""
+        return self.backend.tile_for(work, precision, fit=fit)
+
+    def lanes_for(self, threads: int) -> int:  # noqa: ARG002 - none of them runs
+        """See `Backend`."""
+        return 1
+
+    def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Unrunnable:  # noqa: ARG002
+        """See `Backend`; a target that fails is noted, and the next one built."""
+        assert self.use is not None
+        height, width = graph.inputs[0].shape[2:]
+        sizes = self.backend.sizes or [(width, height)]
+        what = (self.use.model, self.use.name, "-".join(f"{w}x{h}" for w, h in sizes), precision)
+        for target in self.targets:
+            card = target.facts.name if isinstance(target, Device) else dotted(target)
+            try:
+                with watched(self.bars) as watch:
+                    size = self._built(graph, precision, target)
+                self.outcomes.append(Outcome(*what, card, size, next(iter(watch.seconds), None)))
+            except VsanimeError as error:
+                self.outcomes.append(Outcome(*what, card, problem=str(error)))
+        return Unrunnable()
+
+    def _built(self, graph: PlanesGraph, precision: str, target: Target) -> int:
+        if isinstance(target, Device):
+            return self.backend.prepare(graph, precision, target)
+        return self.backend.build(graph, precision, target)
+
+
+class Unrunnable:
+    """An engine for cards elsewhere; see `Engine`."""
+
+    def lanes(self) -> int:
+        """See `Engine`."""
+        return 1
+
+    def new_lane(self) -> UnrunnableLane:
+        """See `Engine`."""
+        return UnrunnableLane()
+
+    def close(self) -> None:
+        """See `Engine`."""
+
+
+class UnrunnableLane(HostLane):
+    """Has buffers, as a filter asks for them; see `Lane`."""
+
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:  # noqa: ARG002
+        """Refuses.
+
+        Raises:
+            VsanimeError: always.
+        """
+        raise VsanimeError("this engine was built ahead of time and is not run here")
