@@ -119,7 +119,7 @@ def drawings(root: Path) -> Path:
 def surveyed(root: Path, tiny: Recipe) -> tuple[list[Picture], list[Path]]:
     """The pictures below a root, and the places of the sources."""
     places = find_sources(tiny.sources, [root])
-    return survey(places, tiny.sources, tiny.data, lambda _: None)[0], places
+    return survey(places, tiny, lambda _: None)[0], places
 
 
 def command(root: Path, out: Path, table: Mapping[str, Any], *options: str) -> list[str]:

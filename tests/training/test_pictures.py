@@ -10,32 +10,141 @@ from PIL import Image
 
 from tests.training.helpers import NAMES, draw, drawings, recipe, surveyed
 from vsanime.errors import VsanimeError
-from vsanime.training.pictures import LUMA, Library, find_sources, held_out_names, survey
+from vsanime.training.pictures import LUMA, Library, find_sources, read_pixels, survey
 
 
-def test_pictures_are_found_in_order_with_their_sizes(tmp_path: Path) -> None:
+def test_pictures_are_found_in_order(tmp_path: Path) -> None:
     pictures, _ = surveyed(drawings(tmp_path), recipe())
     assert [p.name for p in pictures] == sorted(f"{name}.png" for name in NAMES)
-    assert {(p.width, p.height, p.frame) for p in pictures} == {(144, 128, None)}
+    assert {p.frame for p in pictures} == {None}
     assert sum(p.held_out for p in pictures) == 2  # a fifth of 12
 
 
-def test_split_follows_from_names(tmp_path: Path) -> None:
-    first, _ = surveyed(drawings(tmp_path / "a"), recipe())
-    second, _ = surveyed(drawings(tmp_path / "b"), recipe())
-    assert first == second
+def test_split_follows_from_what_pictures_show(tmp_path: Path) -> None:
+    """Under other names the same pictures are held out."""
+    root = drawings(tmp_path)
+    before = {(root / "drawings" / p.name).read_bytes() for p in surveyed(root, recipe())[0] if p.held_out}
+    for name in NAMES:
+        path = root / "drawings" / f"{name}.png"
+        path.rename(path.with_name(f"{name[::-1]} again.png"))
+    assert {(root / "drawings" / p.name).read_bytes() for p in surveyed(root, recipe())[0] if p.held_out} == before
 
 
-def test_frames_of_one_animation_stay_together() -> None:
-    names = [f"{name}_{i:02d}.png" for name in NAMES for i in range(10)]
-    held_out = held_out_names(names, "here", 0.1)
-    stems = {name.rpartition("_")[0] for name in held_out}
-    assert len(held_out) == 10 * len(stems)
-    assert len(stems) == 1
+def test_look_alikes_are_on_one_side(tmp_path: Path) -> None:
+    """Every drawing once more, smaller, with another face and under a name of its own."""
+    root = drawings(tmp_path)
+    for name in NAMES:
+        path = root / "drawings" / f"{name}.png"
+        other = Image.open(path).resize((132, 120))
+        other.paste("red", (60, 60, 68, 68))
+        other.save(path.with_name(f"{name[::-1]} twin.png"))
+    pictures, _ = surveyed(root, recipe())
+    sides = {p.name: p.held_out for p in pictures}
+    assert all(sides[f"{name}.png"] == sides[f"{name[::-1]} twin.png"] for name in NAMES)
+    assert sum(sides.values()) in (4, 6)  # a fifth of 24 is 4.8, and pictures come in pairs
 
 
-def test_one_animation_alone_is_not_held_out() -> None:
-    assert not held_out_names([f"walk{i}.png" for i in range(10)], "here", 0.1)
+def test_a_picture_that_is_there_twice_is_used_once(tmp_path: Path) -> None:
+    """In two folders, and under two names in one of them."""
+    root = drawings(tmp_path)
+    draw(root / "more" / "hen.png", 77)
+    for name in ("owl", "fox", "elk"):
+        (root / "more" / f"{name}.png").write_bytes((root / "drawings" / f"{name}.png").read_bytes())
+    (root / "drawings" / "zebra.png").write_bytes((root / "drawings" / "bee.png").read_bytes())
+    tiny = recipe(sources=[{"path": "drawings"}, {"path": "more"}])
+    places = find_sources(tiny.sources, [root])
+    pictures, skipped = survey(places, tiny, lambda _: None)
+    assert len(pictures) == len(NAMES) + 1
+    assert {Path(file.path).name for file in skipped} == {"zebra.png", "owl.png", "fox.png", "elk.png"}
+    assert all(file.reason.startswith("the same picture as") for file in skipped)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_the_share_is_met_in_every_source(tmp_path: Path, share: float) -> None:
+    for i in range(40):
+        stem = NAMES[i % 12] + "abcd"[i // 12]
+        draw(tmp_path / ("drawings" if i % 4 else "more") / f"{stem}.png", i)
+    tiny = recipe(sources=[{"path": "drawings"}, {"path": "more"}], data__held_out=share)
+    pictures, _ = surveyed(tmp_path, tiny)
+    for source, count in ((0, 30), (1, 10)):
+        held_out = sum(p.held_out for p in pictures if p.source == source)
+        assert held_out == max(1, round(share * count))
+
+
+def test_frames_of_one_animation_stay_together(tmp_path: Path) -> None:
+    """Ten animations of four frames that look nothing alike; half a group too many is nearer than none."""
+    for i in range(40):
+        draw(tmp_path / "drawings" / f"{NAMES[i // 4]}_{i % 4:02d}.png", i)
+    pictures, _ = surveyed(tmp_path, recipe(data__held_out=0.1))
+    held_out = [p.name for p in pictures if p.held_out]
+    assert len(held_out) == 4
+    assert len({name[:3] for name in held_out}) == 1
+
+
+def test_pictures_smaller_than_a_validation_patch_are_trained_on(tmp_path: Path) -> None:
+    for i, name in enumerate(NAMES):
+        draw(tmp_path / "drawings" / f"{name}.png", i, size=(144, 128) if i % 2 else (64, 64))
+    tiny = recipe(validation__patch=96, data__held_out=0.5)
+    pictures, _ = surveyed(tmp_path, tiny)
+    assert {p.name for p in pictures if p.held_out} == {f"{name}.png" for name in NAMES[1::2]}
+
+
+def test_a_source_that_holds_nothing_out_is_told(tmp_path: Path) -> None:
+    root = drawings(tmp_path)
+    for i in range(6):
+        draw(root / "walk" / f"walk{i}.png", 50 + i)
+    tiny = recipe(sources=[{"path": "drawings"}, {"path": "walk"}])
+    said: list[str] = []
+    pictures, _ = survey(find_sources(tiny.sources, [root]), tiny, said.append)
+    assert not any(p.held_out for p in pictures if p.source == 1)
+    assert [line for line in said if line.startswith("walk: nothing is held out for validation: its pictures look alike")]
+    assert not [line for line in said if line.startswith("drawings: nothing")]
+
+
+@pytest.mark.media
+def test_twins_of_real_sources_are_on_one_side(media: Path) -> None:
+    """Clip art that is filed under two headings, and faces of one figure."""
+    tiny = recipe(sources=[{"path": "pictures/openclipart_pd"}, {"path": "pictures/renpy_thequestion"}])
+    pictures, skipped = survey(find_sources(tiny.sources, [media]), tiny, lambda _: None)
+    sides = {p.name: p.held_out for p in pictures}
+    for figure in ("green", "blue"):
+        assert len({held for name, held in sides.items() if name.startswith(f"sylvie_{figure}")}) == 1
+    cakes = [name for name in (*sides, *(Path(file.path).name for file in skipped)) if "birthday_cake" in name]
+    assert len(cakes) == 2
+    assert len([name for name in sides if "birthday_cake" in name]) == 1
+
+
+RAMP = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_gray_of_16_bits_is_scaled(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"gray{suffix}"
+    Image.fromarray(RAMP).save(path)
+    found = read_pixels(path)
+    assert found.shape == (48, 64, 3)
+    assert np.abs(found[..., 0] - RAMP / 257.0).max() <= 0.501
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
+def test_pictures_without_a_known_white_are_skipped_with_the_reason(tmp_path: Path, mode: str) -> None:
+    root = drawings(tmp_path)
+    values = {"F": RAMP / np.float32(65535), "I": RAMP.astype(np.int32), "LAB": None}[mode]
+    picture = Image.new("LAB", (64, 48)) if values is None else Image.fromarray(values)
+    assert picture.mode == mode
+    picture.save(root / "drawings" / "strange.tif")
+    tiny = recipe()
+    _, skipped = survey(find_sources(tiny.sources, [root]), tiny, lambda _: None)
+    assert [Path(file.path).name for file in skipped] == ["strange.tif"]
+    assert f"pixels are of the kind {mode!r}, whose white is not known" in skipped[0].reason
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "CMYK"])
+def test_other_kinds_of_pixels_are_what_pillow_makes_of_them(tmp_path: Path, mode: str) -> None:
+    gray = Image.fromarray((RAMP >> 8).astype(np.uint8))
+    path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
+    gray.convert(mode).save(path)
+    assert np.array_equal(read_pixels(path)[..., :3], np.asarray(gray.convert(mode).convert("RGB")))
 
 
 def test_what_cannot_be_used_is_listed(tmp_path: Path) -> None:
@@ -47,7 +156,7 @@ def test_what_cannot_be_used_is_listed(tmp_path: Path) -> None:
     (root / "drawings" / "notes.txt").write_text("neither", encoding="utf-8")
     draw(root / "drawings" / "tiny.png", 1, size=(31, 80))
     tiny = recipe()
-    pictures, skipped = survey(find_sources(tiny.sources, [root]), tiny.sources, tiny.data, lambda _: None)
+    pictures, skipped = survey(find_sources(tiny.sources, [root]), tiny, lambda _: None)
     assert len(pictures) == len(NAMES)
     reasons = {Path(file.path).name: file.reason for file in skipped}
     assert set(reasons) == {"cut short.png", "ünreadable.jpg", "broken.mkv", "tiny.png"}
@@ -116,7 +225,7 @@ def test_frames_of_a_video_by_number(media: Path) -> None:
     )
     places = find_sources(tiny.sources, [media])
     with pytest.raises(VsanimeError, match="none of 6 pictures is held out"):
-        survey(places, tiny.sources, tiny.data, lambda _: None)
+        survey(places, tiny, lambda _: None)
     from vsanime.training.videos import VideoReader
 
     reader = VideoReader(places[0])

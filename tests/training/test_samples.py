@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.helpers import drawings, recipe, surveyed
+from tests.training.helpers import NAMES, draw, drawings, recipe, surveyed
 from vsanime.training import degrade
 from vsanime.training.recipe import Recipe
 from vsanime.training.samples import Sampler
@@ -153,10 +153,12 @@ def test_validation_patches_are_the_same_for_every_kernel(make: Callable[..., Sa
     assert not np.array_equal(box.low, lanczos.low)
 
 
-def test_weights_decide_how_often_a_source_is_drawn(root: Path, tmp_path: Path) -> None:
-    """Two sources of the same pictures, one drawn nine times as often."""
-    tiny = recipe(sources=[{"path": "drawings", "weight": 9}, {"path": "drawings/../drawings", "weight": 1}])
-    pictures, places = surveyed(root, tiny)
+def test_weights_decide_how_often_a_source_is_drawn(tmp_path: Path) -> None:
+    """Two sources of as many pictures, one drawn nine times as often."""
+    for i, name in enumerate(NAMES):
+        draw(tmp_path / f"source{i % 2}" / f"{name}.png", i)
+    tiny = recipe(sources=[{"path": "source0", "weight": 9}, {"path": "source1", "weight": 1}])
+    pictures, places = surveyed(tmp_path, tiny)
     sampler = Sampler(tiny, pictures, places, tmp_path, 2)
     rng = np.random.default_rng(0)
     drawn = [sampler._picture(rng, False).source for _ in range(2000)]

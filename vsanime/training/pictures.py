@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vsanime.errors import VsanimeError
-from vsanime.training.recipe import Data, Source
+from vsanime.training import split
+from vsanime.training.recipe import Recipe, Source
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 
 type Bytes = NDArray[np.uint8]
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _CHECKED_AT_A_TIME = 4  # decoding leaves the interpreter free for others
+_VIDEOS_OPEN = 16  # each keeps a decoder's frames
 _DIGITS = re.compile(r"\d+")
 # BT.709, of R'G'B' in full range.
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -36,16 +38,12 @@ class Picture:
         source: number of its source in the recipe.
         name: path below the source's folder, with `/`; the file's name where the source is a file.
         frame: of a video; None for a picture.
-        width: pixels.
-        height: pixels.
         held_out: whether it is for validation only.
     """
 
     source: int
     name: str
     frame: int | None
-    width: int
-    height: int
     held_out: bool
 
     def __str__(self) -> str:
@@ -81,81 +79,98 @@ def find_sources(sources: Sequence[Source], roots: Sequence[Path]) -> list[Path]
     return places
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What the survey learns of one picture or frame.
+
+    Attributes:
+        frame: of a video; None for a picture.
+        size: width and height in pixels.
+        digest: of the pixels; of a video's file and the frame's number.
+        thumbnail: for the split; None for a frame.
+    """
+
+    frame: int | None
+    size: tuple[int, int]
+    digest: str
+    thumbnail: NDArray[np.float32] | None
+
+
 def survey(
-    places: Sequence[Path], sources: Sequence[Source], data: Data, tell: Callable[[str], None]
+    places: Sequence[Path], recipe: Recipe, tell: Callable[[str], None]
 ) -> tuple[list[Picture], list[Skipped]]:
-    """Open every picture once, and say which of them can be used.
+    """Open every picture once, say which of them can be used, and hold some of them out.
 
     Args:
         places: of the sources, as `find_sources` gives them.
-        sources: of the recipe.
-        data: the smallest size, and the share that is held out.
-        tell: told how far it is.
+        recipe: the sources, the smallest sizes, and the share that is held out.
+        tell: told how far it is, and which sources hold nothing out.
 
     Returns:
-        The pictures in an order that depends on names alone, and what had to be skipped.
+        The pictures in the order of the sources and of names, each once, and what had to be skipped.
 
     Raises:
         VsanimeError: a source has no picture that can be used, or there are too few altogether.
     """
     pictures: list[Picture] = []
+    candidates: list[split.Candidate] = []
     skipped: list[Skipped] = []
-    for number, (place, source) in enumerate(zip(places, sources, strict=True)):
-        paths = list(_files(place))
-        found: list[Picture] = []
-        tell(f"{source.path}: {len(paths)} files")
-        with ThreadPoolExecutor(_CHECKED_AT_A_TIME) as pool:
-            for path, sizes in zip(paths, pool.map(lambda p, s=source: _check(p, s, data.patch), paths), strict=True):
-                if isinstance(sizes, str):
-                    skipped.append(Skipped(str(path), sizes))
-                    continue
-                name = path.name if place.is_file() else path.relative_to(place).as_posix()
-                found += [Picture(number, name, frame, *size, held_out=False) for frame, size in sizes]
-        if not found:
+    seen: dict[str, str] = {}
+    for number, (place, source) in enumerate(zip(places, recipe.sources, strict=True)):
+        used = 0
+        for path, found in _look_through(place, source, recipe.data.patch, tell):
+            if isinstance(found, str):
+                skipped.append(Skipped(str(path), found))
+                continue
+            name = path.name if place.is_file() else path.relative_to(place).as_posix()
+            if found[0].digest in seen:
+                skipped.append(Skipped(str(path), f"the same picture as {seen[found[0].digest]}"))
+                continue
+            seen[found[0].digest] = str(path)
+            used += len(found)
+            for one in found:
+                pictures.append(Picture(number, name, one.frame, held_out=False))
+                fits = min(one.size) >= recipe.validation.patch
+                stem = _DIGITS.sub("", name)
+                candidates.append(split.Candidate(number, stem, one.digest, one.thumbnail, fits))
+        if not used:
             why = f"; {skipped[-1].path}: {skipped[-1].reason}" if skipped else ""
             raise VsanimeError(f"the source {source.path!r} holds no picture that can be used{why}")
-        held_out = held_out_names([p.name for p in found], source.path, data.held_out)
-        pictures += [replace(p, held_out=p.name in held_out) for p in found]
-    _check_number(pictures, data)
+    held_out = split.held_out(candidates, recipe.data.held_out)
+    pictures = [replace(p, held_out=held) for p, held in zip(pictures, held_out, strict=True)]
+    _check_number(pictures, recipe)
+    for number, source in enumerate(recipe.sources):
+        if not any(p.held_out for p in pictures if p.source == number):
+            tell(f"{source.path}: nothing is held out for validation: {_why_none(recipe)}")
     return pictures, skipped
 
 
-def held_out_names(names: Iterable[str], source: str, share: float) -> set[str]:
-    """The pictures of a source that are for validation.
-
-    Names stand in a line whose order is a hash of each, so that others that come or go move few. Digits do not count:
-    frames of one animation look alike and belong on one side. The first are held out until the share is reached.
-
-    Args:
-        names: of the pictures.
-        source: the source's path.
-        share: of the pictures that is held out, roughly; at least one of several that differ, at most half.
-    """
-    groups: dict[str, set[str]] = {}
-    for name in names:
-        groups.setdefault(_DIGITS.sub("", name), set()).add(name)
-    total = sum(map(len, groups.values()))
-    held_out: set[str] = set()
-    for _, group in sorted(groups.items(), key=lambda item: _draw(f"{source}/{item[0]}")):
-        room = total / 2 if not held_out else max(1.0, share * total)
-        if len(held_out) + len(group) <= room:
-            held_out |= group
-    return held_out
+def _look_through(
+    place: Path, source: Source, least: int, tell: Callable[[str], None]
+) -> Iterator[tuple[Path, list[_Found] | str]]:
+    """Every file of a source, with what is in it."""
+    paths = list(_files(place))
+    tell(f"{source.path}: {len(paths)} files")
+    with ThreadPoolExecutor(_CHECKED_AT_A_TIME) as pool:
+        yield from zip(paths, pool.map(lambda path: _check(path, source, least), paths), strict=True)
 
 
-def _draw(text: str) -> float:
-    """A number in [0, 1) that follows from a text."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+def _why_none(recipe: Recipe) -> str:
+    return (
+        f"its pictures look alike, differ in digits of their names only, or are smaller than {recipe.validation.patch} "
+        "pixels (validation.patch)"
+    )
 
 
-def _check_number(pictures: Sequence[Picture], data: Data) -> None:
+def _check_number(pictures: Sequence[Picture], recipe: Recipe) -> None:
     held_out = sum(picture.held_out for picture in pictures)
+    data = recipe.data
     if len(pictures) < data.least or held_out == len(pictures):
         raise VsanimeError(f"{len(pictures)} pictures, {held_out} of them held out; {data.least} are needed at least")
     if not held_out:
         raise VsanimeError(
-            f"none of {len(pictures)} pictures is held out for validation; raise data.held_out ({data.held_out:g}) "
-            "or add pictures whose names differ in more than digits"
+            f"none of {len(pictures)} pictures is held out for validation: {_why_none(recipe)}; raise data.held_out "
+            f"({data.held_out:g}) or add pictures"
         )
 
 
@@ -166,27 +181,30 @@ def _files(place: Path) -> Iterator[Path]:
     yield from sorted((p for p in found if p.suffix.lower() in suffixes), key=lambda p: p.as_posix())
 
 
-type _Sizes = list[tuple[int | None, tuple[int, int]]]
-
-
-def _check(path: Path, source: Source, least: int) -> _Sizes | str:
-    """Frames with width and height, or why there are none."""
+def _check(path: Path, source: Source, least: int) -> list[_Found] | str:
+    """The frames that can be used, or why there are none."""
     try:
         if path.suffix.lower() in VIDEO_SUFFIXES:
-            frames, size = VideoReader(path).facts()
-            sizes: _Sizes = [(frame, size) for frame in range(0, frames, source.every)]
+            found = _check_video(path, source.every)
         else:
-            with Image.open(path) as picture:
-                picture.load()
-                size = picture.size
-            sizes = [(None, size)]
+            pixels = read_pixels(path)
+            digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+            found = [_Found(None, (pixels.shape[1], pixels.shape[0]), digest, split.thumbnail(pixels))]
     except VsanimeError as error:
         return str(error)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return f"cannot be read: {error}"
-    if min(size) < least:
-        return f"{size[0]}x{size[1]} is smaller than the {least} pixels of a patch"
-    return sizes
+    width, height = found[0].size
+    if min(width, height) < least:
+        return f"{width}x{height} is smaller than the {least} pixels of a patch"
+    return found
+
+
+def _check_video(path: Path, every: int) -> list[_Found]:
+    frames, size = VideoReader(path).facts()
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return [_Found(frame, size, f"{digest}-{frame}", None) for frame in range(0, frames, every)]
 
 
 class Library:
@@ -204,7 +222,7 @@ class Library:
         self._most = cache << 20
         self._held: OrderedDict[tuple[int, str, int | None], Bytes] = OrderedDict()
         self._size = 0
-        self._video: VideoReader | None = None
+        self._videos: OrderedDict[Path, VideoReader] = OrderedDict()
 
     def read(self, picture: Picture) -> Bytes:
         """One picture.
@@ -236,14 +254,34 @@ class Library:
         return to_luma(pixels) if self._gray else pixels
 
     def _frame(self, path: Path, frame: int) -> Bytes:
-        if self._video is None or self._video.path != path:
-            self._video = VideoReader(path)
-        return self._video.frame(frame)
+        if path not in self._videos:  # opening one reads all of it
+            self._videos[path] = VideoReader(path)
+        self._videos.move_to_end(path)
+        if len(self._videos) > _VIDEOS_OPEN:
+            self._videos.popitem(last=False)
+        return self._videos[path].frame(frame)
+
+
+# What Pillow turns into R, G, B and alpha without losing anything but precision.
+_PLAIN_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
 
 
 def read_pixels(path: Path) -> Bytes:
-    """A picture's R, G and B, and alpha where something in it is transparent: height, width, 3 or 4."""
+    """A picture's R, G and B, and alpha where something in it is transparent: height, width, 3 or 4.
+
+    Raises:
+        VsanimeError: its values cannot be told to be black or white.
+    """
     with Image.open(path) as picture:
+        # Pillow clips what is beyond 8 bits instead of scaling it. PNG of older versions is "I" with 16 bits.
+        if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
+            gray = np.rint(np.asarray(picture).astype(np.float32) * (255 / 65535)).astype(np.uint8)
+            return np.repeat(gray[..., None], 3, -1)
+        if picture.mode not in _PLAIN_MODES:
+            raise VsanimeError(
+                f"its pixels are of the kind {picture.mode!r}, whose white is not known; save it as gray or RGB with 8 or "
+                "16 bits"
+            )
         rgba = np.asarray(picture.convert("RGBA"))
     return rgba if rgba[..., 3].min() < 255 else np.ascontiguousarray(rgba[..., :3])
 

@@ -107,7 +107,7 @@ class RunFolder:
         Raises:
             VsanimeError: too few, or none that can be used in some source.
         """
-        found, skipped = pictures.survey(places, recipe.sources, recipe.data, tell)
+        found, skipped = pictures.survey(places, recipe, tell)
         if skipped:
             tell(f"skipped {len(skipped)} files that cannot be used, all named in {self.pictures}:")
             for file in skipped[:_MOST_SHOWN]:
