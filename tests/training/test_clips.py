@@ -9,7 +9,7 @@ import pytest
 
 from vsanime.errors import VsanimeError
 from vsanime.training import degrade
-from vsanime.training.clips import ClipStore, decode, encode, pan
+from vsanime.training.clips import ClipStore, Shrink, decode, encode, pan
 from vsanime.training.recipe import H264
 
 pytest.importorskip("imageio_ffmpeg")
@@ -22,7 +22,7 @@ def scene(rng: np.random.Generator, height: int, width: int) -> degrade.Floats:
 
 
 def store(folder: Path) -> ClipStore:
-    return ClipStore(folder, SETTINGS, 7, scene, lambda _rng, picture: degrade.halve(picture, degrade.box))
+    return ClipStore(folder, SETTINGS, 7, scene, lambda _rng: lambda picture: degrade.halve(picture, degrade.box))
 
 
 def test_frames_survive_good_quality(tmp_path: Path) -> None:
@@ -71,3 +71,16 @@ def test_damaged_clip_is_named(tmp_path: Path) -> None:
     path.write_bytes(data[: len(data) // 3])
     with pytest.raises(VsanimeError, match=r"00000\.264 does not hold 4 frames of 96x54; delete it|ffmpeg failed"):
         store(tmp_path).clip(0)
+
+
+def test_how_a_clip_is_shrunk_is_drawn_once(tmp_path: Path) -> None:
+    """Each draw darkens by another amount: within a clip all frames are as dark."""
+
+    def darken(rng: np.random.Generator) -> Shrink:
+        part = np.float32(rng.uniform(0.2, 1.0))
+        return lambda picture: degrade.halve(picture, degrade.box) * part
+
+    clips = ClipStore(tmp_path, SETTINGS, 7, lambda _rng, h, w: np.ones((1, h, w), np.float32), darken)
+    shades = [clips.clip(number).coded.mean((1, 2)) for number in range(4)]
+    assert all(np.ptp(shade) < 3 for shade in shades)  # codes, what the encoder is free to do
+    assert np.ptp([shade[0] for shade in shades]) > 20

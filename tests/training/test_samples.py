@@ -121,16 +121,6 @@ def test_flat_patches_are_rare(make: Callable[..., Sampler]) -> None:
     assert sum(s < 0.2 for s in chosen) < sum(s < 0.2 for s in anywhere) or min(anywhere) > 0.2
 
 
-def test_grid_cells_are_capped(make: Callable[..., Sampler]) -> None:
-    """Three cells of each of ten pictures, unturned: no more than thirty patches ever."""
-    sampler = make(
-        data__grid=True, data__grid_cap=3, data__turn=False, data__invert=0.0, data__shrink_share=0.0, data__flat=0.0
-    )
-    seen = {sampler.sample(s, i).high.tobytes() for s in range(40) for i in range(4)}
-    opaque = 7  # of ten: transparent ones have another colour behind them each time
-    assert len(seen) >= 3 * opaque - 3
-
-
 def test_held_out_pictures_are_not_trained_on(make: Callable[..., Sampler], root: Path) -> None:
     tiny = recipe()
     held_out = {p.name for p in surveyed(root, tiny)[0] if p.held_out}

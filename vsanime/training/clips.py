@@ -38,8 +38,11 @@ class Clip:
 
 # Draws a clean region of a given height and width.
 type Draw = Callable[[np.random.Generator, int, int], Floats]
-# Makes the small picture that is to be coded.
-type Shrink = Callable[[np.random.Generator, Floats], Floats]
+# Makes the small picture that is to be coded, the same way for all frames of a clip: an encoder that sees kernel or blur
+# change from frame to frame codes a flicker that no clip has.
+type Shrink = Callable[[Floats], Floats]
+# Draws such a way for a clip.
+type DrawShrink = Callable[[np.random.Generator], Shrink]
 
 
 class ClipStore:
@@ -52,15 +55,15 @@ class ClipStore:
         settings: of the recipe.
         seed: of the run.
         draw: gives clean regions of pictures.
-        shrink: halves them.
+        draw_shrink: draws how a clip is halved.
     """
 
-    def __init__(self, folder: Path, settings: H264, seed: int, draw: Draw, shrink: Shrink) -> None:
+    def __init__(self, folder: Path, settings: H264, seed: int, draw: Draw, draw_shrink: DrawShrink) -> None:
         self._folder = folder
         self._settings = settings
         self._seed = seed
         self._draw = draw
-        self._shrink = shrink
+        self._draw_shrink = draw_shrink
         self._held: OrderedDict[int, Clip] = OrderedDict()
 
     def clip(self, number: int) -> Clip:
@@ -82,7 +85,8 @@ class ClipStore:
         width = self._settings.width // 2 * 2
         height = width * 9 // 32 * 2
         clean = pan(self._draw, rng, self._settings.frames, 2 * height, 2 * width)
-        small = np.stack([to_codes(self._shrink(rng, from_codes(frame[None])))[0] for frame in clean])
+        shrink = self._draw_shrink(rng)
+        small = np.stack([to_codes(shrink(from_codes(frame[None])))[0] for frame in clean])
         crf = int(rng.integers(self._settings.crf[0], self._settings.crf[1] + 1))
         preset = PRESETS[int(rng.integers(len(PRESETS)))]
         path = self._folder / f"{number:05d}.264"

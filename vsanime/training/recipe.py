@@ -132,6 +132,8 @@ class Jpeg:
 class H264:
     """Artefacts of a real encoder (x264 in ffmpeg), from short clips that pan over pictures.
 
+    Pictures of clips are shrunk, turned and inverted, and places in frames chosen, as [data] has it, but for its grid.
+
     Attributes:
         share: how often.
         crf: lowest and highest rate factor.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vsanime.training import degrade
-from vsanime.training.clips import ClipStore
+from vsanime.training.clips import ClipStore, Shrink
 from vsanime.training.degrade import Floats, Kernel
 from vsanime.training.pictures import LUMA, Bytes, Library, Picture
 from vsanime.training.recipe import Recipe, Shares
@@ -88,53 +88,68 @@ class Sampler:
         region = self._region(rng, held_out=True, patch=patch)
         siting = _pick(self._recipe.degradation.sitings, rng)
         low = self._shrunk(region, degrade.KERNELS[case], 1.0, siting)
-        return self._finished(low, region, patch)
+        return self._finished(low, region, patch, sharpen=0.0)  # the picture itself is the measure
 
     # Cutting
 
     def draw_region(self, rng: np.random.Generator, height: int, width: int, *, held_out: bool) -> Floats:
-        """A clean region of some picture; where the picture is too small its edge is repeated."""
-        picture = self._picture(rng, held_out)
-        pixels = self._library.read(picture)
-        y, x = (int(rng.integers(max(1, n - m + 1))) for n, m in zip(pixels.shape, (height, width), strict=False))
-        return degrade.from_codes(_opaque(_cut(pixels, y, x, height, width), rng).transpose(2, 0, 1))
+        """A clean region of some picture, made smaller, turned, mirrored and inverted as the draw has it.
 
-    def _region(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Floats:
-        """A patch with its margin, turned, mirrored and inverted as the draw has it."""
-        codes = self._crop(rng, held_out=held_out, patch=patch)
+        Where the picture is too small its edge is repeated.
+        """
+        pixels = self._library.read(self._picture(rng, held_out))
+        quarters = int(rng.integers(4)) if self._data.turn and not held_out else 0
+        before = (width, height) if quarters % 2 else (height, width)
+        shrink = self._shrink_factor(rng, pixels, before)
+        size = [round(n * shrink) for n in before]
+        y, x = (int(rng.integers(max(1, n - m + 1))) for n, m in zip(pixels.shape, size, strict=False))
+        codes = _resized(_opaque(_cut(pixels, y, x, size[0], size[1]), rng), before)
+        return self._varied(rng, codes, quarters, held_out=held_out)
+
+    def _varied(self, rng: np.random.Generator, codes: Bytes, quarters: int, *, held_out: bool) -> Floats:
+        """Turned by so many quarters, mirrored and inverted at random; held-out pictures stay as they are."""
         if self._data.turn and not held_out:
-            codes = np.rot90(codes, int(rng.integers(4)))
+            codes = np.rot90(codes, quarters)
             codes = codes[:, ::-1] if rng.random() < 0.5 else codes
         if not held_out and rng.random() < self._data.invert:
             codes = 255 - codes
         return np.ascontiguousarray(degrade.from_codes(codes).transpose(2, 0, 1))
 
+    def _region(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Floats:
+        """A patch with its margin, turned, mirrored and inverted as the draw has it."""
+        codes = self._crop(rng, held_out=held_out, patch=patch)
+        return self._varied(rng, codes, int(rng.integers(4)), held_out=held_out)
+
     def _crop(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Bytes:
         """Height, width, channels; drawn again where it is flat."""
         for _ in range(_TRIES):
             pixels = self._library.read(self._picture(rng, held_out))
-            shrink = self._shrink_factor(rng, pixels, patch)
+            shrink = self._shrink_factor(rng, pixels, (patch, patch))
             side = round(patch * shrink)
             places = self._places(rng, pixels, side)
             steps = [_steepness(pixels[y : y + side, x : x + side], shrink) for y, x in places]
-            best = int(np.argmax(steps)) if rng.random() < self._data.best_share else 0
+            best = self._choice(rng, steps)
             if steps[best] >= self._data.flat:
                 break
         y, x = places[best]
         margin = round(MARGIN * shrink)
         around = _cut(pixels, y - margin, x - margin, side + 2 * margin, side + 2 * margin)
-        return _resized(_opaque(around, rng), patch + 2 * MARGIN)
+        return _resized(_opaque(around, rng), (patch + 2 * MARGIN,) * 2)
+
+    def _choice(self, rng: np.random.Generator, steps: Sequence[float]) -> int:
+        """Which place of several is taken: the steepest as often as the recipe has it, else the first."""
+        return int(np.argmax(steps)) if rng.random() < self._data.best_share else 0
 
     def _picture(self, rng: np.random.Generator, held_out: bool) -> Picture:
         weights, groups = self._sets[held_out]
         group = groups[int(rng.choice(len(groups), p=weights))]
         return group[int(rng.integers(len(group)))]
 
-    def _shrink_factor(self, rng: np.random.Generator, pixels: Bytes, patch: int) -> float:
-        """1, or what a share of the pictures is made smaller by; never to less than a patch."""
+    def _shrink_factor(self, rng: np.random.Generator, pixels: Bytes, size: tuple[int, int]) -> float:
+        """1, or what a share of the pictures is made smaller by; never to less than a patch of that height and width."""
         if rng.random() >= self._data.shrink_share:
             return 1.0
-        most = min(self._data.shrink_most, min(pixels.shape[:2]) / patch)
+        most = min(self._data.shrink_most, min(n / m for n, m in zip(pixels.shape, size, strict=False)))
         return float(rng.uniform(1.0, most)) if most > 1 else 1.0
 
     def _places(self, rng: np.random.Generator, pixels: Bytes, side: int) -> list[tuple[int, int]]:
@@ -154,7 +169,7 @@ class Sampler:
         settings = self._recipe.degradation
         kernel, width = self._kernel(rng)
         low = self._shrunk(region, kernel, width, _pick(settings.sitings, rng))
-        return self._finished(self._spoiled(rng, low), region, patch)
+        return self._finished(self._spoiled(rng, low), region, patch, settings.sharpen)
 
     def _kernel(self, rng: np.random.Generator) -> tuple[Kernel, float]:
         name = _pick(self._recipe.degradation.kernels, rng)
@@ -181,12 +196,19 @@ class Sampler:
         return low
 
     def _softened(self, rng: np.random.Generator, low: Floats) -> Floats:
+        return self._draw_soften(rng)(low)
+
+    def _draw_soften(self, rng: np.random.Generator) -> Callable[[Floats], Floats]:
+        """How blurred and how noisy, drawn once for all pictures that it is applied to; noise itself differs in each."""
         settings = self._recipe.degradation
-        if rng.random() < settings.blur_share:
-            low = degrade.blur(low, float(rng.uniform(*settings.blur)))
-        if rng.random() < settings.noise_share:
-            low = degrade.add_noise(low, float(rng.uniform(*settings.noise)), rng)
-        return low
+        sigma = float(rng.uniform(*settings.blur)) if rng.random() < settings.blur_share else 0.0
+        noise = float(rng.uniform(*settings.noise)) if rng.random() < settings.noise_share else 0.0
+
+        def soften(low: Floats) -> Floats:
+            low = degrade.blur(low, sigma) if sigma else low
+            return degrade.add_noise(low, noise, rng) if noise else low
+
+        return soften
 
     def _compressed(self, rng: np.random.Generator, low: Floats) -> Floats:
         """JPEG, cut at a random place of its grid; the border keeps what it was and is cut off with the margin."""
@@ -204,12 +226,12 @@ class Sampler:
         low[:, y:, x:] = part
         return low
 
-    def _finished(self, low: Floats, region: Floats, patch: int) -> Sample:
+    def _finished(self, low: Floats, region: Floats, patch: int, sharpen: float) -> Sample:
         """Without margins, rounded, with its target."""
         settings = self._recipe.degradation
         target = degrade.to_ycbcr(region)[1:] if self._data.planes == "chroma" else region
-        if settings.sharpen:
-            target = degrade.sharpen(target, settings.sharpen)
+        if sharpen:
+            target = degrade.sharpen(target, sharpen)
         inner = MARGIN // self._scale
         size = patch // self._scale
         low = low[:, inner : inner + size, inner : inner + size]
@@ -224,14 +246,15 @@ class Sampler:
         def draw(rng: np.random.Generator, height: int, width: int) -> Floats:
             return self.draw_region(rng, height, width, held_out=held_out)
 
-        def shrink(rng: np.random.Generator, picture: Floats) -> Floats:
+        def draw_shrink(rng: np.random.Generator) -> Shrink:
             kernel, width = self._kernel(rng)
-            return self._softened(rng, degrade.halve(picture, kernel, width))
+            soften = self._draw_soften(rng)
+            return lambda picture: soften(degrade.halve(picture, kernel, width))
 
         name = "held-out" if held_out else "train"
         # Clips of other pictures are other clips.
         seed = self._recipe.training.seed + (held_out << 32)
-        return ClipStore(folder / name, self._recipe.degradation.h264, seed, draw, shrink)
+        return ClipStore(folder / name, self._recipe.degradation.h264, seed, draw, draw_shrink)
 
     def _clip_at(self, step: int, place: int) -> int:
         """The number of a clip: a few serve some steps, since decoding them for every sample would take longest."""
@@ -242,13 +265,17 @@ class Sampler:
     def _from_clip(self, rng: np.random.Generator, number: int, *, held_out: bool, patch: int) -> Sample:
         settings = self._recipe.degradation
         clip = self._clips[held_out].clip(number)
-        frame = int(rng.integers(len(clip.clean)))
         size = patch // 2
         height, width = clip.coded.shape[1:]
-        corners = rng.integers(0, (height - size + 1, width - size + 1), (self._data.crops, 2)).tolist()
-        shown = clip.clean[frame, ..., None]
-        steps = [_steepness(shown[2 * y : 2 * y + patch, 2 * x : 2 * x + patch], 1.0) for y, x in corners]
-        y, x = corners[int(np.argmax(steps))]
+        for _ in range(_TRIES):
+            frame = int(rng.integers(len(clip.clean)))
+            corners = rng.integers(0, (height - size + 1, width - size + 1), (self._data.crops, 2)).tolist()
+            shown = clip.clean[frame, ..., None]
+            steps = [_steepness(shown[2 * y : 2 * y + patch, 2 * x : 2 * x + patch], 1.0) for y, x in corners]
+            best = self._choice(rng, steps)
+            if steps[best] >= self._data.flat:
+                break
+        y, x = corners[best]
         low = degrade.from_codes(clip.coded[frame, None, y : y + size, x : x + size])
         clean = degrade.from_codes(clip.clean[frame, None])
         target = degrade.sharpen(clean, settings.sharpen) if settings.sharpen else clean
@@ -308,10 +335,10 @@ def _gray(pixels: Bytes) -> Floats:
     return luma
 
 
-def _resized(pixels: Bytes, side: int) -> Bytes:
-    """Smaller by area."""
-    if pixels.shape[0] == side:
+def _resized(pixels: Bytes, size: tuple[int, int]) -> Bytes:
+    """Smaller by area, to a height and width."""
+    if pixels.shape[:2] == size:
         return pixels
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
-    resized = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
+    resized = np.asarray(picture.resize(size[::-1], Image.Resampling.BOX))
     return resized[..., None] if resized.ndim == 2 else resized
