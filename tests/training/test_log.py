@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,35 @@ def test_events_hold_the_values(tmp_path: Path) -> None:
         event = event_pb2.Event.FromString(record)
         found |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
     assert found == {("loss", 25): 0.125, ("psnr/box", 25): 31.5}
+
+
+def test_events_of_steps_after_the_checkpoint_are_struck_out(tmp_path: Path) -> None:
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    Events(tmp_path, 75).close()
+    (path,) = tmp_path.glob("events.out.tfevents.*")
+    starts = [e for e in map(event_pb2.Event.FromString, records(path)) if e.HasField("session_log")]
+    assert [(e.step, e.session_log.status) for e in starts] == [(76, event_pb2.SessionLog.START)]
+
+
+def _add_events_with_little_room(folder: str) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    events = Events(Path(folder), 0)
+    try:
+        for step in range(3000):
+            events.add({"step": step, "loss": 1.0, "rate": 0.1})
+    except VsanimeError as error:
+        events.close()
+        Path(folder, "said.txt").write_text(str(error), encoding="utf-8")
+        sys.exit(3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit that stands for a full disk is POSIX's")
+def test_events_on_a_full_disk_end_the_run_with_the_reason(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    process = multiprocessing.get_context("spawn").Process(target=_add_events_with_little_room, args=(str(tmp_path),))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 3
+    assert "cannot be written" in (tmp_path / "said.txt").read_text(encoding="utf-8")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,34 +54,61 @@ class Log:
 class Events:
     """Events for TensorBoard; nothing where `tensorboardX`, which the extra `train` installs, is missing.
 
+    Written here and now: its usual writer leaves that to a thread, which dies of a full disk, after which the queue to
+    it is full for ever.
+
     Args:
         folder: of the events.
         done: steps that are done: events of later ones are struck out.
+
+    Raises:
+        VsanimeError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, done: int) -> None:
+        self._folder = folder
         self._writer: Any = None
         if find_spec("tensorboardX") is None:
             return
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto import event_pb2
 
         try:
-            self._writer = SummaryWriter(os.fspath(folder), purge_step=done + 1)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writer = EventsWriter(os.fspath(folder / "events"))
         except OSError as error:
             raise _unwritable(folder, error) from None
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._write(event_pb2.Event(session_log=start, step=done + 1, wall_time=time.time()))
 
     def add(self, values: Mapping[str, float]) -> None:
-        """Write every value but the step under its own name."""
+        """Write every value but the step under its own name.
+
+        Raises:
+            VsanimeError: the file cannot be written.
+        """
         if self._writer is None:
             return
-        for name, value in values.items():
-            if name != "step":
-                self._writer.add_scalar(name, value, int(values["step"]))
+        from tensorboardX.proto import event_pb2, summary_pb2
+
+        named = [(name, value) for name, value in values.items() if name != "step"]
+        summary = summary_pb2.Summary(
+            value=[summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in named]
+        )
+        self._write(event_pb2.Event(summary=summary, step=int(values["step"]), wall_time=time.time()))
+
+    def _write(self, event: object) -> None:
+        try:
+            self._writer.write_event(event)
+            self._writer.flush()
+        except OSError as error:
+            raise _unwritable(self._folder, error) from None
 
     def close(self) -> None:
-        """Write what is left."""
+        """Close the file; every event is in it already, as far as the disk had room."""
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):
+                self._writer.close()
 
 
 def read(path: Path) -> list[dict[str, str]]:
