@@ -37,16 +37,16 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 def test_comes_back_bit_for_bit_in_any_memory_order(tmp_path: Path) -> None:
     saved = {"weight": torch.randn(8, 4, 3, 3).contiguous(memory_format=torch.channels_last), "bias": torch.randn(8)}
-    checkpoint.write(tmp_path / "Prüfpunkte", Checkpoint(7, saved, {"recipe": "tiny"}))
+    checkpoint.write(tmp_path / "Prüfpunkte", Checkpoint(7, saved))
     found = checkpoint.newest(tmp_path / "Prüfpunkte")
     assert found is not None
-    assert (found.step, dict(found.facts)) == (7, {"recipe": "tiny"})
+    assert found.step == 7
     assert same(found.tensors, saved)
 
 
 def test_files_stay_below_the_limit_and_are_plain_safetensors(tmp_path: Path) -> None:
     saved = tensors(1, megabytes=40)
-    folder = checkpoint.write(tmp_path, Checkpoint(1, saved, {}))
+    folder = checkpoint.write(tmp_path, Checkpoint(1, saved))
     shards = sorted(folder.glob("*.safetensors"))
     assert len(shards) == 4  # three tensors of 4 MB each
     assert all(path.stat().st_size <= SHARD_BYTES for path in shards)
@@ -58,14 +58,14 @@ def test_files_stay_below_the_limit_and_are_plain_safetensors(tmp_path: Path) ->
 
 def test_the_last_two_are_kept(tmp_path: Path) -> None:
     for step in (5, 10, 15, 20):
-        checkpoint.write(tmp_path, Checkpoint(step, tensors(step), {}))
+        checkpoint.write(tmp_path, Checkpoint(step, tensors(step)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000015", "step-00000020"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing", "state"])
 def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path, damage: str) -> None:
     for step in (5, 10):
-        folder = checkpoint.write(tmp_path, Checkpoint(step, tensors(step), {}))
+        folder = checkpoint.write(tmp_path, Checkpoint(step, tensors(step)))
     shard = next(folder.glob("*.safetensors"))
     data = bytearray(shard.read_bytes())
     if damage == "missing":
@@ -90,7 +90,7 @@ def test_nothing_there_is_no_checkpoint(tmp_path: Path) -> None:
 def _write_for_ever(folder: str) -> None:
     step = 1
     while True:
-        checkpoint.write(Path(folder), Checkpoint(step, tensors(step, megabytes=20), {}))
+        checkpoint.write(Path(folder), Checkpoint(step, tensors(step, megabytes=20)))
         step += 1
 
 
@@ -113,7 +113,7 @@ def test_a_writer_that_is_killed_leaves_the_one_before(tmp_path: Path) -> None:
         assert found is not None
         assert found.step >= max(1, before and 1)
         assert same(found.tensors, tensors(found.step, megabytes=20))
-    checkpoint.write(tmp_path, Checkpoint(1000, tensors(0), {}))
+    checkpoint.write(tmp_path, Checkpoint(1000, tensors(0)))
     assert not list(tmp_path.glob(".partial-*"))
 
 
@@ -122,7 +122,7 @@ def _write_with_little_room(folder: str, room: int) -> None:
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     try:
-        checkpoint.write(Path(folder), Checkpoint(9, tensors(9, megabytes=8), {}))
+        checkpoint.write(Path(folder), Checkpoint(9, tensors(9, megabytes=8)))
     except VsanimeError as error:
         Path(folder, "..", "said.txt").resolve().write_text(str(error), encoding="utf-8")
         sys.exit(3)
@@ -131,7 +131,7 @@ def _write_with_little_room(folder: str, room: int) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the limit that stands for a full disk is POSIX's")
 def test_full_disk_is_told_and_the_one_before_is_intact(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
-    checkpoint.write(folder, Checkpoint(4, tensors(4), {}))
+    checkpoint.write(folder, Checkpoint(4, tensors(4)))
     process = multiprocessing.get_context("spawn").Process(target=_write_with_little_room, args=(str(folder), 1 << 20))
     process.start()
     process.join()
@@ -164,7 +164,7 @@ def trained(amsgrad: bool = False) -> tuple[torch.nn.Module, MovingAverage, torc
 @pytest.mark.parametrize("amsgrad", [False, True])
 def test_optimizer_goes_on_as_if_nothing_had_happened(tmp_path: Path, amsgrad: bool) -> None:
     net, mean, optimizer = trained(amsgrad)
-    checkpoint.write(tmp_path, Checkpoint(3, gather(net, mean.net, optimizer), {}))
+    checkpoint.write(tmp_path, Checkpoint(3, gather(net, mean.net, optimizer)))
     found = checkpoint.newest(tmp_path)
     assert found is not None
     other = torch.nn.Conv2d(2, 4, 3).to(memory_format=torch.channels_last)
@@ -207,7 +207,7 @@ def test_average_follows() -> None:
 
 
 def test_state_is_readable_by_people(tmp_path: Path) -> None:
-    folder = checkpoint.write(tmp_path, Checkpoint(2, tensors(0), {"recipe": "tiny"}))
+    folder = checkpoint.write(tmp_path, Checkpoint(2, tensors(0)))
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     assert state["step"] == 2
     assert set(state["shards"]) == {"state-001.safetensors"}

@@ -97,7 +97,9 @@ def test_a_source_that_holds_nothing_out_is_told(tmp_path: Path) -> None:
     said: list[str] = []
     pictures, _ = survey(find_sources(tiny.sources, [root]), tiny, said.append)
     assert not any(p.held_out for p in pictures if p.source == 1)
-    assert [line for line in said if line.startswith("walk: nothing is held out for validation: its pictures look alike")]
+    assert [
+        line for line in said if line.startswith("walk: nothing is held out for validation: its pictures look alike")
+    ]
     assert not [line for line in said if line.startswith("drawings: nothing")]
 
 

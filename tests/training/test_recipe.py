@@ -44,10 +44,15 @@ def test_no_recipe_trains_on_what_is_for_evaluation(name: str) -> None:
     ]
 
 
+_RECIPES = ("recipe.py", "consistency.py", "tables.py")
+VGG, UPCONV, ESPCN = ({"architecture": name} for name in ("vgg_7", "upconv_7", "espcn_7"))
+CLIPS = {"degradation__h264": {"share": 1.0, "width": 64}}
+
+
 def attributes() -> set[str]:
-    """Every attribute that the training code reads, recipe.py itself aside."""
+    """Every attribute that the training code reads, what reads recipes aside."""
     folder = Path(vsanime.training.__file__).parent
-    trees = [ast.parse(p.read_text(encoding="utf-8")) for p in folder.glob("*.py") if p.name != "recipe.py"]
+    trees = [ast.parse(p.read_text(encoding="utf-8")) for p in folder.glob("*.py") if p.name not in _RECIPES]
     return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
@@ -83,11 +88,49 @@ def test_every_key_is_used(section: type[Any]) -> None:
         ({"sources": []}, r"one \[\[sources\]\] or more"),
         ({"sources": [{"path": "a", "weight": -1}]}, r"sources\[0\]\.weight = -1"),
         ({"name": "a/b"}, "name = 'a/b'"),
+        (
+            {"validation__kernels": []},
+            r"validation\.kernels = \[\]; one kernel or more are needed, or validation\.degraded",
+        ),
+        ({"validation__kernels": ["random"]}, r"validation\.kernels\[0\] = 'random'; 'box', 'bilinear'"),
+        ({"degradation__sitings": {}}, r"degradation\.sitings is empty"),
+        ({"network__units": 7}, r"network\.units = 7 is not for 'artcnn', which has architecture, start, variant"),
+        ({"network__widths": [3]}, r"network\.widths = \(3,\) is not for 'artcnn'"),
+        ({"network__selection_units": True}, r"network\.selection_units = True is not for 'artcnn'"),
+        ({"network": {"architecture": "drrn", "variant": "C4F16"}}, r"network\.variant = 'C4F16' is not for 'drrn'"),
+        ({"network": VGG, **CLIPS}, r"degradation\.h264\.share = 1; clips are luma of half the size"),
+        ({"network": ESPCN, "data__planes": "rgb", **CLIPS}, r"degradation\.h264\.share = 1; clips are luma"),
+        (
+            {"data__patch": 96, **CLIPS},
+            r"width = 64; frames of 64x36 are too low for data\.patch = 96; 90 or more",
+        ),
+        (
+            {"validation__patch": 96, "validation__degraded": True, **CLIPS},
+            r"frames of 64x36 are too low for validation\.patch = 96",
+        ),
+        ({"network": UPCONV, "data__patch": 28}, r"data\.patch = 28; 'upconv_7' loses 28 pixels of it, so 30 or more"),
+        (
+            {"network__variant": "C2F8_Chroma", "data__planes": "chroma", "degradation__jpeg": {"share": 0.5}},
+            r"degradation\.jpeg\.share = 0\.5; JPEG is of luma or RGB",
+        ),
     ],
 )
 def test_wrong_key_or_value_is_named(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(VsanimeError, match=message):
         recipes.from_table(changed(TINY, **wrong))
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"network": VGG, "data__patch": 16},
+        {"network": UPCONV, "data__patch": 30},
+        {"data__patch": 96, "degradation__h264": {"share": 1.0, "width": 90}},
+        {"validation__kernels": [], "validation__degraded": True},
+    ],
+)
+def test_what_is_just_right_is_taken(right: dict[str, Any]) -> None:
+    recipes.from_table(changed(TINY, **right))
 
 
 def test_missing_key_is_named() -> None:

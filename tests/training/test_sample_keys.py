@@ -101,7 +101,10 @@ def test_kernels_are_as_wide_as_asked(make: Make) -> None:
 
 def test_targets_are_sharpened_and_clean_validation_is_not(make: Make) -> None:
     plain, sharp = make(), make(degradation__sharpen=0.5)
-    for one, other in ((plain.sample(0, 1), sharp.sample(0, 1)), (plain.validation("degraded", 1), sharp.validation("degraded", 1))):
+    for one, other in (
+        (plain.sample(0, 1), sharp.sample(0, 1)),
+        (plain.validation("degraded", 1), sharp.validation("degraded", 1)),
+    ):
         assert np.array_equal(one.low, other.low)
         expected = degrade.sharpen(one.high, 0.5)
         assert np.abs(expected - one.high).max() > 0.02
@@ -183,7 +186,9 @@ def test_a_clip_has_one_kernel_one_blur_and_one_strength_of_noise(make: Make) ->
         drawn.append(shrink(picture))
         assert np.array_equal(shrink(picture), drawn[-1])
     assert len({small.tobytes() for small in drawn}) == 6
-    noisy = make(**{**PLAIN, "degradation__noise": [1.0, 9.0], "degradation__noise_share": 1.0}, degradation__h264=LOSSLESS)
+    noisy = make(
+        **{**PLAIN, "degradation__noise": [1.0, 9.0], "degradation__noise_share": 1.0}, degradation__h264=LOSSLESS
+    )
     gray = np.full((1, 96, 96), 0.5, np.float32)
     strengths = []
     for _ in range(6):

@@ -105,7 +105,8 @@ def _run(args: argparse.Namespace, recipe: Recipe, out: Path) -> int:
     except Timeout:
         raise VsanimeError(f"another process trains in {out}; wait for it, or give another --out") from None
     except OSError as error:
-        raise VsanimeError(f"the folder of the run {out} cannot be used: {error.strerror or error}") from None
+        where = error.filename or f"the folder of the run {out}"
+        raise VsanimeError(f"{where} cannot be used: {error.strerror or error}") from None
     print(onnx)
     return 0
 
@@ -133,7 +134,7 @@ def _need_torch() -> None:
     """
     from importlib.util import find_spec
 
-    for module in ("torch", "safetensors", "PIL"):
+    for module in ("torch", "safetensors", "PIL", "onnxruntime"):
         if find_spec(module) is None:
             raise VsanimeError(f"training needs {module}, which is not installed: pip install 'vsanime[train]'")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from math import isqrt
 from pathlib import Path
 
@@ -63,13 +64,65 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
             _fill(module, layer)
     except (ValueError, IndexError, RuntimeError):
         raise VsanimeError(f"its {len(layers)} convolutions fit no network of this project") from None
-    expected = sorted(node.op_type for node in to_onnx(net).graph.node)
-    if expected != sorted(kind for kind in kinds if kind not in _SILENT):
+    model = to_onnx(net)
+    if _kinds(model) != _kinds(proto):
         found = ", ".join(sorted(set(kinds)))
         raise VsanimeError(
             f"its nodes ({found}) are not those of {type(net).__name__}, which its convolutions look like"
         )
+    _check_settings(proto, model, type(net).__name__)
     return net
+
+
+def _kinds(proto: onnx.ModelProto) -> list[str]:
+    return sorted(node.op_type for node in proto.graph.node if node.op_type not in _SILENT)
+
+
+# What nodes may be set to that changes what they compute, with what it is where nothing is said.
+_SETTINGS: dict[str, dict[str, object]] = {
+    "Conv": {"dilations": (1, 1), "strides": (1, 1), "group": 1, "pads": (0, 0, 0, 0)},
+    "ConvTranspose": {
+        **{"dilations": (1, 1), "strides": (1, 1), "group": 1, "pads": (0, 0, 0, 0)},
+        "output_padding": (0, 0),
+    },
+    "LeakyRelu": {"alpha": 0.01},
+    "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
+    "DepthToSpace": {"blocksize": 0},
+    "Pad": {"mode": "constant"},
+}
+
+
+def _check_settings(proto: onnx.ModelProto, model: onnx.ModelProto, name: str) -> None:
+    """Compare how nodes are set with how those of the network built are.
+
+    Raises:
+        VsanimeError: a convolution is dilated, a slope is another, and the like.
+    """
+    found, expected = Counter(_settings(proto)), Counter(_settings(model))
+    if found != expected:
+        other = sorted((found - expected).keys(), key=str)[0]
+        raise VsanimeError(f"one of its nodes, {other}, is set as none of {name}, which its convolutions look like")
+
+
+def _settings(proto: onnx.ModelProto) -> Iterator[str]:
+    """Every node that can be set, with its settings."""
+    weights = {name: layer.weight.shape for name, layer in _convolutions(proto).items()}
+    for node in proto.graph.node:
+        if node.op_type in _SETTINGS:
+            given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            settings = {key: _plain(given.get(key, value)) for key, value in _SETTINGS[node.op_type].items()}
+            if given.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER"):
+                # For odd kernels, which all are that have this, both halves are the same.
+                rows, columns = ((n - 1) // 2 for n in weights[node.input[1]][2:])
+                settings["pads"] = (rows, columns, rows, columns)
+            yield f"{node.op_type} with {', '.join(f'{key} {value}' for key, value in settings.items())}"
+
+
+def _plain(value: object) -> object:
+    """Comparable: lists as tuples, bytes as text, f32 as far as f32 tells."""
+    if isinstance(value, float):
+        return round(value, 6)
+    return value.decode() if isinstance(value, bytes) else tuple(value) if isinstance(value, list) else value
 
 
 def _check_shuffle(proto: onnx.ModelProto) -> None:

@@ -57,10 +57,29 @@ def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> I
         worker_init_fn=_leave_interrupts_to_the_trainer,
         pin_memory=pin,
     )
-    for batch in loader:
+    for batch in _started(loader):
         if isinstance(batch, str):
             raise VsanimeError(batch)
         yield batch[0], batch[1]
+
+
+def _started(loader: DataLoader) -> Iterator[Batch | str]:
+    """The batches of workers that Ctrl-C, which reaches every process of a terminal, does not end while they start.
+
+    A worker that is interrupted before it can say that it ignores interrupts ends with a traceback, and the run with it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows; a worker ended there is told in one line
+        return iter(loader)
+    from multiprocessing import resource_tracker
+
+    # It starts with the first worker, and unblocks interrupts after that.
+    resource_tracker.ensure_running()
+    # Workers inherit what is blocked; the trainer is told after they have started.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_interrupts_to_the_trainer(_worker: int) -> None:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 
 from vsanime.errors import VsanimeError
+from vsanime.training.flushed import flush_folder, write_flushed
 
 SHARD_BYTES = 15_000_000  # of tensors at most, less what a header takes
 _HEADER_BYTES = 200_000
+_ROOM = SHARD_BYTES - _HEADER_BYTES
+_PIECE = "#"  # in no name of torch's
 _KEPT = 2  # the newest and the one before
 _STATE = "state.json"
 _PREFIX, _PARTIAL = "step-", ".partial-"
@@ -38,12 +39,10 @@ class Checkpoint:
     Attributes:
         step: updates that are done.
         tensors: weights, their average and the optimizer's state, by name.
-        facts: what else was noted.
     """
 
     step: int
     tensors: Tensors
-    facts: Mapping[str, Any]
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -69,14 +68,17 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
         for number, shard in enumerate(_shards(checkpoint.tensors), 1):
             data = write_tensors(shard)
             name = f"state-{number:03d}.safetensors"
-            _write_flushed(partial / name, data)
+            write_flushed(partial / name, data)
             shards[name] = hashlib.sha256(data).hexdigest()
-        state = {"step": checkpoint.step, "shards": shards, "facts": dict(checkpoint.facts)}
-        _write_flushed(partial / _STATE, json.dumps(state, indent=1).encode())
-        if final.exists():  # of a run that was killed while it removed this one
-            shutil.rmtree(final)
+        cut = {name: list(tensor.shape) for name, tensor in checkpoint.tensors.items() if tensor.nbytes > _ROOM}
+        state = {"step": checkpoint.step, "shards": shards, "cut": cut}
+        write_flushed(partial / _STATE, json.dumps(state, indent=1).encode())
+        flush_folder(partial)
+        if final.exists():  # damaged, or written by Ctrl-C a moment ago; out of the way in one go
+            final.rename(folder / f"{_PARTIAL}old-{checkpoint.step:08d}")
         partial.rename(final)
-        _flush_folder(folder)
+        flush_folder(folder)
+        _remove_partial(folder)
     except OSError as error:
         with contextlib.suppress(OSError):
             _remove_partial(folder)
@@ -122,8 +124,12 @@ def read(folder: Path) -> Checkpoint:
             if hashlib.sha256(data).hexdigest() != digest:
                 raise VsanimeError(f"{folder / name} is damaged: its sha256 is not the one in {_STATE}")
             tensors |= read_tensors(data)
-        return Checkpoint(int(state["step"]), tensors, state["facts"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        for name, shape in state["cut"].items():
+            pieces = [key for key in tensors if key.startswith(f"{name}{_PIECE}")]
+            pieces.sort(key=lambda key: int(key.rpartition(_PIECE)[2]))
+            tensors[name] = torch.cat([tensors.pop(key) for key in pieces]).reshape(shape)
+        return Checkpoint(int(state["step"]), tensors)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise VsanimeError(f"the checkpoint {folder} is damaged: {error}") from None
 
 
@@ -131,14 +137,24 @@ def _shards(tensors: Tensors) -> Iterator[Tensors]:
     """Tensors in portions of a bounded size."""
     shard: Tensors = {}
     size = 0
-    for name, tensor in tensors.items():
-        if shard and size + tensor.nbytes > SHARD_BYTES - _HEADER_BYTES:
+    for name, tensor in _pieces(tensors):
+        if shard and size + tensor.nbytes > _ROOM:
             yield shard
             shard, size = {}, 0
-        # Plain memory order: safetensors knows no other.
-        shard[name] = tensor.detach().cpu().contiguous().clone()
+        shard[name] = tensor
         size += tensor.nbytes
     yield shard
+
+
+def _pieces(tensors: Tensors) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors in plain memory order, since safetensors knows no other; flat pieces of those that fit into no file."""
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous().clone()
+        if plain.nbytes <= _ROOM:
+            yield name, plain
+            continue
+        for number, piece in enumerate(plain.flatten().split(_ROOM // plain.element_size())):
+            yield f"{name}{_PIECE}{number}", piece.clone()
 
 
 def _numbered(folder: Path) -> list[Path]:
@@ -150,20 +166,3 @@ def _numbered(folder: Path) -> list[Path]:
 def _remove_partial(folder: Path) -> None:
     for path in folder.glob(f"{_PARTIAL}*"):
         shutil.rmtree(path)
-
-
-def _write_flushed(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """The new name on the disk as well, where a system lets folders be flushed."""
-    with contextlib.suppress(OSError, AttributeError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

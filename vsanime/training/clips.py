@@ -38,8 +38,8 @@ class Clip:
 
 # Draws a clean region of a given height and width.
 type Draw = Callable[[np.random.Generator, int, int], Floats]
-# Makes the small picture that is to be coded, the same way for all frames of a clip: an encoder that sees kernel or blur
-# change from frame to frame codes a flicker that no clip has.
+# Makes the small picture that is to be coded, the same way for all frames of a clip: where kernel or blur changed from
+# frame to frame, a flicker would be coded that no clip has.
 type Shrink = Callable[[Floats], Floats]
 # Draws such a way for a clip.
 type DrawShrink = Callable[[np.random.Generator], Shrink]
@@ -83,7 +83,7 @@ class ClipStore:
         # The third number keeps these apart from the seeds of samples, which have a step and an index.
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, number, 0, 0x264]))
         width = self._settings.width // 2 * 2
-        height = width * 9 // 32 * 2
+        height = self._settings.height
         clean = pan(self._draw, rng, self._settings.frames, 2 * height, 2 * width)
         shrink = self._draw_shrink(rng)
         small = np.stack([to_codes(shrink(from_codes(frame[None])))[0] for frame in clean])

@@ -19,6 +19,7 @@ from vsanime.training import checkpoint, validate
 from vsanime.training.average import MovingAverage
 from vsanime.training.batches import batches
 from vsanime.training.checkpoint import Checkpoint
+from vsanime.training.failures import told_in_one_line
 from vsanime.training.finish import finish
 from vsanime.training.log import Events, Log
 from vsanime.training.losses import LOSSES
@@ -37,6 +38,8 @@ from vsanime.training.validate import Patch
 _REPORT_EVERY = 25  # steps: a row of the log
 # Values lie in [0, 1], and fresh networks within a few times that.
 _LOST = 1000.0
+# A resumed run keeps its recipe.
+_ADVICE = "begin a new run with a lower training.rate, or with training.clip_gradient"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Trainer:
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe = recipe
         self.device = device
+        # f32 is f32 on cards as well; convolutions would have 10 bits of it by default.
+        torch.backends.cudnn.allow_tf32 = False
         self._layout = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
         self.net = make(recipe).to(device, memory_format=self._layout)
         self.net.recompute = recipe.training.recompute
@@ -95,7 +100,7 @@ class Trainer:
         low = low.to(self.device, non_blocking=True).contiguous(memory_format=self._layout)
         high = high.to(self.device, non_blocking=True)
         result = self._run(step, low).float()
-        loss: torch.Tensor = self._loss(result, _middle(high, result))
+        loss: torch.Tensor = self._loss(result, _middle(high, result, self.net.margin * self.net.scale))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if training.clip_gradient:
@@ -124,9 +129,15 @@ def train(order: Order, tell: Callable[[str], None]) -> Path:
         The ONNX of the averaged weights.
 
     Raises:
-        VsanimeError: pictures, recipe, checkpoint or disk do not allow it.
+        VsanimeError: pictures, recipe, checkpoint, memory or disk do not allow it.
         KeyboardInterrupt: the user stopped it; a checkpoint was written.
     """
+    with told_in_one_line():
+        return _train(order, tell)
+
+
+def _train(order: Order, tell: Callable[[str], None]) -> Path:
+    """All of it."""
     recipe, folder = order.recipe, RunFolder(order.out)
     places = find_sources(recipe.sources, order.roots)
     if order.resume:
@@ -207,17 +218,13 @@ class _Reports:
             self._events.add({"step": step, **{f"psnr/{case}": value for case, value in values.items()}})
             progress.psnr(step, values)
         if step % training.checkpoint_every == 0 or last:
+            self._mean_loss(step)
             _save(self._trainer, self._folder, step)
         progress.at(step)
 
     def _report(self, step: int, progress: RunProgress) -> None:
         """The mean loss since the last report."""
-        loss = float(torch.stack(self._losses).mean())
-        if not math.isfinite(loss) or loss > _LOST:
-            raise VsanimeError(
-                f"the loss is {loss:.3g} at step {step}, and will not come back; lower training.rate or set "
-                "training.clip_gradient"
-            )
+        loss = self._mean_loss(step)
         now = time.monotonic()
         speed = len(self._losses) / max(1e-9, now - self._since)
         rate = learning_rate(step - 1, self._trainer.recipe.training)
@@ -227,20 +234,53 @@ class _Reports:
         progress.loss(loss)
         self._losses, self._since = [], now
 
+    def _mean_loss(self, step: int) -> float:
+        """The mean loss since the last report; 0 right after it.
+
+        Raises:
+            VsanimeError: it has run away.
+        """
+        loss = float(torch.stack(self._losses).mean()) if self._losses else 0.0
+        if not math.isfinite(loss) or loss > _LOST:
+            raise VsanimeError(f"the loss is {loss:.3g} at step {step}, and will not come back; {_ADVICE}")
+        return loss
+
     def close(self) -> None:
         """Write what is left."""
         self._events.close()
 
 
 def _save(trainer: Trainer, folder: RunFolder, step: int) -> None:
+    """Write a checkpoint.
+
+    Raises:
+        VsanimeError: it cannot be written, or a weight is not finite: the checkpoint before is worth more.
+    """
     tensors = gather(trainer.net, trainer.mean.net, trainer.optimizer)
-    checkpoint.write(folder.checkpoints, Checkpoint(step, tensors, {"recipe": trainer.recipe.name}))
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise VsanimeError(f"{name} is not finite at step {step}, and no checkpoint is written; {_ADVICE}")
+    checkpoint.write(folder.checkpoints, Checkpoint(step, tensors))
 
 
-def _middle(high: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-    """The part of the target that valid convolutions leave."""
-    y, x = ((n - m) // 2 for n, m in zip(high.shape[2:], result.shape[2:], strict=True))
-    return high[:, :, y : y + result.shape[2], x : x + result.shape[3]]
+def _middle(high: torch.Tensor, result: torch.Tensor, lost: int) -> torch.Tensor:
+    """The part of the target that valid convolutions leave.
+
+    Args:
+        high: the target.
+        result: what the network made.
+        lost: pixels of the target that it cannot make, on every side.
+
+    Raises:
+        VsanimeError: the result has another size.
+    """
+    rows, columns = (n - 2 * lost for n in high.shape[2:])
+    if result.shape[2:] != (rows, columns):
+        raise VsanimeError(
+            f"the network makes {tuple(result.shape[2:])} of a patch whose target is {(rows, columns)}; its scale "
+            "is not that of the samples"
+        )
+    return high[:, :, lost : lost + rows, lost : lost + columns]
 
 
 def _plain_enlargement(recipe: Recipe, scale: int) -> validate.Run:

@@ -51,7 +51,14 @@ def _start_from(net: nn.Module, path: Path) -> None:
     Raises:
         VsanimeError: they are of another network.
     """
-    given = load(path).state_dict()
+    found = load(path)
+    for name, wanted_fact in _facts(net).items():
+        if _facts(found).get(name) != wanted_fact:
+            raise VsanimeError(
+                f"network.start = {str(path)!r}: its {name} is {_facts(found).get(name)!r}, "
+                f"the recipe's network has {wanted_fact!r}"
+            )
+    given = found.state_dict()
     wanted = net.state_dict()
     shapes, needed = ({name: tuple(t.shape) for name, t in state.items()} for state in (given, wanted))
     if shapes != needed:
@@ -61,3 +68,13 @@ def _start_from(net: nn.Module, path: Path) -> None:
             f"the recipe's network has {needed.get(name, 'none')}"
         )
     net.load_state_dict(given)
+
+
+# How it is run; and what shapes tell better.
+_NOT_FACTS = ("training", "recompute", "filters", "last_bias")
+
+
+def _facts(net: nn.Module) -> dict[str, object]:
+    """What a network computes beyond the shapes of its weights: its class, activation, scale, units and the like."""
+    own = {name: value for name, value in vars(net).items() if isinstance(value, int | str) and name not in _NOT_FACTS}
+    return {"class": type(net).__name__, **own}

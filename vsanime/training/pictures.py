@@ -96,9 +96,7 @@ class _Found:
     thumbnail: NDArray[np.float32] | None
 
 
-def survey(
-    places: Sequence[Path], recipe: Recipe, tell: Callable[[str], None]
-) -> tuple[list[Picture], list[Skipped]]:
+def survey(places: Sequence[Path], recipe: Recipe, tell: Callable[[str], None]) -> tuple[list[Picture], list[Skipped]]:
     """Open every picture once, say which of them can be used, and hold some of them out.
 
     Args:
@@ -279,8 +277,8 @@ def read_pixels(path: Path) -> Bytes:
             return np.repeat(gray[..., None], 3, -1)
         if picture.mode not in _PLAIN_MODES:
             raise VsanimeError(
-                f"its pixels are of the kind {picture.mode!r}, whose white is not known; save it as gray or RGB with 8 or "
-                "16 bits"
+                f"its pixels are of the kind {picture.mode!r}, whose white is not known; "
+                "save it as gray or RGB with 8 or 16 bits"
             )
         rgba = np.asarray(picture.convert("RGBA"))
     return rgba if rgba[..., 3].min() < 255 else np.ascontiguousarray(rgba[..., :3])

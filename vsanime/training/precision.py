@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR
+from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR, ResidualBlock
+from vsanime.nets.blocks import Layer, in_turn
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -61,16 +62,18 @@ class Rounded:
 
     def _inner(self, net: ArtCNN, x: torch.Tensor) -> torch.Tensor:
         act = ACTIVATIONS[net.activation]
+
+        def activated(conv: nn.Conv2d) -> Layer:
+            return lambda x: self.round(act(self._conv(conv, x)))
+
+        def block(convs: ResidualBlock) -> Layer:
+            first, second = activated(convs.conv0), activated(convs.conv1)
+            return lambda x: self.round(self._conv(convs.conv2, second(first(x))) + x)
+
         if isinstance(net, ArtCNNC):
-            for conv in net.inner_convs:
-                x = self.round(act(self._conv(conv, x)))
-            return x
+            return in_turn([activated(conv) for conv in net.inner_convs], x, recompute=net.recompute)
         assert isinstance(net, ArtCNNR)
-        for block in net.blocks:
-            y = self.round(act(self._conv(block.conv0, x)))
-            y = self.round(act(self._conv(block.conv1, y)))
-            x = self.round(self._conv(block.conv2, y) + x)
-        return x
+        return in_turn([block(convs) for convs in net.blocks], x, recompute=net.recompute)
 
     def _conv(self, conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
         return self.round(functional.conv2d(x, self.round(conv.weight), self.round(conv.bias), padding=1))
@@ -81,7 +84,11 @@ class Rounded:
         return result
 
     def _everything(self, net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        """A network without a linear skip: every weight and every layer's result is rounded."""
+        """A network without a linear skip: every weight and every layer's result is rounded.
+
+        Nothing is recomputed for the gradient: by then the hooks and rounded weights would be gone.
+        """
+        recompute, net.recompute = net.recompute, False
         handles = [
             layer.register_forward_hook(lambda _module, _inputs, result: self.round(result))
             for layer in net.modules()
@@ -91,6 +98,7 @@ class Rounded:
             weights = {name: self.round(value) for name, value in net.named_parameters()}
             result: torch.Tensor = torch.func.functional_call(net, weights, (self.round(x),))
         finally:
+            net.recompute = recompute
             for handle in handles:
                 handle.remove()
         return result

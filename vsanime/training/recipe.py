@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from types import UnionType
 from typing import Any, Literal
 
 from vsanime.errors import VsanimeError
+from vsanime.training.consistency import check
+from vsanime.training.tables import Shares, flat, number, plain, section, shares
 
 KERNELS = ("box", "bilinear", "catmull_rom", "mitchell", "lanczos3", "random")
 SITINGS = ("left", "center", "top_left")
 
-type Kernel = Literal["box", "bilinear", "catmull_rom", "mitchell", "lanczos3", "random"]
-type Shares = tuple[tuple[str, float], ...]
-
-
-def number(default: Any, least: float, most: float = float("inf")) -> Any:
-    """A field with limits; `default` is `dataclasses.MISSING` where the recipe has to say it."""
-    return field(default=default, metadata={"least": least, "most": most})
-
-
-def shares(default: Shares, names: tuple[str, ...]) -> Any:
-    """A field that is a table of odds, one for each of some of the names; they need not sum to 1."""
-    return field(default=default, metadata={"names": names})
+# What validation can measure with: `random` is another one each time.
+type Kernel = Literal["box", "bilinear", "catmull_rom", "mitchell", "lanczos3"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +137,11 @@ class H264:
     frames: int = number(8, 1, 100)
     width: int = number(320, 64, 1920)
 
+    @property
+    def height(self) -> int:
+        """Of a clip in pixels, as encoded; even."""
+        return self.width * 9 // 32 * 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Degradation:
@@ -202,7 +196,7 @@ class Training:
         mixed: convolutions in bf16 while the weights stay f32.
         mixed_share: share of the steps, from the start, for which `mixed` holds.
         channels_last: the memory order in which convolutions are faster.
-        recompute: gradient checkpointing: less memory, a third more time.
+        recompute: gradient checkpointing: less memory, a third more time; of ArtCNN also while rounding is simulated.
         workers: processes that make patches; 0 for none beside the one that trains.
         validate_every: steps between validations.
         checkpoint_every: steps between checkpoints.
@@ -355,145 +349,22 @@ def from_table(table: Mapping[str, Any]) -> Recipe:
     Raises:
         VsanimeError: a key or value is wrong.
     """
-    recipe: Recipe = _section(Recipe, table, "")
-    _check_whole(recipe)
+    recipe: Recipe = section(Recipe, table, "")
+    check(recipe)
     return recipe
 
 
 def to_table(recipe: Recipe) -> dict[str, Any]:
     """The nested tables that `from_table` reads."""
-    table: dict[str, Any] = _plain(recipe)
+    table: dict[str, Any] = plain(recipe)
     return table
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
     """The keys in which two recipes differ, with both values."""
-    first, second = (dict(_flat(to_table(recipe), "")) for recipe in (one, other))
+    first, second = (dict(flat(to_table(recipe), "")) for recipe in (one, other))
     return [
         f"{key} is {first.get(key)!r} where it was {second.get(key)!r}"
         for key in sorted(first.keys() | second.keys())
         if first.get(key) != second.get(key)
     ]
-
-
-# Checking -------------------------------------------------------------------------------------------------------
-
-
-def _section(kind: type[Any], table: Any, where: str) -> Any:
-    if not isinstance(table, Mapping):
-        raise VsanimeError(f"{where} = {table!r}; a table is needed")
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    hints = typing.get_type_hints(kind)
-    for key in table:
-        if key not in fields:
-            close = difflib.get_close_matches(key, fields, 1)
-            advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(fields)}"
-            raise VsanimeError(f"{_at(where, key)} = {table[key]!r} is not known; {advice}")
-    missing = [name for name, f in fields.items() if name not in table and f.default is dataclasses.MISSING]
-    if missing:
-        raise VsanimeError(f"{_at(where, missing[0])} is missing")
-    return kind(**{key: _value(hints[key], fields[key], value, _at(where, key)) for key, value in table.items()})
-
-
-def _value(hint: Any, entry: dataclasses.Field[Any], value: Any, where: str) -> Any:
-    """One value, checked against the type and the limits of its field."""
-    if hint is Shares:
-        return _shares(value, entry.metadata["names"], where)
-    if dataclasses.is_dataclass(hint):
-        return _section(typing.cast(type[Any], hint), value, where)
-    if typing.get_origin(hint) is tuple:
-        return _tuple(typing.get_args(hint), entry, value, where)
-    return _scalar(hint, entry, value, where)
-
-
-def _tuple(hints: tuple[Any, ...], entry: dataclasses.Field[Any], value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise VsanimeError(f"{where} = {value!r}; a list is needed")
-    if hints[-1] is Ellipsis:
-        return tuple(_value(hints[0], entry, item, f"{where}[{i}]") for i, item in enumerate(value))
-    if len(value) != len(hints):
-        raise VsanimeError(f"{where} = {value!r}; {len(hints)} values are needed, the lower one first")
-    made = tuple(
-        _value(hint, entry, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(hints, value, strict=True))
-    )
-    if made[0] > made[1]:
-        raise VsanimeError(f"{where} = {list(made)}; the lower value comes first")
-    return made
-
-
-def _scalar(hint: Any, entry: dataclasses.Field[Any], value: Any, where: str) -> Any:
-    hint = getattr(hint, "__value__", hint)  # a name given to a type
-    if typing.get_origin(hint) is Literal:
-        if value not in typing.get_args(hint):
-            raise VsanimeError(f"{where} = {value!r}; {', '.join(map(repr, typing.get_args(hint)))} are possible")
-        return value
-    assert not isinstance(hint, UnionType)
-    # In TOML 1 is no truth value and 1.0 no count, but 1 is a number.
-    fits = type(value) in ((int, float) if hint is float else (hint,))
-    if not fits:
-        kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        raise VsanimeError(f"{where} = {value!r}; {kinds[hint]} is needed")
-    least, most = entry.metadata.get("least"), entry.metadata.get("most")
-    if least is not None and not least <= value <= most:
-        limits = f"{least:g} or more is" if most == float("inf") else f"{least:g} to {most:g} is"
-        raise VsanimeError(f"{where} = {value!r}; {limits} possible")
-    return hint(value)
-
-
-def _shares(value: Any, names: tuple[str, ...], where: str) -> Shares:
-    if not isinstance(value, Mapping):
-        raise VsanimeError(f"{where} = {value!r}; a table of odds is needed, for some of {', '.join(names)}")
-    for name, share in value.items():
-        if name not in names:
-            raise VsanimeError(f"{where}.{name} = {share!r} is not known; {', '.join(names)} are")
-        if type(share) not in (int, float) or not 0 < share < float("inf"):
-            raise VsanimeError(f"{where}.{name} = {share!r}; odds above 0 are needed")
-    return tuple(sorted((name, float(share)) for name, share in value.items()))
-
-
-def _check_whole(recipe: Recipe) -> None:
-    """What no single key can tell."""
-    if not recipe.sources:
-        raise VsanimeError("sources = []; one [[sources]] or more are needed")
-    if not recipe.degradation.kernels:
-        raise VsanimeError("degradation.kernels is empty; one kernel or more are needed")
-    network, data = recipe.network, recipe.data
-    if not recipe.name or not set(recipe.name) <= _FILE_NAME:
-        raise VsanimeError(f"name = {recipe.name!r}; letters, digits, - and _ are needed: files are named after it")
-    if network.architecture == "artcnn":
-        chroma = "_Chroma" in network.variant
-        if chroma != (data.planes == "chroma") or data.planes == "rgb":
-            wanted = "chroma" if chroma else "luma"
-            raise VsanimeError(f"data.planes = {data.planes!r}; the variant {network.variant!r} needs {wanted!r}")
-    elif data.planes == "chroma":
-        raise VsanimeError("data.planes = 'chroma'; only ArtCNN's chroma networks know that")
-    if recipe.training.loss != "l1" and data.planes != "rgb":
-        raise VsanimeError(f"training.loss = {recipe.training.loss!r}; it weights R, G and B, so data.planes is 'rgb'")
-    for where, patch in (("data.patch", data.patch), ("validation.patch", recipe.validation.patch)):
-        if patch % 2:
-            raise VsanimeError(f"{where} = {patch}; an even number is needed, since patches are halved")
-    if recipe.degradation.h264.share and data.planes != "luma":
-        raise VsanimeError("degradation.h264.share; clips are luma, so data.planes is 'luma'")
-
-
-_FILE_NAME = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-
-
-def _at(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _named(f, getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _named(entry: dataclasses.Field[Any], value: Any) -> Any:
-    return dict(value) if "names" in entry.metadata else _plain(value)
-
-
-def _flat(table: Any, where: str) -> list[tuple[str, Any]]:
-    if isinstance(table, Mapping):
-        return [pair for key, value in table.items() for pair in _flat(value, _at(where, key))]
-    return [(where, table)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vsanime.errors import VsanimeError
 from vsanime.training import pictures
+from vsanime.training.flushed import flush_folder, write_flushed
 from vsanime.training.pictures import Picture
 from vsanime.training.recipe import Recipe, differences, from_table, to_table
 
@@ -134,7 +135,8 @@ def _write_json(path: Path, table: object) -> None:
     partial = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(table, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_flushed(partial, json.dumps(table, indent=1, ensure_ascii=False).encode())
         partial.replace(path)
+        flush_folder(path.parent)
     except OSError as error:
         raise VsanimeError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,9 @@ from PIL import Image
 from vsanime.training import degrade
 from vsanime.training.clips import ClipStore, Shrink
 from vsanime.training.degrade import Floats, Kernel
-from vsanime.training.pictures import LUMA, Bytes, Library, Picture
-from vsanime.training.recipe import Recipe, Shares
+from vsanime.training.pictures import LUMA, Bytes, Library, Picture, as_record
+from vsanime.training.recipe import Recipe, to_table
+from vsanime.training.tables import Shares
 
 # Around each patch, so that kernels and JPEG blocks see what lies beyond it; a multiple of 16 plus room for a grid's
 # phase. In pixels of the large picture.
@@ -146,7 +149,7 @@ class Sampler:
         return group[int(rng.integers(len(group)))]
 
     def _shrink_factor(self, rng: np.random.Generator, pixels: Bytes, size: tuple[int, int]) -> float:
-        """1, or what a share of the pictures is made smaller by; never to less than a patch of that height and width."""
+        """1, or what a share of the pictures is made smaller by; never to less than a patch of that size."""
         if rng.random() >= self._data.shrink_share:
             return 1.0
         most = min(self._data.shrink_most, min(n / m for n, m in zip(pixels.shape, size, strict=False)))
@@ -199,7 +202,7 @@ class Sampler:
         return self._draw_soften(rng)(low)
 
     def _draw_soften(self, rng: np.random.Generator) -> Callable[[Floats], Floats]:
-        """How blurred and how noisy, drawn once for all pictures that it is applied to; noise itself differs in each."""
+        """How blurred and how noisy, drawn once for all pictures that it is applied to; each has its own noise."""
         settings = self._recipe.degradation
         sigma = float(rng.uniform(*settings.blur)) if rng.random() < settings.blur_share else 0.0
         noise = float(rng.uniform(*settings.noise)) if rng.random() < settings.noise_share else 0.0
@@ -251,10 +254,18 @@ class Sampler:
             soften = self._draw_soften(rng)
             return lambda picture: soften(degrade.halve(picture, kernel, width))
 
-        name = "held-out" if held_out else "train"
+        name = f"{'held-out' if held_out else 'train'}-{self._clip_key()}"
         # Clips of other pictures are other clips.
         seed = self._recipe.training.seed + (held_out << 32)
         return ClipStore(folder / name, self._recipe.degradation.h264, seed, draw, draw_shrink)
+
+    def _clip_key(self) -> str:
+        """Differs where clips would: kept ones of another recipe, or of other pictures, must not be taken for these."""
+        table = to_table(self._recipe)
+        table["data"].pop("cache")
+        pictures = [as_record(p) for held in self._sets for group in self._sets[held][1] for p in group]
+        said = json.dumps([table["data"], table["degradation"], table["sources"], table["training"]["seed"], pictures])
+        return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def _clip_at(self, step: int, place: int) -> int:
         """The number of a clip: a few serve some steps, since decoding them for every sample would take longest."""

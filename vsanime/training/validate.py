@@ -31,8 +31,7 @@ class Patch:
 
 def cases(recipe: Recipe) -> tuple[str, ...]:
     """What is measured: kernels, and the recipe's own degradation where it asks for that."""
-    clean = tuple(kernel for kernel in recipe.validation.kernels if kernel != "random")
-    return (*clean, *(("degraded",) if recipe.validation.degraded else ()))
+    return (*recipe.validation.kernels, *(("degraded",) if recipe.validation.degraded else ()))
 
 
 def draw_patches(sampler: Sampler, recipe: Recipe, device: torch.device) -> dict[str, list[Patch]]:

@@ -1,0 +1,44 @@
+"""What torch raises when a machine has too little, said in one line like every other error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from vsanime.errors import VsanimeError
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """Turns memory that is used up, and workers that were ended, into errors of this package.
+
+    Raises:
+        VsanimeError: in place of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise VsanimeError(_too_little_memory("the card", error)) from None
+    except RuntimeError as error:
+        # torch raises this wherever the trainer happens to be, from the signal that a child has ended.
+        if "DataLoader worker" in str(error):
+            raise VsanimeError(
+                f"a process that makes patches was ended ({_first_line(error)}): by somebody, or by a system short of "
+                "memory; --resume goes on from the last checkpoint, with fewer --workers if need be"
+            ) from None
+        if "DefaultCPUAllocator" in str(error):
+            raise VsanimeError(_too_little_memory("this machine", error)) from None
+        raise
+
+
+def _too_little_memory(where: str, error: Exception) -> str:
+    return (
+        f"{where} has too little memory for this run ({_first_line(error)}); "
+        "lower training.batch or data.patch, or set training.recompute"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(". ")
