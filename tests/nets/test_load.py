@@ -20,8 +20,10 @@ torch = pytest.importorskip("torch")
 
 from vsanime.nets.artcnn import ArtCNNC, ArtCNNR, build  # noqa: E402
 from vsanime.nets.blocks import whole  # noqa: E402
+from vsanime.nets.espcn import ESPCN  # noqa: E402
 from vsanime.nets.export import save, to_onnx  # noqa: E402
 from vsanime.nets.load import from_onnx, load  # noqa: E402
+from vsanime.nets.upconv import VGG7, UpConv7  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -113,4 +115,26 @@ def test_shuffle_of_another_order_is_refused() -> None:
     shuffle = next(node for node in proto.graph.node if node.op_type == "DepthToSpace")
     next(a for a in shuffle.attribute if a.name == "mode").s = b"DCR"
     with pytest.raises(VsanimeError, match="order DCR"):
+        from_onnx(proto)
+
+
+@pytest.mark.parametrize(
+    ("net", "kind", "attribute", "value"),
+    [
+        (build("C2F8"), "Conv", "dilations", [2, 2]),
+        (build("C2F8"), "Conv", "pads", [0, 0, 0, 0]),
+        (VGG7((4,) * 6), "LeakyRelu", "alpha", 0.2),
+        (ESPCN((4,) * 6), "Selu", "gamma", 2.0),
+        (UpConv7((4,) * 6), "ConvTranspose", "output_padding", [1, 1]),
+    ],
+)
+def test_nodes_set_otherwise_are_refused(net: torch.nn.Module, kind: str, attribute: str, value: object) -> None:
+    """Weights alone would fit."""
+    proto = to_onnx(net)
+    assert type(from_onnx(proto)) is type(net)
+    node = [node for node in proto.graph.node if node.op_type == kind][0]
+    kept = [a for a in node.attribute if a.name != attribute]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute(attribute, value)])
+    with pytest.raises(VsanimeError, match=rf"one of its nodes, {kind} with .*{attribute} .* is set as none of"):
         from_onnx(proto)

@@ -66,7 +66,7 @@ def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> I
 def _started(loader: DataLoader) -> Iterator[Batch | str]:
     """The batches of workers that Ctrl-C, which reaches every process of a terminal, does not end while they start.
 
-    A worker that is interrupted before it can say that it ignores interrupts ends with a traceback, and the run with it.
+    A worker that is interrupted before it can ignore interrupts ends with a traceback, and the run with it.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows; a worker ended there is told in one line
         return iter(loader)
