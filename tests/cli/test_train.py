@@ -11,6 +11,7 @@ import pytest
 
 from tests.training.helpers import TINY, command, environment
 from vsanime.cli import main
+from vsanime.errors import VsanimeError
 from vsanime.training import recipe
 
 
@@ -64,6 +65,17 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
         assert done.returncode == code
         assert said in done.stderr
     assert "C4F32_VA" in done.stdout
+
+
+def test_without_onnxruntime_nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It checks what a run exports; after days would be late to miss it."""
+    import importlib.util
+
+    from vsanime.cli.train import _need_torch
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else object())
+    with pytest.raises(VsanimeError, match=r"training needs onnxruntime, .* pip install 'vsanime\[train\]'"):
+        _need_torch()
 
 
 def test_the_command_line_loads_no_torch_before_it_trains() -> None:

@@ -132,7 +132,7 @@ def test_nodes_set_otherwise_are_refused(net: torch.nn.Module, kind: str, attrib
     """Weights alone would fit."""
     proto = to_onnx(net)
     assert type(from_onnx(proto)) is type(net)
-    node = [node for node in proto.graph.node if node.op_type == kind][0]
+    node = next(node for node in proto.graph.node if node.op_type == kind)
     kept = [a for a in node.attribute if a.name != attribute]
     del node.attribute[:]
     node.attribute.extend([*kept, onnx.helper.make_attribute(attribute, value)])

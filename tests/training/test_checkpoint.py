@@ -56,6 +56,21 @@ def test_files_stay_below_the_limit_and_are_plain_safetensors(tmp_path: Path) ->
     assert same({name: torch.tensor(array) for name, array in arrays.items()}, saved)
 
 
+def test_a_tensor_larger_than_a_file_is_cut(tmp_path: Path) -> None:
+    large = torch.randn(1024, 1100, 3, 3).contiguous(memory_format=torch.channels_last)  # 40 MB
+    saved = {"net.large": large, "net.small": torch.randn(7)}
+    folder = checkpoint.write(tmp_path, Checkpoint(1, saved))
+    assert all(path.stat().st_size <= SHARD_BYTES for path in folder.glob("*.safetensors"))
+    assert same(checkpoint.read(folder).tensors, saved)
+
+
+def test_a_checkpoint_that_is_there_is_replaced(tmp_path: Path) -> None:
+    checkpoint.write(tmp_path, Checkpoint(5, tensors(1)))
+    folder = checkpoint.write(tmp_path, Checkpoint(5, tensors(2)))
+    assert same(checkpoint.read(folder).tensors, tensors(2))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000005"]
+
+
 def test_the_last_two_are_kept(tmp_path: Path) -> None:
     for step in (5, 10, 15, 20):
         checkpoint.write(tmp_path, Checkpoint(step, tensors(step)))

@@ -175,6 +175,21 @@ def test_flat_places_of_clips_are_drawn_again(make: Make) -> None:
     assert flat[1] <= flat[0] / 4
 
 
+def test_kept_clips_of_another_recipe_are_not_taken(make: Make, tmp_path: Path) -> None:
+    """In one folder: what decides what clips show is part of where they are kept; what does not is not."""
+
+    def kept(pictures: Mapping[str, np.ndarray] | None = None, **values: Any) -> Path:
+        sampler = make(pictures, degradation__h264=LOSSLESS, **values)
+        clips = Sampler(*sampler._arguments[:3], tmp_path / "one", 2)
+        clips._clips[False].clip(0)
+        return clips._clips[False]._folder
+
+    first = kept()
+    others = [kept(degradation__width=[1.0, 1.5]), kept(data__invert=0.5), kept(training__seed=2), kept(ramps())]
+    assert len({first, *others}) == 5
+    assert kept(data__cache=32, training__workers=3) == first
+
+
 def test_a_clip_has_one_kernel_one_blur_and_one_strength_of_noise(make: Make) -> None:
     random = {"degradation__kernels": {"random": 1}, "degradation__blur": [0.0, 2.0], "degradation__blur_share": 0.7}
     sampler = make(**random, degradation__h264=LOSSLESS, degradation__width=[0.8, 1.2])

@@ -109,7 +109,9 @@ def test_weights_that_are_not_finite_are_no_checkpoint(tmp_path: Path) -> None:
     _save(made, folder, 5)
     with torch.no_grad():
         made.net.first.bias[0] = float("nan")
-    with pytest.raises(VsanimeError, match=r"net\.first\.bias is not finite at step 10, and no checkpoint is written; begin"):
+    with pytest.raises(
+        VsanimeError, match=r"net\.first\.bias is not finite at step 10, and no checkpoint is written; begin"
+    ):
         _save(made, folder, 10)
     assert [path.name for path in folder.checkpoints.iterdir()] == ["step-00000005"]
 
@@ -159,7 +161,9 @@ def test_weights_to_begin_with_are_of_the_same_network(tmp_path: Path) -> None:
     save(build("C2F8", activation="silu"), tmp_path / "silu.onnx")
     save(build("C2F8"), tmp_path / "relu.onnx")
     start = make(recipe(network__start=str(tmp_path / "relu.onnx")))
-    assert torch.equal(start.first.weight, make(recipe(training__seed=9, network__start=str(tmp_path / "relu.onnx"))).first.weight)
+    assert torch.equal(
+        start.first.weight, make(recipe(training__seed=9, network__start=str(tmp_path / "relu.onnx"))).first.weight
+    )
     with pytest.raises(VsanimeError, match=r"its activation is 'silu', the recipe's network has 'relu'"):
         make(recipe(network__start=str(tmp_path / "silu.onnx")))
     # The same weights, applied another number of times.
@@ -175,9 +179,18 @@ def test_weights_to_begin_with_are_of_the_same_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), "the card has too little memory"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "this machine has too little memory"),
-        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), "process that makes patches was ended"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"),
+            "the card has too little memory",
+        ),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+            "this machine has too little memory",
+        ),
+        (
+            RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "),
+            "process that makes patches was ended",
+        ),
     ],
 )
 def test_errors_of_torch_are_one_line(error: Exception, message: str) -> None:
