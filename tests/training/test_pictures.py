@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.training.helpers import NAMES, draw, drawings, recipe, surveyed
 from vsanime.errors import VsanimeError
-from vsanime.training.pictures import LUMA, Library, find_sources, read_pixels, survey
+from vsanime.training.pictures import LUMA, Library, Picture, find_sources, read_pixels, survey
 
 
 def test_pictures_are_found_in_order(tmp_path: Path) -> None:
@@ -238,3 +238,19 @@ def test_frames_of_a_video_by_number(media: Path) -> None:
     assert np.array_equal(reader.frame(20), twentieth)
     assert not np.array_equal(reader.frame(30), twentieth)
     assert np.array_equal(VideoReader(places[0]).frame(20), twentieth)
+
+
+@pytest.mark.media
+def test_videos_of_a_source_stay_open(media: Path, tmp_path: Path) -> None:
+    """Opening one reads all of it, which would take seconds at every patch from another video."""
+    data = (media / "sequences/pepper_run_pan_1280x720_48f_rgb_lossless.mkv").read_bytes()
+    for name in ("one.mkv", "zwei ü.mkv"):
+        (tmp_path / name).write_bytes(data)
+    library = Library([tmp_path], gray=False, cache=0)
+    frames = {}
+    for number in (3, 9):
+        for name in ("one.mkv", "zwei ü.mkv"):
+            frames[name, number] = library.read(Picture(0, name, number, held_out=False))
+            assert np.array_equal(frames[name, number], frames["one.mkv", number])
+    assert not np.array_equal(frames["one.mkv", 3], frames["one.mkv", 9])
+    assert {path.name for path in library._videos} == {"one.mkv", "zwei ü.mkv"}

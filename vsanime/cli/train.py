@@ -20,7 +20,8 @@ own weights are made by; `vsanime train --list` names them, and `vsanime train N
 own with.
 
 A recipe names its sources as folders (or files) of pictures and videos below the --data folders. Every picture is
-opened once, when the run begins; what cannot be used is listed and left out. A tenth is held out for validation.
+opened once, when the run begins; what cannot be used, or is there twice, is listed and left out. A tenth of each source
+is held out for validation, whole groups of pictures that look alike, none of it smaller than a patch of validation.
 
 A run is a folder:
   recipe.json      the recipe in force          log.csv, validation.csv  loss and PSNR; events/ for TensorBoard
