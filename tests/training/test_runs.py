@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -146,7 +147,11 @@ def test_ctrl_c_writes_a_checkpoint_and_the_run_goes_on(
 
 def children(pid: int) -> set[int]:
     """Processes that a process has started, on Linux."""
-    return {int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()}
+    found: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found |= {int(child) for child in path.read_text().split()}
+    return found
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found as Linux lists them")
