@@ -396,6 +396,7 @@ def test_twenty_evaluations_leave_nothing_on_the_card(cards: Cards) -> None:
     [
         ({"precision": "int4"}, "precision='int4'; 'fp16', 'bf16', 'f32' or 'auto' is needed"),
         ({"num_streams": 0}, "num_streams=0; 1 or more is needed"),
+        ({"num_streams": None}, "num_streams=None; 1 or more is needed"),
         ({"flavour": "trt"}, "flavour='trt'; 'tensorrt' or 'tensorrt_rtx' is needed"),
         ({"flavour": "tensorrt"}, r"tensorrt cannot be loaded .*pip install 'vsanime\[tensorrt\]'"),
         ({"optimization_level": 9}, "optimization_level=9; 0 to 5 is needed"),
