@@ -135,6 +135,7 @@ class Card:
     """One card: its memory by address, and the error it died of."""
 
     limit: int
+    capability: tuple[int, int] = (8, 6)
     memory: dict[int, Bytes] = field(default_factory=dict)
     dead: cudaError_t | None = None
     resets: int = 0
@@ -288,7 +289,8 @@ class CudaSim:
     @api(1, card=False)
     def cudaGetDeviceProperties(self, index: int) -> SimpleNamespace:
         card = self._card(index)
-        return SimpleNamespace(name=f"Simulated {index}".encode(), major=8, minor=6, totalGlobalMem=card.limit)
+        major, minor = card.capability
+        return SimpleNamespace(name=f"Simulated {index}".encode(), major=major, minor=minor, totalGlobalMem=card.limit)
 
     @api(1, card=False)
     def cudaDriverGetVersion(self) -> int:

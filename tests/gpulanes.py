@@ -12,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vsanime.backends.base import Engine
+from vsanime.backends.cuda import Device
 from vsanime.graphs.codes import luma_coding
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import luma_graph
@@ -52,6 +53,26 @@ def expected_of(graph: PlanesGraph, frames: Sequence[Sequence[Array]]) -> list[l
 
 def identical(found: Array, expected: Array) -> None:
     assert np.array_equal(found, expected)
+
+
+def check_recording(device: Device, size: int) -> None:
+    """Copies that were recorded run when they are launched, each time anew."""
+    stream, memory = device.stream(), device.buffer(size)
+    source, target = device.pinned((size,), "uint8"), device.pinned((size,), "uint8")
+
+    def queue() -> None:
+        stream.upload(memory, source)
+        stream.download(target, memory)
+
+    graph = stream.capture(queue)
+    assert not target.array.any()
+    for value in (3, 4):
+        source.array[:] = value
+        graph.launch(stream)
+        stream.wait()
+        assert (target.array == value).all()
+    for resource in (graph, stream, memory, source, target):
+        resource.close()
 
 
 def check_frames(engine: Engine, graph: PlanesGraph, count: int = 12, compare: Compare = identical) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cudasim import MIB, CudaSim, cudaError_t
+from tests.gpulanes import check_recording
 from vsanime.backends import cuda
 from vsanime.backends.cuda import CudaError, Device, check, device_count, device_facts
 from vsanime.errors import TooLittleMemory, VsanimeError
@@ -111,23 +112,7 @@ def test_what_cuda_made_is_given_back_once(simulate: Simulate) -> None:
 
 def test_recorded_work_runs_when_it_is_launched(simulate: Simulate) -> None:
     simulate(when="eager")
-    device = Device(0)
-    stream, memory = device.stream(), device.buffer(10)
-    source, target = device.pinned((10,), "uint8"), device.pinned((10,), "uint8")
-
-    def queue() -> None:
-        stream.upload(memory, source)
-        stream.download(target, memory)
-
-    graph = stream.capture(queue)
-    assert not target.array.any()
-    for value in (3, 4):
-        source.array[:] = value
-        graph.launch(stream)
-        stream.wait()
-        assert (target.array == value).all()
-    for resource in (graph, stream, memory, source, target):
-        resource.close()
+    check_recording(Device(0), 10)
 
 
 def test_what_was_made_before_a_reset_is_not_freed_after_it(simulate: Simulate) -> None:

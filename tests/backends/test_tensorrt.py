@@ -396,6 +396,7 @@ def test_twenty_evaluations_leave_nothing_on_the_card(cards: Cards) -> None:
     [
         ({"precision": "int4"}, "precision='int4'; 'fp16', 'bf16', 'f32' or 'auto' is needed"),
         ({"num_streams": 0}, "num_streams=0; 1 or more is needed"),
+        ({"num_streams": None}, "num_streams=None; 1 or more is needed"),
         ({"flavour": "trt"}, "flavour='trt'; 'tensorrt' or 'tensorrt_rtx' is needed"),
         ({"flavour": "tensorrt"}, r"tensorrt cannot be loaded .*pip install 'vsanime\[tensorrt\]'"),
         ({"optimization_level": 9}, "optimization_level=9; 0 to 5 is needed"),
@@ -416,31 +417,15 @@ def test_options_that_cannot_be_had(cards: Cards, options: dict[str, object], me
     assert sim.builds == 0
 
 
-def test_bf16_needs_a_card_that_computes_it(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
-    sim = cards()
-    real = sim.sim.cudaGetDeviceProperties
-
-    def turing(index: int) -> tuple[object, object]:
-        code, found = real(index)
-        found.major, found.minor = 7, 5
-        return code, found
-
-    monkeypatch.setattr(sim.sim, "cudaGetDeviceProperties", turing)
+def test_bf16_needs_a_card_that_computes_it(cards: Cards) -> None:
+    cards().sim.cards[0].capability = (7, 5)
     with pytest.raises(vs.Error, match=r"precision='bf16': Simulated 0 \(compute capability 7.5\) computes no bf16"):
         vsanime.artcnn(noise_clip("GRAY8", 32, 32), MODEL, backend=Backend.TensorRT(precision="bf16"))
     vsanime.artcnn(noise_clip("GRAY8", 32, 32), MODEL, backend=Backend.TensorRT(precision="fp16"))
 
 
 def test_cards_older_than_turing_are_left_to_openvino(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
-    sim = cards()
-    real = sim.sim.cudaGetDeviceProperties
-
-    def pascal(index: int) -> tuple[object, object]:
-        code, found = real(index)
-        found.major, found.minor = 6, 1
-        return code, found
-
-    monkeypatch.setattr(sim.sim, "cudaGetDeviceProperties", pascal)
+    cards().sim.cards[0].capability = (6, 1)
     for installed in ("tensorrt", "tensorrt_rtx"):
         for module in (flavours, backend_module):
             monkeypatch.setattr(module, "is_installed", lambda name, installed=installed: name == installed)

@@ -30,18 +30,12 @@ from vsanime.errors import VsanimeError
 from vsanime.models.cards import variants
 from vsanime.models.store import available
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 MODEL = "C4F16_GEN"  # comes with the package
 SMALL = ["--size", "64x48"]
 
 type Cards = Callable[..., TensorRTSim]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The engine cache; it is not there yet."""
-    path = tmp_path / "my engines ö"
-    monkeypatch.setenv("VSANIME_CACHE_DIR", str(path))
-    return path
 
 
 @pytest.fixture
@@ -303,25 +297,13 @@ def test_where_there_is_a_card_it_is_built_for(
 
 def test_a_card_that_nothing_serves_is_told(
     cards: Cards,  # noqa: F811 - it is the fixture
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """An old card beside a new one is left out; alone it is an error."""
     sim = cards(cards=2)
-    real = sim.sim.cudaGetDeviceProperties
-
-    def old(*numbers: int) -> Callable[[int], tuple[object, Any]]:
-        def properties(index: int) -> tuple[object, Any]:
-            code, found = real(index)
-            if index in numbers:
-                found.major, found.minor = 6, 1
-            return code, found
-
-        return properties
-
-    monkeypatch.setattr(sim.sim, "cudaGetDeviceProperties", old(0))
+    sim.sim.cards[0].capability = (6, 1)
     assert [engine["card"] for engine in report(capfd, "--model", MODEL)] == ["Simulated 1"]
-    monkeypatch.setattr(sim.sim, "cudaGetDeviceProperties", old(0, 1))
+    sim.sim.cards[1].capability = (6, 1)
     assert main(["build", "--model", MODEL]) == 1
     assert "serves cards from compute capability 7.5 on, and this one has 6.1" in capfd.readouterr().err
 

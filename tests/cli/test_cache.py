@@ -16,18 +16,12 @@ from vsanime.backends.cache import JSON, EngineCache
 from vsanime.backends.cache.storage import key_of
 from vsanime.cli import main
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 FACTS: dict[str, JSON] = {"graph": "1f" * 32, "precision": "fp16"}
 NOTES: dict[str, JSON] = {"model": "C4F16", "size": "1920x1080", "card": "NVIDIA GeForce RTX 4090"}
 KEY = key_of(FACTS)
 OLD_KEY = key_of(FACTS | {"driver": "old"})
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in VSANIME_CACHE_DIR; it is not there yet."""
-    path = tmp_path / "my engines ö"
-    monkeypatch.setenv("VSANIME_CACHE_DIR", str(path))
-    return path
 
 
 @pytest.fixture

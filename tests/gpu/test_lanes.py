@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.gpulanes import check_frames, luma_doubler
+from tests.gpulanes import check_frames, check_recording, luma_doubler
 from tests.reference import assert_codes_match
 from tests.tolerances import F32_CODES16_DIFFER, F32_CODES16_MAX, F32_CODES_DIFFER
 from vsanime import Backend
@@ -75,22 +75,7 @@ def test_copies_go_through_pinned_memory(device: Device) -> None:
 
 
 def test_copies_are_recorded_and_launched(device: Device) -> None:
-    stream, memory = device.stream(), device.buffer(1 << 20)
-    source, target = device.pinned((1 << 20,), "uint8"), device.pinned((1 << 20,), "uint8")
-
-    def queue() -> None:
-        stream.upload(memory, source)
-        stream.download(target, memory)
-
-    graph = stream.capture(queue)
-    assert not target.array.any()
-    for value in (3, 4):
-        source.array[:] = value
-        graph.launch(stream)
-        stream.wait()
-        assert (target.array == value).all()
-    for resource in (graph, stream, memory, source, target):
-        resource.close()
+    check_recording(device, 1 << 20)
 
 
 def test_a_recording_that_fails_leaves_the_stream_usable(device: Device) -> None:

@@ -84,7 +84,7 @@ class SessionProgram:
         try:
             self._session.run_with_iobinding(self._binding, self._options)
         except Exception as error:  # its exceptions share no public base class
-            raise VsanimeError(f"ONNX Runtime failed on a frame: {_first_line(error)}") from error
+            raise VsanimeError(f"ONNX Runtime failed on a frame: {first_line(error)}") from error
 
     def close(self) -> None:
         """See `Program`: the last reference to a session frees its memory on the card."""
@@ -129,7 +129,7 @@ def open_session(runtime: Any, model: bytes, device: int, stream: int, precision
                 "ONNX Runtime could not start its CUDA provider: a library of CUDA or cuDNN is missing or of another "
                 "version; pip install 'onnxruntime-gpu[cuda,cudnn]'"
             ) from error
-        raise VsanimeError(f"ONNX Runtime's CUDA provider could not load the network: {_first_line(error)}") from error
+        raise VsanimeError(f"ONNX Runtime's CUDA provider could not load the network: {first_line(error)}") from error
 
 
 def _starts(runtime: Any, device: int) -> bool:
@@ -189,5 +189,6 @@ def _bytes(element: int, shape: Sequence[int]) -> int:
     return prod(shape) * int(onnx.helper.tensor_dtype_to_np_dtype(element).itemsize)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what ONNX Runtime says, or the kind of error where it says nothing."""
     return next(iter(str(error).splitlines()), type(error).__name__)

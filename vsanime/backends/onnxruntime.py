@@ -18,7 +18,7 @@ from vsanime.backends.base import (
     tile_within,
 )
 from vsanime.backends.gpulanes import card_numbers
-from vsanime.backends.onnxcuda import compile_cuda
+from vsanime.backends.onnxcuda import compile_cuda, first_line
 from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits, PlanesGraph
 
@@ -95,7 +95,7 @@ class ONNXRuntime:
         try:
             sessions = [runtime.InferenceSession(graph.onnx, options, providers=[_CPU]) for _ in range(lanes)]
         except Exception as error:  # its exceptions share no public base class
-            raise VsanimeError(f"ONNX Runtime could not load the network: {_first_line(error)}") from error
+            raise VsanimeError(f"ONNX Runtime could not load the network: {first_line(error)}") from error
         return ONNXRuntimeEngine(sessions, graph)
 
 
@@ -153,7 +153,7 @@ class ONNXRuntimeLane(HostLane):
         try:
             session.run_with_iobinding(binding)
         except Exception as error:  # its exceptions share no public base class
-            raise VsanimeError(f"ONNX Runtime failed on a frame: {_first_line(error)}") from error
+            raise VsanimeError(f"ONNX Runtime failed on a frame: {first_line(error)}") from error
 
     def close(self) -> None:
         """Drops the session; a frame that is running keeps it to its end."""
@@ -177,7 +177,3 @@ def _runtime(provider: str) -> Any:
         extra = "onnxruntime-cuda" if provider == "CUDA" else "onnxruntime"
         raise VsanimeError(f"ONNX Runtime is not installed; pip install 'vsanime[{extra}]'") from error
     return onnxruntime
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -180,7 +180,7 @@ class TensorRT:
             ("optimization_level", self.optimization_level, 0, 5, "0 to 5"),
         ):
             good = type(value) is int and value >= least and (most is None or value <= most)
-            if not good and value is not None:
+            if not good and (value is not None or name.endswith("streams")):
                 raise VsanimeError(f"{name}={value!r}; {what} is needed")
         if type(self.cuda_graph) is not bool:
             raise VsanimeError(f"cuda_graph={self.cuda_graph!r}; True or False is needed")

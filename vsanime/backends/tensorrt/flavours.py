@@ -109,7 +109,6 @@ def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
         return load_flavour(TENSORRT)
     if RTX in installed and (capability is None or capability in load_flavour(RTX).capabilities()):
         return load_flavour(RTX)
-    assert capability is not None or TENSORRT in installed
     if capability is not None and capability < _OLDEST:
         raise VsanimeError(
             f"TensorRT for CUDA 13 serves cards from compute capability {dotted(_OLDEST)} on, and this one has "
