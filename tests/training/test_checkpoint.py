@@ -163,30 +163,39 @@ def test_full_disk_is_told_and_the_one_before_is_intact(tmp_path: Path) -> None:
 # Networks and optimizers
 
 
-def trained(amsgrad: bool = False) -> tuple[torch.nn.Module, MovingAverage, torch.optim.Optimizer]:
+PLAIN, MUON = Training(steps=9), Training(steps=9, optimizer="muon")
+
+
+def fresh(training: Training) -> torch.nn.Module:
+    """A convolution, wide enough for Muon where that is wanted."""
+    channels = (16, 16) if training.optimizer == "muon" else (2, 4)
+    return torch.nn.Conv2d(*channels, 3).to(memory_format=torch.channels_last)
+
+
+def trained(training: Training = PLAIN) -> tuple[torch.nn.Module, MovingAverage, torch.optim.Optimizer]:
     torch.manual_seed(1)
-    net = torch.nn.Conv2d(2, 4, 3).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(net, Training(steps=9, amsgrad=amsgrad))
+    net = fresh(training)
+    optimizer = make_optimizer(net, training)
     mean = MovingAverage(net, 0.9)
     for step in range(3):
         optimizer.zero_grad()
-        net(torch.rand(1, 2, 8, 8)).square().mean().backward()
+        net(torch.rand(1, net.in_channels, 8, 8)).square().mean().backward()
         optimizer.step()
         mean.update(net, step)
     return net, mean, optimizer
 
 
-@pytest.mark.parametrize("amsgrad", [False, True])
-def test_optimizer_goes_on_as_if_nothing_had_happened(tmp_path: Path, amsgrad: bool) -> None:
-    net, mean, optimizer = trained(amsgrad)
+@pytest.mark.parametrize("training", [PLAIN, Training(steps=9, amsgrad=True), MUON])
+def test_optimizer_goes_on_as_if_nothing_had_happened(tmp_path: Path, training: Training) -> None:
+    net, mean, optimizer = trained(training)
     checkpoint.write(tmp_path, Checkpoint(3, gather(net, mean.net, optimizer)))
     found = checkpoint.newest(tmp_path)
     assert found is not None
-    other = torch.nn.Conv2d(2, 4, 3).to(memory_format=torch.channels_last)
+    other = fresh(training)
     other_mean = MovingAverage(other, 0.9)
-    other_optimizer = make_optimizer(other, Training(steps=9, amsgrad=amsgrad))
+    other_optimizer = make_optimizer(other, training)
     restore(found.tensors, found.step, other, other_mean.net, other_optimizer)
-    x = torch.rand(1, 2, 8, 8)
+    x = torch.rand(1, net.in_channels, 8, 8)
     for module, adam in ((net, optimizer), (other, other_optimizer)):
         adam.zero_grad()
         module(x).square().mean().backward()

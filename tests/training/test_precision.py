@@ -17,7 +17,7 @@ from vsanime.nets.artcnn import build  # noqa: E402
 from vsanime.nets.espcn import ESPCN  # noqa: E402
 from vsanime.nets.export import to_onnx  # noqa: E402
 from vsanime.nets.upconv import UpConv7  # noqa: E402
-from vsanime.training.precision import DTYPES, Rounded  # noqa: E402
+from vsanime.training.precision import DTYPES, Rounded, can_be_native  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -75,6 +75,26 @@ def test_simulation_is_what_runtimes_are_given(name: str, dtype: str) -> None:
     assert error(exact, low) > 1e-6
 
 
+@pytest.mark.parametrize("name", ["C4F16", "R2F16"])
+def test_real_arithmetic_does_what_is_simulated(name: str) -> None:
+    torch.manual_seed(1)
+    net = build(name)
+    x = torch.rand(2, 1, 32, 40)
+    with torch.no_grad():
+        native, simulated, exact = (
+            run(x).numpy() for run in (Rounded(net, "bf16", native=True), Rounded(net, "bf16"), net)
+        )
+    assert native.dtype == np.float32
+    # As above: sums in other orders.
+    assert error(native, simulated) < 0.3 * error(exact, simulated)
+
+
+def test_real_arithmetic_is_for_bf16_in_artcnn() -> None:
+    assert can_be_native(build("C1F4"), "bf16")
+    assert not can_be_native(build("C1F4"), "fp16")
+    assert not can_be_native(ESPCN((8,) * 6), "bf16")
+
+
 @pytest.mark.parametrize("make", [lambda: ESPCN((8,) * 6), lambda: UpConv7((4, 4, 8, 8, 8, 8))])
 def test_networks_without_a_linear_skip_are_rounded_throughout(make: object) -> None:
     torch.manual_seed(0)
@@ -89,13 +109,21 @@ def test_networks_without_a_linear_skip_are_rounded_throughout(make: object) -> 
         assert torch.equal(net(x), exact)
 
 
-@pytest.mark.parametrize("make", [lambda: build("C2F8"), lambda: build("R1F8"), lambda: ESPCN((8,) * 6)])
-def test_every_weight_has_a_gradient_close_to_the_exact_one(make: object) -> None:
+@pytest.mark.parametrize(
+    ("make", "native"),
+    [
+        (lambda: build("C2F8"), False),
+        (lambda: build("C2F8"), True),
+        (lambda: build("R1F8"), True),
+        (lambda: ESPCN((8,) * 6), False),
+    ],
+)
+def test_every_weight_has_a_gradient_close_to_the_exact_one(make: object, native: bool) -> None:
     torch.manual_seed(3)
     net = make()  # type: ignore[operator]
     x = torch.rand(2, next(net.parameters()).shape[1], 16, 16)
     gradients = []
-    for run in (net, Rounded(net, "bf16")):
+    for run in (net, Rounded(net, "bf16", native=native)):
         net.zero_grad()
         run(x).square().mean().backward()
         gradients.append(torch.cat([p.grad.ravel() for p in net.parameters()]))

@@ -15,9 +15,11 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional  # noqa: E402
 
 from vsanime.errors import VsanimeError  # noqa: E402
+from vsanime.models import store  # noqa: E402
 from vsanime.nets.artcnn import build  # noqa: E402
 from vsanime.nets.drrn import DRRN  # noqa: E402
 from vsanime.nets.export import save  # noqa: E402
+from vsanime.nets.load import load  # noqa: E402
 from vsanime.training.failures import told_in_one_line  # noqa: E402
 from vsanime.training.loop import Trainer, _save  # noqa: E402
 from vsanime.training.networks import make  # noqa: E402
@@ -67,6 +69,20 @@ def test_convolutions_are_bf16_in_the_first_steps(step: int, kind: str) -> None:
     found = distances(trainer(training__mixed="bf16", training__mixed_share=0.5), step)
     assert min(found, key=found.__getitem__) == kind
     assert found[kind] < 1e-7
+
+
+def test_rounding_in_mixed_steps_is_real_arithmetic() -> None:
+    """Gradients are rounded as well then, which tells it from what is simulated."""
+    made = trainer(training__mixed="bf16", rounding={"dtype": "bf16", "share": 0.1})
+    low, high = batch()
+    gradients = {}
+    for native in (True, False):
+        made.net.zero_grad()
+        functional.l1_loss(Rounded(made.net, "bf16", native=native)(low), high).backward()
+        gradients[native] = made.net.inner_last.weight.grad.clone()
+    made.step(29, low, high)
+    assert torch.equal(made.net.inner_last.weight.grad, gradients[True])
+    assert not torch.equal(gradients[True], gradients[False])
 
 
 def test_the_gradient_is_as_long_as_allowed() -> None:
@@ -166,6 +182,9 @@ def test_weights_to_begin_with_are_of_the_same_network(tmp_path: Path) -> None:
     )
     with pytest.raises(VsanimeError, match=r"its activation is 'silu', the recipe's network has 'relu'"):
         make(recipe(network__start=str(tmp_path / "silu.onnx")))
+    # One that has a name.
+    named = make(recipe(network__variant="C4F16", network__start="C4F16_GEN"))
+    assert torch.equal(named.first.weight, load(store.load("C4F16_GEN").path).first.weight)
     # The same weights, applied another number of times.
     save(DRRN(3, 8), tmp_path / "drrn.onnx")
     network = {"architecture": "drrn", "units": 2, "filters": 8, "start": str(tmp_path / "drrn.onnx")}

@@ -25,7 +25,7 @@ from vsanime.training.log import Events, Log
 from vsanime.training.losses import LOSSES
 from vsanime.training.networks import make
 from vsanime.training.pictures import find_sources
-from vsanime.training.precision import Rounded
+from vsanime.training.precision import Rounded, can_be_native
 from vsanime.training.progress import RunProgress
 from vsanime.training.recipe import Recipe
 from vsanime.training.runfolder import RunFolder
@@ -81,7 +81,11 @@ class Trainer:
         self.mean.net.recompute = False
         self.optimizer = make_optimizer(self.net, recipe.training)
         self._loss = LOSSES[recipe.training.loss]().to(device)
-        self._rounded = Rounded(self.net, recipe.rounding.dtype) if recipe.rounding.dtype != "none" else None
+        self._rounded = {
+            native: Rounded(self.net, recipe.rounding.dtype, native=native)
+            for native in (False, True)
+            if recipe.rounding.dtype != "none"
+        }
 
     def step(self, step: int, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
         """Learn from one batch.
@@ -111,9 +115,10 @@ class Trainer:
 
     def _run(self, step: int, low: torch.Tensor) -> torch.Tensor:
         training, rounding = self.recipe.training, self.recipe.rounding
-        if self._rounded is not None and is_rounded(step, training, rounding):
-            return self._rounded(low)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed(step, training)):
+        mixed = is_mixed(step, training)
+        if is_rounded(step, training, rounding):
+            return self._rounded[mixed and can_be_native(self.net, rounding.dtype)](low)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             result: torch.Tensor = self.net(low)
         return result
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from vsanime.errors import VsanimeError
+from vsanime.models import store
 from vsanime.nets.artcnn import build
 from vsanime.nets.drrn import DRRN
 from vsanime.nets.espcn import ESPCN, WIDTHS
@@ -25,7 +26,7 @@ def make(recipe: Recipe) -> nn.Module:
     torch.manual_seed(recipe.training.seed)
     net = _fresh(recipe)
     if recipe.network.start:
-        _start_from(net, Path(recipe.network.start))
+        _start_from(net, recipe.network.start)
     return net
 
 
@@ -45,17 +46,18 @@ def _fresh(recipe: Recipe) -> nn.Module:
             return DRRN(network.units, network.filters, planes=planes, low=network.low)
 
 
-def _start_from(net: nn.Module, path: Path) -> None:
-    """Copy the weights of a file.
+def _start_from(net: nn.Module, start: str) -> None:
+    """Copy the weights of a model that has a name, or of a file.
 
     Raises:
-        VsanimeError: they are of another network.
+        VsanimeError: there are none, or they are of another network.
     """
-    found = load(path)
+    path = Path(start)
+    found = load(path if path.suffix else store.load(start).path)
     for name, wanted_fact in _facts(net).items():
         if _facts(found).get(name) != wanted_fact:
             raise VsanimeError(
-                f"network.start = {str(path)!r}: its {name} is {_facts(found).get(name)!r}, "
+                f"network.start = {start!r}: its {name} is {_facts(found).get(name)!r}, "
                 f"the recipe's network has {wanted_fact!r}"
             )
     given = found.state_dict()
@@ -64,7 +66,7 @@ def _start_from(net: nn.Module, path: Path) -> None:
     if shapes != needed:
         name = sorted(name for name in shapes.keys() | needed.keys() if shapes.get(name) != needed.get(name))[0]
         raise VsanimeError(
-            f"network.start = {str(path)!r}: {name} is {shapes.get(name, 'not there')}, "
+            f"network.start = {start!r}: {name} is {shapes.get(name, 'not there')}, "
             f"the recipe's network has {needed.get(name, 'none')}"
         )
     net.load_state_dict(given)

@@ -1,4 +1,4 @@
-"""The rounding of half precision, simulated in f32, so that training finds weights that lose little by it.
+"""The rounding of half precision while a network learns, so that training finds weights that lose little by it.
 
 As `graphs/precision.py` runs ArtCNN: the linear path last(first(x)) stays exact, everything else takes and gives
 rounded values with rounded weights, and sums inside one layer are f32. The gradient passes straight through.
@@ -30,17 +30,25 @@ class _StraightThrough(torch.autograd.Function):  # type: ignore[misc,unused-ign
         return gradient, None
 
 
+def can_be_native(net: nn.Module, dtype: str) -> bool:
+    """Whether a network's rounding can be left to real arithmetic in bf16, as mixed steps compute."""
+    return dtype == "bf16" and isinstance(net, ArtCNN)
+
+
 class Rounded:
     """Runs a network as half precision would.
 
     Args:
         net: the network, whose weights stay f32.
         dtype: "bf16" or "fp16".
+        native: compute in that precision, instead of simulating it in f32: as fast as the hardware is at it, and the
+            gradients are rounded, too. Where `can_be_native`.
     """
 
-    def __init__(self, net: nn.Module, dtype: str) -> None:
+    def __init__(self, net: nn.Module, dtype: str, *, native: bool = False) -> None:
         self._net = net
         self._dtype = DTYPES[dtype]
+        self._native = native
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Run the network without the final clip: N, planes, H, W to what the network gives."""
@@ -49,7 +57,9 @@ class Rounded:
         return self._everything(self._net, x)
 
     def round(self, x: torch.Tensor) -> torch.Tensor:
-        """Rounded to half precision, as f32; the gradient is that of x itself."""
+        """Rounded to half precision, as f32 unless native; the gradient is that of x itself."""
+        if self._native:
+            return x.to(self._dtype)
         rounded: torch.Tensor = _StraightThrough.apply(x, self._dtype)
         return rounded
 
@@ -58,7 +68,7 @@ class Rounded:
         joined = self._conv(net.inner_last, self._inner(net, self._conv(net.first, self.round(x))))
         # The exact term has the last bias already.
         low = self.round(functional.conv2d(joined, self.round(net.last.weight), padding=1))
-        return functional.pixel_shuffle(exact + low, net.scale)
+        return functional.pixel_shuffle(exact + low.float(), net.scale)
 
     def _inner(self, net: ArtCNN, x: torch.Tensor) -> torch.Tensor:
         act = ACTIVATIONS[net.activation]

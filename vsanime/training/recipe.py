@@ -34,7 +34,7 @@ class Network:
         units: of DRRN, how often the residual unit is applied.
         filters: of DRRN, channels.
         low: of DRRN, work at low resolution and shuffle pixels.
-        start: a file with weights to begin with; empty for fresh ones.
+        start: what to begin with: a model's name (`vsanime models list`) or a file; empty for fresh weights.
     """
 
     architecture: Literal["artcnn", "espcn_7", "upconv_7", "vgg_7", "drrn"]
@@ -182,8 +182,10 @@ class Training:
         late_batch: patches an update towards the end; 0 for no change.
         late_share: share of the steps, at the end, that take `late_batch`.
         loss: what is made small: `l1`; `weighted_mse` and `clipped_huber` know RGB (SYSTEMS 4.1).
-        optimizer: `adamw`, or `adam`, whose weight decay is part of the gradient.
+        optimizer: `muon` moves inner convolutions by orthogonal steps and the rest as `adamw` does; `adam`'s weight
+            decay is part of the gradient.
         rate: highest learning rate.
+        muon_rate: highest rate of what Muon moves; the largest singular value that a step adds to a convolution.
         betas: of the optimizer.
         weight_decay: of the optimizer.
         amsgrad: of the optimizer.
@@ -208,8 +210,9 @@ class Training:
     late_batch: int = number(0, 0, 4096)
     late_share: float = number(0.0, 0, 1)
     loss: Literal["l1", "weighted_mse", "clipped_huber"] = "l1"
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    optimizer: Literal["adamw", "adam", "muon"] = "adamw"
     rate: float = number(1e-3, 1e-8, 1)
+    muon_rate: float = number(0.01, 1e-8, 1)
     betas: tuple[float, float] = number((0.9, 0.999), 0, 0.99999)
     weight_decay: float = number(0.0, 0, 1)
     amsgrad: bool = False
@@ -232,6 +235,8 @@ class Training:
 @dataclass(frozen=True, kw_only=True)
 class Rounding:
     """The rounding of the precision that the network will run in, simulated in the last steps.
+
+    Steps of `training.mixed` compute ArtCNN in bf16 itself, as fast as before; others simulate it in f32.
 
     Attributes:
         dtype: which; `none` for no such phase.

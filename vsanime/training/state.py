@@ -8,13 +8,20 @@ import torch
 from torch import nn
 
 from vsanime.errors import VsanimeError
+from vsanime.training.muon import Muon
 from vsanime.training.recipe import Training
 
-_MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+_MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
 
 
 def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """The optimizer of a recipe."""
+    """The optimizer of a recipe.
+
+    Raises:
+        VsanimeError: it does not go with the network or with this torch.
+    """
+    if training.optimizer == "muon":
+        return Muon(net, training)
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[training.optimizer]
     options = {"betas": training.betas, "weight_decay": training.weight_decay, "amsgrad": training.amsgrad}
     return kind(net.parameters(), lr=training.rate, **options)
