@@ -28,8 +28,8 @@ PLAIN = GraphTraits(block=2)
 
 @cache
 def luma_doubler(bits: int = 8, width: int = 40, height: int = 24, traits: GraphTraits = PLAIN) -> PlanesGraph:
-    """C4F16_GEN, whose weights come with the package, from a luma plane to a luma plane."""
-    proto = load("C4F16_GEN").proto
+    """C4F16_VA, whose weights come with the package, from a luma plane to a luma plane."""
+    proto = load("C4F16_VA").proto
     coding = luma_coding(PlaneFormat(Family.GRAY, SampleType.INTEGER, bits), Range.LIMITED)
     return luma_graph(proto, inspect(proto), coding, coding, width, height, traits)
 

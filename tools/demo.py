@@ -22,8 +22,8 @@ from tools.pictures import Clip, crop, luma_psnr, side_by_side, write_png
 from vsanime.errors import VsanimeError
 
 OUTPUT = ROOT / "demo-output"
-# The network that comes with the package, so that the demo needs no download.
-MODEL = "C4F16_GEN"
+# The default of `artcnn`, which comes with the package, so that the demo needs no download.
+MODEL = "C4F32_VA"
 # A still of the drawn clip's close-up, and the part of it that is worth a look: left, top, width, height at 1280x720.
 STILL = 60
 FACE = (440, 140, 400, 400)

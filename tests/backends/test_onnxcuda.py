@@ -21,7 +21,7 @@ HAS_PROVIDER = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 def refused(**options: object) -> str:
     with pytest.raises(vs.Error) as caught:
-        vsanime.artcnn(noise_clip("GRAY8", 40, 24), "C4F16_GEN", backend=Backend.ONNXRuntime(**options))
+        vsanime.artcnn(noise_clip("GRAY8", 40, 24), "C4F16_VA", backend=Backend.ONNXRuntime(**options))
     return str(caught.value)
 
 

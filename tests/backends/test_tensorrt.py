@@ -24,7 +24,7 @@ from vsanime.backends.tensorrt.reports import monitored
 
 type Cards = Callable[..., TensorRTSim]
 
-MODEL = "C4F16_GEN"  # comes with the package
+MODEL = "C4F16_VA"  # comes with the package
 F32 = Backend.ONNXRuntime(num_streams=1)
 
 # The simulated card runs the very graph, its sums in the same order but for tiles: codes may fall to the other side of

@@ -453,7 +453,7 @@ from tests.planesgraphs import planes_graph
 from vsanime.graphs.codes import Coding
 from vsanime.spec import ChromaLocation, GraphTraits
 traits = GraphTraits(exact_linear=True, body="float16", bytewise=True)
-for name in ("C4F16_GEN", "C4F32_Chroma", "vgg_7_art_noise0"):
+for name in ("C4F16_VA", "C4F32_Chroma", "vgg_7_art_noise0"):
     for bits in (8, 10):
         for siting in (ChromaLocation.LEFT, ChromaLocation.CENTER):
             graph = planes_graph(network(name), bits, (64, 48), traits, siting=siting, tint=True)

@@ -49,7 +49,7 @@ BITS = (8, 10, 16)
 BODY = {"fp16": "HALF", "bf16": "BF16", "f32": "FLOAT"}
 
 # Cards whose networks stand for all in what is not tried with every one: luma, chroma, RGB.
-FEW = ("C4F16_GEN", "C16F64_Chroma", "vgg_7_art_noise0")
+FEW = ("C4F16_VA", "C16F64_Chroma", "vgg_7_art_noise0")
 
 # fp16 on a picture this small, which is edges to a larger part than those of tolerances.HALF_PSNR: up to 3.8 dB less.
 SMALL_LOSS = 5.0
@@ -292,14 +292,14 @@ def test_a_graph_that_computes_something_else_is_found_out(media: Path) -> None:
     """The comparison above is worth something only if it fails on another network's graph."""
     form = format_of("YUV420P8")
     planes = picture(media, form)
-    expected = as_codes("C4F16_GEN", expected_planes("C4F16_GEN", planes, form), form)
-    other = onnx.load_from_string(graph_of("C4F16_GEN", 8, SMALL, "f32").onnx)
+    expected = as_codes("C4F16_VA", expected_planes("C4F16_VA", planes, form), form)
+    other = onnx.load_from_string(graph_of("C4F16_VA", 8, SMALL, "f32").onnx)
     bias = next(i for i in other.graph.initializer if len(i.dims) == 1 and i.dims[0] == 16)
     bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(0.05), bias.name))
-    graph = graph_of("C4F16_GEN", 8, SMALL, "f32")
+    graph = graph_of("C4F16_VA", 8, SMALL, "f32")
     changed = PlanesGraph(other.SerializeToString(), graph.inputs, graph.outputs, linear_split=False)
     found = cropped(computed(changed, planes, "f32"), expected)
     with pytest.raises(AssertionError):
-        assert_exact("C4F16_GEN", found, expected, 8)
+        assert_exact("C4F16_VA", found, expected, 8)
     with pytest.raises(AssertionError):
-        assert_close("C4F16_GEN", found, expected, 8)
+        assert_close("C4F16_VA", found, expected, 8)

@@ -9,13 +9,13 @@ import pytest
 
 from vsanime.cli import main
 
-QUICK = ["bench", "--models", "C4F16_GEN", "--size", "64x48", "--rounds", "2", "--frames", "2", "--keep-disturbed"]
+QUICK = ["bench", "--models", "C4F16_VA", "--size", "64x48", "--rounds", "2", "--frames", "2", "--keep-disturbed"]
 
 
 def test_a_table_of_medians(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUICK, "--precisions", "f32"]) == 0
     out = capsys.readouterr().out
-    assert "### C4F16_GEN, f32, 64x48" in out
+    assert "### C4F16_VA, f32, 64x48" in out
     rows = re.findall(
         r"^\| (vsanime|vsanime, luma only|raw inference, luma only) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+)", out, re.M
     )

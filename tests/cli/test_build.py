@@ -32,7 +32,7 @@ from vsanime.models.store import available
 
 pytestmark = pytest.mark.usefixtures("folder")
 
-MODEL = "C4F16_GEN"  # comes with the package
+MODEL = "C4F16_VA"  # comes with the package
 SMALL = ["--size", "64x48"]
 
 type Cards = Callable[..., TensorRTSim]
@@ -378,7 +378,7 @@ sys.modules["tensorrt_rtx"] = None
 from vsanime.cli import main
 from vsanime.cli.ahead import Unrunnable
 from vsanime.errors import VsanimeError
-sys.exit(main(["build", "--model", "C4F16_GEN", "--size", "64x48", "--compute-capability", "89"]))
+sys.exit(main(["build", "--model", "C4F16_VA", "--size", "64x48", "--compute-capability", "89"]))
 """
 
 

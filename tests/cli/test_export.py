@@ -39,9 +39,9 @@ def test_a_file_becomes_a_shader_beside_the_user(
 
 def test_bundled_network_carries_its_card(net: Path) -> None:
     target = net.with_name("ut.glsl")
-    assert main(["export", "C4F16_GEN", "--format", "mpv", "-o", str(target)]) == 0
+    assert main(["export", "C4F16_VA", "--format", "mpv", "-o", str(target)]) == 0
     head = target.read_text(encoding="utf-8").split("//!")[0]
-    assert "// C4F16_GEN as an mpv user shader, written by vsanime." in head
+    assert "// C4F16_VA as an mpv user shader, written by vsanime." in head
     assert "// Licence: MIT\n// Copyright (c) 2026 the vsanime authors\n//\n// Permission is hereby granted" in head
     assert b"\r" not in target.read_bytes()
 
@@ -51,12 +51,12 @@ def test_the_licence_outlives_export_and_import(capfd: pytest.CaptureFixture[str
     """MIT wants the holder's line and its own text in every copy, copies of copies included."""
     notice = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8").splitlines()[2:]
     heads = []
-    for model, again in (("C4F16_GEN", "one"), ("one.onnx", "two"), ("two.onnx", "three")):
+    for model, again in (("C4F16_VA", "one"), ("one.onnx", "two"), ("two.onnx", "three")):
         assert main(["export", model, "--format", "mpv", "-o", f"{again}.glsl"]) == 0
         assert main(["import", f"{again}.glsl"]) == 0
         head = Path(f"{again}.glsl").read_text(encoding="utf-8").split("\n\n")[0]
         heads.append([line[3:] for line in head.splitlines()])
-        assert_same_weights(onnx.load(f"{again}.onnx"), store.load("C4F16_GEN").proto)
+        assert_same_weights(onnx.load(f"{again}.onnx"), store.load("C4F16_VA").proto)
     for head in heads:
         assert head[-len(notice) :] == notice
     assert capfd.readouterr().out.count("licence          MIT; Copyright (c) 2026 the vsanime authors\n") == 3

@@ -437,7 +437,7 @@ def test_a_waifu2x_model_doubles_twice_for_three_times_the_size(options: list[st
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("model", ["upconv_7_art", "C4F16_GEN"])
+@pytest.mark.parametrize("model", ["upconv_7_art", "C4F16_VA"])
 def test_a_size_out_of_proportion_changes_the_sample_aspect_ratio(model: str, vfr: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
     assert upscale(vfr, out, "--model", model, "--width", "96", "--height", "96") == 0

@@ -58,7 +58,7 @@ def check_y4m(stream: bytes, colour: str, width: int, height: int, frame_bytes: 
 def test_example_runs_on_the_packages_own_weights(
     name: str, colour: str, width: int, height: int, frame_bytes: int
 ) -> None:
-    stream = vspipe(EXAMPLES / f"{name}.vpy", "-a", "model=C4F16_GEN")
+    stream = vspipe(EXAMPLES / f"{name}.vpy", "-a", "model=C4F16_VA")
     check_y4m(stream, colour, width, height, frame_bytes)
 
 
@@ -89,7 +89,7 @@ def test_source_may_be_any_path(tmp_path: Path) -> None:
     folder = tmp_path / "a folder's \u00e9t\u00e9"
     folder.mkdir()
     shutil.copy(EXAMPLES / "clip.mp4", folder / "my video.mp4")
-    stream = vspipe(EXAMPLES / "double.vpy", "-a", f"source={folder / 'my video.mp4'}", "-a", "model=C4F16_GEN")
+    stream = vspipe(EXAMPLES / "double.vpy", "-a", f"source={folder / 'my video.mp4'}", "-a", "model=C4F16_VA")
     check_y4m(stream, *DOUBLED)
 
 

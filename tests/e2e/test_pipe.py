@@ -16,7 +16,7 @@ import vapoursynth as vs
 import vsanime
 from tests.clips import noise_clip, planes_of
 
-MODEL = "C4F16_GEN"
+MODEL = "C4F16_VA"
 WIDTH, HEIGHT, FRAMES = 80, 48, 7
 
 SCRIPT = f"""

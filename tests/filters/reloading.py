@@ -26,7 +26,7 @@ def simulated(policy: Policy) -> None:
     for _ in range(RELOADS):
         environment = policy.new_environment()
         with environment.use():
-            up = vsanime.artcnn(noise_clip("YUV420P8", 40, 24, frames=4), "C4F16_GEN", backend=SimBackend(sim=sim))
+            up = vsanime.artcnn(noise_clip("YUV420P8", 40, 24, frames=4), "C4F16_VA", backend=SimBackend(sim=sim))
             for n in range(4):
                 planes_of(up, n)
             assert sim.leaks()
@@ -48,7 +48,7 @@ def openvino_engines(policy: Policy) -> None:
     for _ in range(3):
         environment = policy.new_environment()
         with environment.use():
-            up = vsanime.artcnn(noise_clip("GRAY8", 40, 24), "C4F16_GEN")
+            up = vsanime.artcnn(noise_clip("GRAY8", 40, 24), "C4F16_VA")
             planes_of(up)
             alive = made[-1]()
             assert alive is not None

@@ -16,7 +16,7 @@ from vsanime import Backend
 
 F32 = Backend.OpenVINO(precision="f32")
 BACKENDS = {"openvino": F32, "onnxruntime": Backend.ONNXRuntime()}
-MODEL = "C4F16_GEN"
+MODEL = "C4F16_VA"
 SUBSAMPLED = ["YUV420P8", "YUV420P10", "YUV422P8", "YUV422P16", "YUV420PS", "YUV420PH"]
 
 

@@ -15,7 +15,7 @@ from tests.clips import noise_clip
 from tests.networks import artcnn_like
 from vsanime import Backend
 
-MODEL = "C4F16_GEN"
+MODEL = "C4F16_VA"
 
 
 def yuv(name: str = "YUV420P8", **props: int) -> vs.VideoNode:
@@ -34,7 +34,7 @@ def one_line(call: Callable[[], Any], *parts: str) -> None:
 ARGUMENTS = {
     "rgb": (lambda: vsanime.artcnn(vs.core.std.BlankClip(format=vs.RGB24), MODEL), ["artcnn:", "RGB24", "convert"]),
     "no clip": (lambda: vsanime.artcnn("clip.mkv", MODEL), ["artcnn:", "str", "clip"]),
-    "unknown model": (lambda: vsanime.artcnn(yuv(), "C4F16_GNE"), ["artcnn:", "C4F16_GNE", "C4F16_GEN"]),
+    "unknown model": (lambda: vsanime.artcnn(yuv(), "C4F16_AV"), ["artcnn:", "C4F16_AV", "C4F16_VA"]),
     "missing file": (lambda: vsanime.artcnn(yuv(), "nowhere/net.onnx"), ["artcnn:", "net.onnx"]),
     "missing weights": (lambda: vsanime.artcnn(yuv(), "R16F96"), ["artcnn:", "R16F96", "VSANIME_MODEL_PATH"]),
     "depth": (lambda: vsanime.artcnn(yuv(), MODEL, depth=7), ["artcnn:", "depth=7", "8 to 16", "half"]),

@@ -25,7 +25,7 @@ def _native(request: pytest.FixtureRequest) -> None:
     """bf16 is refused where the CPU has none: the refusal is then what is tested."""
     if "bf16" in request.node.callspec.params.values() and not bf16_is_native():
         with pytest.raises(vs.Error, match="does not compute in bf16"):
-            vsanime.artcnn(noise_clip("GRAY8", 8, 8), "C4F16_GEN", backend=PRECISIONS["bf16"])
+            vsanime.artcnn(noise_clip("GRAY8", 8, 8), "C4F16_VA", backend=PRECISIONS["bf16"])
         pytest.skip("this CPU has no bf16 arithmetic")
 
 
@@ -76,9 +76,9 @@ def test_tiled_equals_whole_for_chroma_nets(precision: str, name: str) -> None:
 def test_too_small_an_overlap_shows(precision: str) -> None:
     """The tests above can see a wrong overlap: one pixel less than the radius already changes something."""
     clip = noise_clip("GRAY16", 96, 96)
-    whole = vsanime.artcnn(clip, "C4F16_GEN", backend=PRECISIONS[precision], tiles=1)
-    assert same(vsanime.artcnn(clip, "C4F16_GEN", backend=PRECISIONS[precision], tiles=2, overlap=7), whole)
-    assert not same(vsanime.artcnn(clip, "C4F16_GEN", backend=PRECISIONS[precision], tiles=2, overlap=4), whole)
+    whole = vsanime.artcnn(clip, "C4F16_VA", backend=PRECISIONS[precision], tiles=1)
+    assert same(vsanime.artcnn(clip, "C4F16_VA", backend=PRECISIONS[precision], tiles=2, overlap=7), whole)
+    assert not same(vsanime.artcnn(clip, "C4F16_VA", backend=PRECISIONS[precision], tiles=2, overlap=4), whole)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -87,11 +87,11 @@ def test_lanes_and_order_change_nothing(precision: str) -> None:
 
     clip = noise_clip("YUV420P8", 48, 36, frames=11)
     backend = PRECISIONS[precision]
-    linear = vsanime.artcnn(clip, "C4F16_GEN", backend=replace(backend, num_streams=1))
+    linear = vsanime.artcnn(clip, "C4F16_VA", backend=replace(backend, num_streams=1))
     expected = [planes_of(linear, n) for n in range(11)]
     orders = [list(range(11)), list(range(10, -1, -1)), random.Random(0).sample(range(11), 11), [5, 5, 0, 5]]
     for lanes in (1, 2, 4):
-        up = vsanime.artcnn(clip, "C4F16_GEN", backend=replace(backend, num_streams=lanes))
+        up = vsanime.artcnn(clip, "C4F16_VA", backend=replace(backend, num_streams=lanes))
         for order in orders:
             futures = [(n, up.get_frame_async(n)) for n in order]
             for n, future in futures:
@@ -104,7 +104,7 @@ def test_lanes_and_order_change_nothing(precision: str) -> None:
 def test_frames_of_two_filters_do_not_mix(precision: str) -> None:
     form = format_of("GRAY8")
     one, two = (clip_of(noise(form, 40, 30, frames=4, seed=s), form) for s in (1, 2))
-    ups = [vsanime.artcnn(c, "C4F16_GEN", backend=PRECISIONS[precision]) for c in (one, two)]
+    ups = [vsanime.artcnn(c, "C4F16_VA", backend=PRECISIONS[precision]) for c in (one, two)]
     mixed = vs.core.std.Interleave(ups)
     assert all(same(mixed[2 * n : 2 * n + 1], ups[0][n : n + 1]) for n in range(4))
     assert all(same(mixed[2 * n + 1 : 2 * n + 2], ups[1][n : n + 1]) for n in range(4))
@@ -114,5 +114,5 @@ def test_frames_of_two_filters_do_not_mix(precision: str) -> None:
 @pytest.mark.parametrize("precision", ["f32"])
 def test_real_frames_tile_as_they_are(media: Path, precision: str, tmp_path: Path) -> None:
     clip = vs.core.bs.VideoSource(str(media / "video" / "bigbuckbunny.mp4"), cachepath=str(tmp_path))[60:62]
-    whole = vsanime.artcnn(clip, "C4F16_GEN", backend=PRECISIONS[precision], tiles=1)
-    assert same(vsanime.artcnn(clip, "C4F16_GEN", backend=PRECISIONS[precision], tiles=(2, 3)), whole, 1)
+    whole = vsanime.artcnn(clip, "C4F16_VA", backend=PRECISIONS[precision], tiles=1)
+    assert same(vsanime.artcnn(clip, "C4F16_VA", backend=PRECISIONS[precision], tiles=(2, 3)), whole, 1)

@@ -48,8 +48,8 @@ def sim(simulate: Simulate) -> Iterator[CudaSim]:
 @pytest.mark.parametrize("cuda_graph", [False, True])
 def test_artcnn_equals_onnx_runtime(sim: CudaSim, name: str, cuda_graph: bool) -> None:
     clip = noise_clip(name, 46, 34, frames=5)
-    up = vsanime.artcnn(clip, "C4F16_GEN", backend=SimBackend(sim=sim, cuda_graph=cuda_graph))
-    expected = vsanime.artcnn(clip, "C4F16_GEN", backend=CPU)
+    up = vsanime.artcnn(clip, "C4F16_VA", backend=SimBackend(sim=sim, cuda_graph=cuda_graph))
+    expected = vsanime.artcnn(clip, "C4F16_VA", backend=CPU)
     assert all(same(up, expected, n) for n in range(5))
 
 
@@ -64,9 +64,9 @@ def test_networks_of_several_planes_equal_onnx_runtime(sim: CudaSim, name: str) 
 def test_tiles_equal_whole(sim: CudaSim) -> None:
     clip = noise_clip("YUV420P8", 130, 98)
     backend = SimBackend(sim=sim)
-    whole = vsanime.artcnn(clip, "C4F16_GEN", backend=backend, tiles=1)
+    whole = vsanime.artcnn(clip, "C4F16_VA", backend=backend, tiles=1)
     for tiling in ({"tiles": 2}, {"tiles": (3, 1)}, {"tilesize": (96, 80)}):
-        assert same(vsanime.artcnn(clip, "C4F16_GEN", backend=backend, **tiling), whole), tiling
+        assert same(vsanime.artcnn(clip, "C4F16_VA", backend=backend, **tiling), whole), tiling
 
 
 @pytest.mark.parametrize("when", ["late", "threads"])
@@ -74,11 +74,9 @@ def test_tiles_equal_whole(sim: CudaSim) -> None:
 def test_order_of_requests_changes_nothing(simulate: Simulate, when: str, lanes: int, cards: int) -> None:
     sim = simulate(when=when, cards=cards)
     clip = noise_clip("YUV420P8", 48, 36, frames=11)
-    linear = vsanime.artcnn(clip, "C4F16_GEN", backend=CPU)
+    linear = vsanime.artcnn(clip, "C4F16_VA", backend=CPU)
     expected = [planes_of(linear, n) for n in range(11)]
-    up = vsanime.artcnn(
-        clip, "C4F16_GEN", backend=SimBackend(sim=sim, num_streams=lanes, device_id=tuple(range(cards)))
-    )
+    up = vsanime.artcnn(clip, "C4F16_VA", backend=SimBackend(sim=sim, num_streams=lanes, device_id=tuple(range(cards))))
     for order in (range(11), range(10, -1, -1), random.Random(0).sample(range(11), 11), [5, 5, 0, 5]):
         futures = [(n, up.get_frame_async(n)) for n in order]
         for n, future in futures:
@@ -91,15 +89,15 @@ def test_order_of_requests_changes_nothing(simulate: Simulate, when: str, lanes:
 def test_a_frame_that_fails_is_one_error_and_the_next_script_recovers(simulate: Simulate) -> None:
     sim = simulate()
     clip = noise_clip("GRAY8", 40, 24, frames=3)
-    up = vsanime.artcnn(clip, "C4F16_GEN", backend=SimBackend(sim=sim))
+    up = vsanime.artcnn(clip, "C4F16_VA", backend=SimBackend(sim=sim))
     planes_of(up, 0)
     sim.fail_kernel(cudaError_t.cudaErrorLaunchFailure)
     with pytest.raises(vs.Error, match=r"artcnn: CUDA could not .*cudaErrorLaunchFailure.*evaluate the script again"):
         up.get_frame(1)
-    again = vsanime.artcnn(clip, "C4F16_GEN", backend=SimBackend(sim=sim))
+    again = vsanime.artcnn(clip, "C4F16_VA", backend=SimBackend(sim=sim))
     with pytest.raises(vs.Error, match="artcnn: the engine was closed"):
         up.get_frame(2)
-    assert all(same(again, vsanime.artcnn(clip, "C4F16_GEN", backend=CPU), n) for n in range(3))
+    assert all(same(again, vsanime.artcnn(clip, "C4F16_VA", backend=CPU), n) for n in range(3))
     del up, again
     gc.collect()
 
@@ -107,7 +105,7 @@ def test_a_frame_that_fails_is_one_error_and_the_next_script_recovers(simulate: 
 def test_too_little_memory_is_told_when_the_script_is_evaluated(simulate: Simulate) -> None:
     sim = simulate(memory=100 * MIB)
     with pytest.raises(vs.Error, match=r"artcnn: the network with 2 streams on card 0 needs .* MiB of video memory"):
-        vsanime.artcnn(noise_clip("GRAY8", 40, 24, frames=2), "C4F16_GEN", backend=SimBackend(sim=sim))
+        vsanime.artcnn(noise_clip("GRAY8", 40, 24, frames=2), "C4F16_VA", backend=SimBackend(sim=sim))
     assert sim.calls["cudaMalloc"] == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 import vsanime
 from tests.clips import noise_clip, props_of
 
-MODEL = "C4F16_GEN"
+MODEL = "C4F16_VA"
 
 
 @pytest.mark.parametrize(

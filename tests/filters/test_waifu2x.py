@@ -364,7 +364,7 @@ def test_transparency_of_other_clips_keeps_step_with_the_size(name: str) -> None
     """Decoders attach it to YUV as well."""
     _, mask = transparent()
     clip = picture(name, _Range=0, _Matrix=1).std.ClipToProp(mask, prop="_Alpha")
-    for up in (vsanime.waifu2x(clip, backend=F32), vsanime.artcnn(clip, "C4F16_GEN", backend=F32)):
+    for up in (vsanime.waifu2x(clip, backend=F32), vsanime.artcnn(clip, "C4F16_VA", backend=F32)):
         found = alpha_plane(up)
         assert found.shape == (96, 128)
         assert (found[8:-8, 8:56] == 255).all()
@@ -437,7 +437,7 @@ BAD = {
     "restorer at 2x": ({"model": "R8F64_JPEG444"}, ["R8F64_JPEG444", "does not scale", "scale=1"]),
     "no name": ({"model": 7}, ["model=7", "upconv_7_art"]),
     "weights that are nowhere": ({"model": "espcn_7"}, ["espcn_7", "VSANIME_MODEL_PATH", "vsanime import"]),
-    "luma network": ({"model": "C4F16_GEN"}, ["C4F16_GEN", "double_luma", "upconv_7_art"]),
+    "luma network": ({"model": "C4F16_VA"}, ["C4F16_VA", "double_luma", "upconv_7_art"]),
     "unknown": ({"model": "upconv_7_arr"}, ["upconv_7_arr", "upconv_7_art"]),
     "depth": ({"depth": 7}, ["depth=7"]),
     "tiles": ({"tiles": 0}, ["tiles=0"]),

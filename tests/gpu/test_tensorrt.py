@@ -93,8 +93,8 @@ def test_every_model_equals_the_cpu(media: Path, model: str, bits: int) -> None:
 def test_f32_is_f32(media: Path, bits: int) -> None:
     """TF32 would be some 75 dB."""
     clip = real_clip(media, f"YUV420P{bits}")
-    found = vsanime.artcnn(clip, "C4F16_GEN", depth="single", backend=Backend.TensorRT(precision="f32"))
-    expected = vsanime.artcnn(clip, "C4F16_GEN", depth="single", backend=REFERENCE)
+    found = vsanime.artcnn(clip, "C4F16_VA", depth="single", backend=Backend.TensorRT(precision="f32"))
+    expected = vsanime.artcnn(clip, "C4F16_VA", depth="single", backend=REFERENCE)
     assert psnr(planes_of(found)[0], planes_of(expected)[0]) >= 110
 
 
@@ -103,8 +103,8 @@ def test_f32_is_f32(media: Path, bits: int) -> None:
 @pytest.mark.parametrize("cuda_graph", [False, True])
 def test_lanes_graphs_and_requests_in_any_order_change_nothing(media: Path, num_streams: int, cuda_graph: bool) -> None:
     clip = real_clip(media, "YUV420P10", frames=12)
-    plain = vsanime.artcnn(clip, "C4F16_GEN", backend=Backend.TensorRT(num_streams=1, cuda_graph=False))
-    found = vsanime.artcnn(clip, "C4F16_GEN", backend=Backend.TensorRT(num_streams=num_streams, cuda_graph=cuda_graph))
+    plain = vsanime.artcnn(clip, "C4F16_VA", backend=Backend.TensorRT(num_streams=1, cuda_graph=False))
+    found = vsanime.artcnn(clip, "C4F16_VA", backend=Backend.TensorRT(num_streams=num_streams, cuda_graph=cuda_graph))
     order = [*range(12), *range(12)]
     random.Random(num_streams).shuffle(order)
     for n in order:
@@ -116,8 +116,8 @@ def test_lanes_graphs_and_requests_in_any_order_change_nothing(media: Path, num_
 def test_tiles_change_next_to_nothing(media: Path) -> None:
     """Other shapes are other kernels, which sum in another order."""
     clip = real_clip(media, "YUV420P8")
-    whole = vsanime.artcnn(clip, "C4F16_GEN", backend=Backend.TensorRT(precision="f32"))
-    tiled = vsanime.artcnn(clip, "C4F16_GEN", backend=Backend.TensorRT(precision="f32"), tilesize=(200, 90))
+    whole = vsanime.artcnn(clip, "C4F16_VA", backend=Backend.TensorRT(precision="f32"))
+    tiled = vsanime.artcnn(clip, "C4F16_VA", backend=Backend.TensorRT(precision="f32"), tilesize=(200, 90))
     for a, b in zip(planes_of(tiled), planes_of(whole), strict=True):
         assert np.abs(a.astype(int) - b).max() <= 1
         assert np.mean(a != b) <= 1e-3
@@ -129,8 +129,8 @@ def test_one_engine_for_many_sizes_equals_one_for_each(media: Path) -> None:
     for side in (64, 180):
         clip = real_clip(media, "YUV420P8", side=side)
         close(
-            vsanime.artcnn(clip, "C4F16_GEN", backend=backend),
-            vsanime.artcnn(clip, "C4F16_GEN", backend=REFERENCE),
+            vsanime.artcnn(clip, "C4F16_VA", backend=backend),
+            vsanime.artcnn(clip, "C4F16_VA", backend=REFERENCE),
             LEAST_DB[8],
         )
 
@@ -140,7 +140,7 @@ def test_video_memory_is_back_after_twenty_evaluations(media: Path, device: Devi
     clip = real_clip(media, "YUV420P8", frames=4)
     free = []
     for _ in range(21):
-        up = vsanime.artcnn(clip, "C4F16_GEN", backend=Backend.TensorRT())
+        up = vsanime.artcnn(clip, "C4F16_VA", backend=Backend.TensorRT())
         planes_of(up, 3)
         del up
         gc.collect()
@@ -155,6 +155,6 @@ def test_more_than_the_card_holds_is_tiled_or_told(media: Path, device: Device) 
     taken = device.buffer(device.free_bytes() - (300 << 20))
     try:
         with pytest.raises(vs.Error, match=r"MiB are available; (tilesize=.* would fit|no tile is that small)"):
-            vsanime.artcnn(clip, "C4F16_GEN", backend=Backend.TensorRT(num_streams=8))
+            vsanime.artcnn(clip, "C4F16_VA", backend=Backend.TensorRT(num_streams=8))
     finally:
         taken.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import vsanime
 import vsanime.models.cards
 from vsanime.errors import VsanimeError
 from vsanime.models.cards import engines_folder, find, read_card, read_cards, variants
@@ -38,6 +39,8 @@ ARTCNN = [
     "R16F96_Chroma",
 ]
 PINNED = ["C4F16", "C4F16_DS", "C4F32", "C4F32_DS", "C4F32_Chroma", "R8F64", "R8F64_DS"]
+
+RECIPES = Path(vsanime.__file__).parent / "training" / "recipes"
 
 CARD = """
 [family]
@@ -87,10 +90,19 @@ def test_artcnn_card_states_the_contract_its_name_implies(name: str) -> None:
     assert bool(variant.sha256) == (name in PINNED)
 
 
+def test_our_own_say_what_they_were_trained_on() -> None:
+    ours = [variant for variant in variants().values() if variant.is_bundled]
+    assert {variant.family for variant in ours} == {"vsanime"}
+    for variant in ours:
+        assert all(licence in variant.data for licence in ("public domain", "CC BY 4.0", "CC0", "MIT"))
+        # The recipe that made it comes along.
+        assert f"{variant.name}.toml" in {path.name for path in RECIPES.iterdir()}
+
+
 def test_every_licence_that_is_known_has_a_holder() -> None:
     """MIT asks for that line in every copy; weights that nobody has published have neither."""
     for variant in variants().values():
-        unpublished = variant.arch == "espcn_7"
+        unpublished = variant.arch == "espcn_7" and not variant.is_bundled
         assert (variant.license == "MIT") != unpublished
         assert is_holder(variant.copyright) != unpublished
     assert find("C4F32").copyright == "Copyright (c) 2024 João Chrisóstomo"
@@ -148,6 +160,7 @@ def test_variant_overrides_defaults(tmp_path: Path) -> None:
         ('colour = "gray"', 'colour = "red"', "colour must be one of gray, ycbcr, rgb, not 'red'"),
         ('url = ""', 'url = "http://example.org"', "url must be an https address, or empty"),
         ("sha256 = []", 'sha256 = ["ABC"]', "sha256 must be a list of 64-digit"),
+        ("sha256 = []", "sha256 = []\ndata = 7", "test.toml: variant One: data must be text, not 7"),
         ("sha256 = []", 'sha256 = "abc"', "sha256 must be a list, not 'abc'"),
         ("value_range = [0, 1]", "value_range = [1, 0]", "value_range must be two ascending numbers"),
         ("value_range = [0, 1]", "value_range = [1]", "value_range must be two ascending numbers"),

@@ -183,8 +183,8 @@ def test_weights_to_begin_with_are_of_the_same_network(tmp_path: Path) -> None:
     with pytest.raises(VsanimeError, match=r"its activation is 'silu', the recipe's network has 'relu'"):
         make(recipe(network__start=str(tmp_path / "silu.onnx")))
     # One that has a name.
-    named = make(recipe(network__variant="C4F16", network__start="C4F16_GEN"))
-    assert torch.equal(named.first.weight, load(store.load("C4F16_GEN").path).first.weight)
+    named = make(recipe(network__variant="C4F16", network__start="C4F16_VA"))
+    assert torch.equal(named.first.weight, load(store.load("C4F16_VA").path).first.weight)
     # The same weights, applied another number of times.
     save(DRRN(3, 8), tmp_path / "drrn.onnx")
     network = {"architecture": "drrn", "units": 2, "filters": 8, "start": str(tmp_path / "drrn.onnx")}

@@ -95,6 +95,7 @@ def _card_facts(variant: Variant) -> list[tuple[str, str]]:
         ("licence", variant.license),
         ("copyright", variant.copyright),
         ("origin", variant.origin),
+        *([("trained on", variant.data)] if variant.data else []),
         ("download", _download(variant)),
         ("sha256 pinned", _pinned(variant)),
     ]

@@ -66,7 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     picture = parser.add_argument_group("picture")
     picture.add_argument(
         "--model",
-        default="C4F32",
+        default="C4F32_VA",
         help="luma or RGB model, such as upconv_7_art, or an ONNX file (default: %(default)s)",
     )
     picture.add_argument(

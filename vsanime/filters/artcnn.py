@@ -28,7 +28,7 @@ _SCALE = 2
 @raises_vs_error
 def artcnn(
     clip: vs.VideoNode,
-    model: str = "C4F32",
+    model: str = "C4F32_VA",
     *,
     chroma: str = _RESAMPLE,
     width: int | None = None,
@@ -45,10 +45,11 @@ def artcnn(
 
     Args:
         clip: GRAY or YUV, 8 to 16 bits, half or single float, progressive, any subsampling that zimg resizes.
-        model: a luma doubler: "C4F16", "C4F32", "C16F64", "R8F64", "R16F96", their "_DS" (denoise and sharpen) and
-            "_DN" variants, "C4F16_GEN" (comes with the package), or the path of an ONNX file of that shape.
-        chroma: "resample" for Spline36, or a chroma model such as "C4F32_Chroma", which reconstructs full-size chroma
-            at the source size before that is resampled to the output's chroma grid.
+        model: a luma doubler. Ours come with the package: "C4F32_VA", "C4F16_VA", "C4F32_DS_VA" (cleans and sharpens),
+            "C4F32_BOX_VA" and "C4F16_BOX_VA" (for pictures halved by box). Others are downloaded: "C4F16", "C4F32",
+            "C16F64", "R8F64", "R16F96", their "_DS" and "_DN" variants. Or the path of an ONNX file of that shape.
+        chroma: "resample" for Spline36, or a chroma model such as "C4F32_Chroma_VA", which reconstructs full-size
+            chroma at the source size before that is resampled to the output's chroma grid.
         width: output width; with `height`, or alone to keep the proportions. The clip is doubled until both fit and
             then scaled down by zimg's Spline36.
         height: output height.
@@ -69,7 +70,7 @@ def artcnn(
 
     Example:
         ```python
-        up = vsanime.artcnn(clip, model="R8F64", chroma="C4F32_Chroma", depth=10)
+        up = vsanime.artcnn(clip, model="R8F64", chroma="C4F32_Chroma_VA", depth=10)
         ```
     """
     spec, props = first_frame(clip)
@@ -100,7 +101,7 @@ def artcnn(
 @raises_vs_error
 def artcnn_chroma(
     clip: vs.VideoNode,
-    model: str = "C4F32_Chroma",
+    model: str = "C4F32_Chroma_VA",
     *,
     planes: Planes = None,
     backend: BackendProtocol | None = None,
@@ -115,8 +116,8 @@ def artcnn_chroma(
 
     Args:
         clip: YUV with subsampled chroma, 8 to 16 bits, half or single float, progressive.
-        model: a chroma model: "C4F32_Chroma", "C16F64_Chroma", "R8F64_Chroma", "R8F64_Chroma_DN", "R16F96_Chroma", or
-            the path of an ONNX file of that shape.
+        model: a chroma model: "C4F32_Chroma_VA" (ours, comes with the package), "C4F32_Chroma", "C16F64_Chroma",
+            "R8F64_Chroma", "R8F64_Chroma_DN", "R16F96_Chroma", or the path of an ONNX file of that shape.
         planes: which of the chroma planes (1, 2) go through the network; the other is resampled by Spline36.
         backend: see `artcnn`.
         tiles: see `artcnn`.
@@ -168,7 +169,7 @@ def _check_reconstructable(spec: FrameSpec, asked: str = "") -> None:
 
 
 def _doubler(model: str, *, tta: bool) -> Network:
-    advice = "a luma doubler such as 'C4F32' or 'R8F64' is needed (see `vsanime models list`)"
+    advice = "a luma doubler such as 'C4F32_VA' or 'R8F64' is needed (see `vsanime models list`)"
     network = network_for(model, "double_luma", (1, 1), (_SCALE,), advice)
     if not tta:
         return network
@@ -256,7 +257,7 @@ def _run_chroma(
 ) -> vs.VideoNode:
     """A 4:4:4 clip in the first format, whose chroma planes the network made; its luma plane is undefined."""
     form, final = forms
-    advice = "a chroma model such as 'C4F32_Chroma' is needed (see `vsanime models list`)"
+    advice = "a chroma model such as 'C4F32_Chroma_VA' is needed (see `vsanime models list`)"
     network = network_for(model, "chroma", (3, 2), (1,), advice)
     subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
     siting = spec.chroma_location

@@ -78,6 +78,7 @@ class Variant:
         family: name of the family the card describes.
         origin: where the family comes from.
         foreign: the same weights in another format; None where there are none.
+        data: what it was trained on, and the licences of that; empty where the card does not say.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Variant:
     family: str
     origin: str
     foreign: Foreign | None = None
+    data: str = ""
 
     @property
     def can_be_fetched(self) -> bool:
@@ -194,11 +196,13 @@ def read_card(path: Path) -> list[Variant]:
 def _variant(card: str, family: dict[str, str], row: dict[str, Any]) -> Variant:
     where = f"{card}: variant {row.get('name', '(unnamed)')}"
     foreign = _foreign(where, row.pop("foreign", None))
+    data = row.pop("data", "")
+    _check_keys(where, {"data": data}, {"data": str})
     _check_keys(where, row, _VARIANT_KEYS)
     _check_values(where, row)
     low, high = row["value_range"]
     facts = row | {"sha256": tuple(row["sha256"]), "value_range": (float(low), float(high))}
-    return Variant(**facts, family=family["name"], origin=family["origin"], foreign=foreign)
+    return Variant(**facts, family=family["name"], origin=family["origin"], foreign=foreign, data=data)
 
 
 def _foreign(where: str, table: Any) -> Foreign | None:

@@ -1,0 +1,206 @@
+"""The weights that travel with the package are those of their cards and keep what is promised of them.
+
+Measured on pictures that none of them was trained on: those that their recipes hold out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import vapoursynth as vs
+from PIL import Image
+
+import vsanime
+from vsanime.backends import Backend
+from vsanime.models.cards import engines_folder, find, variants
+from vsanime.models.store import load
+from vsanime.training import recipe
+from vsanime.training.pictures import find_sources, read_pixels, survey
+
+OURS = [variant.name for variant in variants().values() if variant.is_bundled]
+DOUBLERS = [name for name in OURS if find(name).task == "double_luma"]
+NEUTRAL = ["C4F16_VA", "C4F16_BOX_VA", "C4F32_VA", "C4F32_BOX_VA"]
+WEIGHTS = {"C4F16": 12_340, "C4F32": 47_716, "C4F32_Chroma": 47_714, "ESPCN_7_SLIM": 79_004}
+KERNELS = {"box": Image.Resampling.BOX, "catmull_rom": Image.Resampling.BICUBIC}
+# dB over Lanczos on clean drawings, by either kernel.
+LEAST_GAIN = 5.0
+LONGEST_SIDE = 480  # larger pictures are cropped to their middle, to keep the test short
+F32 = Backend.ONNXRuntime()
+
+type Doubler = Callable[[np.ndarray], np.ndarray]
+
+
+# Files
+
+
+def test_nothing_else_travels() -> None:
+    assert {path.stem for path in engines_folder().glob("*.onnx")} == set(OURS)
+    assert sum(path.stat().st_size for path in engines_folder().glob("*.onnx")) < 1_300_000
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_file_is_the_one_the_card_pins(name: str) -> None:
+    path = engines_folder() / find(name).file
+    assert find(name).sha256 == (hashlib.sha256(path.read_bytes()).hexdigest(),)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_file_is_plain_onnx_of_the_size_of_its_name(name: str) -> None:
+    model = load(name).proto
+    onnx.checker.check_model(model, full_check=True)
+    weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.dims]
+    assert all(np.isfinite(w).all() for w in weights)
+    size = name.removesuffix("_VA").removesuffix("_BOX").removesuffix("_DS")
+    # Whatever else is stored says a shape or an end of the range.
+    assert 0 <= sum(w.size for w in weights) - WEIGHTS[size] <= 8
+
+
+# Luma
+
+
+@pytest.mark.parametrize("name", DOUBLERS)
+@pytest.mark.parametrize("level", [0.0, 0.25, 0.5, 0.75, 1.0])
+def test_flat_area_stays_flat(name: str, level: float) -> None:
+    result = doubler(name)(np.full((32, 32), level, np.float32))
+    # Zero padding reaches 14 pixels in. Half a code cannot be seen; DS may move what it takes for an artefact.
+    assert np.abs(result[16:-16, 16:-16] - level).max() < 0.5 / 255
+
+
+@pytest.fixture(scope="module")
+def unseen() -> list[np.ndarray]:
+    """R, G and B of the held-out pictures, on white, with even sides."""
+    media = Path(os.environ["VSANIME_TEST_MEDIA"])
+    made = recipe.load("C4F32_VA")
+    places = find_sources(made.sources, [media])
+    held_out = [p for p in survey(places, made, lambda _: None)[0] if p.held_out]
+    assert len(held_out) >= 20
+    return [_middle(read_pixels(places[p.source] / p.name)) for p in held_out]
+
+
+@pytest.fixture(scope="module")
+def gains(unseen: list[np.ndarray]) -> Callable[[str, str], float]:
+    """PSNR over Lanczos in dB, of a network and a kernel: the mean over the pictures."""
+    pairs = {kernel: [(luma, _halved(luma, kernel)) for luma in map(_luma, unseen)] for kernel in KERNELS}
+    found: dict[tuple[str, str], float] = {}
+
+    def mean(run: Doubler, kernel: str) -> float:
+        return float(np.mean([psnr(run(low), truth) for truth, low in pairs[kernel]]))
+
+    def gain(name: str, kernel: str) -> float:
+        if (name, kernel) not in found:
+            found[name, kernel] = mean(doubler(name), kernel) - mean(_lanczos, kernel)
+        return found[name, kernel]
+
+    return gain
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_clean_drawings_come_out_far_better_than_by_lanczos(
+    gains: Callable[[str, str], float], name: str, kernel: str
+) -> None:
+    assert gains(name, kernel) > LEAST_GAIN
+
+
+@pytest.mark.media
+@pytest.mark.weights
+@pytest.mark.parametrize("size", ["C4F16", "C4F32"])
+def test_against_the_public_network_of_the_same_size(gains: Callable[[str, str], float], size: str) -> None:
+    # Public ones know box alone.
+    assert gains(f"{size}_VA", "catmull_rom") >= gains(size, "catmull_rom") + 2
+    assert gains(f"{size}_VA", "box") >= gains(size, "box") - 1.2
+    assert gains(f"{size}_BOX_VA", "box") >= gains(size, "box") - 0.3
+
+
+# Chroma and RGB
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("siting", [vs.CHROMA_LEFT, vs.CHROMA_CENTER, vs.CHROMA_TOP_LEFT])
+def test_chroma_is_far_better_than_bilinear(unseen: list[np.ndarray], siting: vs.ChromaLocation) -> None:
+    gained = []
+    for picture in unseen:
+        truth = _clip(picture).resize.Bicubic(format=vs.YUV444P8, matrix=vs.MATRIX_BT709)
+        low = truth.resize.Bilinear(format=vs.YUV420P8, chromaloc=siting)
+        plain = low.resize.Bilinear(format=vs.YUV444P8)
+        ours = vsanime.artcnn_chroma(low, "C4F32_Chroma_VA", backend=F32)
+        gained.append(_chroma_psnr(ours, truth) - _chroma_psnr(plain, truth))
+    assert np.mean(gained) > 3
+
+
+def doubler(name: str) -> Doubler:
+    """A network on a plane of [0, 1]."""
+    session = _session(name)
+
+    def run(plane: np.ndarray) -> np.ndarray:
+        (result,) = session.run(None, {session.get_inputs()[0].name: plane[None, None]})
+        return np.asarray(result)[0, 0].clip(0, 1)
+
+    return run
+
+
+@cache
+def _session(name: str) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(load(name).proto.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def psnr(result: np.ndarray, truth: np.ndarray) -> float:
+    return float(-10 * np.log10(max(1e-8, np.mean((result.astype(np.float64) - truth) ** 2))))
+
+
+def _middle(pixels: np.ndarray) -> np.ndarray:
+    picture = Image.fromarray(pixels)
+    if picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    width, height = (min(side, LONGEST_SIDE) // 2 * 2 for side in picture.size)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return np.asarray(picture.convert("RGB").crop((left, top, left + width, top + height)))
+
+
+def _luma(picture: np.ndarray) -> np.ndarray:
+    """BT.709's in full range, as 8-bit codes in [0, 1]."""
+    codes: np.ndarray = np.rint(picture.astype(np.float32) @ np.float32([0.2126, 0.7152, 0.0722])) / np.float32(255)
+    return codes
+
+
+def _halved(plane: np.ndarray, kernel: str) -> np.ndarray:
+    codes = np.rint(_resized(plane, 0.5, KERNELS[kernel]) * 255) / np.float32(255)
+    return codes.astype(np.float32)
+
+
+def _lanczos(plane: np.ndarray) -> np.ndarray:
+    return _resized(plane, 2, Image.Resampling.LANCZOS)
+
+
+def _resized(plane: np.ndarray, factor: float, kernel: Image.Resampling) -> np.ndarray:
+    height, width = plane.shape
+    return np.asarray(Image.fromarray(plane).resize((int(width * factor), int(height * factor)), kernel)).clip(0, 1)
+
+
+def _clip(picture: np.ndarray) -> vs.VideoNode:
+    """A clip of one RGB24 frame."""
+    blank = vs.core.std.BlankClip(width=picture.shape[1], height=picture.shape[0], format=vs.RGB24, length=1)
+
+    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:  # noqa: ARG001 - the core names them
+        frame = f.copy()
+        for plane in range(3):
+            np.asarray(frame[plane])[:] = picture[..., plane]
+        return frame
+
+    return blank.std.ModifyFrame(blank, fill)
+
+
+def _chroma_psnr(clip: vs.VideoNode, truth: vs.VideoNode) -> float:
+    """Of Cb and Cr together."""
+    with clip.get_frame(0) as found, truth.get_frame(0) as expected:
+        errors = [np.asarray(found[p]).astype(np.float64) - np.asarray(expected[p]) for p in (1, 2)]
+    return float(-10 * np.log10(max(1e-8, np.mean(np.square(errors)) / 255**2)))
