@@ -30,6 +30,10 @@ the table of luma.
 _CHROMA = """\
 Chroma: 4:2:0 of the 8-bit 4:4:4 original by kernel and siting, rounded to 8 bits; luma is the original's.
 """
+_COMPRESSED = """\
+Compression: a clip halved, coded by x264 (preset medium, 4:2:0 in limited range) and doubled; luma of its frames is
+compared with that of the clip before all this, in the same way as pictures are.
+"""
 
 
 class Bar(Protocol):
@@ -158,6 +162,8 @@ def report(plan: Plan, outcome: Outcome) -> str:
         counts = Counter(group for group, _ in measured)
         parts.append(f"Pictures: {', '.join(f'{group} ({count})' for group, count in counts.items())}.\n\n")
         parts.append(_CONDITIONS + (_CHROMA if plan.chroma else "") + "\n")
+    if plan.truth is not None and plan.compressed is None:
+        parts.append(_COMPRESSED + "\n")
     if outcome.skipped:
         parts.append(f"Skipped {len(outcome.skipped)}:\n\n")
         parts += [f"- {skipped.path}: {skipped.reason}\n" for skipped in outcome.skipped]

@@ -19,7 +19,7 @@ from vsanime.quality.frames import planes_of
 from vsanime.quality.measure import COMPRESSED, Advance, Figure
 from vsanime.quality.methods import Method
 from vsanime.quality.pictures import MULTIPLE
-from vsanime.quality.shrink import from_codes, halve, to_codes
+from vsanime.quality.shrink import from_codes, halve_codes
 from vsanime.training.clips import encode
 from vsanime.video.clips import guess_matrix
 
@@ -66,7 +66,7 @@ def pair_of(truth: Path, compressed: Path | None, crf: int) -> Iterator[Pair]:
         return
     clip = _cut(clip)
     whole = _luma(clip, _matrix(clip))
-    small = [to_codes(halve(from_codes(planes_of(whole, n)[0]), _KERNEL)) for n in range(whole.num_frames)]
+    small = [halve_codes(planes_of(whole, n)[0], _KERNEL) for n in range(whole.num_frames)]
     with tempfile.TemporaryDirectory(prefix="vsanime-bench-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "clip.264"
         path.write_bytes(encode(np.stack(small), crf, _PRESET))

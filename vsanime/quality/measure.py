@@ -15,7 +15,7 @@ from vsanime.quality import metrics
 from vsanime.quality.frames import clip_of, planes_of
 from vsanime.quality.methods import Method
 from vsanime.quality.pictures import is_gray, luma
-from vsanime.quality.shrink import from_codes, halve, to_codes
+from vsanime.quality.shrink import from_codes, halve, halve_codes, to_codes
 from vsanime.training.degrade import to_ycbcr
 
 type Floats = NDArray[np.float32]
@@ -47,7 +47,7 @@ class Figure:
         condition: kernel by which it was made small; for chroma and compression, what else was done.
         method: who doubled it.
         psnr: in dB.
-        ssim: of Wang et al.
+        ssim: of Wang et al.; None for chroma.
     """
 
     group: str
@@ -57,7 +57,7 @@ class Figure:
     condition: str
     method: str
     psnr: float
-    ssim: float
+    ssim: float | None
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,12 @@ def measure_doubling(
         methods: for luma and RGB.
         advance: called after each method.
     """
-    rgb = from_codes(np.ascontiguousarray(picture.transpose(2, 0, 1)))
-    gray = from_codes(to_codes(luma(rgb)))
-    gray_clip = clip_of([[to_codes(halve(gray, kernel))] for kernel in kernels], vs.GRAY8, **_FULL)
-    rgb_clip = clip_of([[to_codes(halve(plane, kernel)) for plane in rgb] for kernel in kernels], vs.RGB24)
+    rgb_codes = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    rgb = from_codes(rgb_codes)
+    gray_codes = to_codes(luma(rgb))
+    gray = from_codes(gray_codes)
+    gray_clip = clip_of([[halve_codes(gray_codes, kernel)] for kernel in kernels], vs.GRAY8, **_FULL)
+    rgb_clip = clip_of([[halve_codes(plane, kernel) for plane in rgb_codes] for kernel in kernels], vs.RGB24)
     colour = not is_gray(picture) and any(method.knows == "rgb" for method in methods)
     figures: list[Figure] = []
     outputs: dict[str, list[Floats]] = {}
@@ -141,11 +143,12 @@ def measure_chroma(title: Title, picture: Bytes, methods: Sequence[Method], adva
     """
     y, *chroma = to_ycbcr(from_codes(np.ascontiguousarray(picture.transpose(2, 0, 1))))
     y = from_codes(to_codes(y))
-    truth = [_on_chroma_codes(plane - np.float32(0.5)) for plane in chroma]
+    truth = [_chroma_codes(np.float32(255) * (plane - np.float32(0.5))) for plane in chroma]
     # Filters hold to the siting of a clip's first frame: a clip for each, its frames the kernels.
     clips = {}
     for siting, (shift, location) in SITINGS.items():
-        frames = [[y, *(_on_chroma_codes(halve(plane, kernel, shift)) for plane in truth)] for kernel in CHROMA_KERNELS]
+        small = [[_chroma_codes(halve(codes, kernel, shift)) for codes in truth] for kernel in CHROMA_KERNELS]
+        frames = [[y, *(_chroma_values(codes) for codes in planes)] for planes in small]
         clips[siting] = clip_of(frames, vs.YUV420PS, **_FULL, **_BT709, _ChromaLocation=int(location))
     figures = []
     for method in methods:
@@ -153,17 +156,21 @@ def measure_chroma(title: Title, picture: Bytes, methods: Sequence[Method], adva
         for (number, kernel), siting in product(enumerate(CHROMA_KERNELS), SITINGS):
             result = np.clip(planes_of(full_size[siting], number)[1:], -0.5, 0.5)
             figures += [
-                _figure(title, (CHROMA, name, f"{kernel}, {siting}", method.name), plane, expected)
+                _figure(title, (CHROMA, name, f"{kernel}, {siting}", method.name), plane, _chroma_values(expected))
                 for name, plane, expected in zip(("Cb", "Cr"), result, truth, strict=True)
             ]
         advance()
     return figures
 
 
-def _on_chroma_codes(values: Floats) -> Floats:
-    """Values in [-0.5, 0.5], rounded to those that 8-bit codes of full range stand for, (code - 128) / 255."""
-    codes = np.clip(np.rint(values * np.float32(255)), -128, 127)
-    return (codes / np.float32(255)).astype(np.float32)
+def _chroma_codes(codes: Floats) -> Floats:
+    """8-bit codes of chroma less 128, rounded and clipped."""
+    return np.clip(np.rint(codes), -128, 127)
+
+
+def _chroma_values(codes: Floats) -> Floats:
+    """What codes less 128 stand for in full range."""
+    return codes / np.float32(255)
 
 
 def _run(method: Method, clip: vs.VideoNode, shape: tuple[int, ...]) -> list[Floats]:
@@ -186,5 +193,5 @@ def _figure(title: Title, what: tuple[str, str, str, str], result: Floats, truth
         condition,
         method,
         metrics.psnr(result, truth),
-        metrics.ssim(result, truth),
+        None if measure == CHROMA else metrics.ssim(result, truth),
     )

@@ -136,13 +136,14 @@ def _task(model: str) -> str:
     """What a network is for.
 
     Raises:
-        VsanimeError: nothing that is measured here.
+        VsanimeError: there is no such network, or it is for nothing that is measured here.
     """
-    if store.as_path(model) is None:
-        variant = find(model)
-        task = variant.task if variant.task == "chroma" or variant.scale == 2 else ""
+    # Loaded here so that what is missing or damaged is said before anything is measured.
+    found = store.load(model)
+    if found.variant is not None:
+        task = found.variant.task if found.variant.task == "chroma" or found.variant.scale == 2 else ""
     else:
-        facts = inspect(store.load(model).proto)
+        facts = inspect(found.proto)
         task = _TASKS.get((facts.in_channels, facts.out_channels, facts.scale), "")
     if not task:
         raise VsanimeError(f"--models {model}: it neither doubles luma or RGB nor reconstructs chroma")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vsanime.quality.frames import clip_of, planes_of
 
 type Floats = NDArray[np.float32]
+type Bytes = NDArray[np.uint8]
 
 KERNELS = ("box", "catmull_rom", "lanczos3")
 # Catmull-Rom's cubic of Mitchell and Netravali.
@@ -52,11 +53,22 @@ def _box(plane: Floats, shift: float) -> Floats:
     return (before + 2 * first + second) * np.float32(0.25)
 
 
-def to_codes(values: Floats) -> NDArray[np.uint8]:
+def halve_codes(codes: Bytes, kernel: str) -> Bytes:
+    """8-bit codes at half the size, rounded (halves to even) and clipped.
+
+    Args:
+        codes: height and width, both even.
+        kernel: one of `KERNELS`.
+    """
+    # As codes, not as values in [0, 1], of which a mean that lies between two codes would be off by its own rounding.
+    return np.clip(np.rint(halve(codes.astype(np.float32), kernel)), 0, 255).astype(np.uint8)
+
+
+def to_codes(values: Floats) -> Bytes:
     """Values in [0, 1] as 8-bit codes of full range, rounded and clipped."""
     return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
 
 
-def from_codes(codes: NDArray[np.uint8]) -> Floats:
+def from_codes(codes: Bytes) -> Floats:
     """8-bit codes of full range as values in [0, 1]."""
     return codes.astype(np.float32) / np.float32(255)

@@ -32,7 +32,7 @@ def as_csv(figures: Sequence[Figure], *, heading: bool) -> str:
         writer.writerow(field.name for field in fields(Figure))
     for figure in figures:
         *words, psnr, ssim = astuple(figure)
-        writer.writerow([*words, f"{psnr:.4f}", f"{ssim:.6f}"])
+        writer.writerow([*words, f"{psnr:.4f}", "" if ssim is None else f"{ssim:.6f}"])
     return text.getvalue()
 
 
@@ -73,4 +73,4 @@ def _cell(measure: str, figures: Sequence[Figure]) -> str:
         return ""
     if measure == CHROMA:
         return " / ".join(f"{fmean(f.psnr for f in figures if f.plane == plane):.2f}" for plane in ("Cb", "Cr"))
-    return f"{fmean(f.psnr for f in figures):.2f} / {fmean(f.ssim for f in figures):.4f}"
+    return f"{fmean(f.psnr for f in figures):.2f} / {fmean(f.ssim for f in figures if f.ssim is not None):.4f}"
