@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.networks import artcnn_like
-from tests.quality.drawings import as_array, save
+from tests.quality.drawings import as_array, save, video
 from tests.reference import psnr, run_plain
 from vsanime.cli import main
 from vsanime.models.store import load
@@ -198,6 +198,25 @@ def test_a_folder_without_pictures(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "empty" / "broken.png").write_bytes(b"no picture")
     assert bench("--pictures", tmp_path / "empty", "--models", "C4F16_GEN", "--out", tmp_path / "out") == 1
     assert "none of 1 pictures could be measured" in capsys.readouterr().err
+
+
+def test_networks_that_undo_compression_are_measured_there_alone(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    onnx.save(artcnn_like(), folder / "ArtCNN_C16F64_DS.onnx")  # no digest is pinned: a file of that name is it
+    monkeypatch.setenv("VSANIME_MODEL_PATH", str(folder))
+    truth, out = video(tmp_path / "truth.mkv", 96, 80, 3), tmp_path / "out"
+    assert bench("--pictures", pictures, "--kernels", "box", "--truth", truth, "--every", 2, "--out", out) == 0
+    tables = tables_of(capsys.readouterr().out)
+    clean = [row[0] for row in tables["Luma, doubled"]]
+    (header, *body) = tables["Luma, doubled after compression"]
+    assert header == ["method", "catmull_rom, x264 crf 30"]
+    assert "C4F16_GEN" in clean
+    assert "C16F64_DS" not in clean
+    assert {"Lanczos3", "C4F16_GEN", "C16F64_DS"} <= {row[0] for row in body}
+    assert {r["picture"] for r in rows_of(out) if r["measure"] == "compressed"} == {"frame 0", "frame 2"}
 
 
 def test_bench_alone_is_still_about_speed(capsys: pytest.CaptureFixture[str]) -> None:

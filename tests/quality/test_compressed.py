@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from tests.quality.drawings import as_array, drawn
+from tests.quality.drawings import as_array, drawn, video
 from vsanime.errors import VsanimeError
 from vsanime.quality.compressed import measure_compressed, pair_of
 from vsanime.quality.measure import Title, measure_doubling
 from vsanime.quality.methods import resampling
 
 METHODS = resampling()[:2]
-FRAMES = 5
-
-
-def video(path: Path, width: int, height: int, frames: int = FRAMES, *options: str) -> Path:
-    """Drawings, a different one each frame, without a loss."""
-    data = b"".join(as_array(drawn(width, height, seed)).tobytes() for seed in range(frames))
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-    command += ["-s", f"{width}x{height}", "-r", "24", "-i", "-", *(options or ("-c:v", "ffv1")), str(path)]
-    subprocess.run(command, input=data, check=True)
-    return path
 
 
 def psnrs(truth: Path, compressed: Path | None, crf: int, every: int = 1) -> dict[tuple[str, str], float]:
@@ -57,8 +45,8 @@ def test_compression_costs_quality(tmp_path: Path) -> None:
 def test_a_compressed_file_of_ones_own(tmp_path: Path) -> None:
     truth = video(tmp_path / "truth.mkv", 192, 160)
     scaled = ("-vf", "scale=96:80:flags=bicubic", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-crf")
-    light = video(tmp_path / "light.mkv", 192, 160, FRAMES, *scaled, "5")
-    heavy = video(tmp_path / "heavy.mkv", 192, 160, FRAMES, *scaled, "45")
+    light = video(tmp_path / "light.mkv", 192, 160, 5, *scaled, "5")
+    heavy = video(tmp_path / "heavy.mkv", 192, 160, 5, *scaled, "45")
     with pair_of(truth, light, 30) as pair:
         assert pair.condition == "as in light.mkv"
     assert np.mean(list(psnrs(truth, heavy, 30).values())) < np.mean(list(psnrs(truth, light, 30).values())) - 1

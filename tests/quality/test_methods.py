@@ -14,6 +14,7 @@ from tests.networks import artcnn_like
 from tests.quality.drawings import as_array, drawn
 from vsanime import Backend
 from vsanime.errors import VsanimeError
+from vsanime.models import store
 from vsanime.quality import methods
 from vsanime.quality.frames import clip_of, planes_of
 from vsanime.quality.metrics import psnr
@@ -87,11 +88,14 @@ def test_what_a_file_is_for_is_read_from_it(tmp_path: Path) -> None:
 def test_default_stands_for_what_is_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSANIME_MODEL_PATH", str(tmp_path))
     assert "C4F32" not in methods.default_models()
-    saved(tmp_path / "ArtCNN_C4F32_DN.onnx")
+    for name in ("C4F32_DN", "C16F64_DS"):  # no digest is pinned: a file of that name is it
+        saved(tmp_path / f"ArtCNN_{name}.onnx")
+        assert store.available(name)
     names = methods.default_models()
-    # It travels with the package; what nobody asked for is not measured, though it is here.
-    assert "C4F16_GEN" in names
+    # One travels with the package; what nobody asked for is not measured, though it is here.
+    assert {"C4F16_GEN", "C16F64_DS"} <= set(names)
     assert "C4F32_DN" not in names
+    assert [m.name for m in methods.networks(["default"], BACKEND) if m.restores] == ["C16F64_DS"]
     mine = saved(tmp_path / "mine.onnx")
     assert [m.name for m in methods.networks(["default", mine], BACKEND)][-1] == "mine"
 

@@ -62,7 +62,7 @@ def pair_of(truth: Path, compressed: Path | None, crf: int) -> Iterator[Pair]:
     if compressed is not None:
         spoilt = _open(compressed)
         _check_pair(truth, clip, compressed, spoilt)
-        yield Pair(truth.name, f"as in {compressed.name}", _luma(clip, _matrix(spoilt)), _plane(spoilt))
+        yield Pair(truth.name, f"as in {compressed.name}", _luma(clip, _matrix(spoilt)), _source(spoilt))
         return
     clip = _cut(clip)
     whole = _luma(clip, _matrix(clip))
@@ -72,7 +72,7 @@ def pair_of(truth: Path, compressed: Path | None, crf: int) -> Iterator[Pair]:
         path.write_bytes(encode(np.stack(small), crf, _PRESET))
         spoilt = _open(path)
         _check_pair(truth, clip, path, spoilt)
-        yield Pair(truth.name, f"{_KERNEL}, x264 crf {crf}", whole, _plane(spoilt))
+        yield Pair(truth.name, f"{_KERNEL}, x264 crf {crf}", whole, _source(spoilt))
 
 
 def measure_compressed(pair: Pair, methods: Sequence[Method], every: int, advance: Advance) -> list[Figure]:
@@ -139,6 +139,11 @@ def _luma(clip: vs.VideoNode, matrix: int) -> vs.VideoNode:
     if clip.format.color_family == vs.RGB:
         return clip.resize.Point(format=vs.GRAY8, matrix=matrix, range=vs.RANGE_FULL)
     return _plane(clip).resize.Point(format=vs.GRAY8, range=vs.RANGE_FULL)
+
+
+def _source(clip: vs.VideoNode) -> vs.VideoNode:
+    """What methods are given: luma as the file has it."""
+    return _luma(clip, _matrix(clip)) if clip.format.color_family == vs.RGB else _plane(clip)
 
 
 def _plane(clip: vs.VideoNode) -> vs.VideoNode:

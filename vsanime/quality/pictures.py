@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import vapoursynth as vs
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -159,7 +160,7 @@ class Reader:
         """
         try:
             pixels = read_pixels(place.path) if place.frame is None else self._frame(place.path, place.frame)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, vs.Error) as error:
             raise VsanimeError(f"cannot be read: {error}") from None
         height, width = (size // MULTIPLE * MULTIPLE for size in pixels.shape[:2])
         if min(height, width) < LEAST:
