@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +83,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--models",
         default="default",
         metavar="NAME,...",
-        help="names or ONNX files instead of the networks above, for which `default` stands",
+        help="names or ONNX files instead of the networks below, for which `default` stands",
     )
     methods.add_argument("--kernels", default="box,catmull_rom,lanczos3", metavar="NAME,...", help="(%(default)s)")
     methods.add_argument("--chroma", action="store_true", help="measure chroma networks too")
@@ -177,7 +177,7 @@ def _kernels(text: str) -> list[str]:
 def _places(args: argparse.Namespace) -> tuple[list[Place], list[Skipped]]:
     from vsanime.quality import pictures
 
-    places, skipped = pictures.find(args.pictures, args.every, args.limit)
+    places, skipped = pictures.find(list(dict.fromkeys(args.pictures)), args.every, args.limit)
     if args.run is not None:
         places += pictures.held_out(args.run, args.data, args.limit)
     if not places and args.truth is None:
@@ -230,6 +230,3 @@ def _progress() -> Iterator[_Bar]:
 
 def _tell(line: str) -> None:
     print(f"vsanime: {line}", file=sys.stderr, flush=True)
-
-
-__all__: Sequence[str] = ["add_parser", "run"]

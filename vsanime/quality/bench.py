@@ -106,7 +106,7 @@ def run(plan: Plan, out: Path, bar: Bar) -> Outcome:
     """
     out.mkdir(parents=True, exist_ok=True)
     csv = out / CSV_NAME
-    csv.write_text(tables.as_csv([], heading=True), encoding="utf-8")
+    csv.write_text(tables.as_csv([], heading=True), encoding="utf-8", newline="\n")
     (out / CROPS_NAME).unlink(missing_ok=True)
     outcome = Outcome(list(plan.skipped))
     bar.more(len(plan.places) * (len(plan.methods) + len(plan.chroma)))
@@ -118,7 +118,7 @@ def run(plan: Plan, out: Path, bar: Bar) -> Outcome:
         _measure_pictures(plan, csv, outcome, bar)
         if pair is not None:
             _keep(measure_compressed(pair, plan.restoring, plan.every, bar.step), csv, outcome)
-    (out / MARKDOWN_NAME).write_text(report(plan, outcome), encoding="utf-8")
+    (out / MARKDOWN_NAME).write_text(report(plan, outcome), encoding="utf-8", newline="\n")
     if outcome.strips:
         crops.write(out / CROPS_NAME, outcome.strips)
     return outcome
@@ -140,7 +140,9 @@ def _measure_pictures(plan: Plan, csv: Path, outcome: Outcome, bar: Bar) -> None
         if place in shown:
             strip = crops.strip_of(f"{place.group}: {place}", results, kernel, plan.kernels.index(kernel))
             outcome.strips.append(strip)
-        if plan.chroma and not is_gray(picture):
+        if is_gray(picture):
+            bar.more(-len(plan.chroma))
+        elif plan.chroma:
             figures += measure_chroma(title, picture, plan.chroma, bar.step)
         _keep(figures, csv, outcome)
     if plan.places and not outcome.figures:
