@@ -1,4 +1,7 @@
-"""`vsanime bench`: our filter and its peers on the same network and the same clip, interleaved in one run."""
+"""`vsanime bench`: our filter and its peers on the same network and the same clip, interleaved in one run.
+
+`vsanime bench quality` is another command (benchquality.py).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vsanime.cli import benchquality
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ Peers live in an environment of their own, named by its Python:
     python -m venv peers
     peers/bin/pip install -r benchmarks/peers.txt
     vsanime bench --peers peers/bin/python
+
+How good the pictures are is what `vsanime bench quality` measures.
 """
 
 # Share of all processor time that others may use during a run.
@@ -45,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command's arguments."""
     parser = subparsers.add_parser(
         "bench",
-        help="time the filter, also against its peers",
+        help="time the filter, also against its peers; `bench quality`: how good its pictures are",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,6 +63,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--keep-disturbed", action="store_true", help="keep runs disturbed by other programs")
     parser.add_argument("--peers", metavar="PYTHON", help="the Python of an environment with the peers")
     parser.set_defaults(func=run)
+    # Without a word after it, `bench` is about speed.
+    benchquality.add_parser(parser.add_subparsers(title="other benches", metavar="[quality]"))
 
 
 @dataclass

@@ -1,0 +1,154 @@
+"""A clip that x264 has spoilt, doubled and compared with the one that it was made of."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.quality import metrics
+from vsanime.quality.frames import planes_of
+from vsanime.quality.measure import COMPRESSED, Advance, Figure
+from vsanime.quality.methods import Method
+from vsanime.quality.pictures import MULTIPLE
+from vsanime.quality.shrink import from_codes, halve_codes
+from vsanime.training.clips import encode
+from vsanime.video.clips import guess_matrix
+
+type Bytes = NDArray[np.uint8]
+
+_PRESET = "medium"
+_KERNEL = "catmull_rom"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A clip before and after.
+
+    Attributes:
+        name: of the clip.
+        condition: what was done to it.
+        truth: luma, 8 bits, full range.
+        spoilt: luma of half the size, as its file has it.
+    """
+
+    name: str
+    condition: str
+    truth: vs.VideoNode
+    spoilt: vs.VideoNode
+
+
+@contextmanager
+def pair_of(truth: Path, compressed: Path | None, crf: int) -> Iterator[Pair]:
+    """The two clips.
+
+    Args:
+        truth: a video without a loss.
+        compressed: the same at half the size, spoilt; None to make it: Catmull-Rom, 8 bits, x264.
+        crf: x264's rate factor, for that.
+
+    Raises:
+        VsanimeError: a file that cannot be read, or two that are no pair.
+    """
+    clip = _open(truth)
+    if compressed is not None:
+        spoilt = _open(compressed)
+        _check_pair(truth, clip, compressed, spoilt)
+        yield Pair(truth.name, f"as in {compressed.name}", _luma(clip, _matrix(spoilt)), _source(spoilt))
+        return
+    clip = _cut(clip)
+    whole = _luma(clip, _matrix(clip))
+    small = [halve_codes(planes_of(whole, n)[0], _KERNEL) for n in range(whole.num_frames)]
+    with tempfile.TemporaryDirectory(prefix="vsanime-bench-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "clip.264"
+        path.write_bytes(encode(np.stack(small), crf, _PRESET))
+        spoilt = _open(path)
+        _check_pair(truth, clip, path, spoilt)
+        yield Pair(truth.name, f"{_KERNEL}, x264 crf {crf}", whole, _source(spoilt))
+
+
+def measure_compressed(pair: Pair, methods: Sequence[Method], every: int, advance: Advance) -> list[Figure]:
+    """Luma of each so many-eth frame.
+
+    Args:
+        pair: the clips.
+        methods: for luma.
+        every: 1 for all frames.
+        advance: called after each frame of each method.
+    """
+    figures = []
+    for method in methods:
+        large = method.run(pair.spoilt)
+        for number in range(0, pair.truth.num_frames, every):
+            result = np.clip(planes_of(large, number)[0], 0, 1)
+            truth = from_codes(planes_of(pair.truth, number)[0])
+            quality = metrics.psnr(result, truth), metrics.ssim(result, truth)
+            figures.append(Figure(pair.name, f"frame {number}", COMPRESSED, "Y", pair.condition, method.name, *quality))
+            advance()
+    return figures
+
+
+def _open(path: Path) -> vs.VideoNode:
+    core: Any = vs.core
+    if not path.is_file():
+        raise VsanimeError(f"{path} is not a file; a video is needed")
+    if not hasattr(core, "bs"):
+        raise VsanimeError("videos are read by BestSource: pip install 'vsanime[quality]'")
+    try:
+        # No index on disk: nothing is written beside anybody's videos.
+        clip: vs.VideoNode = core.bs.VideoSource(str(path), cachemode=0, showprogress=0)
+    except vs.Error as error:
+        raise VsanimeError(f"{path} cannot be read: {error}") from None
+    return clip
+
+
+def _check_pair(truth: Path, clip: vs.VideoNode, compressed: Path, spoilt: vs.VideoNode) -> None:
+    if (clip.width, clip.height) != (2 * spoilt.width, 2 * spoilt.height):
+        raise VsanimeError(
+            f"{truth} is {clip.width}x{clip.height} and {compressed} {spoilt.width}x{spoilt.height}; "
+            "the truth has to be twice as large"
+        )
+    if clip.num_frames != spoilt.num_frames:
+        raise VsanimeError(
+            f"{truth} has {clip.num_frames} frames and {compressed} {spoilt.num_frames}; the same frames are needed"
+        )
+
+
+def _cut(clip: vs.VideoNode) -> vs.VideoNode:
+    return clip.std.Crop(right=clip.width % MULTIPLE, bottom=clip.height % MULTIPLE)
+
+
+def _matrix(clip: vs.VideoNode) -> int:
+    """The matrix that luma was made by; for RGB and where the clip does not say, what its height suggests."""
+    with clip.get_frame(0) as frame:
+        said = int(frame.props.get("_Matrix", vs.MATRIX_UNSPECIFIED))
+    unknown = said in (vs.MATRIX_RGB, vs.MATRIX_UNSPECIFIED)
+    return int(guess_matrix(clip.width, clip.height)) if unknown else said
+
+
+def _luma(clip: vs.VideoNode, matrix: int) -> vs.VideoNode:
+    """8-bit luma in full range; of RGB, by that matrix."""
+    if clip.format.color_family == vs.RGB:
+        return clip.resize.Point(format=vs.GRAY8, matrix=matrix, range=vs.RANGE_FULL)
+    return _plane(clip).resize.Point(format=vs.GRAY8, range=vs.RANGE_FULL)
+
+
+def _source(clip: vs.VideoNode) -> vs.VideoNode:
+    """What methods are given: luma as the file has it."""
+    return _luma(clip, _matrix(clip)) if clip.format.color_family == vs.RGB else _plane(clip)
+
+
+def _plane(clip: vs.VideoNode) -> vs.VideoNode:
+    """Luma of YUV by itself, which says its range."""
+    with clip.get_frame(0) as frame:
+        full = frame.props.get("_Range", vs.RANGE_LIMITED)
+    plane = clip.std.ShufflePlanes(0, vs.GRAY) if clip.format.color_family == vs.YUV else clip
+    return plane.std.SetFrameProps(_Range=int(full))

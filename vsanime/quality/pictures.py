@@ -1,0 +1,198 @@
+"""The pictures of a bench: found in folders, files and videos, or held out by a run of training; read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+from PIL import Image
+
+from vsanime.errors import VsanimeError
+from vsanime.training.pictures import LUMA, PICTURE_SUFFIXES, find_sources, read_pixels
+from vsanime.training.runfolder import RunFolder
+from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
+
+type Bytes = NDArray[np.uint8]
+
+# Sizes are cut to a multiple of this: halves then have even sizes, as 4:2:0 needs.
+MULTIPLE = 4
+LEAST = 32  # pixels both ways: halves of 16 are the least that every method takes
+_WHITE = 255
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture is.
+
+    Attributes:
+        group: the source that it belongs to, as tables name it.
+        name: below its source.
+        path: the file.
+        frame: of a video; None for a picture.
+    """
+
+    group: str
+    name: str
+    path: Path
+    frame: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.frame is None else f"{self.name}, frame {self.frame}"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be measured.
+
+    Attributes:
+        path: the file.
+        reason: why not.
+    """
+
+    path: Path
+    reason: str
+
+
+def find(paths: Sequence[Path], every: int, limit: int | None) -> tuple[list[Place], list[Skipped]]:
+    """The pictures in folders and files, a group for each path.
+
+    Args:
+        paths: folders, which are searched to the bottom, and files.
+        every: of a video each so many-eth frame is taken.
+        limit: most pictures of a group, spread evenly over it; None for all.
+
+    Returns:
+        The pictures in the order of the paths and of names, and videos that cannot be read.
+
+    Raises:
+        VsanimeError: a path is not there.
+    """
+    found: list[Place] = []
+    skipped: list[Skipped] = []
+    groups = _group_names(paths)
+    for path, group in zip(paths, groups, strict=True):
+        if not path.exists():
+            raise VsanimeError(f"--pictures {path}: there is no such file or folder")
+        places: list[Place] = []
+        for file in _files(path):
+            name = file.name if path.is_file() else file.relative_to(path).as_posix()
+            try:
+                places += _places(group, name, file, every)
+            except VsanimeError as error:
+                skipped.append(Skipped(file, str(error)))
+        found += spread(places, limit)
+    return found, skipped
+
+
+def held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[Place]:
+    """The pictures that a run of `vsanime train` held out, a group for each of its sources.
+
+    Args:
+        run: the run's folder.
+        roots: folders that hold the sources of its recipe.
+        limit: most pictures of a group, spread evenly over it; None for all.
+
+    Raises:
+        VsanimeError: no run is there, or a source is nowhere.
+    """
+    folder = RunFolder(run)
+    if not folder.recipe.exists() or not folder.pictures.exists():
+        raise VsanimeError(f"--run {run}: it holds no run of `vsanime train` (recipe.json and pictures.json)")
+    sources = folder.stored_recipe().sources
+    places = find_sources(sources, roots)
+    pictures = [picture for picture in folder.known_pictures() if picture.held_out]
+    found: list[Place] = []
+    for number, (source, place) in enumerate(zip(sources, places, strict=True)):
+        group = Path(source.path).as_posix()
+        own = [p for p in pictures if p.source == number]
+        files = [place if place.is_file() else place / p.name for p in own]
+        found += spread([Place(group, p.name, f, p.frame) for p, f in zip(own, files, strict=True)], limit)
+    return found
+
+
+def spread(places: Sequence[Place], limit: int | None) -> list[Place]:
+    """So many at most, at even distances."""
+    if limit is None or len(places) <= limit:
+        return list(places)
+    return [places[i * len(places) // limit] for i in range(limit)]
+
+
+def _group_names(paths: Sequence[Path]) -> list[str]:
+    """The last part of each path; more of it where that would name two alike."""
+    names = [path.resolve().name for path in paths]
+    return [name if names.count(name) == 1 else path.as_posix() for name, path in zip(names, paths, strict=True)]
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Pictures and videos, in the order of their names on every system; a file that is named is what it is."""
+    if path.is_file():
+        yield path
+        return
+    suffixes = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
+    found = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()]
+    yield from sorted(found, key=lambda p: p.as_posix())
+
+
+def _places(group: str, name: str, path: Path, every: int) -> list[Place]:
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        return [Place(group, name, path)]
+    frames, _ = VideoReader(path).facts()
+    return [Place(group, name, path, frame) for frame in range(0, frames, every)]
+
+
+class Reader:
+    """Reads pictures; the last video stays open."""
+
+    def __init__(self) -> None:
+        self._video: VideoReader | None = None
+
+    def read(self, place: Place) -> Bytes:
+        """R, G and B: height and width, cut to multiples of `MULTIPLE` at the right and the bottom, and 3.
+
+        What is transparent lies on white.
+
+        Raises:
+            VsanimeError: it cannot be read, or is too small.
+        """
+        try:
+            pixels = read_pixels(place.path) if place.frame is None else self._frame(place.path, place.frame)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, vs.Error) as error:
+            raise VsanimeError(f"cannot be read: {error}") from None
+        height, width = (size // MULTIPLE * MULTIPLE for size in pixels.shape[:2])
+        if min(height, width) < LEAST:
+            raise VsanimeError(
+                f"{pixels.shape[1]}x{pixels.shape[0]} is too small; {LEAST}x{LEAST} pixels are needed at least"
+            )
+        return _on_white(pixels[:height, :width])
+
+    def _frame(self, path: Path, frame: int) -> Bytes:
+        if self._video is None or self._video.path != path:
+            self._video = VideoReader(path)
+        return self._video.frame(frame)
+
+
+def _on_white(pixels: Bytes) -> Bytes:
+    if pixels.shape[2] == 3:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.float32) / 255
+    mixed: Bytes = np.rint(pixels[..., :3] * alpha + _WHITE * (1 - alpha)).astype(np.uint8)
+    return mixed
+
+
+def is_gray(picture: Bytes) -> bool:
+    """Whether no pixel has a colour."""
+    return bool((picture == picture[..., :1]).all())
+
+
+def luma(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """BT.709's, of R'G'B' in full range.
+
+    Args:
+        planes: R, G and B, height, width.
+    """
+    result: NDArray[np.float32] = np.tensordot(LUMA, planes, 1)
+    return result
