@@ -92,10 +92,10 @@ def test_default_stands_for_what_is_on_this_machine(tmp_path: Path, monkeypatch:
         saved(tmp_path / f"ArtCNN_{name}.onnx")
         assert store.available(name)
     names = methods.default_models()
-    # One travels with the package; what nobody asked for is not measured, though it is here.
+    # Ours travel with the package; what nobody asked for is not measured, though it is here.
     assert {"C4F16_VA", "C16F64_DS"} <= set(names)
     assert "C4F32_DN" not in names
-    assert [m.name for m in methods.networks(["default"], BACKEND) if m.restores] == ["C16F64_DS"]
+    assert [m.name for m in methods.networks(["default"], BACKEND) if m.restores] == ["C16F64_DS", "C4F32_DS_VA"]
     mine = saved(tmp_path / "mine.onnx")
     assert [m.name for m in methods.networks(["default", mine], BACKEND)][-1] == "mine"
 

@@ -18,7 +18,7 @@ from vsanime.quality.shrink import CATMULL_ROM, LANCZOS3
 
 type Run = Callable[[vs.VideoNode], vs.VideoNode]
 
-# Public networks that most people use, and the small one that travels with the package.
+# Public networks that most people use; ours are recognised by their names.
 _KNOWN = ("C4F16", "C4F32", "R8F64", "upconv_7_art", "C4F32_Chroma")
 _OUR_SUFFIX = "_VA"
 _RESTORING = "_DS"
