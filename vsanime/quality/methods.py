@@ -26,7 +26,7 @@ _RESTORING = "_DS"
 DEFAULT = "default"
 # Tasks of the cards, and what a file's channels and scale say: in, out, scale.
 _TASKS = {(1, 1, 2): "double_luma", (3, 3, 2): "rgb", (3, 2, 1): "chroma"}
-# The best of NNEDI3's settings on pictures of this kind: window 8x6, 256 neurons, two predictions.
+# Window 8x6, of the seven the best on six drawings (by 0.4 dB at most); 256 neurons, two predictions: its most.
 _NNEDI3 = {"nsize": 0, "nns": 4, "qual": 2}
 # NNEDI3 puts new rows above those that it keeps (field=0), so that everything lies half a new pixel too low.
 _NNEDI3_SHIFT = 0.5
