@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,8 +182,9 @@ def _learn(trainer: Trainer, folder: RunFolder, sampler: Sampler, patches: dict[
     pin = trainer.device.type == "cuda"
     progress = RunProgress(trainer.recipe.name, done, training.steps)
     try:
-        with progress, wish_to_stop() as stopped:
-            for step, (low, high) in enumerate(batches(sampler, training, done, pin=pin), done):
+        made = batches(sampler, training, done, pin=pin)
+        with progress, wish_to_stop() as stopped, closing(made):
+            for step, (low, high) in enumerate(made, done):
                 reports.after(step + 1, trainer.step(step, low, high), progress)
                 if stopped() and step + 1 < training.steps:
                     _save(trainer, folder, step + 1)
