@@ -10,7 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tests.training.helpers import drawings, recipe, surveyed  # noqa: E402
+from vsanime.errors import VsanimeError  # noqa: E402
 from vsanime.training.batches import batches  # noqa: E402
+from vsanime.training.failures import told_in_one_line  # noqa: E402
 from vsanime.training.recipe import Recipe  # noqa: E402
 from vsanime.training.samples import Sampler  # noqa: E402
 
@@ -45,8 +47,6 @@ def test_batches_are_those_of_their_steps_with_and_without_workers(tmp_path: Pat
 
 
 def test_a_picture_that_is_gone_ends_the_workers_too(tmp_path: Path) -> None:
-    from vsanime.errors import VsanimeError
-
     wanted = recipe(training__steps=1000, training__workers=2)
     sampler = sampler_of(tmp_path, wanted)
     for path in (tmp_path / "drawings").iterdir():
@@ -54,3 +54,14 @@ def test_a_picture_that_is_gone_ends_the_workers_too(tmp_path: Path) -> None:
     with pytest.raises(VsanimeError, match="could be read when the run began and cannot now"):
         next(batches(sampler, wanted.training, 0, pin=False))
     assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_is_killed_is_told_whatever_it_was_doing(tmp_path: Path) -> None:
+    wanted = recipe(training__steps=1000, training__batch=64, training__workers=1)
+    made = batches(sampler_of(tmp_path, wanted), wanted.training, 0, pin=False)
+    next(made)
+    (worker,) = multiprocessing.active_children()
+    with pytest.raises(VsanimeError, match="a process that makes patches was ended"), told_in_one_line():
+        worker.kill()
+        for _ in made:
+            pass

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vsanime.errors import VsanimeError
+from vsanime.training.failures import worker_ended
 from vsanime.training.recipe import Training
 from vsanime.training.samples import Sampler
 from vsanime.training.schedule import batch_size
@@ -55,7 +56,7 @@ def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> G
         Low and high patches. Close the iterator to have the workers end in order: in the time of a batch.
 
     Raises:
-        VsanimeError: a picture cannot be read any more.
+        VsanimeError: a picture cannot be read any more, or a worker was ended.
     """
     workers = training.workers
     spawn = multiprocessing.get_context("spawn")
@@ -82,6 +83,8 @@ def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> G
         enough.value = True
         _take_the_rest(made)
         raise
+    except (ConnectionError, EOFError) as error:  # it was handing a batch over; torch tells the other cases
+        raise worker_ended(error) from None
 
 
 class _Steps:
@@ -108,7 +111,9 @@ def _take_the_rest(made: Iterator[Batch | str]) -> None:
     when Python goes ("terminate called without an active exception"); torch then reports a worker that failed, from the
     clean-up of its iterator.
     """
-    with contextlib.suppress(RuntimeError):  # one that was killed before has nothing to hand over
+    with contextlib.suppress(
+        RuntimeError, ConnectionError, EOFError
+    ):  # one that was killed before has nothing to hand over
         for _ in made:
             pass
 
