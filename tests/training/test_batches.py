@@ -61,7 +61,12 @@ def test_a_worker_that_is_killed_is_told_whatever_it_was_doing(tmp_path: Path) -
     made = batches(sampler_of(tmp_path, wanted), wanted.training, 0, pin=False)
     next(made)
     (worker,) = multiprocessing.active_children()
-    with pytest.raises(VsanimeError, match="a process that makes patches was ended"), told_in_one_line():
-        worker.kill()
-        for _ in made:
-            pass
+
+    def rest() -> None:
+        with told_in_one_line():
+            worker.kill()
+            for _ in made:
+                pass
+
+    with pytest.raises(VsanimeError, match="a process that makes patches was ended"):
+        rest()

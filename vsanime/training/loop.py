@@ -26,7 +26,7 @@ from vsanime.training.log import Events, Log
 from vsanime.training.losses import LOSSES
 from vsanime.training.networks import make
 from vsanime.training.pictures import find_sources
-from vsanime.training.precision import Rounded
+from vsanime.training.precision import simulation
 from vsanime.training.progress import RunProgress
 from vsanime.training.recipe import Recipe
 from vsanime.training.runfolder import RunFolder
@@ -82,7 +82,7 @@ class Trainer:
         self.mean.net.recompute = False
         self.optimizer = make_optimizer(self.net, recipe.training)
         self._loss = LOSSES[recipe.training.loss]().to(device)
-        self._rounded = Rounded(self.net, recipe.rounding.dtype) if recipe.rounding.dtype != "none" else None
+        self._rounded = simulation(self.net, recipe.rounding.dtype) if recipe.rounding.dtype != "none" else None
 
     def step(self, step: int, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
         """Learn from one batch.

@@ -234,11 +234,11 @@ class Rounding:
     """The rounding of the precision that the network will run in, simulated in the last steps.
 
     Attributes:
-        dtype: which; `none` for no such phase.
+        dtype: which; `none` for no such phase, `int8` for ArtCNN alone (a trial: no backend runs it yet).
         share: share of the steps, at the end.
     """
 
-    dtype: Literal["none", "bf16", "fp16"] = "none"
+    dtype: Literal["none", "bf16", "fp16", "int8"] = "none"
     share: float = number(0.1, 0, 1)
 
 
