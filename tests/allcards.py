@@ -10,12 +10,15 @@ import onnx
 from tests.models.importers import nets
 from vsanime.models.architectures import Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
 from vsanime.models.cards import Variant, variants
+from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.models.store import available, load
 
 # Channels before and after each convolution of waifu2x's networks; the cards say how many weights that makes.
 _UPCONV = (3, 16, 32, 64, 128, 128, 256)
 _VGG = (3, 32, 32, 64, 64, 128, 128, 3)
 _ESPCN = (3, 64, 64, 128, 128, 256, 256, 12)
+# Whether it works at low resolution, and filters.
+_DRRN = {"drrn": (False, 128), "drrn_low": (True, 64)}
 
 # Channels in and out of the whole network, by task; of the doublers' last convolution four times as many.
 _ENDS = {"double_luma": (1, 4), "chroma": (3, 2), "rgb": (3, 3)}
@@ -41,7 +44,7 @@ def network(name: str) -> onnx.ModelProto:
 
 
 def _shape(variant: Variant) -> tuple[object, ...]:
-    return variant.arch, variant.task, *_size(variant)
+    return variant.arch, variant.task, *_size(variant), *_DRRN.get(variant.name, ())
 
 
 def _size(variant: Variant) -> tuple[int, ...]:
@@ -65,6 +68,9 @@ def _random(variant: Variant) -> onnx.ModelProto:
             return vgg(_layers(nets.vgg_7(_VGG)))
         case "espcn_7":
             return espcn(_layers(nets.vgg_7(_ESPCN)))
+        case "drrn":
+            first, one, other, last = _layers(nets.drrn(*_DRRN[variant.name]))
+            return drrn(DrrnLayers(first, (one, other), last, units=9))
     raise ValueError(f"{variant.name}: no random network of the architecture {variant.arch}")
 
 

@@ -22,7 +22,9 @@ from tests.networks import artcnn_like
 from tests.pictures import painted_drawn_rendered
 from tests.reference import assert_codes_match, dihedral_mean, psnr, run_plain
 from vsanime import Backend
+from vsanime.graphs.inspect import inspect
 from vsanime.models.architectures import Layer, espcn, vgg
+from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.models.store import load
 from vsanime.spec import GraphTraits
 
@@ -290,6 +292,52 @@ def test_files_of_either_scale(tmp_path: Path) -> None:
     codes = planes_of(made.resize.Bicubic(format=vs.YUV420P8, matrix=1, range=0, chromaloc=0, **CATMULL_ROM))
     for plane, wanted in zip(planes_of(vsanime.waifu2x(clip, model=double, backend=F32)), codes, strict=True):
         assert_codes_match(plane, wanted, CODES_DIFFER[8])
+
+
+def small_drrn(low: bool) -> onnx.ModelProto:
+    """Three recursions of 8 filters; what it adds to the bicubic picture is seen."""
+    first, one, other, last = small_layers([3, 8, 8, 8, 12 if low else 3])
+    return drrn(DrrnLayers(first, (one, Layer(0.3 * other.weight, other.bias)), Layer(0.2 * last.weight), units=3))
+
+
+@pytest.mark.parametrize("backend", [F32, Backend.ONNXRuntime()], ids=["openvino", "onnxruntime"])
+@pytest.mark.parametrize("low", [False, True], ids=["drrn", "drrn_low"])
+def test_drrn_by_path_and_by_name(low: bool, backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `vsanime train` leaves it: a file in the folder of its run, which may be named in VSANIME_MODEL_PATH."""
+    name = "drrn_low" if low else "drrn"
+    path = tmp_path / "runs" / name.upper() / f"{name.upper()}.onnx"
+    path.parent.mkdir(parents=True)
+    onnx.save(small_drrn(low), path)
+    monkeypatch.setenv("VSANIME_MODEL_PATH", str(path.parent))
+    clip = picture("YUV420P8", 40, 30, _Range=0, _Matrix=1)
+    rgb = planes_of(clip.resize.Bicubic(format=vs.RGBS, **CATMULL_ROM))
+    expected = run_plain(path.read_bytes(), np.clip(np.stack(rgb)[None], 0, 1))[0]
+    made = clip_of([list(expected)], vs.core.get_video_format(vs.RGBS))
+    codes = planes_of(made.resize.Bicubic(format=vs.YUV420P8, matrix=1, range=0, chromaloc=0, **CATMULL_ROM))
+    for model in (str(path), name):
+        found = planes_of(vsanime.waifu2x(clip, model=model, backend=backend))
+        for plane, wanted in zip(found, codes, strict=True):
+            assert_codes_match(plane, wanted, CODES_DIFFER[8])
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+@pytest.mark.parametrize("low", [False, True], ids=["drrn", "drrn_low"])
+def test_tiled_drrn_equals_whole(low: bool, precision: str, tmp_path: Path) -> None:
+    """The picture that it is added to is doubled inside each tile, edges and all."""
+    if precision == "bf16" and not bf16_is_native():
+        pytest.skip("this CPU has no bf16 arithmetic")
+    path = tmp_path / "net.onnx"
+    onnx.save(small_drrn(low), path)
+    facts = inspect(onnx.load(path))
+    # 2 for the first pixels of Catmull-Rom; at the doubled size every two convolutions see one source pixel.
+    assert (facts.scale, facts.radius, facts.multiple, facts.linear_path) == (2, 8 if low else 6, 1, False)
+    backend = Backend.OpenVINO(precision=precision)
+    for form in ("YUV420P8", "YUV444P16"):
+        clip = picture(form, 90, 70, _Range=0, _Matrix=1)
+        whole = planes_of(vsanime.waifu2x(clip, model=path, backend=backend, tiles=1))
+        for tiling in ({"tiles": 2}, {"tiles": (3, 1)}, {"tilesize": (51, 47)}):
+            tiled = planes_of(vsanime.waifu2x(clip, model=path, backend=backend, **tiling))
+            assert all(np.array_equal(a, b) for a, b in zip(tiled, whole, strict=True)), (form, tiling)
 
 
 def test_restorers_of_one_size_need_no_noise_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,10 @@ def test_every_key_is_used(section: type[Any]) -> None:
             {"validation__patch": 96, "validation__degraded": True, **CLIPS},
             r"frames of 64x36 are too low for validation\.patch = 96",
         ),
+        (
+            {"network": UPCONV, "data__planes": "rgb", "rounding__dtype": "int8"},
+            r"rounding\.dtype = 'int8' is for 'artcnn', .*, not for 'upconv_7'",
+        ),
         ({"network": UPCONV, "data__patch": 28}, r"data\.patch = 28; 'upconv_7' loses 28 pixels of it, so 30 or more"),
         (
             {"network__variant": "C2F8_Chroma", "data__planes": "chroma", "degradation__jpeg": {"share": 0.5}},

@@ -223,6 +223,7 @@ SHORT = changed(TINY, training__steps=3, validation__patches=1)
         {"training__mixed": "bf16", "rounding": {"dtype": "bf16", "share": 0.4}, "training__late_batch": 6},
         {"training__late_share": 0.5, "training__late_batch": 6, "training__clip_gradient": 1.0},
         {"network__variant": "R1F8", "training__recompute": True, "rounding": {"dtype": "fp16", "share": 1.0}},
+        {"rounding": {"dtype": "int8", "share": 0.5}},
         {"network__variant": "C2F8_Chroma", "data__planes": "chroma", "degradation__sitings": {"left": 1, "center": 1}},
         {
             "network": {"architecture": "espcn_7", "widths": [8] * 6},
@@ -238,7 +239,7 @@ SHORT = changed(TINY, training__steps=3, validation__patches=1)
         {"network": {"architecture": "drrn", "units": 2, "filters": 8, "low": True}, "data__planes": "rgb"},
         {"degradation__h264": {"share": 0.5, "clips": 2, "frames": 2, "width": 64}, "validation__degraded": True},
     ],
-    ids=["bf16", "late batch", "R", "chroma", "ESPCN", "UpConv", "VGG", "DRRN", "H.264"],
+    ids=["bf16", "late batch", "R", "int8", "chroma", "ESPCN", "UpConv", "VGG", "DRRN", "H.264"],
 )
 def test_every_kind_of_recipe_runs(root: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     """In this process: the command line's own work is tested above."""

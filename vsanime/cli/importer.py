@@ -17,12 +17,14 @@ _EPILOG = """\
 What is read, whatever the file is called:
   ncnn                .param and .bin side by side, either one given: waifu2x UpConv_7 and VGG_7
   waifu2x's JSON      the same networks, as nagadomi/waifu2x has them
-  torch, safetensors  state-dicts of ArtCNN C and R, ESPCN_7, UpConv_7, VGG_7; checkpoints around them, too
+  torch, safetensors  state-dicts of ArtCNN C and R, ESPCN_7, UpConv_7, VGG_7, DRRN; checkpoints around them, too,
+                      among them those of `vsanime train`: the averaged weights
   mpv shaders         of ArtCNN C: the public ones, and what `vsanime export` writes
 
 Which network it is follows from its layers, not from its name. A pickle is read without running anything in it.
 An ArtCNN R state-dict does not say whether its activation is ReLU or SiLU: files since mid-2025 want
---activation silu. With the wrong one the picture is visibly wrong.
+--activation silu. With the wrong one the picture is visibly wrong. Nor does one of DRRN say how often its unit is
+applied: 9 times, unless the metadata of a safetensors file has other `units`.
 
 Before the ONNX is written, it runs once on a small picture. A file that is there already stays, unless --force.
 

@@ -182,7 +182,7 @@ def upconv(layers: Sequence[Layer]) -> onnx.ModelProto:
         VsanimeError: shapes that are not those, or do not follow one another.
     """
     *convs, last = layers
-    _follow([*convs, Layer(last.weight.transpose(1, 0, 2, 3))])
+    check_chain([*convs, Layer(last.weight.transpose(1, 0, 2, 3))])
     if len(convs) != _VALID_MARGIN - 1 or last.weight.shape[2:] != (4, 4):
         raise VsanimeError(
             f"{len(convs)} convolutions and a transposed one of {last.weight.shape[2:]}; UpConv_7 has 6 and one of 4x4"
@@ -199,7 +199,7 @@ def vgg(layers: Sequence[Layer]) -> onnx.ModelProto:
     Raises:
         VsanimeError: shapes that are not those, or do not follow one another.
     """
-    _follow(layers)
+    check_chain(layers)
     if len(layers) != _VALID_MARGIN or any(layer.weight.shape[2:] != (3, 3) for layer in layers):
         raise VsanimeError(f"{len(layers)} convolutions; VGG_7 has 7 of 3x3")
     writer = NetWriter()
@@ -222,7 +222,7 @@ def _ends(layers: Sequence[Layer], least: int) -> tuple[tuple[int, int], int]:
     """
     if len(layers) < least:
         raise VsanimeError(f"{len(layers)} convolutions; {least} or more are needed")
-    _follow(layers)
+    check_chain(layers)
     into, out = int(layers[0].weight.shape[1]), int(layers[-1].weight.shape[0])
     scale = isqrt(out // into)
     if scale > 1 and scale * scale * into == out:
@@ -230,7 +230,7 @@ def _ends(layers: Sequence[Layer], least: int) -> tuple[tuple[int, int], int]:
     return (into, out), 1
 
 
-def _follow(layers: Sequence[Layer]) -> None:
+def check_chain(layers: Sequence[Layer]) -> None:
     """Every layer takes as many channels as the one before gives, and has as many biases as channels."""
     for i, layer in enumerate(layers):
         if layer.weight.ndim != 4 or 0 in layer.weight.shape:

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from vsanime.models.architectures import Layer, NetWriter
+from vsanime.errors import VsanimeError
+from vsanime.models.architectures import Layer, NetWriter, check_chain
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,11 @@ def drrn(layers: DrrnLayers) -> onnx.ModelProto:
 
     Args:
         layers: weights; the channels of `last` say at which resolution it works.
+
+    Raises:
+        VsanimeError: shapes that are not those of a DRRN, or do not follow one another.
     """
+    _check(layers)
     planes = int(layers.first.weight.shape[1])
     low = layers.last.weight.shape[0] == 4 * planes
     writer = NetWriter()
@@ -57,6 +62,19 @@ def drrn(layers: DrrnLayers) -> onnx.ModelProto:
     doubled = writer.node("DepthToSpace", [blocks], blocksize=2, mode="CRD")
     picture = writer.node("Add", [doubled, _residual(writer, doubled, layers)])
     return writer.finish(picture, (planes, planes), 2, shuffle=False)
+
+
+def _check(layers: DrrnLayers) -> None:
+    chain = [layers.first, *layers.unit, layers.last]
+    check_chain(chain)
+    filters, planes = (int(n) for n in layers.first.weight.shape[:2])
+    shapes = [layer.weight.shape for layer in chain]
+    ends = [(filters, filters, 3, 3)] * 2, [(planes, filters, 3, 3), (4 * planes, filters, 3, 3)]
+    if layers.units < 1 or shapes[0][2:] != (3, 3) or shapes[1:3] != ends[0] or shapes[3] not in ends[1]:
+        raise VsanimeError(
+            f"{layers.units} units of layers shaped {shapes}; a DRRN has 3x3 convolutions: from planes to filters, two "
+            "from filters to filters, and one to as many planes or four times as many"
+        )
 
 
 def _residual(writer: NetWriter, x: str, layers: DrrnLayers) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vsanime.errors import VsanimeError
+from vsanime.training.failures import worker_ended
 from vsanime.training.recipe import Training
 from vsanime.training.samples import Sampler
 from vsanime.training.schedule import batch_size
@@ -19,13 +23,19 @@ type Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """The batch of a step; what is wrong comes as a text, since workers would wrap an error in a traceback."""
+    """The batch of a step; what is wrong comes as a text, since workers would wrap an error in a traceback.
 
-    def __init__(self, sampler: Sampler, training: Training) -> None:
+    Once nobody wants any more, an empty text comes at once.
+    """
+
+    def __init__(self, sampler: Sampler, training: Training, enough: ctypes.c_bool) -> None:
         self._sampler = sampler
         self._training = training
+        self._enough = enough
 
     def __getitem__(self, step: int) -> Batch | str:
+        if self._enough.value:
+            return ""
         try:
             low, high = self._sampler.batch(step, batch_size(step, self._training))
         except VsanimeError as error:
@@ -33,7 +43,7 @@ class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch in
         return torch.from_numpy(low), torch.from_numpy(high)
 
 
-def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> Iterator[Batch]:
+def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> Generator[Batch]:
     """The batches of all steps from the first.
 
     Args:
@@ -42,25 +52,70 @@ def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> I
         first: step to begin with.
         pin: put them where a card can fetch them.
 
+    Yields:
+        Low and high patches. Close the iterator to have the workers end in order: in the time of a batch.
+
     Raises:
-        VsanimeError: a picture cannot be read any more.
+        VsanimeError: a picture cannot be read any more, or a worker was ended.
     """
     workers = training.workers
+    spawn = multiprocessing.get_context("spawn")
+    # Memory that the workers see, too. No lock guards it that a killed worker could take along.
+    enough = spawn.RawValue(ctypes.c_bool, False)
     loader = DataLoader(
-        _Batches(sampler, training),
+        _Batches(sampler, training, enough),
         batch_size=None,
-        sampler=range(first, training.steps),
+        sampler=_Steps(range(first, training.steps), enough),
         num_workers=workers,
         # The only way on Windows; elsewhere it keeps threads of torch out of the workers.
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context=spawn if workers else None,
         prefetch_factor=_AHEAD if workers else None,
         worker_init_fn=_leave_interrupts_to_the_trainer,
         pin_memory=pin,
     )
-    for batch in _started(loader):
-        if isinstance(batch, str):
-            raise VsanimeError(batch)
-        yield batch[0], batch[1]
+    made = _started(loader)
+    try:
+        for batch in made:
+            if isinstance(batch, str):
+                raise VsanimeError(batch)
+            yield batch[0], batch[1]
+    except (GeneratorExit, VsanimeError):
+        enough.value = True
+        _take_the_rest(made)
+        raise
+    except (ConnectionError, EOFError) as error:  # it was handing a batch over; torch tells the other cases
+        raise worker_ended(error) from None
+
+
+class _Steps:
+    """Steps to make batches for, until there are enough of them."""
+
+    def __init__(self, steps: range, enough: ctypes.c_bool) -> None:
+        self._steps = steps
+        self._enough = enough
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[int]:
+        for step in self._steps:
+            if self._enough.value:
+                return
+            yield step
+
+
+def _take_the_rest(made: Iterator[Batch | str]) -> None:
+    """Takes what workers have made already, so that they end with empty hands.
+
+    A worker that is told to end while a thread of it hands a batch over is aborted by C++, whose code that thread is in
+    when Python goes ("terminate called without an active exception"); torch then reports a worker that failed, from the
+    clean-up of its iterator.
+    """
+    with contextlib.suppress(
+        RuntimeError, ConnectionError, EOFError
+    ):  # one that was killed before has nothing to hand over
+        for _ in made:
+            pass
 
 
 def _started(loader: DataLoader) -> Iterator[Batch | str]:

@@ -37,6 +37,11 @@ def check(recipe: Recipe) -> None:
     _check_planes(recipe)
     _check_odds(recipe)
     _check_patches(recipe)
+    if recipe.rounding.dtype == "int8" and recipe.network.architecture != "artcnn":
+        raise VsanimeError(
+            "rounding.dtype = 'int8' is for 'artcnn', whose linear path stays exact, "
+            f"not for {recipe.network.architecture!r}"
+        )
     if recipe.degradation.h264.share:
         _check_clips(recipe)
 

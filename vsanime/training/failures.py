@@ -24,13 +24,18 @@ def told_in_one_line() -> Iterator[None]:
     except RuntimeError as error:
         # torch raises this wherever the trainer happens to be, from the signal that a child has ended.
         if "DataLoader worker" in str(error):
-            raise VsanimeError(
-                f"a process that makes patches was ended ({_first_line(error)}): by somebody, or by a system short of "
-                "memory; --resume goes on from the last checkpoint, with fewer --workers if need be"
-            ) from None
+            raise worker_ended(error) from None
         if "DefaultCPUAllocator" in str(error):
             raise VsanimeError(_too_little_memory("this machine", error)) from None
         raise
+
+
+def worker_ended(error: Exception) -> VsanimeError:
+    """What to say of a process that makes patches and is no more; with what was noticed first."""
+    return VsanimeError(
+        f"a process that makes patches was ended ({_first_line(error)}): by somebody, or by a system short of memory; "
+        "--resume goes on from the last checkpoint, with fewer --workers if need be"
+    )
 
 
 def _too_little_memory(where: str, error: Exception) -> str:
@@ -41,4 +46,4 @@ def _too_little_memory(where: str, error: Exception) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(". ")
+    return (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(". ")

@@ -15,9 +15,10 @@ from vsanime.nets.blocks import whole
 from vsanime.nets.export import save
 from vsanime.training.plots import draw_curves
 from vsanime.training.precision import DTYPES, Rounded
+from vsanime.training.quantised import Quantised
 from vsanime.training.recipe import Recipe
 from vsanime.training.runfolder import RunFolder
-from vsanime.training.validate import Patch
+from vsanime.training.validate import Patch, Run
 
 # torch and ONNX Runtime take the same f32 sums in other orders.
 EXPORT_DIFFERENCE = 1e-5
@@ -53,8 +54,13 @@ def finish(
     tell(f"{path}: within {_difference(net, path, lows):.1e} of torch in ONNX Runtime")
     if isinstance(net, ArtCNN):
         for dtype in DTYPES:
-            error, bias = rounding_error(net, dtype, lows)
+            error, bias = rounding_error(net, Rounded(net, dtype), lows)
             tell(f"{dtype} with the linear path exact: {error:.1f} dB against f32, bias {bias:+.6f}")
+        int8 = Quantised(net)
+        # Scales are fixed by other patches than those measured, where there are any.
+        int8.calibrate([patch.low.cpu() for group in patches.values() for patch in group[2:]] or lows)
+        error, bias = rounding_error(net, int8, lows)
+        tell(f"inner layers in int8, first and last exact: {error:.1f} dB against f32, bias {bias:+.6f}")
     try:
         drawn = draw_curves(folder.path)
     except OSError as error:
@@ -63,10 +69,10 @@ def finish(
     return path
 
 
-def rounding_error(net: nn.Module, dtype: str, lows: list[torch.Tensor]) -> tuple[float, float]:
-    """What half precision changes: PSNR in dB against f32 on unclipped output, and the mean difference."""
+def rounding_error(net: nn.Module, low_precision: Run, lows: list[torch.Tensor]) -> tuple[float, float]:
+    """What low precision changes: PSNR in dB against f32 on unclipped output, and the mean difference."""
     with torch.inference_mode():
-        pairs = [(Rounded(net, dtype)(low), net(low)) for low in lows]
+        pairs = [(low_precision(low), net(low)) for low in lows]
         differences = torch.cat([(rounded - exact).flatten() for rounded, exact in pairs])
         squared = max(float(differences.square().mean()), _LEAST_ERROR)
         return float(-10 * np.log10(squared)), float(differences.mean())

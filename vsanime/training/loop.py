@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from vsanime.training.log import Events, Log
 from vsanime.training.losses import LOSSES
 from vsanime.training.networks import make
 from vsanime.training.pictures import find_sources
-from vsanime.training.precision import Rounded, can_be_native
+from vsanime.training.precision import simulation
 from vsanime.training.progress import RunProgress
 from vsanime.training.recipe import Recipe
 from vsanime.training.runfolder import RunFolder
@@ -82,7 +83,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.net, recipe.training)
         self._loss = LOSSES[recipe.training.loss]().to(device)
         self._rounded = {
-            native: Rounded(self.net, recipe.rounding.dtype, native=native)
+            native: simulation(self.net, recipe.rounding.dtype, native=native)
             for native in (False, True)
             if recipe.rounding.dtype != "none"
         }
@@ -117,7 +118,7 @@ class Trainer:
         training, rounding = self.recipe.training, self.recipe.rounding
         mixed = is_mixed(step, training)
         if is_rounded(step, training, rounding):
-            return self._rounded[mixed and can_be_native(self.net, rounding.dtype)](low)
+            return self._rounded[mixed](low)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             result: torch.Tensor = self.net(low)
         return result
@@ -186,8 +187,9 @@ def _learn(trainer: Trainer, folder: RunFolder, sampler: Sampler, patches: dict[
     pin = trainer.device.type == "cuda"
     progress = RunProgress(trainer.recipe.name, done, training.steps)
     try:
-        with progress, wish_to_stop() as stopped:
-            for step, (low, high) in enumerate(batches(sampler, training, done, pin=pin), done):
+        made = batches(sampler, training, done, pin=pin)
+        with progress, wish_to_stop() as stopped, closing(made):
+            for step, (low, high) in enumerate(made, done):
                 reports.after(step + 1, trainer.step(step, low, high), progress)
                 if stopped() and step + 1 < training.steps:
                     _save(trainer, folder, step + 1)

@@ -1,7 +1,7 @@
-"""The rounding of half precision while a network learns, so that training finds weights that lose little by it.
+"""The rounding of low precision while a network learns, so that training finds weights that lose little by it.
 
-As `graphs/precision.py` runs ArtCNN: the linear path last(first(x)) stays exact, everything else takes and gives
-rounded values with rounded weights, and sums inside one layer are f32. The gradient passes straight through.
+Half precision as `graphs/precision.py` runs ArtCNN: the linear path last(first(x)) stays exact, everything else takes
+and gives rounded values with rounded weights, and sums inside one layer are f32. The gradient passes straight through.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR, ResidualBlock
 from vsanime.nets.blocks import Layer, in_turn
+from vsanime.training.quantised import Quantised
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,6 +29,20 @@ class _StraightThrough(torch.autograd.Function):  # type: ignore[misc,unused-ign
     def backward(_context: object, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         """Pass on."""
         return gradient, None
+
+
+def simulation(net: nn.Module, dtype: str, *, native: bool = False) -> Rounded | Quantised:
+    """Runs a network as it would run in a precision.
+
+    Args:
+        net: the network, whose weights stay f32.
+        dtype: "bf16", "fp16" or "int8".
+        native: compute in bf16 itself, where `can_be_native`.
+
+    Raises:
+        VsanimeError: int8, and a network that is not ArtCNN.
+    """
+    return Quantised(net) if dtype == "int8" else Rounded(net, dtype, native=native and can_be_native(net, dtype))
 
 
 def can_be_native(net: nn.Module, dtype: str) -> bool:

@@ -239,11 +239,11 @@ class Rounding:
     Steps of `training.mixed` compute ArtCNN in bf16 itself, as fast as before; others simulate it in f32.
 
     Attributes:
-        dtype: which; `none` for no such phase.
+        dtype: which; `none` for no such phase, `int8` for ArtCNN alone (a trial: no backend runs it yet).
         share: share of the steps, at the end.
     """
 
-    dtype: Literal["none", "bf16", "fp16"] = "none"
+    dtype: Literal["none", "bf16", "fp16", "int8"] = "none"
     share: float = number(0.1, 0, 1)
 
 

@@ -29,6 +29,7 @@ class Net:
         names: what a state-dict calls the layers.
         scale: output pixels per input pixel.
         activation: of ArtCNN.
+        units: of DRRN, how often the residual unit is applied.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Net:
     names: list[str]
     scale: int
     activation: str = "relu"
+    units: int = 9
 
     def arrays(self) -> dict[str, Array]:
         """As a state-dict."""
@@ -46,7 +48,7 @@ class Net:
     def stored_as(self, form: type[np.floating[Any]]) -> Net:
         """With weights (not biases) that another precision can hold."""
         layers = [(weight.astype(form).astype(np.float32), bias) for weight, bias in self.layers]
-        return Net(self.kind, layers, self.names, self.scale, self.activation)
+        return Net(self.kind, layers, self.names, self.scale, self.activation, self.units)
 
     def compute(self, x: Array) -> Array:
         """What the network gives for a picture."""
@@ -163,6 +165,15 @@ def artcnn_r(
     return Net("artcnn_r", layers, called[names], 2 if ends[1] == 4 * ends[0] else 1, activation)
 
 
+def drrn(low: bool = False, filters: int = 6, planes: int = 3, units: int = 9, seed: int = 6) -> Net:
+    """Weights of the shared unit are small: it is applied `units` times."""
+    first, one, other, last = _chain(seed, [planes, *[filters] * 3, planes * (4 if low else 1)])
+    small = other[0] * np.float32(0.3), other[1]
+    # What comes of it is added to a picture.
+    ends = last[0], last[1] - np.float32(0.5)
+    return Net("drrn", [first, one, small, ends], ["first", "unit.conv0", "unit.conv1", "last"], 2, units=units)
+
+
 # What they compute
 
 
@@ -257,7 +268,31 @@ def _artcnn_r(net: Net, x: Array) -> Array:
     return shuffle(conv(conv(x, net.layers[-2], pad=1) + first, net.layers[-1], pad=1), net.scale)
 
 
+def _doubling(length: int) -> Array:
+    """Catmull-Rom, centre aligned, edges repeated: [2 * length, length]."""
+    matrix = np.zeros((2 * length, length))
+    for new in range(2 * length):
+        place = (new + 0.5) / 2 - 0.5
+        for tap in range(int(np.floor(place)) - 1, int(np.floor(place)) + 3):
+            d = abs(place - tap)
+            weight = 1.5 * d**3 - 2.5 * d**2 + 1 if d < 1 else -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2
+            matrix[new, min(max(tap, 0), length - 1)] += weight
+    return matrix
+
+
+def _drrn(net: Net, x: Array) -> Array:
+    first, one, other, last = net.layers
+    doubled = _doubling(x.shape[2]) @ x @ _doubling(x.shape[3]).T
+    low = last[0].shape[0] != x.shape[1]
+    start = y = conv(x if low else doubled, first, pad=1)
+    for _ in range(net.units):
+        y = start + conv(relu(conv(relu(y), one, pad=1)), other, pad=1)
+    residual = conv(relu(y), last, pad=1)
+    return doubled + (shuffle(residual, 2) if low else residual)
+
+
 REFERENCES: dict[str, Callable[[Net, Array], Array]] = {
+    "drrn": _drrn,
     "upconv": _upconv,
     "vgg": _vgg,
     "espcn": _espcn,

@@ -30,6 +30,8 @@ def imported(folder: Path, arrays: dict[str, Array], activation: str | None = No
         (nets.artcnn_c(), ["ArtCNN C", "3 inner layers, 6 filters", "planes 1 to 1, scale 2", "ReLU"]),
         (nets.artcnn_c(ends=(3, 2)), ["planes 3 to 2, scale 1"]),
         (nets.artcnn_r(), ["ArtCNN R", "2 residual blocks, 5 filters", "ReLU (assumed", "SiLU"]),
+        (nets.drrn(), ["DRRN B1U9, on a doubled picture, 6 filters", "9 recursions (assumed"]),
+        (nets.drrn(low=True), ["DRRN B1U9, at low resolution, 6 filters, planes 3 to 3, scale 2"]),
     ],
 )
 def test_summary_says_what_it_is(tmp_path: Path, net: nets.Net, words: list[str]) -> None:
@@ -38,13 +40,15 @@ def test_summary_says_what_it_is(tmp_path: Path, net: nets.Net, words: list[str]
 
 
 def test_summary_counts_weights_as_published(tmp_path: Path) -> None:
-    """UpConv_7 has 552,480 weights, VGG_7 290,467, ESPCN_7 1,173,068, R8F64 926,148."""
+    """UpConv_7 has 552,480 weights, VGG_7 290,467, R8F64 926,148; DRRN what its card says."""
     full = {
         "552,480": nets.upconv_7((3, 16, 32, 64, 128, 128, 256)),
         "994,976": nets.upconv_7((3, 16, 32, 64, 128, 256, 256)),
         "290,467": nets.vgg_7((3, 32, 32, 64, 64, 128, 128, 3)),
         "12,340": nets.artcnn_c(inner=4, filters=16),
         "926,148": nets.artcnn_r(blocks=8, filters=64),
+        "302,211": nets.drrn(filters=128),
+        "82,572": nets.drrn(low=True, filters=64),
     }
     for count, net in full.items():
         assert f"{count} weights" in imported(tmp_path, net.arrays()).summary
@@ -54,7 +58,7 @@ def test_asked_for_activation_is_not_called_assumed(tmp_path: Path) -> None:
     assert imported(tmp_path, nets.artcnn_r().arrays(), "silu").summary.endswith("weights, SiLU")
 
 
-@pytest.mark.parametrize("net", [nets.upconv_7(), nets.vgg_7(), nets.espcn_7(), nets.espcn_7(gates=True)])
+@pytest.mark.parametrize("net", [nets.upconv_7(), nets.vgg_7(), nets.espcn_7(), nets.espcn_7(gates=True), nets.drrn()])
 def test_activation_where_there_is_no_choice(tmp_path: Path, net: nets.Net) -> None:
     with pytest.raises(VsanimeError, match="only ArtCNN's state-dicts leave a choice"):
         imported(tmp_path, net.arrays(), "silu")
@@ -151,6 +155,9 @@ def _put(value: float) -> Callable[[Array], Array]:
         (nets.artcnn_r(), _add("attention.weight"), "looks like ArtCNN R of this project, but has 'attention' as well"),
         (nets.espcn_7(gates=True), _change("conv.2.2.0.weight", lambda w: w[:, :-1]), "selection unit 2 has weights"),
         (nets.espcn_7(gates=True), _change("conv.2.2.0.bias", lambda b: b[1:]), "layer 2 has biases of shape"),
+        (nets.drrn(), _change("unit.conv0.weight", lambda w: w[:, :, 1:, 1:]), "a DRRN has 3x3 convolutions"),
+        (nets.drrn(), _change("last.weight", lambda w: np.repeat(w, 2, 0)), "layer 3 has biases of shape"),
+        (nets.drrn(), _add("unit.conv2.weight"), r"layer 3 has weights of shape \(1,\)"),
     ],
 )
 def test_what_does_not_fit_is_told(
@@ -186,7 +193,7 @@ def test_deeper_than_any_network(tmp_path: Path) -> None:
 
 def test_other_networks_are_told_what_is_known(tmp_path: Path) -> None:
     arrays = {f"body.{i}.rdb1.conv1.weight": np.ones((4, 4, 3, 3), np.float32) for i in range(3)}
-    with pytest.raises(VsanimeError, match="known are ArtCNN C and R, ESPCN_7, UpConv_7 and VGG_7"):
+    with pytest.raises(VsanimeError, match="known are ArtCNN C and R, DRRN, ESPCN_7, UpConv_7 and VGG_7"):
         imported(tmp_path, arrays)
 
 
@@ -251,3 +258,14 @@ def test_json_layers_that_are_another(tmp_path: Path, key: str, value: object, m
     (tmp_path / "net.json").write_text(json.dumps(layers), encoding="utf-8")
     with pytest.raises(VsanimeError, match=message):
         read(tmp_path / "net.json")
+
+
+def test_drrn_of_other_numbers_of_layers_and_recursions(tmp_path: Path) -> None:
+    arrays = nets.drrn().arrays()
+    arrays |= {f"unit.conv2.{part}": arrays[f"unit.conv1.{part}"] for part in ("weight", "bias")}
+    with pytest.raises(VsanimeError, match="it has 5 layers; a DRRN of this project has 4"):
+        imported(tmp_path, arrays)
+    for units in ("0", "many", "101"):
+        (tmp_path / "net").write_bytes(writers.safetensors(nets.drrn().arrays(), {"units": units}))
+        with pytest.raises(VsanimeError, match=f"its metadata says '{units}' units; 1 to 100 are read"):
+            read(tmp_path / "net")

@@ -38,6 +38,9 @@ OTHERS: dict[str, Callable[[], Net]] = {
     "artcnn_r of its author": lambda: nets.artcnn_r("author", blocks=1),
     "artcnn_r of traiNNer-redux": lambda: nets.artcnn_r("trainner", ends=(3, 12)),
     "artcnn_r for chroma": lambda: nets.artcnn_r(ends=(3, 2)),
+    "drrn": nets.drrn,
+    "drrn at low resolution": lambda: nets.drrn(low=True),
+    "drrn of one plane": lambda: nets.drrn(planes=1),
 }
 
 
@@ -144,3 +147,21 @@ def test_silu(tmp_path: Path, kind: str) -> None:
     # Whoever asks for one gets it, whatever the file says.
     net.activation = "relu"
     assert_computes(read(path, activation="relu"), net)
+
+
+def test_recursions_of_a_drrn(tmp_path: Path) -> None:
+    """How many there are, no weight says; the metadata may."""
+    net = nets.drrn(units=3)
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(writers.safetensors(net.arrays(), {"units": "3"}))
+    assert_computes(read(path), net)
+
+
+@pytest.mark.parametrize("make", [nets.drrn, nets.artcnn_c, nets.artcnn_r])
+def test_checkpoint_of_a_training_run_is_its_average(tmp_path: Path, make: Callable[..., Net]) -> None:
+    net, other = make(), make(seed=77)
+    saved = {f"mean.{name}": array for name, array in net.arrays().items()}
+    saved |= {f"{part}.{name}": array for part in ("net", "exp_avg") for name, array in other.arrays().items()}
+    path = tmp_path / "state-001.safetensors"
+    path.write_bytes(writers.safetensors(saved))
+    assert_computes(read(path), net)

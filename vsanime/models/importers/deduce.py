@@ -14,6 +14,7 @@ import onnx
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
+from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.models.importers import Imported
 from vsanime.models.importers.files import shown
 
@@ -27,6 +28,12 @@ _SLOPE_TOLERANCE = 1e-4
 # The deepest ArtCNN has 51. Each 3x3 layer adds a pixel to what tiles overlap by; beyond some 380 that is not measured.
 _MOST_LAYERS = 300
 _LEAKY = f"leaky ReLU of slope {WAIFU2X_SLOPE}"
+
+# Of B1U9, which the paper recommends: how often the unit is applied, no weight says.
+_USUAL_UNITS = 9
+# As recipes allow.
+_MOST_UNITS = 100
+_UNKNOWN_UNITS = "9 recursions (assumed, since a state-dict does not say how many; B1U9 has them)"
 
 _UNKNOWN_ACTIVATION = "assumed, since a state-dict does not say which; ArtCNN R files after mid-2025 have SiLU"
 
@@ -158,6 +165,31 @@ def espcn_n(layers: Sequence[Layer], gates: Sequence[Layer] = ()) -> Imported:
             "its weights look the same and would give wrong pictures)"
         )
     return _imported(espcn(layers, gates), name.lower(), form, [*layers, *gates], said)
+
+
+def drrn_b1(layers: Sequence[Layer], units: str) -> Imported:
+    """DRRN of one recursive block.
+
+    Args:
+        layers: the first, two of the unit, the last.
+        units: how often the unit is applied, in digits; empty where nobody said.
+
+    Raises:
+        VsanimeError: not that network.
+    """
+    for i, layer in enumerate(layers):
+        _check(i, layer)
+    if len(layers) != 4:
+        raise VsanimeError(f"it has {len(layers)} layers; a DRRN of this project has 4")
+    if units and (not units.isdecimal() or not 1 <= int(units) <= _MOST_UNITS):
+        raise VsanimeError(f"its metadata says {shown(units)} units; 1 to {_MOST_UNITS} are read")
+    count = int(units or _USUAL_UNITS)
+    first, one, other, last = layers
+    proto = drrn(DrrnLayers(first, (one, other), last, count))
+    filters, planes = first.weight.shape[:2]
+    where = "at low resolution" if last.weight.shape[0] == 4 * planes else "on a doubled picture"
+    form = f"DRRN B1U{count}, {where}, {filters} filters, planes {planes} to {planes}, scale 2"
+    return _imported(proto, "drrn", form, layers, f"{count} recursions" if units else _UNKNOWN_UNITS)
 
 
 def _check_same(layers: Sequence[Layer]) -> None:

@@ -14,15 +14,20 @@ import numpy as np
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer
 from vsanime.models.importers import Imported
-from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, artcnn, espcn_n, floats, waifu2x
+from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x
 from vsanime.models.importers.files import shown
 
 # The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.
 MOST_TENSORS = 10_000
 # What wrappers put before every name: data-parallel training, and compilation.
 _PREFIXES = ("module.", "_orig_mod.")
+# A checkpoint of `vsanime train` holds the weights, their average and what the optimizer remembers of each: the average
+# is what a run exports.
+_CHECKPOINT = ("net.", "mean.", "exp_avg.", "exp_avg_sq.", "max_exp_avg_sq.")
+_AVERAGE = "mean."
 
-type _Build = Callable[[Sequence[Layer], str | None], Imported]
+# From layers in order, the activation asked for, and the file's metadata, which say what weights do not.
+type _Build = Callable[[Sequence[Layer], str | None, Mapping[str, str]], Imported]
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,16 @@ class _Layout:
         return [*self.first, *repeated, *(name.format(n=n) for name in self.last)]
 
 
-def _sequential(layers: Sequence[Layer], activation: str | None) -> Imported:
+def _artcnn(kind: str, layers: Sequence[Layer], activation: str | None, metadata: Mapping[str, str]) -> Imported:
+    return artcnn(kind, layers, activation or metadata.get("activation", "").lower() or None)
+
+
+def _drrn(layers: Sequence[Layer], activation: str | None, metadata: Mapping[str, str]) -> Imported:
+    _refuse_activation(activation)
+    return drrn_b1(layers, metadata.get("units", ""))
+
+
+def _sequential(layers: Sequence[Layer], activation: str | None, _: Mapping[str, str]) -> Imported:
     """waifu2x: nothing but shapes says that the last layer is a transposed one."""
     _refuse_activation(activation)
     last = layers[-1]
@@ -63,19 +77,19 @@ def _sequential(layers: Sequence[Layer], activation: str | None) -> Imported:
     return waifu2x([*steps, Step(last, transposed, stride=2, pad=3) if transposed else Step(last)])
 
 
-def _espcn(layers: Sequence[Layer], activation: str | None) -> Imported:
+def _espcn(layers: Sequence[Layer], activation: str | None, _: Mapping[str, str]) -> Imported:
     _refuse_activation(activation)
     return espcn_n(layers)
 
 
-def _gated_espcn(layers: Sequence[Layer], activation: str | None) -> Imported:
+def _gated_espcn(layers: Sequence[Layer], activation: str | None, _: Mapping[str, str]) -> Imported:
     """Every inner layer is followed by its selection unit."""
     _refuse_activation(activation)
     return espcn_n([*layers[:-1:2], layers[-1]], layers[1:-1:2])
 
 
-_C: _Build = partial(artcnn, "artcnn_c")
-_R: _Build = partial(artcnn, "artcnn_r")
+_C: _Build = partial(_artcnn, "artcnn_c")
+_R: _Build = partial(_artcnn, "artcnn_r")
 
 _LAYOUTS = (
     _Layout("ArtCNN C of this project", _C, ("first",), ("inner_convs.{i}",), ("inner_last", "last")),
@@ -101,6 +115,7 @@ _LAYOUTS = (
         ("res_block.{i}.conv.0.0", "res_block.{i}.conv.1.0", "res_block.{i}.conv.2"),
         ("res_block.{n}", "depth_to_space.upscale.0"),
     ),
+    _Layout("DRRN of this project", _drrn, ("first",), ("unit.conv{i}",), ("last",)),
     _Layout("ESPCN", _espcn, (), ("conv.{i}.0",), ("up_sampler.0",)),
     _Layout("ESPCN with selection units", _gated_espcn, (), ("conv.{i}.0", "conv.{i}.2.0"), ("up_sampler.0",)),
     _Layout("waifu2x in nunif", _sequential, (), ("net.{even}",), ()),
@@ -114,7 +129,7 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], activa
 
     Args:
         arrays: tensors by name.
-        metadata: what else the file says; `activation` is heeded.
+        metadata: what else the file says; `activation` and the `units` of a DRRN are heeded.
         activation: "relu" or "silu" for ArtCNN, whatever the metadata says; None to heed it.
 
     Raises:
@@ -125,8 +140,7 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], activa
     layout = next((layout for layout in _LAYOUTS if names == set(layout.layers(names))), None)
     if layout is None:
         raise VsanimeError(_nearest(names))
-    told = metadata.get("activation", "").lower() if layout.build in (_C, _R) else ""
-    return layout.build([_layer(tensors, name) for name in layout.layers(names)], activation or told or None)
+    return layout.build([_layer(tensors, name) for name in layout.layers(names)], activation, metadata)
 
 
 def bfloat16(bits: Array) -> Array:
@@ -136,6 +150,9 @@ def bfloat16(bits: Array) -> Array:
 
 def _without_prefix(arrays: Mapping[str, Array]) -> dict[str, Array]:
     tensors = dict(arrays)
+    average = {name.removeprefix(_AVERAGE): array for name, array in tensors.items() if name.startswith(_AVERAGE)}
+    if average and all(name.startswith(_CHECKPOINT) for name in tensors):
+        tensors = average
     for _ in _PREFIXES:
         for prefix in _PREFIXES:
             if tensors and all(name.startswith(prefix) for name in tensors):
@@ -166,8 +183,8 @@ def _nearest(names: set[str]) -> str:
     if 2 * len(wanted & names) <= len(names):
         given = ", ".join(shown(name) for name in sorted(names)[:6]) or "none"
         return (
-            f"layers named {given} are of no network that is known; known are ArtCNN C and R, ESPCN_7, UpConv_7 "
-            "and VGG_7, as saved by torch"
+            f"layers named {given} are of no network that is known; known are ArtCNN C and R, DRRN, ESPCN_7, "
+            "UpConv_7 and VGG_7, as saved by torch"
         )
     wrong = [f"lacks {shown(name)}" for name in sorted(wanted - names)[:4]]
     wrong += [f"has {shown(name)} as well" for name in sorted(names - wanted)[:4]]
