@@ -38,7 +38,7 @@ examples:
   vsanime train C4F32_VA --data pictures
   vsanime train C4F32_VA --data pictures --resume
   vsanime train mine.toml --data D:/anime --data E:/more --out runs/mine --steps 20000
-  vsanime upscale episode.mkv --model runs/C4F32_VA/C4F32_VA.onnx
+  vsanime upscale episode.mkv doubled.mkv --model runs/C4F32_VA/C4F32_VA.onnx
 """
 
 
