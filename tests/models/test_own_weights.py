@@ -27,11 +27,12 @@ from vsanime.training.pictures import find_sources, read_pixels, survey
 
 OURS = [variant.name for variant in variants().values() if variant.is_bundled]
 DOUBLERS = [name for name in OURS if find(name).task == "double_luma"]
-NEUTRAL = ["C4F16_VA", "C4F16_BOX_VA", "C4F32_VA", "C4F32_BOX_VA"]
+TRAINED_ON = [
+    *((name, kernel) for name in ("C4F16_VA", "C4F32_VA") for kernel in ("box", "catmull_rom")),
+    *((name, "box") for name in ("C4F16_BOX_VA", "C4F32_BOX_VA")),
+]
 WEIGHTS = {"C4F16": 12_340, "C4F32": 47_716, "C4F32_Chroma": 47_714, "ESPCN_7_SLIM": 79_004}
 KERNELS = {"box": Image.Resampling.BOX, "catmull_rom": Image.Resampling.BICUBIC}
-# dB over Lanczos on clean drawings, by either kernel.
-LEAST_GAIN = 5.0
 LONGEST_SIDE = 480  # larger pictures are cropped to their middle, to keep the test short
 F32 = Backend.ONNXRuntime()
 
@@ -70,8 +71,8 @@ def test_file_is_plain_onnx_of_the_size_of_its_name(name: str) -> None:
 @pytest.mark.parametrize("level", [0.0, 0.25, 0.5, 0.75, 1.0])
 def test_flat_area_stays_flat(name: str, level: float) -> None:
     result = doubler(name)(np.full((32, 32), level, np.float32))
-    # Zero padding reaches 14 pixels in. Half a code cannot be seen; DS may move what it takes for an artefact.
-    assert np.abs(result[16:-16, 16:-16] - level).max() < 0.5 / 255
+    # Zero padding reaches 14 pixels in. Ours were measured at 0.03 of a code, DS at what is left of half a code.
+    assert np.abs(result[16:-16, 16:-16] - level).max() < (0.5 if "DS" in name else 0.1) / 255
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +104,11 @@ def gains(unseen: list[np.ndarray]) -> Callable[[str, str], float]:
 
 
 @pytest.mark.media
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("name", NEUTRAL)
+@pytest.mark.parametrize(("name", "kernel"), TRAINED_ON)
 def test_clean_drawings_come_out_far_better_than_by_lanczos(
     gains: Callable[[str, str], float], name: str, kernel: str
 ) -> None:
-    assert gains(name, kernel) > LEAST_GAIN
+    assert gains(name, kernel) > 7
 
 
 @pytest.mark.media
