@@ -248,7 +248,7 @@ def test_engines_go_where_they_are_to(tmp_path: Path, folder: Path, capfd: pytes
             lambda clip, trt: vsanime.artcnn(clip, MODEL, chroma="C4F32_Chroma", backend=trt()),
         ),
         (
-            ["C4F32_Chroma", "--siting", "top_left", "--range", "full"], "YUV420P8", (64, 48),
+            ["C4F32_Chroma_VA", "--siting", "top_left", "--range", "full"], "YUV420P8", (64, 48),
             lambda clip, trt: vsanime.artcnn_chroma(
                 clip.std.SetFrameProps(_ChromaLocation=2, _Range=1), backend=trt()
             ),
