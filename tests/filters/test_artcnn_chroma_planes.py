@@ -109,7 +109,7 @@ def test_reconstruction_equals_the_reference(weights: Path, name: str, full: int
     target = format_of(name.replace("420", "444").replace("422", "444"))
     expected = reconstructed(weights, frames[0], form, bool(full), location)
     for backend in BACKENDS.values():
-        result = vsanime.artcnn_chroma(clip, backend=backend)
+        result = vsanime.artcnn_chroma(clip, "C4F32_Chroma", backend=backend)
         assert result.format.id == target.id
         assert "_ChromaLocation" not in props_of(result)
         found = planes_of(result)
