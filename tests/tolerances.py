@@ -46,6 +46,8 @@ HALF_PSNR = {
     ("C4F16_VA", "bfloat16"): 60.5,
     ("C4F32_VA", "float16"): 78.3,
     ("C4F32_VA", "bfloat16"): 65.1,
+    ("C4F32_DS_VA", "float16"): 79.4,
+    ("C4F32_DS_VA", "bfloat16"): 63.4,
     ("C4F32_Chroma_VA", "float16"): 81.6,
     ("C4F32_Chroma_VA", "bfloat16"): 62.7,
     ("C4F32", "float16"): 79.7,
