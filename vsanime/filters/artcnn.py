@@ -45,7 +45,7 @@ def artcnn(
 
     Args:
         clip: GRAY or YUV, 8 to 16 bits, half or single float, progressive, any subsampling that zimg resizes.
-        model: a luma doubler. Ours come with the package: "C4F32_VA", "C4F16_VA", "C4F32_DS_VA" (cleans what coding left),
+        model: a luma doubler. Ours come with the package: "C4F32_VA", "C4F16_VA", "C4F32_DS_VA" (removes artefacts),
             "C4F32_BOX_VA" and "C4F16_BOX_VA" (for pictures halved by box). Others are downloaded: "C4F16", "C4F32",
             "C16F64", "R8F64", "R16F96", their "_DS" and "_DN" variants. Or the path of an ONNX file of that shape.
         chroma: "resample" for Spline36, or a chroma model such as "C4F32_Chroma_VA", which reconstructs full-size
