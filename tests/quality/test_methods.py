@@ -18,7 +18,8 @@ from vsanime.models import store
 from vsanime.quality import methods
 from vsanime.quality.frames import clip_of, planes_of
 from vsanime.quality.metrics import psnr
-from vsanime.quality.shrink import from_codes, halve, halve_codes, to_codes
+from vsanime.quality.shrink import halve, halve_codes
+from vsanime.training.degrade import from_codes, to_codes
 
 type Floats = NDArray[np.float32]
 BACKEND = Backend.OpenVINO(precision="f32")

@@ -19,8 +19,9 @@ from vsanime.quality.frames import planes_of
 from vsanime.quality.measure import COMPRESSED, Advance, Figure
 from vsanime.quality.methods import Method
 from vsanime.quality.pictures import MULTIPLE
-from vsanime.quality.shrink import from_codes, halve_codes
+from vsanime.quality.shrink import halve_codes
 from vsanime.training.clips import encode
+from vsanime.training.degrade import from_codes
 from vsanime.video.clips import guess_matrix
 
 type Bytes = NDArray[np.uint8]

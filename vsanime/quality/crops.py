@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vsanime.quality.measure import Results
 from vsanime.quality.metrics import psnr
-from vsanime.quality.shrink import to_codes
+from vsanime.training.degrade import to_codes
 
 type Floats = NDArray[np.float32]
 type Bytes = NDArray[np.uint8]

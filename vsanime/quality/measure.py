@@ -15,8 +15,8 @@ from vsanime.quality import metrics
 from vsanime.quality.frames import clip_of, planes_of
 from vsanime.quality.methods import Method
 from vsanime.quality.pictures import is_gray, luma
-from vsanime.quality.shrink import from_codes, halve, halve_codes, to_codes
-from vsanime.training.degrade import to_ycbcr
+from vsanime.quality.shrink import halve, halve_codes
+from vsanime.training.degrade import from_codes, to_codes, to_ycbcr
 
 type Floats = NDArray[np.float32]
 type Bytes = NDArray[np.uint8]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vsanime.errors import VsanimeError
-from vsanime.training.pictures import LUMA, PICTURE_SUFFIXES, find_sources, read_pixels
+from vsanime.training.pictures import LUMA, files_in, find_sources, read_pixels, titled
 from vsanime.training.runfolder import RunFolder
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 
@@ -41,7 +41,7 @@ class Place:
     frame: int | None = None
 
     def __str__(self) -> str:
-        return self.name if self.frame is None else f"{self.name}, frame {self.frame}"
+        return titled(self.name, self.frame)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def find(paths: Sequence[Path], every: int, limit: int | None) -> tuple[list[Pla
         if not path.exists():
             raise VsanimeError(f"--pictures {path}: there is no such file or folder")
         places: list[Place] = []
-        for file in _files(path):
+        # A file that is named is a picture, whatever it is called.
+        for file in [path] if path.is_file() else files_in(path):
             name = file.name if path.is_file() else file.relative_to(path).as_posix()
             try:
                 places += _places(group, name, file, every)
@@ -109,8 +110,7 @@ def held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[Place]
     for number, (source, place) in enumerate(zip(sources, places, strict=True)):
         group = Path(source.path).as_posix()
         own = [p for p in pictures if p.source == number]
-        files = [place if place.is_file() else place / p.name for p in own]
-        found += spread([Place(group, p.name, f, p.frame) for p, f in zip(own, files, strict=True)], limit)
+        found += spread([Place(group, p.name, p.file(place), p.frame) for p in own], limit)
     return found
 
 
@@ -125,16 +125,6 @@ def _group_names(paths: Sequence[Path]) -> list[str]:
     """The last part of each path; more of it where that would name two alike."""
     names = [path.resolve().name for path in paths]
     return [name if names.count(name) == 1 else path.as_posix() for name, path in zip(names, paths, strict=True)]
-
-
-def _files(path: Path) -> Iterator[Path]:
-    """Pictures and videos, in the order of their names on every system; a file that is named is what it is."""
-    if path.is_file():
-        yield path
-        return
-    suffixes = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
-    found = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()]
-    yield from sorted(found, key=lambda p: p.as_posix())
 
 
 def _places(group: str, name: str, path: Path, every: int) -> list[Place]:

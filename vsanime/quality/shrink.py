@@ -62,13 +62,3 @@ def halve_codes(codes: Bytes, kernel: str) -> Bytes:
     """
     # As codes, not as values in [0, 1], of which a mean that lies between two codes would be off by its own rounding.
     return np.clip(np.rint(halve(codes.astype(np.float32), kernel)), 0, 255).astype(np.uint8)
-
-
-def to_codes(values: Floats) -> Bytes:
-    """Values in [0, 1] as 8-bit codes of full range, rounded and clipped."""
-    return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
-
-
-def from_codes(codes: Bytes) -> Floats:
-    """8-bit codes of full range as values in [0, 1]."""
-    return codes.astype(np.float32) / np.float32(255)

@@ -47,7 +47,16 @@ class Picture:
     held_out: bool
 
     def __str__(self) -> str:
-        return self.name if self.frame is None else f"{self.name}, frame {self.frame}"
+        return titled(self.name, self.frame)
+
+    def file(self, place: Path) -> Path:
+        """The file, where its source is at that place."""
+        return place if place.is_file() else place / self.name
+
+
+def titled(name: str, frame: int | None) -> str:
+    """What messages and tables call a picture, or a frame of a video."""
+    return name if frame is None else f"{name}, frame {frame}"
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ def _look_through(
     place: Path, source: Source, least: int, tell: Callable[[str], None]
 ) -> Iterator[tuple[Path, list[_Found] | str]]:
     """Every file of a source, with what is in it."""
-    paths = list(_files(place))
+    paths = files_in(place)
     tell(f"{source.path}: {len(paths)} files")
     with ThreadPoolExecutor(_CHECKED_AT_A_TIME) as pool:
         yield from zip(paths, pool.map(lambda path: _check(path, source, least), paths), strict=True)
@@ -172,11 +181,11 @@ def _check_number(pictures: Sequence[Picture], recipe: Recipe) -> None:
         )
 
 
-def _files(place: Path) -> Iterator[Path]:
-    """Pictures and videos of a source, in the order of their names on every system."""
+def files_in(place: Path) -> list[Path]:
+    """Pictures and videos of a folder, or a file if it is one, in the order of their names on every system."""
     suffixes = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
     found = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
-    yield from sorted((p for p in found if p.suffix.lower() in suffixes), key=lambda p: p.as_posix())
+    return sorted((p for p in found if p.suffix.lower() in suffixes), key=lambda p: p.as_posix())
 
 
 def _check(path: Path, source: Source, least: int) -> list[_Found] | str:
@@ -243,8 +252,7 @@ class Library:
         return array
 
     def _decode(self, picture: Picture) -> Bytes:
-        place = self._places[picture.source]
-        path = place if place.is_file() else place / picture.name
+        path = picture.file(self._places[picture.source])
         try:
             pixels = self._frame(path, picture.frame) if picture.frame is not None else read_pixels(path)
         except (OSError, ValueError, SyntaxError) as error:

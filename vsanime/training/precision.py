@@ -13,22 +13,9 @@ from torch.nn import functional
 from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR, ResidualBlock
 from vsanime.nets.blocks import Layer, in_turn
 from vsanime.training.quantised import Quantised
+from vsanime.training.straight import straight_through
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-class _StraightThrough(torch.autograd.Function):  # type: ignore[misc,unused-ignore]  # without torch the base is Any
-    """Rounds a value and leaves its gradient as it is."""
-
-    @staticmethod
-    def forward(_context: object, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Round."""
-        return x.to(dtype).to(x.dtype)
-
-    @staticmethod
-    def backward(_context: object, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Pass on."""
-        return gradient, None
 
 
 def simulation(net: nn.Module, dtype: str, *, native: bool = False) -> Rounded | Quantised:
@@ -75,8 +62,7 @@ class Rounded:
         """Rounded to half precision, as f32 unless native; the gradient is that of x itself."""
         if self._native:
             return x.to(self._dtype)
-        rounded: torch.Tensor = _StraightThrough.apply(x, self._dtype)
-        return rounded
+        return straight_through(x, x.to(self._dtype).to(x.dtype))
 
     def _artcnn(self, net: ArtCNN, x: torch.Tensor) -> torch.Tensor:
         exact = self._plain(net.last, net.first(x))

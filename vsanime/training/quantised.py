@@ -16,23 +16,10 @@ from torch.nn import functional
 from vsanime.errors import VsanimeError
 from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR, ResidualBlock
 from vsanime.nets.blocks import Layer, in_turn
+from vsanime.training.straight import straight_through
 
 _SIGNED, _UNSIGNED = 127, 255  # largest codes
 _LEAST_LIMIT = 1e-12  # of a tensor that is all zeros
-
-
-class _StraightThrough(torch.autograd.Function):  # type: ignore[misc,unused-ignore]  # without torch the base is Any
-    """Gives one value for another, and the gradient of the one to the other."""
-
-    @staticmethod
-    def forward(_context: object, _x: torch.Tensor, instead: torch.Tensor) -> torch.Tensor:
-        """Replace."""
-        return instead.clone()
-
-    @staticmethod
-    def backward(_context: object, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Pass on."""
-        return gradient, None
 
 
 class Quantised:
@@ -114,5 +101,4 @@ def rounded(x: torch.Tensor, limit: torch.Tensor, codes: int) -> torch.Tensor:
     """
     step = limit.clamp(min=_LEAST_LIMIT) / codes
     inside = torch.minimum(torch.maximum(x, -limit if codes == _SIGNED else torch.zeros_like(limit)), limit)
-    value: torch.Tensor = _StraightThrough.apply(inside, torch.round(inside.detach() / step) * step)
-    return value
+    return straight_through(inside, torch.round(inside.detach() / step) * step)
