@@ -25,6 +25,8 @@ from tests.reference import psnr
 from vsanime.backends import Backend
 from vsanime.models.cards import engines_folder, find, variants
 from vsanime.models.store import load
+from vsanime.quality.compressed import measure_compressed, pair_of
+from vsanime.quality.methods import networks, resampling
 from vsanime.training import recipe
 from vsanime.training.pictures import find_sources, read_pixels, survey
 
@@ -122,6 +124,25 @@ def test_against_the_public_network_of_the_same_size(gains: Callable[[str, str],
     assert gains(f"{size}_VA", "catmull_rom") >= gains(size, "catmull_rom") + 2
     assert gains(f"{size}_VA", "box") >= gains(size, "box") - 1.2
     assert gains(f"{size}_BOX_VA", "box") >= gains(size, "box") - 0.3
+
+
+@pytest.mark.media
+@pytest.mark.parametrize(
+    ("truth", "compressed", "every"),
+    [
+        ("prologue_kid_576x1008_60f_rgb_lossless.mkv", None, 20),  # coded here, at crf 34
+        ("pepper_run_pan_1280x720_48f_rgb_lossless.mkv", "pepper_run_360p_h264_crf30.mp4", 16),
+    ],
+)
+def test_restored_from_compression_better_than_by_lanczos(truth: str, compressed: str | None, every: int) -> None:
+    media = Path(os.environ["VSANIME_TEST_MEDIA"])
+    lanczos = next(method for method in resampling() if method.name == "Lanczos3")
+    methods = [lanczos, *networks(["C4F32_DS_VA"], F32)]
+    with pair_of(media / "sequences" / truth, compressed and media / "video" / compressed, crf=34) as pair:
+        figures = measure_compressed(pair, methods, every, lambda: None)
+    found = {m.name: [(f.psnr, f.ssim) for f in figures if f.method == m.name] for m in methods}
+    assert len(found["C4F32_DS_VA"]) == 3
+    assert (np.mean(found["C4F32_DS_VA"], axis=0) > np.mean(found["Lanczos3"], axis=0)).all()
 
 
 # Chroma and RGB

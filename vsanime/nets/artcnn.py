@@ -178,6 +178,18 @@ def initialise(net: ArtCNN) -> None:
         else:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         nn.init.zeros_(module.bias)
+    if net.last.out_channels < net.first.in_channels:
+        _pass_chroma_through(net)
+
+
+def _pass_chroma_through(net: ArtCNN) -> None:
+    """Let a chroma network begin near its input's Cb and Cr: learning that much alone takes thousands of steps."""
+    with torch.no_grad():
+        net.last.weight *= 0.1
+        for plane in range(net.last.out_channels):
+            for weight, source in ((net.first.weight, plane + 1), (net.last.weight, plane)):
+                weight[plane] = 0
+                weight[plane, source, 1, 1] = 1
 
 
 def build(name: str, *, activation: str = "relu") -> ArtCNN:
