@@ -137,20 +137,23 @@ def test_rgb_and_chroma_where_networks_know_them(
         assert float(row["psnr"]) == pytest.approx(value, abs=SAME_DB)
 
 
-def test_right_siting_is_better_than_wrong_siting_would_be(
+def test_restoring_networks_are_no_match_on_clean_pictures_unless_named(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Bilinear chroma of one slope comes back exactly at every siting, but for rounding."""
-    ramp = np.zeros((64, 64, 3), np.uint8)
-    ramp[..., 0] = np.arange(64)[:, None] + np.arange(64) + 40
-    ramp[..., 2] = 200 - np.arange(64)[:, None] - 2 * np.arange(64) // 2
-    Image.fromarray(ramp).save(pictures / "colour ö.png")
-    assert bench("--pictures", pictures, "--models", "C4F16_VA", "--chroma", "--out", tmp_path / "out") == 0
-    capsys.readouterr()
-    for row in rows_of(tmp_path / "out"):
-        if row["measure"] == "chroma":
-            # Rounding to codes alone is 59 dB; the edges of 64 pixels, where the ramp is mirrored, cost more.
-            assert float(row["psnr"]) > 48
+    for models, shown in (("default,C4F16_VA", False), ("default,C4F32_DS_VA", True)):
+        options = ("--models", models, "--kernels", "box", "--crops", "0", "--limit", "1")
+        assert bench("--pictures", pictures, *options, "--out", tmp_path / "out") == 0
+        methods = [row[0] for row in tables_of(capsys.readouterr().out)["Luma, doubled"]]
+        assert "C4F16_VA" in methods
+        assert ("C4F32_DS_VA" in methods) == shown
+
+
+def test_what_cannot_be_written_is_named(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "a file"
+    out.write_text("mine", encoding="utf-8")
+    assert bench("--pictures", pictures, "--models", "C4F16_VA", "--out", out) == 1
+    assert "a file cannot be written" in capsys.readouterr().err
+    assert out.read_text(encoding="utf-8") == "mine"
 
 
 def test_unreadable_and_small_pictures_are_counted(

@@ -148,6 +148,13 @@ def test_valid_convolutions_lose_the_margin() -> None:
         assert VGG7()(x).shape[2:] == (82, 114)
 
 
+@pytest.mark.parametrize("variant", ["C4F16_Chroma", "R8F64_Chroma"])
+def test_chroma_networks_begin_as_their_inputs_chroma(variant: str) -> None:
+    x = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(build(variant)(x), x[:, 1:])
+
+
 def test_drrn_begins_near_the_bicubic_picture() -> None:
     x = torch.rand(1, 3, 16, 16)
     torch.manual_seed(0)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import vapoursynth as vs
 
+from tests.quality.counter import Counter
 from tests.quality.drawings import save, video
 from vsanime.errors import VsanimeError
 from vsanime.quality import bench, methods
 from vsanime.quality.methods import Method
 from vsanime.quality.pictures import find
-
-
-@dataclass
-class Counter:
-    total: int = 0
-    done: int = 0
-
-    def more(self, steps: int) -> None:
-        self.total += steps
-
-    def step(self) -> None:
-        self.done += 1
 
 
 def plan_of(folder: Path, doublers: list[Method], truth: Path | None = None) -> bench.Plan:
@@ -52,8 +40,8 @@ def test_progress_ends_at_its_total(tmp_path: Path) -> None:
     truth = video(tmp_path / "truth.mkv", 48, 40, 3)
     counter = Counter()
     bench.run(plan_of(tmp_path / "art", methods.resampling(), truth), tmp_path / "out", counter)
-    # Three methods on two pictures and on two frames, and three for the chroma of one.
-    assert counter.done == counter.total == 3 * 2 + 3 * 2 + 3
+    # Three methods on two pictures and on two frames, three for the chroma of one, and three frames that are coded.
+    assert counter.done == counter.total == 3 * 2 + 3 * 2 + 3 + 3
 
 
 def test_what_was_measured_before_an_error_is_kept(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.quality.counter import Counter
 from tests.quality.drawings import as_array, drawn, video
 from vsanime.errors import VsanimeError
 from vsanime.quality.compressed import measure_compressed, pair_of
@@ -17,8 +18,7 @@ METHODS = resampling()[:2]
 
 
 def psnrs(truth: Path, compressed: Path | None, crf: int, every: int = 1) -> dict[tuple[str, str], float]:
-    with pair_of(truth, compressed, crf) as pair:
-        figures = measure_compressed(pair, METHODS, every, lambda: None)
+    figures = measure_compressed(pair_of(truth, compressed, crf, every, Counter()), METHODS, lambda: None)
     return {(f.method, f.picture): f.psnr for f in figures}
 
 
@@ -47,8 +47,9 @@ def test_a_compressed_file_of_ones_own(tmp_path: Path) -> None:
     scaled = ("-vf", "scale=96:80:flags=bicubic", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-crf")
     light = video(tmp_path / "light.mkv", 192, 160, 5, *scaled, "5")
     heavy = video(tmp_path / "heavy.mkv", 192, 160, 5, *scaled, "45")
-    with pair_of(truth, light, 30) as pair:
-        assert pair.condition == "as in light.mkv"
+    pair = pair_of(truth, light, 30, 2, Counter())
+    assert pair.condition == "as in light.mkv"
+    assert (list(pair.numbers), pair.truth.num_frames, pair.spoilt.num_frames) == ([0, 2, 4], 3, 3)
     assert np.mean(list(psnrs(truth, heavy, 30).values())) < np.mean(list(psnrs(truth, light, 30).values())) - 1
 
 

@@ -28,6 +28,15 @@ def test_an_exact_result_leaves_means_finite() -> None:
     truth = noise((8, 8), 1)
     assert psnr(truth, truth) == HIGHEST_PSNR
     assert psnr(truth + np.float32(1e-7), truth) == HIGHEST_PSNR
+    just_worse = truth + np.float32(1.01e-4)
+    assert psnr(just_worse, truth) == pytest.approx(79.91, abs=0.02)  # single precision of 1e-4 beside 1
+
+
+def test_a_result_with_nan_has_no_figure() -> None:
+    truth = noise((8, 8), 1)
+    broken = truth.copy()
+    broken[3, 4] = np.nan
+    assert np.isnan(psnr(broken, truth))
 
 
 def written_out(x: Floats, y: Floats) -> float:

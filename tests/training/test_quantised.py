@@ -78,6 +78,14 @@ def test_every_value_is_one_of_the_codes() -> None:
     assert torch.equal(rounded(torch.zeros(3), torch.tensor(0.0), 255), torch.zeros(3))
 
 
+def test_the_limit_itself_has_its_whole_gradient_and_what_lies_beyond_has_none() -> None:
+    for codes, expected in ((127, [0.0, 1, 1, 1, 1, 0]), (255, [0.0, 0, 0, 1, 1, 0])):
+        x = torch.tensor([-0.8, -0.7, -0.1, 0.1, 0.7, 0.9], requires_grad=True)
+        rounded(x, torch.tensor(0.7), codes).sum().backward()
+        assert x.grad is not None
+        assert x.grad.tolist() == expected
+
+
 def test_fixed_scales_cut_off_what_is_brighter() -> None:
     """Before they are fixed, each picture has its own."""
     net = random_net("C4F16")

@@ -107,8 +107,17 @@ def test_luma_of_chroma_samples_is_exact_and_chroma_is_soft(make: Callable[..., 
     sample = sampler.sample(0, 1)
     assert np.array_equal(degrade.from_codes(degrade.to_codes(sample.low[:1])), sample.low[:1])
     small = degrade.halve(sample.high, degrade.box)
-    again = degrade.double_bilinear(degrade.from_codes(degrade.to_codes(small)), "center")
+    codes = np.rint(small * 255 + 0.5)  # zimg's: neutral is 128
+    again = degrade.double_bilinear((codes - 128).astype(np.float32) / 255 + np.float32(0.5), "center")
     assert np.abs(sample.low[1:, 2:-2, 2:-2] - again[:, 2:-2, 2:-2]).max() < 1.01 / 255
+
+
+def test_gray_has_neutral_chroma() -> None:
+    gray = np.linspace(0, 1, 256, dtype=np.float32) * np.ones((3, 8, 1), np.float32)
+    chroma = degrade.to_ycbcr(gray)[1:]
+    assert np.abs(degrade.rounded_chroma(chroma) - 0.5).max() == 0
+    ends = degrade.rounded_chroma(np.float32([0.0, 1.0]))
+    assert ends == pytest.approx([0.5 - 128 / 255, 0.5 + 127 / 255], abs=1e-7)
 
 
 def test_flat_patches_are_rare(make: Callable[..., Sampler]) -> None:

@@ -146,8 +146,8 @@ def _plan(args: argparse.Namespace) -> Plan:
     plain = [*methods.resampling(), *methods.nnedi3()]
     if len(plain) == len(methods.resampling()):
         _tell("NNEDI3 is left out: pip install vapoursynth-znedi3 brings it")
-    named = args.models != methods.DEFAULT
-    doublers = [m for m in found if m.knows != "chroma" and (named or not m.restores)]
+    named = {Path(name).stem for name in args.models.split(",")}
+    doublers = [m for m in found if m.knows != "chroma" and (m.name in named or not m.restores)]
     chroma = [m for m in found if m.knows == "chroma"] if args.chroma else []
     places, skipped = _places(args)
     return Plan(

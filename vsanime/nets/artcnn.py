@@ -183,13 +183,15 @@ def initialise(net: ArtCNN) -> None:
 
 
 def _pass_chroma_through(net: ArtCNN) -> None:
-    """Let a chroma network begin near its input's Cb and Cr: learning that much alone takes thousands of steps."""
+    """Let a chroma network begin as its input's Cb and Cr: learning that much alone takes thousands of steps."""
+    planes = net.last.out_channels
     with torch.no_grad():
-        net.last.weight *= 0.1
-        for plane in range(net.last.out_channels):
-            for weight, source in ((net.first.weight, plane + 1), (net.last.weight, plane)):
-                weight[plane] = 0
-                weight[plane, source, 1, 1] = 1
+        net.last.weight.zero_()
+        net.inner_last.weight[:planes] = 0
+        for plane in range(planes):
+            net.first.weight[plane] = 0
+            net.first.weight[plane, plane + 1, 1, 1] = 1
+            net.last.weight[plane, plane, 1, 1] = 1
 
 
 def build(name: str, *, activation: str = "relu") -> ArtCNN:

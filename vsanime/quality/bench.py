@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from vsanime.errors import VsanimeError
 from vsanime.quality import crops, tables
 from vsanime.quality.compressed import measure_compressed, pair_of
-from vsanime.quality.measure import LUMA, Figure, Title, measure_chroma, measure_doubling
+from vsanime.quality.measure import LUMA, Bar, Figure, Title, measure_chroma, measure_doubling
 from vsanime.quality.methods import Method
 from vsanime.quality.pictures import Place, Reader, Skipped, is_gray, spread
 
@@ -34,16 +32,6 @@ _COMPRESSED = """\
 Compression: a clip halved, coded by x264 (preset medium, 4:2:0 in limited range) and doubled; luma of its frames is
 compared with that of the clip before all this, in the same way as pictures are.
 """
-
-
-class Bar(Protocol):
-    """How far it is."""
-
-    def more(self, steps: int) -> None:
-        """So many steps are still to come, or so many less."""
-
-    def step(self) -> None:
-        """One is done."""
 
 
 @dataclass(frozen=True)
@@ -101,23 +89,31 @@ def run(plan: Plan, out: Path, bar: Bar) -> Outcome:
         bar: told how far it is.
 
     Raises:
-        VsanimeError: no picture could be measured, a video cannot be read, or a network fails.
-        OSError: the folder cannot be written.
+        VsanimeError: no picture could be measured, a video cannot be read, a network fails, or the folder cannot
+            be written.
     """
+    try:
+        return _run(plan, out, bar)
+    except OSError as error:
+        # Of what is written while it goes on, the error itself does not always say where.
+        raise VsanimeError(f"{error.filename or out} cannot be written: {error.strerror or error}") from None
+
+
+def _run(plan: Plan, out: Path, bar: Bar) -> Outcome:
     out.mkdir(parents=True, exist_ok=True)
     csv = out / CSV_NAME
     csv.write_text(tables.as_csv([], heading=True), encoding="utf-8", newline="\n")
-    (out / CROPS_NAME).unlink(missing_ok=True)
+    for name in (MARKDOWN_NAME, CROPS_NAME):
+        (out / name).unlink(missing_ok=True)
     outcome = Outcome(list(plan.skipped))
     bar.more(len(plan.places) * (len(plan.methods) + len(plan.chroma)))
-    with ExitStack() as stack:
-        # Before the pictures: what is wrong with a video is said at once.
-        pair = stack.enter_context(pair_of(plan.truth, plan.compressed, plan.crf)) if plan.truth else None
-        if pair is not None:
-            bar.more(len(plan.restoring) * len(range(0, pair.truth.num_frames, plan.every)))
-        _measure_pictures(plan, csv, outcome, bar)
-        if pair is not None:
-            _keep(measure_compressed(pair, plan.restoring, plan.every, bar.step), csv, outcome)
+    # Before the pictures: what is wrong with a video is said at once.
+    pair = pair_of(plan.truth, plan.compressed, plan.crf, plan.every, bar) if plan.truth else None
+    if pair is not None:
+        bar.more(len(plan.restoring) * len(pair.numbers))
+    _measure_pictures(plan, csv, outcome, bar)
+    if pair is not None:
+        _keep(measure_compressed(pair, plan.restoring, bar.step), csv, outcome)
     (out / MARKDOWN_NAME).write_text(report(plan, outcome), encoding="utf-8", newline="\n")
     if outcome.strips:
         crops.write(out / CROPS_NAME, outcome.strips)

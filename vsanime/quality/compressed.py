@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.quality import metrics
-from vsanime.quality.frames import planes_of
-from vsanime.quality.measure import COMPRESSED, Advance, Figure
+from vsanime.quality.frames import clip_of, planes_of
+from vsanime.quality.measure import COMPRESSED, Advance, Bar, Figure
 from vsanime.quality.methods import Method
 from vsanime.quality.pictures import MULTIPLE
 from vsanime.quality.shrink import halve_codes
-from vsanime.training.clips import encode
+from vsanime.training.clips import encode_to
 from vsanime.training.degrade import from_codes
 from vsanime.video.clips import guess_matrix
 
@@ -32,29 +31,32 @@ _KERNEL = "catmull_rom"
 
 @dataclass(frozen=True)
 class Pair:
-    """A clip before and after.
+    """Frames of a clip before and after.
 
     Attributes:
         name: of the clip.
         condition: what was done to it.
+        numbers: of the frames in their file.
         truth: luma, 8 bits, full range.
         spoilt: luma of half the size, as its file has it.
     """
 
     name: str
     condition: str
+    numbers: Sequence[int]
     truth: vs.VideoNode
     spoilt: vs.VideoNode
 
 
-@contextmanager
-def pair_of(truth: Path, compressed: Path | None, crf: int) -> Iterator[Pair]:
+def pair_of(truth: Path, compressed: Path | None, crf: int, every: int, bar: Bar) -> Pair:
     """The two clips.
 
     Args:
         truth: a video without a loss.
         compressed: the same at half the size, spoilt; None to make it: Catmull-Rom, 8 bits, x264.
         crf: x264's rate factor, for that.
+        every: 1 for all frames; those that are made are kept in memory.
+        bar: told of each frame that is coded.
 
     Raises:
         VsanimeError: a file that cannot be read, or two that are no pair.
@@ -63,34 +65,56 @@ def pair_of(truth: Path, compressed: Path | None, crf: int) -> Iterator[Pair]:
     if compressed is not None:
         spoilt = _open(compressed)
         _check_pair(truth, clip, compressed, spoilt)
-        yield Pair(truth.name, f"as in {compressed.name}", _luma(clip, _matrix(spoilt)), _source(spoilt))
-        return
-    clip = _cut(clip)
-    whole = _luma(clip, _matrix(clip))
-    small = [halve_codes(planes_of(whole, n)[0], _KERNEL) for n in range(whole.num_frames)]
+        condition, whole, source = f"as in {compressed.name}", _luma(clip, _matrix(spoilt)), _source(spoilt)
+        source = source[::every]
+    else:
+        clip = _cut(clip)
+        condition, whole = f"{_KERNEL}, x264 crf {crf}", _luma(clip, _matrix(clip))
+        source = _coded(truth, whole, crf, every, bar)
+    numbers = range(0, clip.num_frames, every)
+    return Pair(truth.name, condition, numbers, whole[::every], source)
+
+
+def _coded(truth: Path, whole: vs.VideoNode, crf: int, every: int, bar: Bar) -> vs.VideoNode:
+    """Each so many-eth frame of a clip that was halved and coded."""
+
+    def halved() -> Iterator[Bytes]:
+        for number in range(whole.num_frames):
+            yield halve_codes(planes_of(whole, number)[0], _KERNEL)
+            bar.step()
+
+    bar.more(whole.num_frames)
     with tempfile.TemporaryDirectory(prefix="vsanime-bench-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "clip.264"
-        path.write_bytes(encode(np.stack(small), crf, _PRESET))
-        spoilt = _open(path)
-        _check_pair(truth, clip, path, spoilt)
-        yield Pair(truth.name, f"{_KERNEL}, x264 crf {crf}", whole, _source(spoilt))
+        encode_to(path, halved(), (whole.width // 2, whole.height // 2), crf, _PRESET)
+        return _in_memory(truth, whole, path, every)
 
 
-def measure_compressed(pair: Pair, methods: Sequence[Method], every: int, advance: Advance) -> list[Figure]:
-    """Luma of each so many-eth frame.
+def _in_memory(truth: Path, whole: vs.VideoNode, path: Path, every: int) -> vs.VideoNode:
+    """Frames of a file that is free to be deleted when this is done, also on Windows."""
+    spoilt = _open(path)
+    _check_pair(truth, whole, path, spoilt)
+    source = _source(spoilt)
+    frames = [[planes_of(source, number)[0]] for number in range(0, source.num_frames, every)]
+    with source.get_frame(0) as frame:
+        scale = int(frame.props["_Range"])
+    return clip_of(frames, source.format.id, _Range=scale)
+
+
+def measure_compressed(pair: Pair, methods: Sequence[Method], advance: Advance) -> list[Figure]:
+    """Luma of each of a pair's frames.
 
     Args:
         pair: the clips.
         methods: for luma.
-        every: 1 for all frames.
         advance: called after each frame of each method.
     """
     figures = []
     for method in methods:
         large = method.run(pair.spoilt)
-        for number in range(0, pair.truth.num_frames, every):
-            result = np.clip(planes_of(large, number)[0], 0, 1)
-            truth = from_codes(planes_of(pair.truth, number)[0])
+        for place, number in enumerate(pair.numbers):
+            result = np.clip(planes_of(large, place)[0], 0, 1)
+            truth = from_codes(planes_of(pair.truth, place)[0])
             quality = metrics.psnr(result, truth), metrics.ssim(result, truth)
             figures.append(Figure(pair.name, f"frame {number}", COMPRESSED, "Y", pair.condition, method.name, *quality))
             advance()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 import vapoursynth as vs
@@ -21,6 +22,17 @@ from vsanime.training.degrade import from_codes, to_codes, to_ycbcr
 type Floats = NDArray[np.float32]
 type Bytes = NDArray[np.uint8]
 type Advance = Callable[[], None]
+
+
+class Bar(Protocol):
+    """How far it is."""
+
+    def more(self, steps: int) -> None:
+        """So many steps are still to come, or so many less."""
+
+    def step(self) -> None:
+        """One is done."""
+
 
 # The order in which tables come.
 LUMA, RGB, CHROMA, COMPRESSED = "luma", "rgb", "chroma", "compressed"

@@ -11,20 +11,21 @@ type Floats = NDArray[np.float32]
 
 # Better than any 8-bit picture can show; one that comes out exact must not make a mean infinite.
 HIGHEST_PSNR = 80.0
+_LEAST_ERROR = 10 ** (-HIGHEST_PSNR / 10)
 # Wang, Bovik, Sheikh, Simoncelli 2004: a Gaussian window of 11x11 pixels, K1 = 0.01 and K2 = 0.03.
 _SIGMA = 1.5
 SSIM_WINDOW = 11
 
 
 def psnr(result: Floats, truth: Floats) -> float:
-    """Peak signal-to-noise ratio in dB, the peak being 1; `HIGHEST_PSNR` at most.
+    """Peak signal-to-noise ratio in dB, the peak being 1; `HIGHEST_PSNR` at most, NaN if a result has any.
 
     Args:
         result: any shape.
         truth: the same shape.
     """
     error = float(np.mean(np.square(result.astype(np.float64) - truth)))
-    return min(HIGHEST_PSNR, -10 * float(np.log10(error))) if error > 0 else HIGHEST_PSNR
+    return HIGHEST_PSNR if error <= _LEAST_ERROR else -10 * float(np.log10(error))
 
 
 def ssim(result: Floats, truth: Floats) -> float:

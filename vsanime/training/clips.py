@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 import subprocess
+import tempfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,15 +115,46 @@ def encode(frames: Codes, crf: int, preset: str) -> bytes:
         crf: x264's rate factor.
         preset: x264's.
     """
-    count, height, width = frames.shape
-    # Neutral chroma; luma in limited range, as video has it.
-    limited = np.rint(16 + frames.astype(np.float32) * (219 / 255)).astype(np.uint8)
-    gray = np.full((count, height * width // 2), 128, np.uint8)
-    raw = np.concatenate([limited.reshape(count, -1), gray], 1).tobytes()
-    shape = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", "24", "-i", "-"]
+    _, height, width = frames.shape
+    raw = b"".join(map(_as_yuv420, frames))
+    return _ffmpeg(_x264(width, height, crf, preset), raw)
+
+
+def encode_to(path: Path, frames: Iterable[Codes], size: tuple[int, int], crf: int, preset: str) -> None:
+    """The same into a file, one frame in memory at a time.
+
+    Args:
+        path: the file.
+        frames: luma, height and width, both even.
+        size: width and height.
+        crf: x264's rate factor.
+        preset: x264's.
+
+    Raises:
+        VsanimeError: ffmpeg fails, or the file cannot be written.
+    """
+    command = [*_command(), *_x264(*size, crf, preset)[:-1], "-y", str(path)]
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as process:
+            assert process.stdin is not None
+            # Where ffmpeg stops, so does the pipe; why is in what it said.
+            with suppress(OSError), process.stdin as pipe:
+                for frame in frames:
+                    pipe.write(_as_yuv420(frame))
+        said.seek(0)
+        _check_ffmpeg(process.returncode, said.read())
+
+
+def _as_yuv420(luma: Codes) -> bytes:
+    """Luma in limited range, as video has it, with neutral chroma."""
+    limited = np.rint(16 + luma.astype(np.float32) * (219 / 255)).astype(np.uint8)
+    return limited.tobytes() + bytes([128]) * (luma.size // 2)
+
+
+def _x264(width: int, height: int, crf: int, preset: str) -> list[str]:
+    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", "24", "-i", "-"]
     # One thread: with several, the rate control depends on their timing.
-    x264 = ["-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-threads", "1", "-f", "h264", "-"]
-    return _ffmpeg([*shape, *x264], raw)
+    return [*raw, "-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-threads", "1", "-f", "h264", "-"]
 
 
 def decode(path: Path, shape: tuple[int, ...]) -> Codes:
@@ -141,18 +174,24 @@ def decode(path: Path, shape: tuple[int, ...]) -> Codes:
 
 
 def _ffmpeg(arguments: list[str], data: bytes) -> bytes:
+    reads_a_pipe = [] if data else ["-nostdin"]
+    done = subprocess.run([*_command(), *reads_a_pipe, *arguments], input=data, capture_output=True, check=False)
+    _check_ffmpeg(done.returncode, done.stderr)
+    return done.stdout
+
+
+def _command() -> list[str]:
     try:
         import imageio_ffmpeg
     except ImportError:
         raise VsanimeError("H.264 is made by imageio-ffmpeg's ffmpeg: pip install vsanime[train]") from None
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-threads", "1", *arguments]
-    if data:
-        command.remove("-nostdin")
-    done = subprocess.run(command, input=data, capture_output=True, check=False)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise VsanimeError(f"ffmpeg failed: {said[-1] if said else done.returncode}")
-    return done.stdout
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-threads", "1"]
+
+
+def _check_ffmpeg(code: int, said: bytes) -> None:
+    if code:
+        lines = said.decode(errors="replace").strip().splitlines()
+        raise VsanimeError(f"ffmpeg failed: {lines[-1] if lines else code}")
 
 
 def _keep(path: Path, data: bytes) -> None:

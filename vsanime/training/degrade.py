@@ -149,6 +149,12 @@ def from_codes(codes: NDArray[np.uint8]) -> Floats:
     return codes.astype(np.float32) / np.float32(255)
 
 
+def rounded_chroma(chroma: Floats) -> Floats:
+    """Cb + 0.5 and Cr + 0.5 as 8 bits of full range hold them: in steps of 1/255 from the neutral 0.5, which is one."""
+    codes: Floats = np.clip(np.rint((chroma - np.float32(0.5)) * 255), -128, 127)
+    return codes / np.float32(255) + np.float32(0.5)
+
+
 # JPEG -----------------------------------------------------------------------------------------------------------
 
 # Blocks are coded one by one, so a region cut on their grid is coded as it would be in the whole picture; only chroma

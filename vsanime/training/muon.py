@@ -1,7 +1,7 @@
 """Muon (Jordan and others 2024): convolutions in the middle of a network move by orthogonal steps, the rest by AdamW.
 
 A gradient's strong directions drown its weak ones; Muon makes all of them equally long. Measured with C4F32 on the
-pictures of its recipe, 1,000 steps of Muon are worth more than 2,500 of AdamW.
+pictures of its recipe, 1,000 steps of Muon bring more than 2,000 of AdamW.
 """
 
 from __future__ import annotations

@@ -97,6 +97,8 @@ class Rounded:
     def _everything(self, net: nn.Module, x: torch.Tensor) -> torch.Tensor:
         """A network without a linear skip: every weight and every layer's result is rounded.
 
+        Sums and fixed convolutions that are no layers (DRRN's) are not.
+
         Nothing is recomputed for the gradient: by then the hooks and rounded weights would be gone.
         """
         recompute, net.recompute = net.recompute, False

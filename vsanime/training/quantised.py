@@ -100,5 +100,7 @@ def rounded(x: torch.Tensor, limit: torch.Tensor, codes: int) -> torch.Tensor:
         codes: the largest code: 127 with negative ones, 255 without.
     """
     step = limit.clamp(min=_LEAST_LIMIT) / codes
-    inside = torch.minimum(torch.maximum(x, -limit if codes == _SIGNED else torch.zeros_like(limit)), limit)
-    return straight_through(inside, torch.round(inside.detach() / step) * step)
+    least = -limit if codes == _SIGNED else torch.zeros_like(limit)
+    inside = torch.minimum(torch.maximum(x.detach(), least), limit)
+    # Clipping by minimum and maximum would halve the gradient of what lies on the limit itself.
+    return straight_through(torch.where(inside == x, x, inside), torch.round(inside / step) * step)

@@ -161,7 +161,7 @@ class Sampler:
         if not self._data.grid:
             return [(int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))) for _ in range(self._data.crops)]
         rows, columns = (n // side + 1 for n in room)
-        # A picture's cells in an order of their own, of which no more than the cap are ever used.
+        # Cells in an order that their number alone decides, of which no more than the cap are ever used.
         cells = np.random.default_rng([rows, columns]).permutation(rows * columns)[: self._data.grid_cap]
         drawn = cells[rng.integers(len(cells), size=self._data.crops)]
         return [(int(cell) // columns * side, int(cell) % columns * side) for cell in drawn]
@@ -186,9 +186,9 @@ class Sampler:
             small = degrade.subsample(ycbcr[1:], kernel, siting, width)
             if self._recipe.degradation.round_input:
                 # As clips have it: the samples are codes, what is made of them is not.
-                small = degrade.from_codes(degrade.to_codes(small))
+                small = degrade.rounded_chroma(small)
                 ycbcr[:1] = degrade.from_codes(degrade.to_codes(ycbcr[:1]))
-            return np.concatenate([ycbcr[:1], degrade.double_bilinear(np.clip(small, 0, 1), siting)])
+            return np.concatenate([ycbcr[:1], degrade.double_bilinear(small, siting)])
         return degrade.halve(region, kernel, width) if self._scale == 2 else region
 
     def _spoiled(self, rng: np.random.Generator, low: Floats) -> Floats:

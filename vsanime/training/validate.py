@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from vsanime.training.samples import Sampler
 
 # Better than any 8-bit picture can show; a flat patch that comes out exact must not make a mean infinite.
 HIGHEST_PSNR = 80.0
+_LEAST_ERROR = 10 ** (-HIGHEST_PSNR / 10)
 
 type Run = Callable[[torch.Tensor], torch.Tensor]
 
@@ -56,9 +58,9 @@ def measure(run: Run, patches: dict[str, list[Patch]]) -> dict[str, float]:
 
 
 def psnr(result: torch.Tensor, truth: torch.Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of a result, clipped to [0, 1]."""
+    """Peak signal-to-noise ratio in dB of a result, clipped to [0, 1]; NaN if it has any."""
     error = float((result.float().clamp(0, 1) - truth).square().mean())
-    return min(HIGHEST_PSNR, -10 * torch.log10(torch.tensor(error)).item()) if error > 0 else HIGHEST_PSNR
+    return HIGHEST_PSNR if error <= _LEAST_ERROR else -10 * math.log10(error)
 
 
 def _patch(sampler: Sampler, case: str, index: int, device: torch.device) -> Patch:
