@@ -151,14 +151,14 @@ def read_header(path: Path) -> Header:
 
 def _layout(picture: Image.Image) -> str:
     """Channels of what is stored, which Pillow cuts to 8 bits in colour: "I", "LA", "RGB" or "RGBA"."""
-    tile = picture.tile[0].args if getattr(picture, "tile", None) else ""
+    tile = picture.tile[0][3] if getattr(picture, "tile", None) else ""
     stored = tile[0] if isinstance(tile, tuple) else tile
     return str(stored).partition(";")[0]
 
 
 def _is_deep(picture: Image.Image) -> bool:
     """Whether its channels have 16 bits."""
-    tile = picture.tile[0].args if getattr(picture, "tile", None) else ""
+    tile = picture.tile[0][3] if getattr(picture, "tile", None) else ""
     stored = str(tile[0] if isinstance(tile, tuple) else tile)
     return stored.partition(";")[2].startswith("16") and not stored.endswith("S")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,7 +190,11 @@ def _run(pairs: Sequence[tuple[Path, Path]], call: Call, result: Result, tally: 
         VsanimeError: none of several can be done, all for one reason.
     """
     things = {"things": "pictures", "rate": "a second"}
-    with terminated_like_interrupted(), progress(len(pairs), console, **things) as advance:
+    with (
+        terminated_like_interrupted(),
+        warnings.catch_warnings(action="ignore"),  # Pillow's, of what is odd in a file that can be read
+        progress(len(pairs), console, **things) as advance,
+    ):
         for jobs in _alike(pairs, result, tally, advance):
             try:
                 _run_alike(jobs, call, result, tally, advance)
