@@ -163,6 +163,36 @@ def test_a_filter_without_a_depth_ends_in_one_that_the_encoder_has(
     assert np.abs(luma - planes_of(clip_in(video), 3)[0]).mean() < 3
 
 
+def scene_starts(clip: vs.VideoNode) -> list[int]:
+    return [n for n, frame in enumerate(clip.frames(close=True)) if frame.props["_SceneChangePrev"]]
+
+
+def test_scenes_are_found_for_filters_that_go_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+
+    def waifu2x(clip: vs.VideoNode, *, brightness: str = "none") -> vs.VideoNode:
+        """Nothing."""
+        found.append(scene_starts(clip) if brightness == "scene" else None)
+        return clip
+
+    monkeypatch.setattr(vsanime, "waifu2x", waifu2x)
+    source, folder = tmp_path / "cut.mkv", tmp_path / "in"
+    picture = "testsrc2=size=64x48:rate=24:duration={}"
+    joined = "[0:v][1:v][2:v]concat=n=3"
+    inputs = [picture.format(0.5), "color=navy:size=64x48:rate=24:duration=0.25", picture.format(0.25)]
+    command = [find_ffmpeg("x264"), "-v", "error", *(word for one in inputs for word in ("-f", "lavfi", "-i", one))]
+    subprocess.run([*command, "-filter_complex", joined, "-c:v", "libx264", str(source)], check=True)
+    folder.mkdir()
+    for n in range(3):
+        save(folder / f"{n}.png", drawing())
+    scenes = ["--filter", "waifu2x", "--set", "brightness=scene"]
+    assert process(source, tmp_path / "a.mkv", *scenes) == 0
+    assert process(source, tmp_path / "b.mkv", "--filter", "waifu2x") == 0
+    # Each picture of a folder is a scene by itself: none depends on its neighbours.
+    assert process(folder, tmp_path / "out", *scenes) == 0
+    assert found == [[0, 12, 18], None, [0, 1, 2]]
+
+
 # --- One picture ---
 
 

@@ -278,12 +278,14 @@ def _clip_of(jobs: Sequence[_Job], failed: dict[int, str]) -> vs.VideoNode:
     """
     import vapoursynth as vs
 
+    from vsanime.cli.scenes import BEGINS
+
     header = jobs[0].header
     family = vs.GRAY if header.gray else vs.RGB
     form = vs.core.query_video_format(family, vs.INTEGER, header.bits, 0, 0)
     blank = vs.core.std.BlankClip(None, header.width, header.height, form.id, len(jobs), keep=True)
-    # Without a mark VapourSynth takes gray for limited range.
-    props = {"_Range": vs.RANGE_FULL} | ({} if header.gray else {"_Matrix": vs.MATRIX_RGB})
+    # Without a mark VapourSynth takes gray for limited range. Every picture is a scene by itself.
+    props = {"_Range": vs.RANGE_FULL, BEGINS: 1} | ({} if header.gray else {"_Matrix": vs.MATRIX_RGB})
     blank = blank.std.SetFrameProps(**props)
 
     def read(n: int, f: vs.VideoFrame) -> vs.VideoFrame:

@@ -99,6 +99,11 @@ class Call:
             return not is_rgb(self.arguments.get("model", DEFAULT_MODEL))
         return self.name in _FOR_YUV
 
+    @property
+    def by_scenes(self) -> bool:
+        """Whether the filter wants to know where scenes begin."""
+        return self.arguments.get("brightness") == "scene"
+
     def on(self, clip: vs.VideoNode, *, depth: int) -> vs.VideoNode:
         """The filtered clip, in that depth if the filter has an argument for it.
 

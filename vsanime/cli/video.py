@@ -226,6 +226,7 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
     """The clip that is encoded, and what its samples mean."""
     import vapoursynth as vs
 
+    from vsanime.cli.scenes import with_scenes
     from vsanime.filters.encoder import read_signal
 
     clip = source.clip
@@ -238,7 +239,12 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
         if name in clip.get_frame(0).props:
             tell(console, f"{what} metadata is left out: it describes the source's pixels, not the new ones")
     depth = encoding.depth_for(clip.format.bits_per_sample)
-    made = call.on(clip, depth=depth)
+    if call.by_scenes:
+        # The filter reads the whole clip before its first frame.
+        with console.status("looking for scenes"):
+            made = call.on(with_scenes(clip), depth=depth)
+    else:
+        made = call.on(clip, depth=depth)
     if made.num_frames != clip.num_frames:
         raise VsanimeError(
             f"{call.name} makes {made.num_frames} frames of {clip.num_frames}, which the sound would not fit; "
