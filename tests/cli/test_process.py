@@ -429,7 +429,7 @@ def test_what_the_filter_refuses_of_all_pictures_is_told_once(
     assert process(pictures, tmp_path / "out", "--filter", "waifu2x", "--set", "noise=9") == 1
     last = capfd.readouterr().err.splitlines()[-1]
     assert last == "vsanime: none of 6 pictures can be done: waifu2x: noise=9; -1, 0, 1, 2 or 3 is needed"
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no way to interrupt just one process")

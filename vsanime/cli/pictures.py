@@ -132,7 +132,7 @@ def process_folder(source: Path, output: Path, call: Call, result: Result, suffi
 
     Args:
         source: the folder; those inside it are left alone.
-        output: the folder for the results, which have the names of their pictures; it is made if it is not there.
+        output: the folder for the results, which have the names of their pictures; it is made with the first of them.
         call: the filter.
         result: how they are written. Those that are there already are left as they are, unless `overwrite` says else.
         suffix: of the results, such as ".png"; those of the pictures if None.
@@ -151,7 +151,6 @@ def process_folder(source: Path, output: Path, call: Call, result: Result, suffi
             result.check(FORMATS[kind], kind)
     if result.quality is not None and not any(FORMATS[made.suffix.lower()].lossy for _, made in pairs):
         raise VsanimeError(f"--quality {result.quality}: no result is a .jpg or .webp; leave it out")
-    output.mkdir(parents=True, exist_ok=True)
     wanted = [(picture, made) for picture, made in pairs if result.overwrite or not made.exists()]
     tally = _Tally()
     _run(wanted, call, result, tally, console)
@@ -352,5 +351,6 @@ def _write(job: _Job, samples: Samples, result: Result) -> None:
     height, width, channels = samples.shape
     tags = read_tags(job.source, channels, (width, height))
     data = encoded(samples, job.form, tags, result.quality or DEFAULT_QUALITY)
+    job.output.parent.mkdir(parents=True, exist_ok=True)
     with partial_file(job.output, force=result.overwrite, option="--overwrite") as partial:
         partial.write_bytes(data)
