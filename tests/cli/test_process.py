@@ -409,6 +409,14 @@ def test_the_kind_of_all_files_can_be_chosen(pictures: Path, same: list[str], tm
         assert (picture.format, picture.size) == ("WEBP", (40, 30))
 
 
+def test_depth_and_quality_are_for_those_that_have_them(pictures: Path, same: list[str], tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert process(pictures, output, *same, "--depth", "8", "--quality", "20") == 1
+    assert {path.name for path in output.iterdir()} == NAMES
+    assert read_header(output / "deep.png").bits == 8
+    assert (output / "gray.jpeg").stat().st_size < (pictures / "gray.jpeg").stat().st_size
+
+
 def test_names_that_become_one_are_told_before_anything_is_done(
     same: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -521,7 +529,7 @@ def _wrong(name: str, video: Path, picture: Path, folder: Path) -> list[str]:
         ("format", "--format is for folders; leave it out"),
         ("quality", "--quality is for pictures; leave it out"),
         ("lossless", "--quality 90: .png is written without loss; leave it out"),
-        ("lossless folder", "--quality 90: no result is a .jpg or .webp; leave it out"),
+        ("lossless folder", "--quality 90: .png is written without loss; leave it out"),
         ("depth", "--depth 10: pictures have 8 or 16 bits"),
         ("shallow", "--depth 16: .jpg holds 8 bits; .png holds 16"),
         ("video depth", "--depth 16: x264 encodes 8 or 10 bits"),

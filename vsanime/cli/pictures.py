@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,18 +58,22 @@ class Result:
         """Bits of the result of a picture."""
         return self.depth or min(header.bits, form.bits)
 
-    def check(self, form: Format, name: str) -> None:
-        """Refuses what a format has not.
+    def check(self, forms: Mapping[str, Format]) -> None:
+        """Refuses what one of the formats has not, and a quality that none of them has.
+
+        Args:
+            forms: those of the results, by their suffixes.
 
         Raises:
             VsanimeError: with what would do.
         """
         if self.depth not in (None, 8, 16):
             raise VsanimeError(f"--depth {self.depth}: pictures have 8 or 16 bits")
-        if self.depth is not None and self.depth > form.bits:
-            raise VsanimeError(f"--depth {self.depth}: {name} holds {form.bits} bits; .png holds 16")
-        if self.quality is not None and not form.lossy:
-            raise VsanimeError(f"--quality {self.quality}: {name} is written without loss; leave it out")
+        for suffix, form in forms.items():
+            if self.depth is not None and self.depth > form.bits:
+                raise VsanimeError(f"--depth {self.depth}: {suffix} holds {form.bits} bits; .png holds 16")
+        if self.quality is not None and not any(form.lossy for form in forms.values()):
+            raise VsanimeError(f"--quality {self.quality}: {', '.join(forms)} is written without loss; leave it out")
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def process_picture(source: Path, output: Path, call: Call, result: Result) -> N
     if output.exists() and output.samefile(source):
         raise VsanimeError(f"INPUT and OUTPUT are both {source}; another name for OUTPUT is needed")
     check_output(output, force=result.overwrite, option="--overwrite")
-    result.check(FORMATS[output.suffix.lower()], output.suffix)
+    result.check(_formats([output]))
     tally = _Tally()
     _run([(source, output)], call, result, tally, Console(stderr=True))
     for reason in tally.skipped.values():
@@ -146,11 +150,7 @@ def process_folder(source: Path, output: Path, call: Call, result: Result, suffi
     """
     console = Console(stderr=True)
     pairs = _pairs(source, output, suffix)
-    for kind in dict.fromkeys(made.suffix.lower() for _, made in pairs):
-        if suffix is not None or result.depth is not None:
-            result.check(FORMATS[kind], kind)
-    if result.quality is not None and not any(FORMATS[made.suffix.lower()].lossy for _, made in pairs):
-        raise VsanimeError(f"--quality {result.quality}: no result is a .jpg or .webp; leave it out")
+    result.check(_formats([made for _, made in pairs]))
     wanted = [(picture, made) for picture, made in pairs if result.overwrite or not made.exists()]
     tally = _Tally()
     _run(wanted, call, result, tally, console)
@@ -160,6 +160,11 @@ def process_folder(source: Path, output: Path, call: Call, result: Result, suffi
     for path, reason in tally.skipped.items():
         tell(console, f"  {path.name}: {reason}")
     return 1 if tally.skipped else 0
+
+
+def _formats(outputs: Sequence[Path]) -> dict[str, Format]:
+    """The formats of results, by their suffixes."""
+    return {path.suffix.lower(): FORMATS[path.suffix.lower()] for path in outputs}
 
 
 def _pairs(source: Path, output: Path, suffix: str | None) -> list[tuple[Path, Path]]:
@@ -172,14 +177,17 @@ def _pairs(source: Path, output: Path, suffix: str | None) -> list[tuple[Path, P
     pictures = sorted(path for path in files if path.suffix.lower() in FORMATS)
     if not pictures:
         raise VsanimeError(f"INPUT {source} holds no picture; files that end in {', '.join(FORMATS)} are looked for")
-    pairs = [(path, output / (path.name if suffix is None else path.stem + suffix)) for path in pictures]
+    if suffix is None:
+        return [(path, output / path.name) for path in pictures]
     taken: dict[str, Path] = {}
-    for path, made in pairs:
+    for path in pictures:
         # Windows and macOS do not tell upper from lower case.
-        other = taken.setdefault(made.name.casefold(), path)
+        other = taken.setdefault(path.stem.casefold(), path)
         if other is not path:
-            raise VsanimeError(f"{other.name} and {path.name} would both become {made.name}; rename one of them")
-    return pairs
+            raise VsanimeError(
+                f"{other.name} and {path.name} would both become {path.stem}{suffix}; rename one of them"
+            )
+    return [(path, output / f"{path.stem}{suffix}") for path in pictures]
 
 
 def _run(pairs: Sequence[tuple[Path, Path]], call: Call, result: Result, tally: _Tally, console: Console) -> None:
