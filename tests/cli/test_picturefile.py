@@ -158,7 +158,7 @@ def test_a_profile_and_exif_go_along_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     exif[0x010F] = "Camera"
-    exif.get_ifd(0x8769).update({0xA002: WIDTH, 0xA003: HEIGHT, 0x9003: "2020:01:02 03:04:05"})
+    exif[0x8769] = {0xA002: WIDTH, 0xA003: HEIGHT, 0x9003: "2020:01:02 03:04:05"}
     path = tmp_path / "a.jpg"
     Image.fromarray(noise(3)).save(path, exif=exif, icc_profile=profile)
     tags = read_tags(path, 3, (140, 90))
