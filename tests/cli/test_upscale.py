@@ -28,6 +28,7 @@ from vsanime.backends.base import Workload
 from vsanime.cli import main
 from vsanime.cli import upscale as upscale_command
 from vsanime.cli.encode import find_ffmpeg
+from vsanime.cli.engineoptions import backend_of
 from vsanime.cli.rawmkv import RawMatroskaWriter
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
 
@@ -363,7 +364,7 @@ def chosen(*arguments: str) -> object:
     """The backend that a command line comes to."""
     parser = argparse.ArgumentParser()
     upscale_command.add_parser(parser.add_subparsers())
-    return upscale_command._backend(parser.parse_args(["upscale", "in.mkv", "out.mkv", *arguments]))
+    return backend_of(parser.parse_args(["upscale", "in.mkv", "out.mkv", *arguments]))
 
 
 def test_the_backend_and_its_options() -> None:
@@ -452,8 +453,8 @@ def test_a_size_out_of_proportion_changes_the_sample_aspect_ratio(model: str, vf
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (["--noise", "1"], ["--noise", "upconv_7_art"]),
-        (["--model", "upconv_7_art", "--chroma", "C4F32_Chroma"], ["--chroma", "leave it out"]),
+        (["--noise", "1"], ["noise and tint are for RGB models", "upconv_7_art"]),
+        (["--model", "upconv_7_art", "--chroma", "C4F32_Chroma"], ["chroma=C4F32_Chroma", "leave it out"]),
     ],
 )
 def test_options_of_another_filter_are_told(

@@ -10,12 +10,13 @@ from pathlib import Path
 from vsanime.errors import VsanimeError
 
 
-def check_output(output: Path, *, force: bool) -> None:
+def check_output(output: Path, *, force: bool, option: str = "--force") -> None:
     """Tells before anything is read what would fail at the end.
 
     Args:
         output: the file that is to be written.
         force: whether it may be there.
+        option: what a user gives to say so.
 
     Raises:
         VsanimeError: a folder, in no folder, or there already.
@@ -25,11 +26,11 @@ def check_output(output: Path, *, force: bool) -> None:
     if not output.parent.is_dir():
         raise VsanimeError(f"the output {output} is in a folder that does not exist; create it first")
     if output.exists() and not force:
-        raise VsanimeError(f"the output {output} exists; give --force to overwrite it, or another name")
+        raise VsanimeError(f"the output {output} exists; give {option} to overwrite it, or another name")
 
 
 @contextmanager
-def partial_file(output: Path, *, force: bool) -> Iterator[Path]:
+def partial_file(output: Path, *, force: bool, option: str = "--force") -> Iterator[Path]:
     """A name beside the output's that becomes the output if all goes well, and vanishes if not.
 
     Raises:
@@ -40,7 +41,9 @@ def partial_file(output: Path, *, force: bool) -> Iterator[Path]:
     try:
         yield partial
         if output.exists() and not force:
-            raise VsanimeError(f"the output {output} appeared meanwhile; give --force to overwrite it, or another name")
+            raise VsanimeError(
+                f"the output {output} appeared meanwhile; give {option} to overwrite it, or another name"
+            )
         partial.replace(output)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,0 +1,73 @@
+"""What `vsanime upscale` does to a clip, as a filter: doubles it by the filter that its model is for, to any size."""
+
+from __future__ import annotations
+
+import vapoursynth as vs
+
+from vsanime.backends import BackendProtocol
+from vsanime.errors import VsanimeError
+from vsanime.filters.alpha import alpha_of, with_alpha
+from vsanime.filters.arguments import Tiles, doublings, wanted_format, wanted_size
+from vsanime.filters.artcnn import artcnn
+from vsanime.filters.properties import sample_aspect
+from vsanime.filters.waifu2x import is_rgb, waifu2x, without_noise
+from vsanime.video.clips import first_frame, video_format
+
+DEFAULT_MODEL = "C4F32_VA"
+
+
+def upscale(
+    clip: vs.VideoNode,
+    model: str = DEFAULT_MODEL,
+    *,
+    noise: int | None = None,
+    tint: str = "keep",
+    chroma: str = "resample",
+    width: int | None = None,
+    height: int | None = None,
+    depth: int | None = None,
+    backend: BackendProtocol | None = None,
+    tiles: Tiles = None,
+) -> vs.VideoNode:
+    """Doubles a clip by ArtCNN or waifu2x, whichever the model is for, and scales it to a size.
+
+    Args:
+        clip: what the filter takes.
+        model: a luma or an RGB doubler, by name or path.
+        noise: for RGB models, 0 to 3; None to leave noise alone.
+        tint: for RGB models, "keep" or "correct".
+        chroma: for luma models, a chroma model or "resample".
+        width: output width; in proportion to `height`, or twice the clip's, if None.
+        height: output height, likewise.
+        depth: bits of the output; the clip's if None.
+        backend: where the network runs.
+        tiles: see the filters.
+
+    Raises:
+        VsanimeError: arguments of another model, or a size that cannot be had.
+        vs.Error: what the filters refuse.
+    """
+    if not is_rgb(model):
+        if noise is not None or tint != "keep":
+            raise VsanimeError(f"noise and tint are for RGB models such as upconv_7_art, not {model}")
+        return artcnn(clip, model, chroma=chroma, width=width, height=height, depth=depth, backend=backend, tiles=tiles)
+    if chroma != "resample":
+        raise VsanimeError(f"chroma={chroma}: {model} makes chroma itself; leave it out")
+    spec, props = first_frame(clip)
+    size = wanted_size(width, height, spec, 2)
+    form = video_format(wanted_format(depth, spec.format))
+    aspect = sample_aspect(props, spec, size)
+    passes = doublings((clip.width, clip.height), size)
+    exact = (clip.width << passes, clip.height << passes) == size
+    level = -1 if noise is None else noise
+    for i in range(passes):
+        # Between passes nothing is to be lost.
+        bits = depth if exact and i == passes - 1 else 16
+        clip = waifu2x(clip, level, model=model, tint=tint, depth=bits, backend=backend, tiles=tiles)
+        # The first pass removed the noise: a second time only detail would go.
+        level, model = -1, without_noise(model)
+    if not exact:
+        alpha = alpha_of("upscale", clip, first_frame(clip)[1]) if "_Alpha" in props else None
+        clip = clip.resize.Spline36(*size, format=form.id)
+        clip = with_alpha(clip, None if alpha is None else alpha.resize.Spline36(*size))
+    return clip.std.SetFrameProps(**aspect) if aspect else clip

@@ -1,0 +1,72 @@
+"""What a long command says on stderr meanwhile: a bar on a terminal, a line now and then elsewhere; and remarks."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+_PLAIN_SECONDS = 10.0  # between lines where stderr is no terminal
+
+
+def tell(console: Console, message: str) -> None:
+    """One line, above a bar if there is one."""
+    console.print(f"vsanime: {' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(total: int, console: Console, *, things: str, rate: str) -> Iterator[Callable[[], None]]:
+    """Shows how far the work is, how fast it goes and how long it will take.
+
+    Args:
+        total: how many things there are.
+        console: where it is shown.
+        things: what they are, in the plural.
+        rate: their number in a second, as text: "fps".
+
+    Yields:
+        What has to be called after each of them.
+    """
+    if not console.is_terminal:
+        yield _plain(total, console, things, rate)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(rate), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task(things, total=total)
+        yield lambda: bars.advance(task)
+
+
+class _Speed(ProgressColumn):
+    """How many a second."""
+
+    def __init__(self, rate: str) -> None:
+        super().__init__()
+        self._rate = rate
+
+    def render(self, task: Task) -> Text:
+        """The column's text."""
+        speed = task.finished_speed or task.speed
+        return Text(f"- {self._rate}" if speed is None else f"{speed:.2f} {self._rate}")
+
+
+def _plain(total: int, console: Console, things: str, rate: str) -> Callable[[], None]:
+    start = shown = time.monotonic()
+    done = 0
+
+    def advance() -> None:
+        nonlocal shown, done
+        done += 1
+        now = time.monotonic()
+        if done < total and now - shown < _PLAIN_SECONDS:
+            return
+        shown = now
+        speed = done / max(now - start, 1e-6)
+        left = math.ceil((total - done) / speed)
+        tell(console, f"{done}/{total} {things}, {speed:.2f} {rate}, {left // 60}:{left % 60:02d} left")
+
+    return advance

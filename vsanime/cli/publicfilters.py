@@ -1,0 +1,195 @@
+"""The package's public filters by name, and their arguments from a command line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from vsanime.cli import values
+from vsanime.errors import VsanimeError
+
+if TYPE_CHECKING:
+    import vapoursynth as vs
+
+# Arguments of filters that the command line gives by options of their own.
+OWN_OPTIONS = {"backend": "--backend, --device and --precision", "depth": "--depth", "tiles": "--tiles"}
+# Filters whose networks know luma and chroma, so that RGB is converted for them.
+_FOR_YUV = ("artcnn", "artcnn_chroma")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument of a filter.
+
+    Attributes:
+        name: the argument's.
+        annotation: its type.
+        default: its default value; `inspect.Parameter.empty` where it has to be given.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+
+    @property
+    def needed(self) -> bool:
+        """Whether it has to be given."""
+        return self.default is inspect.Parameter.empty
+
+    def __str__(self) -> str:
+        preset = "" if self.needed else f"={_shown(self.default)}"
+        return f"{self.name}{preset} ({values.in_words(self.annotation)})"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter that a command line can name.
+
+    Attributes:
+        name: its name in the package.
+        function: takes a clip first.
+        parameters: its other arguments by name.
+    """
+
+    name: str
+    function: Callable[..., vs.VideoNode]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def settable(self) -> list[Parameter]:
+        """The arguments that `--set` takes."""
+        return [one for one in self.parameters.values() if one.name not in OWN_OPTIONS]
+
+    def takes(self) -> str:
+        """What `--set` takes, in words."""
+        return f"{self.name} takes {', '.join(map(str, self.settable)) or 'nothing'}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A filter with its arguments, which still wants a clip.
+
+    Attributes:
+        filter: the filter.
+        arguments: by name; without the depth.
+    """
+
+    filter: Filter
+    arguments: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The filter's name."""
+        return self.filter.name
+
+    @property
+    def for_yuv(self) -> bool:
+        """Whether RGB has to be converted before."""
+        from vsanime.cli.doubling import DEFAULT_MODEL
+        from vsanime.filters.waifu2x import is_rgb
+
+        if self.name == "upscale":
+            return not is_rgb(self.arguments.get("model", DEFAULT_MODEL))
+        return self.name in _FOR_YUV
+
+    @property
+    def by_scenes(self) -> bool:
+        """Whether the filter wants to know where scenes begin."""
+        return self.arguments.get("brightness") == "scene"
+
+    def on(self, clip: vs.VideoNode, *, depth: int) -> vs.VideoNode:
+        """The filtered clip, in that depth if the filter has an argument for it.
+
+        Raises:
+            VsanimeError: what the filter refuses.
+            vs.Error: likewise.
+        """
+        deep = {"depth": depth} if "depth" in self.filter.parameters else {}
+        return self.filter.function(clip, **self.arguments, **deep)
+
+
+def public_filters() -> dict[str, Filter]:
+    """The filters by name: the public functions of the package that take a clip and give one, and `upscale`."""
+    import vsanime
+    from vsanime.cli.doubling import upscale
+
+    functions = {name: getattr(vsanime, name) for name in vsanime.__all__} | {"upscale": upscale}
+    return {name: made for name in sorted(functions) if (made := _as_filter(name, functions[name])) is not None}
+
+
+def _as_filter(name: str, function: Any) -> Filter | None:
+    import vapoursynth as vs
+
+    if not inspect.isfunction(function):
+        return None
+    types = get_type_hints(function)
+    first, *others = inspect.signature(function).parameters.values()
+    if types.get(first.name) is not vs.VideoNode or types.get("return") is not vs.VideoNode:
+        return None
+    return Filter(name, function, {one.name: Parameter(one.name, types[one.name], one.default) for one in others})
+
+
+def find_filter(name: str) -> Filter:
+    """The filter of that name.
+
+    Raises:
+        VsanimeError: there is none; with those that there are.
+    """
+    filters = public_filters()
+    if name not in filters:
+        raise VsanimeError(f"--filter {name}: there is no such filter; there are {', '.join(filters)}")
+    return filters[name]
+
+
+def read_arguments(chosen: Filter, settings: Sequence[str], style: str | None) -> dict[str, Any]:
+    """The arguments that `--set KEY=VALUE` and `--style` give.
+
+    Raises:
+        VsanimeError: no assignment, an argument that the filter has not or that has an option of its own, one given
+            twice, a value of the wrong type, or one that is missing; with what the filter takes.
+    """
+    arguments: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise VsanimeError(f"--set {setting}: KEY=VALUE is needed; {chosen.takes()}")
+        if key in OWN_OPTIONS and key in chosen.parameters:
+            raise VsanimeError(f"--set {setting}: {key} is chosen by {OWN_OPTIONS[key]}")
+        if key in arguments:
+            raise VsanimeError(f"--set {setting}: {key} is given twice")
+        arguments[key] = _value(chosen, f"--set {setting}", key, text)
+    if style is not None:
+        if "style" in arguments:
+            raise VsanimeError(f"--style {style}: --set gives the style as well; give one of them")
+        arguments["style"] = _value(chosen, f"--style {style}", "style", style)
+    missing = [one.name for one in chosen.settable if one.needed and one.name not in arguments]
+    if missing:
+        option = "--style NAME" if missing[0] == "style" else f"--set {missing[0]}=..."
+        raise VsanimeError(f"--filter {chosen.name} needs {option}; {chosen.takes()}")
+    return arguments
+
+
+def _value(chosen: Filter, given: str, key: str, text: str) -> Any:
+    if key not in chosen.parameters:
+        raise VsanimeError(f"{given}: {chosen.name} has no argument {key}; {chosen.takes()}")
+    try:
+        return values.read(text, chosen.parameters[key].annotation)
+    except VsanimeError as error:
+        raise VsanimeError(f"{given}: {key} is {error}; {chosen.takes()}") from None
+
+
+def _shown(value: Any) -> str:
+    """A value as `--set` takes it."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value))
+    return str(value)

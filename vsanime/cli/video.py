@@ -1,0 +1,285 @@
+"""A whole video through a filter, all but the picture kept as it is."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import platformdirs
+from rich.console import Console
+from rich.text import Text
+
+from vsanime.cli.encode import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
+from vsanime.cli.interrupts import terminated_like_interrupted
+from vsanime.cli.output import check_output, partial_file
+from vsanime.cli.progress import progress, tell
+from vsanime.cli.publicfilters import Call
+from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
+from vsanime.cli.streams import CONTAINERS, plan_streams
+from vsanime.errors import VsanimeError
+
+if TYPE_CHECKING:
+    import vapoursynth as vs
+
+    from vsanime.filters.encoder import Signal
+
+_DEFAULT_ENCODER = "x264"
+_DEFAULT_PRESET = "medium"
+_DEFAULT_CRF = {"x264": 17.0, "x265": 19.0}  # visually close to the source; encoders' own defaults are for streaming
+_DEPTHS = {"x264": (8, 10), "x265": (8, 10, 12)}
+_INDEX_CACHE_MODE = 1  # BestSource: keep an index where it saves time, in a tree under `cachepath`
+# Frames are asked for once and in order, so neither VapourSynth's caches nor BestSource's need their full size.
+_CORE_CACHE_MB = 512
+_SOURCE_CACHE_MB = 128
+
+KEPT = """\
+Audio, subtitles, fonts, chapters, titles and every frame's timestamp are kept; what the output's kind of file cannot
+hold is named on stderr. OUTPUT ends in .mkv, .mp4, .m4v or .mov; only .mkv holds styled subtitles and fonts.
+The picture's matrix, range, siting, sample aspect ratio and HDR10 metadata are written to the output.
+ffmpeg 5.1 or newer is taken from PATH, else from `pip install "vsanime[encode]"`.
+"""
+
+
+def add_encoding(group: argparse._ArgumentGroup) -> None:
+    """Adds the options of the encoder; None stands for the default of each, `--depth` apart."""
+    group.add_argument("--encoder", choices=tuple(_DEPTHS), help=f"(default: {_DEFAULT_ENCODER})")
+    group.add_argument("--crf", type=float, help="rate factor, lower is better (default: 17 for x264, 19 for x265)")
+    group.add_argument("--preset", help=f"the encoder's preset (default: {_DEFAULT_PRESET})")
+    group.add_argument("--encoder-params", metavar="KEY=VALUE:...", help="more of the encoder's own options")
+
+
+# What `add_encoding` adds, as `argparse` names it.
+ENCODING = ("encoder", "crf", "preset", "encoder_params")
+DEPTH_HELP = (
+    "bits of the output (default: for x264 8 where the input has 8, else 10; for x265 10, or 12 where the input has "
+    "more than 10)"
+)
+DEPTHS = (8, 10, 12)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the picture is encoded.
+
+    Attributes:
+        encoder: "x264" or "x265".
+        crf: constant rate factor.
+        preset: the encoder's.
+        params: the encoder's own options.
+        depth: bits; None for what suits the input.
+    """
+
+    encoder: str
+    crf: float
+    preset: str
+    params: str
+    depth: int | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, depth: int | None) -> Encoding:
+        """What the options of `add_encoding` come to."""
+        encoder = args.encoder or _DEFAULT_ENCODER
+        crf = _DEFAULT_CRF[encoder] if args.crf is None else args.crf
+        return cls(encoder, crf, args.preset or _DEFAULT_PRESET, args.encoder_params or "", depth)
+
+    def depth_for(self, bits: int) -> int:
+        """Bits of the output where the input has so many.
+
+        Raises:
+            VsanimeError: a depth that was asked for and that the encoder has not.
+        """
+        allowed = _DEPTHS[self.encoder]
+        if self.depth is None:
+            least = 8 if self.encoder == "x264" else 10
+            return max(least, next((depth for depth in allowed if depth >= bits), allowed[-1]))
+        if self.depth not in allowed:
+            raise VsanimeError(f"--depth {self.depth}: {self.encoder} encodes {' or '.join(map(str, allowed))} bits")
+        return self.depth
+
+
+def process_video(
+    source: Path, output: Path, call: Call, encoding: Encoding, *, force: bool, option: str = "--force"
+) -> None:
+    """Puts a video through a filter and keeps all its other streams.
+
+    Args:
+        source: any video file.
+        output: a file of one of `CONTAINERS`.
+        call: the filter.
+        encoding: how its result is written.
+        force: whether the output may be there.
+        option: what a user gives to say so.
+
+    Raises:
+        VsanimeError: wrong files or settings, or an encoder that failed; no output is left.
+        vs.Error: what the filter refuses; likewise.
+        KeyboardInterrupt: stopped by the user; likewise.
+    """
+    _check_paths(source, output, force, option)
+    container = CONTAINERS[output.suffix.lower()]
+    ffmpeg = find_ffmpeg(encoding.encoder)
+    console = Console(stderr=True)
+    with ExitStack() as stack:
+        stack.enter_context(terminated_like_interrupted())
+        opened = _open(source, console)
+        clip, meaning = _filtered(opened, call, encoding, console)
+        file = probe(ffmpeg, source)
+        plan = plan_streams(file, container)
+        for remark in plan.remarks:
+            tell(console, remark)
+        settings = VideoSettings(
+            encoder=encoding.encoder,
+            crf=encoding.crf,
+            preset=encoding.preset,
+            params=_params(encoding.encoder, meaning, encoding.params),
+            time_base=opened.time_base,
+            colour=_ffmpeg_args(meaning),
+        )
+        covers = extract_covers(ffmpeg, file, plan, Path(stack.enter_context(TemporaryDirectory(prefix="vsanime-"))))
+        partial = stack.enter_context(partial_file(output, force=force, option=option))
+        arguments = command(ffmpeg, file, [*plan.args, *covers], settings, container, partial)
+        encoder = stack.enter_context(Encoder(arguments))
+        times = [max(Fraction(0), tick * opened.time_base - file.origin) for tick in opened.ticks]
+        try:
+            writer = RawMatroskaWriter(encoder.sink, meaning.spec, clip.fps or None)
+            _write_frames(clip, times, writer, console)
+        except OSError:  # the pipe is closed: ffmpeg knows why
+            raise encoder.failure() from None
+        encoder.finish()
+
+
+def _check_paths(source: Path, output: Path, force: bool, option: str) -> None:
+    if not source.is_file():
+        raise VsanimeError(f"INPUT {source} is not a file; the path of a video file is needed")
+    if output.suffix.lower() not in CONTAINERS:
+        raise VsanimeError(f"OUTPUT {output} ends in {output.suffix!r}; one of {', '.join(CONTAINERS)} is needed")
+    if output.exists() and output.samefile(source):
+        raise VsanimeError(f"INPUT and OUTPUT are both {source}; another name for OUTPUT is needed")
+    check_output(output, force=force, option=option)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A video file's frames and when each of them is shown: `ticks` times `time_base` seconds."""
+
+    clip: vs.VideoNode
+    ticks: list[int]
+    time_base: Fraction
+
+
+def _open(path: Path, console: Console) -> _Source:
+    """Indexes a video; the index stays in the user's cache, not beside the file."""
+    import vapoursynth as vs
+
+    core = vs.core.core
+    if not hasattr(core, "bs"):
+        raise VsanimeError('BestSource is not installed; pip install "vsanime[encode]" brings it')
+    core.max_cache_size = min(core.max_cache_size, _CORE_CACHE_MB)
+    cache = platformdirs.user_cache_path("vsanime") / "index"
+    with _without_export_warning(), console.status(Text(f"indexing {path.name}")):
+        opened: Any = core.bs.VideoSource(
+            str(path.resolve()),
+            exporttimestamps=True,
+            showprogress=False,
+            cachemode=_INDEX_CACHE_MODE,
+            cachepath=str(cache),
+            cachesize=_SOURCE_CACHE_MB,
+        )
+    time_base = Fraction(opened["timebasenum"], opened["timebaseden"])
+    clip = opened["clip"]
+    ticks = [int(tick) for tick in np.atleast_1d(opened["timestamps"])]
+    if all(now < then for now, then in itertools.pairwise(ticks)) and ticks[0] > -(2**63):
+        return _Source(clip, ticks, time_base)
+    if not clip.fps:
+        raise VsanimeError(
+            f"INPUT {path} has neither usable timestamps nor a frame rate; remux it, for example to .mkv"
+        )
+    tell(console, f"the timestamps are missing or out of order; constant {float(clip.fps):.3f} fps is used instead")
+    return _Source(clip, list(range(clip.num_frames)), 1 / clip.fps)
+
+
+@contextmanager
+def _without_export_warning() -> Iterator[None]:
+    """Hides a warning of VapourSynth's that BestSource 22 causes whenever it exports timestamps."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "no return value(s) named" not in record.getMessage()
+
+    log = logging.getLogger("vapoursynth")
+    log.addFilter(keep)
+    try:
+        yield
+    finally:
+        log.removeFilter(keep)
+
+
+def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console) -> tuple[vs.VideoNode, Signal]:
+    """The clip that is encoded, and what its samples mean."""
+    import vapoursynth as vs
+
+    from vsanime.cli.scenes import with_scenes
+    from vsanime.filters.encoder import read_signal
+
+    clip = source.clip
+    if clip.format.color_family == vs.RGB:
+        tell(console, "INPUT is RGB: it is converted to YUV 4:4:4, BT.709, limited range")
+        bits = min(clip.format.bits_per_sample, 16) if clip.format.sample_type == vs.INTEGER else 16
+        form = vs.core.query_video_format(vs.YUV, vs.INTEGER, bits, 0, 0)
+        clip = clip.resize.Spline36(format=form.id, matrix=vs.MATRIX_BT709, range=vs.RANGE_LIMITED)
+    for name, what in (("DolbyVisionRPU", "Dolby Vision"), ("HDR10Plus", "HDR10+")):
+        if name in clip.get_frame(0).props:
+            tell(console, f"{what} metadata is left out: it describes the source's pixels, not the new ones")
+    depth = encoding.depth_for(clip.format.bits_per_sample)
+    if call.by_scenes:
+        # The filter reads the whole clip before its first frame.
+        with console.status("looking for scenes"):
+            made = call.on(with_scenes(clip), depth=depth)
+    else:
+        made = call.on(clip, depth=depth)
+    if made.num_frames != clip.num_frames:
+        raise VsanimeError(
+            f"{call.name} makes {made.num_frames} frames of {clip.num_frames}, which the sound would not fit; "
+            "use it in a script"
+        )
+    if made.format.sample_type != vs.INTEGER or made.format.bits_per_sample != depth:
+        # A filter that has no depth of its own.
+        form = made.format.replace(sample_type=vs.INTEGER, bits_per_sample=depth)
+        made = made.resize.Point(format=form.id)
+    meaning = read_signal(made)
+    fourcc(meaning.spec.format)  # a format that cannot be encoded is refused before anything is written
+    return made, meaning
+
+
+def _params(encoder: str, meaning: Signal, extra: str) -> str:
+    """HDR10 metadata, which ffmpeg has no options for, and the user's own, which come last and so win."""
+    names = ("mastering-display", "cll") if encoder == "x264" else ("master-display", "max-cll")
+    values = (meaning.mastering_display, meaning.content_light)
+    ours = [f"{name}={value}" for name, value in zip(names, values, strict=True) if value]
+    return ":".join([*ours, *([extra] if extra else [])])
+
+
+def _ffmpeg_args(meaning: Signal) -> list[str]:
+    from vsanime.filters.encoder import ffmpeg_args
+
+    return ffmpeg_args(meaning)
+
+
+def _write_frames(clip: vs.VideoNode, times: list[Fraction], writer: RawMatroskaWriter, console: Console) -> None:
+    import vapoursynth as vs
+
+    # A backlog no longer than what is being computed keeps memory the same however long the video is.
+    ahead = vs.core.num_threads
+    with progress(clip.num_frames, console, things="frames", rate="fps") as advance:
+        frames = clip.frames(prefetch=ahead, backlog=ahead, close=True)
+        for time_shown, frame in zip(times, frames, strict=True):
+            writer.write_frame(time_shown, [np.ascontiguousarray(plane) for plane in frame])
+            advance()
