@@ -18,6 +18,7 @@ from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable
 from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.style import Look, check_size, style_graph
+from vsanime.models.cards import find
 from vsanime.models.importers.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
@@ -95,6 +96,20 @@ def animegan(
     # A gray clip's matrix that only served to weigh equal channels is not said to be another.
     result = finished(result, replace(spec, matrix=original.matrix))
     return _with_alpha(result, props.get(ALPHA), form)
+
+
+def is_style(model: str) -> bool:
+    """Whether a model's name, or a file's layers, say that it is one for this filter.
+
+    Raises:
+        VsanimeError: a file that is none.
+    """
+    if as_path(model) is not None:
+        return looks_like(load(model).proto)
+    try:
+        return find(model).task == "style"
+    except VsanimeError:
+        return False  # a family of another filter's, perhaps
 
 
 def _network(style: str) -> Network:
