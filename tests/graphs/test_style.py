@@ -10,10 +10,12 @@ from onnx import TensorProto, helper
 
 from tests import halfprecision
 from tests.clips import clip_of, planes_of
+from tests.filters.test_frames import bf16_is_native
 from tests.generators import random_generator
 from tests.networks import layers
 from tests.planesgraphs import feed_for, noise_for, run, yuv
 from tests.reference import psnr, run_plain
+from vsanime import Backend
 from vsanime.errors import VsanimeError
 from vsanime.graphs.resample import resize_matrix
 from vsanime.graphs.style import Look, check_size, style_graph
@@ -148,6 +150,22 @@ def test_what_half_precision_costs(body: str) -> None:
     graph = rgb_graph(size, Look(), GraphTraits(body=body))
     low = np.concatenate(halfprecision.run(graph.onnx, feed_for(graph, planes)), axis=1)
     assert psnr(low, exact) >= HALF_PSNR[body]
+
+
+def test_openvino_computes_every_mean_in_f32() -> None:
+    """It replaces some nodes by its own, which lose the mark: what was compiled is looked at, not what was asked for."""
+    if not bf16_is_native():
+        pytest.skip("this CPU has no bf16 arithmetic")
+    backend = Backend.OpenVINO(precision="bf16")
+    graph = rgb_graph((48, 36), Look(), backend.traits("bf16"))
+    found: dict[str, set[str]] = {}
+    for node in backend.compile(graph, "bf16", 1, 1).model.get_runtime_model().get_ordered_ops():
+        info = {key: node.get_rt_info()[key].astype(str) for key in ("layerType", "outputPrecisions")}
+        found.setdefault(info["layerType"], set()).add(info["outputPrecisions"])
+    assert found["Convolution"] == {"bf16", "f32"}  # f32: those of the colours
+    assert found["Reduce"] == {"f32"}
+    assert found.get("Subgraph", {"f32"}) == {"f32"}
+    assert not {"Eltwise", "Math"} & {kind for kind, types in found.items() if "bf16" in types}
 
 
 def test_pictures_too_small_to_be_reflected() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 
 from vsanime.errors import VsanimeError
+from vsanime.graphs.arithmetic import with_exact_arithmetic
 from vsanime.graphs.colour import (
     clamped,
     decoded,
@@ -29,14 +30,10 @@ from vsanime.graphs.finish import finished
 from vsanime.graphs.network import Network
 from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import resized
-from vsanime.graphs.writer import EXACT, GraphWriter
+from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
 
 type Size = tuple[int, int]
-
-# What a network computes between its convolutions: means over millions of values, and differences of values near to
-# one another. In low precision convolutions alone gain by it.
-_ARITHMETIC = {"Add", "Clip", "Div", "Mul", "Pow", "Reciprocal", "ReduceMean", "Sqrt", "Sub", "Tanh"}
 
 
 @dataclass(frozen=True)
@@ -124,25 +121,14 @@ def _run(writer: GraphWriter, net: Network, rgb: str, size: Size, multiple: int)
     """The network on a picture that is reflected to the right and below, and cropped again."""
     width, height = size
     right, below = -width % multiple, -height % multiple
+    net = with_exact_arithmetic(net)
     if not right and not below:
-        return copy_body(writer, _with_exact_arithmetic(net), net.output, rgb)
+        return copy_body(writer, net, net.output, rgb)
     pads = writer.constant(np.array([0, 0, 0, 0, 0, 0, below, right]), integers=True)
     padded = writer.node("Pad", [rgb, pads], name="reflect", exact=True, mode="reflect")
-    result = copy_body(writer, _with_exact_arithmetic(net), net.output, padded)
+    result = copy_body(writer, net, net.output, padded)
     starts, ends, axes = (writer.constant(np.array(v), integers=True) for v in ([0, 0], [height, width], [2, 3]))
     return writer.node("Slice", [result, starts, ends, axes], name="crop", exact=True)
-
-
-def _with_exact_arithmetic(net: Network) -> Network:
-    """The same network with all but convolutions, and what only moves their samples, marked to stay in f32."""
-    nodes = []
-    for number, node in enumerate(net.nodes):
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
-        if node.op_type in _ARITHMETIC:
-            copy.name = f"{EXACT}net_{node.op_type.lower()}_{number}"
-        nodes.append(copy)
-    return replace(net, nodes=tuple(nodes))
 
 
 def _sum(writer: GraphWriter, *terms: tuple[str, float]) -> str:

@@ -131,8 +131,6 @@ class _Writer(NetWriter):
         super().__init__()
         self._arrays = weights
         self._sampling = sampling
-        self._spatial = [2, 3]
-        self._channels = [1]
         self._epsilon = self.constant("epsilon", np.array(epsilon))
         self._scales = self.constant("scales", np.array([1.0, 1.0, 2.0, 2.0]))
         self._pads: dict[tuple[int, ...], str] = {}
@@ -185,7 +183,7 @@ class _Writer(NetWriter):
         return self.node("Add", [self.node("Mul", [centred, self.node("Div", [gain, spread])]), offset])
 
     def _mean(self, x: str) -> str:
-        return self.node("ReduceMean", [self.node("ReduceMean", [x], axes=self._spatial)], axes=self._channels)
+        return self.node("ReduceMean", [self.node("ReduceMean", [x], axes=[2, 3])], axes=[1])
 
 
 def _check(weights: Mapping[str, Array], upsample: str, epsilon: float) -> None:
