@@ -31,8 +31,8 @@ CODES_DIFFER = {8: 0.003, 10: 0.01, 16: 0.5}
 LARGEST = {8: 1, 10: 1, 16: 6}
 FLOATS = {16: 1.5e-3, 32: 3e-5}
 
-# Random weights let errors grow more than trained ones do: 52 dB were measured on noise, less 3 for other CPUs.
-BF16_PSNR = 49.0
+# Random weights let errors grow more than trained ones do: 53.9 dB were measured, less 3 for other CPUs.
+BF16_PSNR = 50.9
 
 
 @pytest.fixture(scope="module")
