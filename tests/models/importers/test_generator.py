@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,28 @@ def test_padding_of_another_network_is_refused(tmp_path: Path) -> None:
     stored = next(tensor for tensor in proto.graph.initializer if tensor.name == pads)
     stored.CopyFrom(numpy_helper.from_array(np.array([0, 2, 2, 0, 0, 2, 2, 0]), pads))
     with pytest.raises(VsanimeError, match=r"before block_a\.0\.1 it pads by \[2, 2\] and \[2, 2\]"):
+        read(written(tmp_path, proto))
+
+
+def test_impossible_sizes_are_refused(tmp_path: Path) -> None:
+    proto = as_tensorflow(random_weights())
+    pads = next(node for node in proto.graph.node if node.op_type == "Pad").input[1]
+    stored = next(tensor for tensor in proto.graph.initializer if tensor.name == pads)
+    stored.CopyFrom(numpy_helper.from_array(np.arange(7), pads))
+    with pytest.raises(VsanimeError, match="its graph is damaged"):
+        read(written(tmp_path, proto))
+
+
+def test_a_long_chain_before_a_constant_is_refused(tmp_path: Path) -> None:
+    proto = as_tensorflow(random_weights())
+    first = next(node for node in proto.graph.node if node.op_type == "Pad")
+    names = [first.input[1], *(f"again{i}" for i in range(5000))]
+    chain = [helper.make_node("Identity", [a], [b]) for a, b in itertools.pairwise(names)]
+    first.input[1] = names[-1]
+    nodes = [*chain, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    with pytest.raises(VsanimeError, match="its graph is damaged"):
         read(written(tmp_path, proto))
 
 

@@ -121,8 +121,11 @@ def weights_of(proto: onnx.ModelProto) -> Weights:
         VsanimeError: something is not as it is in AnimeGANv2's generator; says what.
     """
     reading = _Reading(_Constants(proto))
-    for node in proto.graph.node:
-        reading.take(node)
+    try:
+        for node in proto.graph.node:
+            reading.take(node)
+    except (ValueError, TypeError, IndexError, KeyError, RecursionError):  # what NumPy says to impossible sizes
+        raise VsanimeError("its graph is damaged: sizes or settings of its nodes cannot be") from None
     if len(reading.parts) != len(UNITS):
         raise VsanimeError(f"it has {len(reading.parts)} convolutions; AnimeGANv2's generator has {len(UNITS)}")
     arrays = {name: array for part in reading.parts for name, array in part.arrays().items()}
