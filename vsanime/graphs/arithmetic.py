@@ -4,7 +4,8 @@ In low precision convolutions alone gain by it; the layer norms of a picture los
 (`exact/`), and two forms are written otherwise, because OpenVINO replaces them by nodes of its own that have no mark,
 and then rounds the mean of a whole layer to bf16. Of two means, one over space and one over channels, it makes one: a
 reshape stands between them. Of x - mean it makes x + -mean, with the product at the mean's end: -(mean - x) has it at
-the other. Of random weights at 720p, 28 dB are left without this, and 53 with it.
+the other. Of random weights at 640x360 bf16 leaves 52.1 dB where nothing is marked, 53.5 with marks alone and 53.8 with
+both forms; the mean colour moves by 2.9e-4, 1.6e-4 and 0.05e-4.
 """
 
 from __future__ import annotations
