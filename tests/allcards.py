@@ -7,6 +7,7 @@ from functools import cache
 
 import onnx
 
+from tests.generators import random_generator
 from tests.models.importers import nets
 from vsanime.models.architectures import Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
 from vsanime.models.cards import Variant, variants
@@ -54,6 +55,8 @@ def _size(variant: Variant) -> tuple[int, ...]:
 
 
 def _random(variant: Variant) -> onnx.ModelProto:
+    if variant.arch == "animegan2":
+        return random_generator()
     ends = _ENDS[variant.task]
     match variant.arch:
         case "artcnn_c":

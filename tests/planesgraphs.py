@@ -14,6 +14,7 @@ from vsanime.graphs.codes import chroma_coding, luma_coding
 from vsanime.graphs.colour import rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import chroma_graph, luma_graph
+from vsanime.graphs.style import Look, style_graph
 from vsanime.graphs.transposed import without_transposed
 from vsanime.spec import (
     ChromaLocation,
@@ -57,6 +58,8 @@ def planes_graph(
     if facts.out_channels == 2:
         return chroma_graph(proto, facts, luma, chroma, chroma, *size, subsampling, siting, traits)
     spec = FrameSpec(form, *size, Range.LIMITED, 1, siting if subsampling != (0, 0) else None)
+    if facts.radius is None:
+        return style_graph(proto, spec, form, size, traits, Look(facts.multiple))
     plain = without_transposed(proto)
     return rgb_graph(plain, inspect(plain), spec, form, *size, traits, correct_tint=tint)
 

@@ -7,15 +7,17 @@ from vsanime._version import __version__
 
 if TYPE_CHECKING:
     from vsanime.backends import Backend
+    from vsanime.filters.animegan import animegan
     from vsanime.filters.artcnn import artcnn, artcnn_chroma
     from vsanime.filters.encoder import encoder_args
     from vsanime.filters.waifu2x import waifu2x
 
-__all__ = ["Backend", "__version__", "artcnn", "artcnn_chroma", "encoder_args", "waifu2x"]
+__all__ = ["Backend", "__version__", "animegan", "artcnn", "artcnn_chroma", "encoder_args", "waifu2x"]
 
 # Loaded when first used: the rooms that need no VapourSynth (training, model files, graphs) work without it.
 _HOMES = {
     "Backend": "vsanime.backends",
+    "animegan": "vsanime.filters.animegan",
     "artcnn": "vsanime.filters.artcnn",
     "artcnn_chroma": "vsanime.filters.artcnn",
     "encoder_args": "vsanime.filters.encoder",

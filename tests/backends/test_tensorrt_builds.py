@@ -121,9 +121,9 @@ def test_every_card_has_a_network_and_it_is_the_cards() -> None:
         for variant in map(variants().__getitem__, names):
             assert facts.scale == variant.scale
             assert (facts.in_channels, facts.out_channels) == {
-                "double_luma": (1, 1), "chroma": (3, 2), "rgb": (3, 3)
+                "double_luma": (1, 1), "chroma": (3, 2), "rgb": (3, 3), "style": (3, 3)
             }[variant.task]  # fmt: skip
-            if variant.family == "waifu2x":
+            if variant.family in ("waifu2x", "animegan"):
                 assert f"{facts.parameters:,} weights" in variant.description
 
 
@@ -207,7 +207,7 @@ def expected_planes(name: str, planes: list[Array], form: vs.VideoFormat) -> lis
 def as_codes(name: str, values: list[Array], form: vs.VideoFormat) -> list[Array]:
     """The same in codes."""
     full = form.color_family == vs.RGB
-    first_chroma = {"double_luma": 1, "chroma": 0, "rgb": 3 if full else 1}[variants()[name].task]
+    first_chroma = {"double_luma": 1, "chroma": 0}.get(variants()[name].task, 3 if full else 1)
     return [encode(value, form, full, chroma=i >= first_chroma) for i, value in enumerate(values)]
 
 

@@ -19,6 +19,7 @@ import vsanime
 from tests.backends.test_tensorrt import cards  # noqa: F401 - a fixture
 from tests.clips import noise_clip, planes_of
 from tests.cudasim import cudaError_t
+from tests.generators import random_generator
 from tests.networks import artcnn_like
 from tests.rtx import rtx
 from tests.trtsim import TensorRTSim
@@ -418,6 +419,20 @@ def test_a_chroma_network_may_be_a_file(weights: Path, capfd: pytest.CaptureFixt
     path = str(weights / "ArtCNN_C4F32_Chroma.onnx")
     engines = report(capfd, "--model", path, "--compute-capability", "86")
     assert [(e["use"], e["state"]) for e in engines] == [("artcnn(chroma=)", "built"), ("artcnn_chroma", "built")]
+
+
+def test_a_style_is_built_by_name_and_by_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "AnimeGANv2_Hayao.onnx"
+    path.write_bytes(random_generator().SerializeToString())
+    monkeypatch.setenv("VSANIME_MODEL_PATH", str(tmp_path))
+    arguments = ["--compute-capability", "89", "--size", "640x360"]
+    (named,) = report(capfd, "--model", "Hayao", *arguments)
+    (by_path,) = report(capfd, "--model", str(path), *arguments)
+    assert (named["use"], named["state"], by_path["use"]) == ("animegan", "built", "animegan")
+    (tiled,) = report(capfd, "--model", "Hayao", *arguments, "--tiles", "2", code=1)
+    assert "layer norms" in tiled["problem"]
 
 
 @pytest.mark.parametrize("option", [["--noise", "1"], ["--scale", "1"], ["--tint", "correct"]])

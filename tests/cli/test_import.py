@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import helper
 
+from tests.generators import as_tensorflow, random_weights
 from tests.models.importers import nets, writers
 from vsanime.cli import main
 from vsanime.cli.trial import try_out
@@ -75,6 +76,31 @@ def test_output_activation_and_licence(folder: Path, capfd: pytest.CaptureFixtur
     written = onnx.load(folder / "nets" / "mine.onnx")
     assert [n.op_type for n in written.graph.node].count("Sigmoid") == 4
     assert read_note(written) == "MIT by somebody"
+
+
+def test_an_animegan_state_dict_tells_its_licence_and_grows_as_asked(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "paprika.pt").write_bytes(writers.state_dict_zip(random_weights()))
+    assert main(["import", "paprika.pt", "-o", "AnimeGANv2_Paprika.onnx", "--upsample", "tf"]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    facts = {line[:16].strip(): line[17:] for line in out.splitlines()}
+    assert facts["recognised"] == "animegan2"
+    assert "2,143,552 weights, up-sampling 'tf' (as asked for), epsilon 1e-05" in facts["network"]
+    assert facts["receptive field"] == "the whole frame (cannot be tiled)"
+    assert "non-commercial use only" in facts["licence"]
+    assert facts["checked"] == "ran in OpenVINO: 48x40 in, 48x40 out"
+    assert "non-commercial" in read_note(onnx.load("AnimeGANv2_Paprika.onnx"))
+
+
+def test_tensorflows_onnx_is_imported_after_all(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "Hayao_64.onnx").write_bytes(as_tensorflow(random_weights()).SerializeToString())
+    assert main(["import", "Hayao_64.onnx", "-o", "AnimeGANv2_Hayao.onnx"]) == 0
+    assert "up-sampling 'tf' (as its graph says), epsilon 1e-12" in capfd.readouterr().out
+    assert "Hayao_64.onnx: upsample 'half' was asked for" in failure(
+        capfd, "Hayao_64.onnx", "-o", "other.onnx", "--upsample", "half"
+    )
 
 
 def test_what_is_there_stays_unless_forced(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,8 @@ LEAST_DB = {8: 60, 10: 66, 16: 70}
 def filtered(clip: vs.VideoNode, model: str, backend: object) -> vs.VideoNode:
     """What the filter that a model is for makes of a clip."""
     card = variants()[model]
+    if card.task == "style":
+        return vsanime.animegan(clip, model, backend=backend)
     if card.task == "rgb":
         return vsanime.waifu2x(clip, model=model, scale=card.scale, backend=backend)
     filter_ = vsanime.artcnn if card.task == "double_luma" else vsanime.artcnn_chroma

@@ -103,7 +103,11 @@ def test_every_licence_that_is_known_has_a_holder() -> None:
     """MIT asks for that line in every copy; weights that nobody has published have neither."""
     for variant in variants().values():
         unpublished = variant.arch in ("espcn_7", "drrn")
-        assert (variant.license == "MIT") != unpublished
+        others = variant.family == "animegan"
+        assert (variant.license == "MIT") != (unpublished or others)
+        assert ("non-commercial" in variant.license) == others
+        # Nothing of what may not be used freely is shipped or fetched.
+        assert not (others and (variant.is_bundled or variant.can_be_fetched))
         assert is_holder(variant.copyright) != unpublished
     assert find("C4F32").copyright == "Copyright (c) 2024 João Chrisóstomo"
 
@@ -124,7 +128,7 @@ def test_find_takes_either_name_in_any_case(spelling: str) -> None:
 def test_find_names_close_matches() -> None:
     with pytest.raises(VsanimeError, match=r"no model is named 'C4F23'; did you mean .*C4F32"):
         find("C4F23")
-    with pytest.raises(VsanimeError, match=r"no model is named ''; there are C4F16, .*"):
+    with pytest.raises(VsanimeError, match=r"no model is named ''; there are Hayao, .*"):
         find("")
 
 
@@ -156,7 +160,7 @@ def test_variant_overrides_defaults(tmp_path: Path) -> None:
         ("scale = 2", "scale = 0", "scale must be 1 or more, not 0"),
         ("scale = 2", "scale = 2.0", "scale must be an integer, not 2.0"),
         ("scale = 2", "scale = true", "scale must be an integer, not True"),
-        ('task = "double_luma"', 'task = "fly"', "task must be one of double_luma, chroma, rgb, not 'fly'"),
+        ('task = "double_luma"', 'task = "fly"', "task must be one of double_luma, chroma, rgb, style, not 'fly'"),
         ('colour = "gray"', 'colour = "red"', "colour must be one of gray, ycbcr, rgb, not 'red'"),
         ('url = ""', 'url = "http://example.org"', "url must be an https address, or empty"),
         ("sha256 = []", 'sha256 = ["ABC"]', "sha256 must be a list of 64-digit"),

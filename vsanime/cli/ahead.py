@@ -18,6 +18,7 @@ from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.flavours import Capability, dotted
 from vsanime.backends.tensorrt.reports import watched
 from vsanime.errors import VsanimeError
+from vsanime.filters.animegan import animegan, is_style
 from vsanime.filters.arguments import Tiles
 from vsanime.filters.artcnn import artcnn, artcnn_chroma
 from vsanime.filters.waifu2x import is_rgb, waifu2x
@@ -109,6 +110,8 @@ def uses_of(model: str, arguments: Arguments) -> list[Use]:
         scale = arguments.scale if arguments.scale is not None else _scale_of(model)
         network = partial(waifu2x, model=model, noise=arguments.noise, scale=scale, tint=arguments.tint)
         return [Use(model, "waifu2x", partial(network, tta=arguments.tta, depth=depth, tiles=tiles))]
+    if task == "style":
+        return [Use(model, "animegan", partial(animegan, style=model, depth=depth, tiles=tiles))]
     if task == "double_luma":
         # Chroma is resampled without a network.
         return [Use(model, "artcnn", partial(artcnn, model=model, tta=arguments.tta, depth=depth, tiles=tiles))]
@@ -126,6 +129,8 @@ def task_of(model: str) -> str:
     Raises:
         VsanimeError: no such model or file.
     """
+    if is_style(model):
+        return "style"
     if is_rgb(model):
         return "rgb"
     if as_path(model) is None:
@@ -141,7 +146,7 @@ def task_of(model: str) -> str:
 
 def suits(variant: Variant, form: vs.VideoFormat) -> bool:
     """Whether a filter runs a model of this task on clips of a format."""
-    if variant.task == "rgb":
+    if variant.task in ("rgb", "style"):
         return True
     family = str(form.color_family.name)
     if variant.task == "chroma":

@@ -332,7 +332,7 @@ def _check_suits(uses: Sequence[Use], args: argparse.Namespace) -> None:
     given = [name for name in ("noise", "scale") if getattr(args, name) is not None]
     given += ["tint"] if args.tint != "keep" else []
     if given and any(use.name != "waifu2x" for use in uses):
-        raise VsanimeError(f"--{given[0]} is for models of waifu2x, and this is one of ArtCNN")
+        raise VsanimeError(f"--{given[0]} is for models of waifu2x; {uses[0].model} is one for {uses[0].name}")
 
 
 def _assumed(clip: vs.VideoNode) -> dict[str, str]:

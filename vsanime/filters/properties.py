@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import vapoursynth as vs
 
+from vsanime.graphs.colour import known_matrix
 from vsanime.spec import Family, FrameSpec
+from vsanime.video.clips import guess_matrix
 
 # A width that is off by less than this came from rounding to whole chroma samples.
 _ROUNDING = 2
@@ -17,6 +20,13 @@ _ROUNDING = 2
 def meaning(spec: FrameSpec) -> dict[str, int]:
     """Range and matrix as frame properties."""
     return {"_Range": int(spec.range)} | ({} if spec.matrix is None else {"_Matrix": spec.matrix})
+
+
+def readable(spec: FrameSpec) -> FrameSpec:
+    """A gray clip's matrix only weighs three equal channels: any will do where its own is not known."""
+    if spec.format.family is Family.GRAY and not known_matrix(spec.matrix):
+        return replace(spec, matrix=guess_matrix(spec.width, spec.height))
+    return spec
 
 
 def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None = None) -> vs.VideoNode:

@@ -16,15 +16,15 @@ from vsanime.filters.alpha import alpha_of, colour_spread, with_alpha, with_sure
 from vsanime.filters.arguments import Size, Tiles, wanted_format
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished
-from vsanime.graphs.colour import check_matrix, known_matrix, reach, rgb_graph
+from vsanime.filters.properties import finished, readable
+from vsanime.graphs.colour import check_matrix, reach, rgb_graph
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed
 from vsanime.models.cards import find, variants
 from vsanime.models.store import as_path, available, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
-from vsanime.video.clips import first_frame, guess_matrix, plane_format, spec_from_props, video_format
+from vsanime.video.clips import first_frame, plane_format, spec_from_props, video_format
 
 _LEVELS = (-1, 0, 1, 2, 3)
 _TINTS = ("keep", "correct")
@@ -83,7 +83,7 @@ def waifu2x(
         ```
     """
     original, props = first_frame(clip)
-    spec = _readable(original)
+    spec = readable(original)
     check_matrix(spec.matrix)
     noise, scale = _whole("noise", noise, _LEVELS), _whole("scale", scale, (1, 2))
     if tint not in _TINTS:
@@ -114,7 +114,7 @@ def _scaled_alpha(
 ) -> vs.VideoNode:
     """Transparency at the output's size and depth: by the network that leaves noise alone, without its tint."""
     alpha = alpha.std.SetFieldBased(0)
-    spec = _readable(spec_from_props(plane_format(alpha.format), alpha.width, alpha.height, {"_Range": vs.RANGE_FULL}))
+    spec = readable(spec_from_props(plane_format(alpha.format), alpha.width, alpha.height, {"_Range": vs.RANGE_FULL}))
     form = wanted_format(depth, spec.format)
     if scale == 1:
         return alpha.resize.Point(format=video_format(form).id, range=vs.RANGE_FULL)
@@ -142,13 +142,6 @@ def is_rgb(model: str) -> bool:
 def without_noise(model: str) -> str:
     """The name of the network that leaves noise alone; a file is what it is."""
     return model if as_path(model) is not None else _NOISY.sub("", model)
-
-
-def _readable(spec: FrameSpec) -> FrameSpec:
-    """A gray clip's matrix only weighs three equal channels: any will do where its own is not known."""
-    if spec.format.family is Family.GRAY and not known_matrix(spec.matrix):
-        return replace(spec, matrix=guess_matrix(spec.width, spec.height))
-    return spec
 
 
 def _whole(name: str, value: int, allowed: Sequence[int]) -> int:

@@ -101,16 +101,15 @@ def rgb_graph(
     writer = GraphWriter(any_size=traits.any_size)
     small = replace(source, width=width, height=height)
     large = replace(source, format=target, width=width * facts.scale, height=height * facts.scale)
-    inputs, outputs = _tensors(small, "source"), _tensors(large, "result")
-    rgb = _clamped(writer, _decoded(writer, small, inputs))
+    inputs, outputs = plane_tensors(small, "source"), plane_tensors(large, "result")
+    rgb = clamped(writer, decoded(writer, small, planes_in(writer, inputs)))
     result = _applied(writer, net, rgb)
     if correct_tint:
         result = _without_tint(writer, rgb, result, facts.scale)
     else:
         # A convolution that changes nothing, for the clamp to be computed with, in f32.
-        result = _mixed(writer, result, np.eye(3), np.zeros(3), name="result")
-    for plane, tensor in zip(_encoded(writer, large, _clamped(writer, result)), outputs, strict=True):
-        writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
+        result = mixed(writer, result, np.eye(3), np.zeros(3), name="result")
+    planes_out(writer, large, encoded(writer, large, clamped(writer, result)), outputs)
     return finished(writer, inputs, outputs, traits, split=False)
 
 
@@ -152,7 +151,7 @@ def _without_tint(writer: GraphWriter, rgb: str, result: str, scale: int) -> str
     if scale > 1:
         # Blurred as it is, every value may stand for a whole block.
         repeated = np.eye(3).repeat(scale**2, axis=0)
-        blocks = _mixed(writer, change, repeated, np.zeros(len(repeated)), name="tint")
+        blocks = mixed(writer, change, repeated, np.zeros(len(repeated)), name="tint")
         change = writer.node("DepthToSpace", [blocks], name="tint", exact=True, blocksize=scale, mode="CRD")
     return _difference(writer, result, change)
 
@@ -165,10 +164,10 @@ def _averaged(writer: GraphWriter, x: str, window: int, stride: int) -> str:
 
 def _difference(writer: GraphWriter, a: str, b: str) -> str:
     both = writer.node("Concat", [a, b], name="difference", exact=True, axis=1)
-    return _mixed(writer, both, np.concatenate([np.eye(3), -np.eye(3)], axis=1), np.zeros(3), name="difference")
+    return mixed(writer, both, np.concatenate([np.eye(3), -np.eye(3)], axis=1), np.zeros(3), name="difference")
 
 
-def _tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
+def plane_tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
     """One tensor a plane."""
     form = spec.format
     sizes = [(spec.height, spec.width)] + [(spec.height >> form.subsampling_h, spec.width >> form.subsampling_w)] * 2
@@ -178,36 +177,48 @@ def _tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
     )
 
 
-def _decoded(writer: GraphWriter, spec: FrameSpec, inputs: tuple[TensorSpec, ...]) -> str:
-    """RGB values [1, 3, height, width] of the planes, not yet clamped."""
+def planes_in(writer: GraphWriter, inputs: tuple[TensorSpec, ...]) -> list[str]:
+    """Declares the input planes; their codes as f32."""
+    return [read(writer, writer.input(t.name, t.dtype, list(t.shape)), t.dtype) for t in inputs]
+
+
+def decoded(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
+    """RGB values [1, 3, height, width] of the planes' codes, not yet clamped."""
     form = spec.format
-    planes = [read(writer, writer.input(t.name, t.dtype, list(t.shape)), t.dtype) for t in inputs]
+    planes = list(codes)
     if spec.chroma_location is not None:
         size = (spec.width >> form.subsampling_w, spec.height >> form.subsampling_h)
         taps = up_taps((form.subsampling_w, form.subsampling_h), spec.chroma_location)
         planes[1:] = [upsample(writer, plane, size, taps) for plane in planes[1:]]
-    codes = planes[0] if len(planes) == 1 else writer.node("Concat", planes, name="codes", exact=True, axis=1)
-    return _mixed(writer, codes, *_to_rgb(spec), name="rgb")
+    joined = planes[0] if len(planes) == 1 else writer.node("Concat", planes, name="codes", exact=True, axis=1)
+    return mixed(writer, joined, *_to_rgb(spec), name="rgb")
 
 
-def _encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
-    """The planes' codes of RGB values."""
+def encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
+    """The planes' codes of RGB values in f32; those of integers lie half a code higher, to be truncated."""
     form = spec.format
     weight, bias = _from_rgb(spec)
     if form.is_integer:
         # The half that makes truncation round; resampling passes it on, since a kernel's weights add up to 1.
         bias = bias + 0.5
     # One convolution a plane: taking the channels of a single one apart costs several times as much.
-    planes = [_mixed(writer, rgb, weight[n : n + 1], bias[n : n + 1], name="plane") for n in range(len(weight))]
+    planes = [mixed(writer, rgb, weight[n : n + 1], bias[n : n + 1], name="plane") for n in range(len(weight))]
     if spec.chroma_location is not None:
         subsampling = (form.subsampling_w, form.subsampling_h)
         taps = down_taps(subsampling, spec.chroma_location)
         size = (spec.width, spec.height)
         planes[1:] = [downsample(writer, plane, size, subsampling, taps) for plane in planes[1:]]
-    return [store(writer, plane, coding) for plane, coding in zip(planes, _codings(spec), strict=True)]
+    return planes
 
 
-def _codings(spec: FrameSpec) -> list[Coding]:
+def planes_out(writer: GraphWriter, spec: FrameSpec, codes: list[str], outputs: tuple[TensorSpec, ...]) -> None:
+    """Declares codes, as `encoded` leaves them, the output planes."""
+    stored = [store(writer, plane, coding) for plane, coding in zip(codes, plane_codings(spec), strict=True)]
+    for plane, tensor in zip(stored, outputs, strict=True):
+        writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
+
+
+def plane_codings(spec: FrameSpec) -> list[Coding]:
     """How each plane is coded; chroma around 0."""
     luma = luma_coding(spec.format, spec.range)
     if spec.format.family is Family.YUV:
@@ -217,7 +228,7 @@ def _codings(spec: FrameSpec) -> list[Coding]:
 
 def _spans(spec: FrameSpec) -> tuple[Floats, Floats]:
     """Codes from 0 to 1, and the code of 0, of each plane."""
-    codings = _codings(spec)
+    codings = plane_codings(spec)
     return np.array([c.span for c in codings]), np.array([c.zero for c in codings])
 
 
@@ -263,10 +274,12 @@ def _rgb_of_planes(spec: FrameSpec) -> Floats:
     return np.array([[1, 0, of_cr], [1, -of_cb * blue / green, -of_cr * red / green], [1, of_cb, 0]])
 
 
-def _mixed(writer: GraphWriter, x: str, weight: Floats, bias: Floats, *, name: str) -> str:
+def mixed(writer: GraphWriter, x: str, weight: Floats, bias: Floats, *, name: str) -> str:
+    """Sums of channels: weight [out, in] and bias [out], as a convolution, which stays in f32 everywhere."""
     inputs = [x, writer.constant(weight[:, :, None, None]), writer.constant(bias)]
     return writer.node("Conv", inputs, name=name, exact=True, kernel_shape=[1, 1])
 
 
-def _clamped(writer: GraphWriter, x: str) -> str:
+def clamped(writer: GraphWriter, x: str) -> str:
+    """Values cut to [0, 1]."""
     return writer.node("Clip", [x, writer.constant(0.0), writer.constant(1.0)], name="clamp", exact=True)

@@ -133,6 +133,36 @@ def downsample(writer: GraphWriter, plane: str, size: Size, subsampling: Size, t
     return _convolved(writer, plane, size, taps, kernel, step, "downsample")
 
 
+def resized(writer: GraphWriter, x: str, size: Size, wanted: Size) -> str:
+    """Pictures [1, C, h, w] in another size by Catmull-Rom, as wide as the step where they shrink.
+
+    Written as two products with constant matrices: any ratio, and every runtime computes them alike.
+
+    Args:
+        writer: the graph.
+        x: the pictures.
+        size: their width and height.
+        wanted: width and height of the result.
+    """
+    across, down = (resize_matrix(n, m) for n, m in zip(size, wanted, strict=True))
+    rows = writer.node("MatMul", [x, writer.constant(across.T)], name="resize", exact=True)
+    return writer.node("MatMul", [writer.constant(down), rows], name="resize", exact=True)
+
+
+def resize_matrix(length: int, wanted: int) -> Floats:
+    """Weights [wanted, length] of samples along an axis; mirrored beyond its ends."""
+    step = length / wanted
+    wide = max(1.0, step)
+    reach = int(np.ceil(_SUPPORT * wide)) + 1
+    centre = (np.arange(wanted) + 0.5) * step - 0.5
+    taps = np.floor(centre)[:, None].astype(np.int64) + np.arange(-reach, reach + 1)
+    weights = catmull_rom((taps - centre[:, None]) / wide)
+    matrix = np.zeros((wanted, length))
+    np.add.at(matrix, (np.arange(wanted)[:, None], mirror(taps, length)), weights)
+    scaled: Floats = matrix / matrix.sum(axis=1, keepdims=True)
+    return scaled
+
+
 def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """Sample numbers inside [0, length) that zimg takes for numbers around it."""
     folded = np.where(index < 0, -1 - index, np.where(index >= length, 2 * length - 1 - index, index))

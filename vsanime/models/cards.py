@@ -19,6 +19,7 @@ TASKS = (
     "double_luma",  # one luma plane in, the same at twice the size out
     "chroma",  # luma and bilinear chroma at luma size in, chroma at luma size out
     "rgb",  # RGB in, RGB out
+    "style",  # RGB in, RGB of the same size and in another style out, from the whole frame at once
 )
 COLOURS = ("gray", "ycbcr", "rgb")
 

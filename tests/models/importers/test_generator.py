@@ -1,0 +1,258 @@
+"""AnimeGANv2's weights from elsewhere: TensorFlow's ONNX, PyTorch's, and state-dicts; and what is none of these."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from tests.generators import as_pytorch, as_tensorflow, changed, random_generator, random_weights
+from tests.models.importers import writers
+from tests.networks import artcnn_like
+from tests.reference import run_plain
+from vsanime.errors import VsanimeError
+from vsanime.models.animegan import SHAPES, TF_EPSILON, TORCH_EPSILON, animegan
+from vsanime.models.importers import read
+from vsanime.models.licences import read_note
+
+# The same f32 sums in other orders, through 24 norms.
+SAME_SUMS = 2e-5
+
+
+def written(tmp_path: Path, proto: onnx.ModelProto, name: str = "Hayao 64.onnx") -> Path:
+    path = tmp_path / name
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).random((1, 3, 36, 44), np.float32)
+
+
+def test_tensorflows_onnx_is_turned_round(tmp_path: Path) -> None:
+    foreign = as_tensorflow(random_weights())
+    imported = read(written(tmp_path, foreign))
+    assert imported.architecture == "animegan2"
+    assert imported.proto.graph == random_generator("tf", TF_EPSILON).graph
+    last = run_plain(foreign.SerializeToString(), picture().transpose(0, 2, 3, 1) * 2 - 1)
+    found = run_plain(imported.proto.SerializeToString(), picture())
+    np.testing.assert_allclose(found, last.transpose(0, 3, 1, 2) / 2 + 0.5, atol=SAME_SUMS)
+    assert "2,143,552 weights, up-sampling 'tf' (as its graph says), epsilon 1e-12" in imported.summary
+
+
+def test_pytorchs_onnx(tmp_path: Path) -> None:
+    foreign = as_pytorch(random_weights())
+    imported = read(written(tmp_path, foreign))
+    assert imported.proto.graph == random_generator("align", TORCH_EPSILON).graph
+    last = run_plain(foreign.SerializeToString(), picture() * 2 - 1)
+    found = run_plain(imported.proto.SerializeToString(), picture())
+    np.testing.assert_allclose(found, last / 2 + 0.5, atol=SAME_SUMS)
+
+
+def test_half_precision_weights_are_widened(tmp_path: Path) -> None:
+    foreign = as_tensorflow(random_weights())
+    for tensor in foreign.graph.initializer:
+        if len(tensor.dims) == 4 and tensor.dims[0] > 1:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    found = {i.name: numpy_helper.to_array(i) for i in read(written(tmp_path, foreign)).proto.graph.initializer}
+    for name in ("block_a.0.1.weight", "out_layer.0.weight"):
+        assert found[name].dtype == np.float32
+        np.testing.assert_array_equal(found[name], random_weights()[name].astype(np.float16))
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_a_state_dict_is_taken_for_a_published_one(tmp_path: Path, kind: str) -> None:
+    write = {"zip": writers.state_dict_zip, "legacy": writers.state_dict_legacy, "safetensors": writers.safetensors}
+    path = tmp_path / "face_paint_512_v2.pt"
+    path.write_bytes(write[kind](random_weights()))
+    imported = read(path)
+    assert imported.proto.graph == random_generator("align", TORCH_EPSILON).graph
+    assert "'align' (assumed), epsilon 1e-05" in imported.summary
+    assert "non-commercial use only" in imported.licence
+    assert read_note(imported.proto) == imported.licence
+
+
+@pytest.mark.parametrize("upsample", ["tf", "align", "half"])
+def test_up_sampling_is_asked_for(tmp_path: Path, upsample: str) -> None:
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(writers.safetensors(random_weights(), {"upsample": "half", "epsilon": "1e-12"}))
+    assert read(path, upsample=upsample).proto.graph == random_generator(upsample, TF_EPSILON).graph
+    assert read(path).proto.graph == random_generator("half", TF_EPSILON).graph
+    assert "'half' (as the file says)" in read(path).summary
+
+
+def test_a_licence_in_the_file_goes_before_ours(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(writers.safetensors(random_weights(), {"license": "MIT"}))
+    assert read(path).licence == "MIT"
+
+
+def test_wishes_that_cannot_be_had(tmp_path: Path) -> None:
+    path = written(tmp_path, as_tensorflow(random_weights()))
+    with pytest.raises(VsanimeError, match="upsample 'half' was asked for; this kind of file says itself"):
+        read(path, upsample="half")
+    state = tmp_path / "net.pt"
+    state.write_bytes(writers.state_dict_zip(random_weights()))
+    with pytest.raises(VsanimeError, match="activation 'relu' was asked for; only ArtCNN's"):
+        read(state, "relu")
+    with pytest.raises(VsanimeError, match="upsample is one of tf, align, half, not 'cubic'"):
+        read(state, upsample="cubic")
+    other = tmp_path / "other.pt"
+    other.write_bytes(writers.state_dict_zip({"first.weight": np.ones((4, 1, 3, 3), np.float32)}))
+    with pytest.raises(VsanimeError, match="upsample 'tf' was asked for; only AnimeGANv2's"):
+        read(other, upsample="tf")
+
+
+def damaged(change: str) -> dict[str, Any]:
+    weights = dict(random_weights())
+    if change == "lacks":
+        del weights["block_d.0.1.weight"]
+    elif change == "more":
+        weights["block_f.0.1.weight"] = np.ones((3, 3, 3, 3), np.float32)
+    elif change == "shape":
+        weights["block_e.0.2.bias"] = np.ones(65, np.float32)
+    elif change == "finite":
+        weights["block_a.0.1.weight"] = weights["block_a.0.1.weight"] * np.float32("inf")
+    else:
+        weights["block_a.0.1.weight"] = weights["block_a.0.1.weight"].astype(np.int64)
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("lacks", r"block_d\.0\.1\.weight is missing"),
+        ("more", r"block_f\.0\.1\.weight is none of its weights"),
+        ("shape", r"block_e\.0\.2\.bias has the shape \(65,\); \(64,\) is needed"),
+        ("finite", r"block_a\.0\.1\.weight has values that are not finite; the file is damaged"),
+        ("integers", r"'block_a\.0\.1\.weight' is stored as int64; weights are floating point"),
+    ],
+)
+def test_damaged_state_dicts(tmp_path: Path, change: str, message: str) -> None:
+    path = tmp_path / "net.pt"
+    path.write_bytes(writers.state_dict_zip(damaged(change)))
+    with pytest.raises(VsanimeError, match=message):
+        read(path)
+
+
+def test_an_epsilon_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    for text, message in (("tiny", "says epsilon 'tiny'; a number"), ("2", "above 0 and below 1"), ("nan", "above 0")):
+        path.write_bytes(writers.safetensors(random_weights(), {"epsilon": text}))
+        with pytest.raises(VsanimeError, match=message):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "message"),
+    [
+        ("LeakyRelu", {"alpha": 0.1}, "leaky ReLU of slope 0.1; 0.2 is right"),
+        ("Pad", {"mode": "edge"}, "pads by 'edge'; 'reflect' is right"),
+        ("Conv", {"strides": [2, 2]}, "convolution 0 has strides, groups, dilations or padding of its own"),
+        ("Conv", {"pads": [1, 1, 1, 1]}, "convolution 0 has strides"),
+        ("Resize", {"mode": "nearest"}, "its pictures grow by"),
+        ("Resize", {"coordinate_transformation_mode": "half_pixel"}, "its pictures grow by"),
+        ("Resize", {"coordinate_transformation_mode": "tf_crop_and_resize"}, "its pictures grow by"),
+    ],
+)
+def test_graphs_that_do_something_else_are_refused(
+    tmp_path: Path, op: str, attributes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(VsanimeError, match=message):
+        read(written(tmp_path, changed(as_tensorflow(random_weights()), op, **attributes)))
+
+
+def test_padding_of_another_network_is_refused(tmp_path: Path) -> None:
+    proto = as_tensorflow(random_weights())
+    pads = next(node for node in proto.graph.node if node.op_type == "Pad").input[1]
+    stored = next(tensor for tensor in proto.graph.initializer if tensor.name == pads)
+    stored.CopyFrom(numpy_helper.from_array(np.array([0, 2, 2, 0, 0, 2, 2, 0]), pads))
+    with pytest.raises(VsanimeError, match=r"before block_a\.0\.1 it pads by \[2, 2\] and \[2, 2\]"):
+        read(written(tmp_path, proto))
+
+
+def test_impossible_sizes_are_refused(tmp_path: Path) -> None:
+    proto = as_tensorflow(random_weights())
+    pads = next(node for node in proto.graph.node if node.op_type == "Pad").input[1]
+    stored = next(tensor for tensor in proto.graph.initializer if tensor.name == pads)
+    stored.CopyFrom(numpy_helper.from_array(np.arange(7), pads))
+    with pytest.raises(VsanimeError, match="its graph is damaged"):
+        read(written(tmp_path, proto))
+
+
+def test_a_long_chain_before_a_constant_is_refused(tmp_path: Path) -> None:
+    proto = as_tensorflow(random_weights())
+    first = next(node for node in proto.graph.node if node.op_type == "Pad")
+    names = [first.input[1], *(f"again{i}" for i in range(5000))]
+    chain = [helper.make_node("Identity", [a], [b]) for a, b in itertools.pairwise(names)]
+    first.input[1] = names[-1]
+    nodes = [*chain, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    with pytest.raises(VsanimeError, match="its graph is damaged"):
+        read(written(tmp_path, proto))
+
+
+def test_a_picture_prepared_otherwise_is_refused(tmp_path: Path) -> None:
+    """Exports exist that take bytes; a wrong range would give a wrong picture without a word."""
+    proto = as_pytorch(random_weights())
+    first = next(node for node in proto.graph.node if "picture" in node.input)
+    first.input[list(first.input).index("picture")] = "prepared"
+    proto.graph.initializer.append(numpy_helper.from_array(np.float32(127.5), "half"))
+    proto.graph.node.insert(0, helper.make_node("Div", ["picture", "half"], ["prepared"]))
+    with pytest.raises(VsanimeError, match=r"prepares its picture or its result.*RGB in \[-1, 1\]"):
+        read(written(tmp_path, proto))
+
+
+def test_norms_of_several_epsilons_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(VsanimeError, match="norms have 2 different epsilons"):
+        read(written(tmp_path, changed(as_pytorch(random_weights()), "InstanceNormalization", epsilon=1e-3)))
+
+
+def test_one_layer_less_is_refused(tmp_path: Path) -> None:
+    proto = as_pytorch(random_weights())
+    convolutions = [node for node in proto.graph.node if node.op_type == "Conv"]
+    proto.graph.node.remove(convolutions[8])
+    with pytest.raises(VsanimeError, match="convolution 8"):
+        read(written(tmp_path, without_dangling(proto, convolutions[8])))
+
+
+def without_dangling(proto: onnx.ModelProto, gone: onnx.NodeProto) -> onnx.ModelProto:
+    for node in proto.graph.node:
+        for i, name in enumerate(node.input):
+            if name == gone.output[0]:
+                node.input[i] = gone.input[0]
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("proto", "message"),
+    [
+        (random_generator(), "ONNX files need no import"),
+        (artcnn_like(seed=1), "ONNX files need no import"),
+    ],
+    ids=["ours", "another network"],
+)
+def test_plain_networks_need_no_import(tmp_path: Path, proto: onnx.ModelProto, message: str) -> None:
+    with pytest.raises(VsanimeError, match=message):
+        read(written(tmp_path, proto))
+
+
+def test_other_networks_with_channels_last_are_told_apart(tmp_path: Path) -> None:
+    """AnimeGANv3's files look alike from outside."""
+    turn = helper.make_node("Transpose", ["x"], ["y"], perm=[0, 1, 2, 3])
+    ends = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, "h", "w", 3]) for n in "xy"]
+    proto = helper.make_model(helper.make_graph([turn], "g", ends[:1], ends[1:]), ir_version=7)
+    with pytest.raises(VsanimeError, match=r"channels come last.*AnimeGANv3 are other networks"):
+        read(written(tmp_path, proto))
+
+
+def test_weights_are_checked_when_they_are_written() -> None:
+    with pytest.raises(VsanimeError, match="upsample is one of tf, align, half"):
+        animegan(random_weights(), "up", TF_EPSILON)
+    assert sum(np.prod(shape) for shape in SHAPES.values()) == 2_143_552

@@ -1,0 +1,184 @@
+"""AnimeGANv2: photographs and film as drawn pictures (https://github.com/TachibanaYoshino/AnimeGANv2)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from numbers import Real
+
+import vapoursynth as vs
+
+from vsanime.backends import BackendProtocol
+from vsanime.errors import VsanimeError
+from vsanime.filters.alpha import ALPHA
+from vsanime.filters.arguments import Pair, Tiles, wanted_format
+from vsanime.filters.brightness import matched, scenes_of, widest
+from vsanime.filters.engines import Job, Network, Tiling, network_for, run
+from vsanime.filters.errors import raises_vs_error
+from vsanime.filters.properties import finished, readable
+from vsanime.graphs.colour import check_matrix
+from vsanime.graphs.style import Look, check_size, style_graph
+from vsanime.models.cards import find
+from vsanime.models.importers.generator import looks_like, weights_of
+from vsanime.models.store import as_path, load
+from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
+from vsanime.video.clips import first_frame, video_format
+
+_BRIGHTNESS = ("none", "scene")
+
+
+@raises_vs_error
+def animegan(
+    clip: vs.VideoNode,
+    style: str = "Pepper_VA",
+    *,
+    strength: float = 1.0,
+    brightness: str = "none",
+    work_size: Pair | None = None,
+    detail: float = 1.0,
+    depth: int | str | None = None,
+    backend: BackendProtocol | None = None,
+    tiles: Tiles = None,
+) -> vs.VideoNode:
+    """Turns photographic video into drawn pictures of one style, with an AnimeGANv2 network.
+
+    The network works on RGB and on whole frames, each by itself. YUV is converted on the way in and out inside the
+    compiled graph, by the clip's own range, matrix and siting; frames whose size is no multiple of 4 are reflected to
+    the right and below, and cropped again.
+
+    Args:
+        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive, 5x5 pixels or more.
+        style: a style's name (`vsanime models list` shows them), or the path of an ONNX file from RGB to RGB in [0, 1],
+            such as `vsanime import` writes.
+        strength: 0 gives the input's codes back, 1 the network's, between them a blend of both.
+        brightness: "none"; or "scene" to give every scene back the mean luma that it had, by one gain for all of its
+            frames. Scenes are told by `_SceneChangePrev` and `_SceneChangeNext`, which a filter such as
+            `misc.SCDetect` has to have set; the whole clip is read for them when the script is evaluated.
+        work_size: (width, height) of a smaller picture for the network to work on, which takes less time and memory and
+            draws broader strokes; the detail that is lost is put back as `detail` says.
+        detail: how much of the difference between the input and its smaller self is added, 0 to 1.
+        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
+        backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="bf16")`.
+        tiles: refused: the network's layer norms are means over the whole frame, so a tile would look different from
+            its neighbour.
+
+    Returns:
+        A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
+        are set to what was used, even where the input left them to defaults. With brightness="scene" the gain is in
+        `AnimeGANGain`.
+
+    Raises:
+        vs.Error: an argument, a style or a format that cannot be used, with what would be right.
+
+    Example:
+        ```python
+        drawn = vsanime.animegan(clip.misc.SCDetect(), "Hayao", brightness="scene")
+        ```
+    """
+    original, props = first_frame(clip)
+    spec = readable(original)
+    check_matrix(spec.matrix)
+    if tiles is not None:
+        raise VsanimeError(
+            f"tiles={tiles!r}; the network's layer norms are means over the whole frame, and tiles would each have "
+            "their own: leave tiles out, or take work_size=(width, height) where memory is short"
+        )
+    form = wanted_format(depth, spec.format)
+    network = _network(style)
+    look = _look(network, spec, strength, work_size, detail)
+    if brightness not in _BRIGHTNESS:
+        raise VsanimeError(f"brightness={brightness!r}; 'none' or 'scene' is needed")
+    scenes = scenes_of(clip) if brightness == "scene" else None
+    made = form if scenes is None else widest(form)
+    result = _run(clip, spec, (made, form), network, look, backend)
+    if scenes is not None:
+        result = matched(clip, result, (spec, replace(spec, format=made), replace(spec, format=form)), scenes)
+    # A gray clip's matrix that only served to weigh equal channels is not said to be another.
+    result = finished(result, replace(spec, matrix=original.matrix))
+    return _with_alpha(result, props.get(ALPHA), form)
+
+
+def is_style(model: str) -> bool:
+    """Whether a model's name, or a file's layers, say that it is one for this filter.
+
+    Raises:
+        VsanimeError: a file that is none.
+    """
+    if as_path(model) is not None:
+        return looks_like(load(model).proto)
+    try:
+        return find(model).task == "style"
+    except VsanimeError:
+        return False  # a family of another filter's, perhaps
+
+
+def _network(style: str) -> Network:
+    """The network of a style, as a thing of the whole frame, whose reflected edge is the graph's affair."""
+    if not isinstance(style, str | os.PathLike):
+        raise VsanimeError(f"style={style!r}; a name such as 'Hayao' or the path of an .onnx file is needed")
+    if as_path(style) is not None:
+        proto = load(style).proto
+        if looks_like(proto) and not weights_of(proto).plain:
+            raise VsanimeError(f"style={style!r} works on [-1, 1]; `vsanime import` makes it one that filters take")
+    advice = "a style such as 'Hayao', RGB to RGB at 1x, is needed (see `vsanime models list`)"
+    return network_for(style, "style", (3, 3), (1,), advice)
+
+
+def _look(network: Network, spec: FrameSpec, strength: float, work_size: Pair | None, detail: float) -> Look:
+    """What the arguments ask for."""
+    multiple = network.facts.multiple
+    frame = (spec.width, spec.height)
+    look = Look(multiple, _share("strength", strength), _wanted_size(work_size, frame), _share("detail", detail))
+    check_size(look.work_size or frame, multiple)
+    return look
+
+
+def _share(name: str, value: float) -> float:
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise VsanimeError(f"{name}={value!r}; a number from 0 to 1 is needed")
+    return float(value)
+
+
+def _wanted_size(size: Pair | None, frame: Pair) -> Pair | None:
+    if size is None:
+        return None
+    good = isinstance(size, tuple | list) and len(size) == 2
+    if not good or any(type(side) is not int or not 1 <= side <= most for side, most in zip(size, frame, strict=True)):
+        raise VsanimeError(
+            f"work_size={size!r}; a (width, height) no larger than the frame's {frame[0]}x{frame[1]} is needed"
+        )
+    return size[0], size[1]
+
+
+def _run(
+    clip: vs.VideoNode,
+    spec: FrameSpec,
+    forms: tuple[PlaneFormat, PlaneFormat],
+    network: Network,
+    look: Look,
+    backend: BackendProtocol | None,
+) -> vs.VideoNode:
+    """New frames in the first format; the second is what the filter's output ends in."""
+    form, final = forms
+    planes = [0] if form.family is Family.GRAY else [0, 1, 2]
+    whole = replace(network, facts=replace(network.facts, radius=None, multiple=1))
+
+    def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
+        return style_graph(network.model.proto, spec, form, (width, height), traits, look)
+
+    if spec.format.family is Family.GRAY:
+        # A matrix that was replaced is replaced on every frame.
+        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    return run(Job("animegan", clip, spec, whole, form, final, (planes, planes), graph), backend, Tiling())
+
+
+def _with_alpha(clip: vs.VideoNode, alpha: object, form: PlaneFormat) -> vs.VideoNode:
+    """Transparency of a picture that keeps its size is what it was, but in the output's depth."""
+    if not isinstance(alpha, vs.VideoFrame):
+        return clip
+    wanted = video_format(replace(form, family=Family.GRAY, subsampling_w=0, subsampling_h=0))
+    if alpha.format.id == wanted.id:
+        return clip
+    return clip.std.ClipToProp(
+        clip.std.PropToClip(ALPHA).resize.Point(format=wanted.id, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL), ALPHA
+    )
