@@ -242,6 +242,15 @@ def test_scenes_get_their_brightness_back_by_one_gain(net: str, name: str) -> No
                 assert np.abs(found - expected.clip(0, white)).max() <= 0.51
 
 
+@pytest.mark.parametrize("length", [1, 5])
+def test_a_clip_may_be_one_scene(net: str, length: int) -> None:
+    clip = (picture("YUV420P8") * length).std.SetFrameProps(_SceneChangePrev=0)
+    made = vsanime.animegan(clip, net, brightness="scene", backend=F32)
+    assert made.num_frames == length
+    for n in range(length):
+        assert luma(made, n) == pytest.approx(luma(clip, n), abs=0.01)  # codes are rounded, what is white stays
+
+
 def test_gains_do_not_depend_on_the_order_of_requests_nor_on_which_property_marks(net: str) -> None:
     made = [vsanime.animegan(scenes(prop=p), net, brightness="scene", backend=F32) for p in PROPS]
     forward = [planes_of(made[0], n) for n in range(12)]

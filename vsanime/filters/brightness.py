@@ -99,7 +99,7 @@ def matched(
     gains = _gains(source, result, (before, made), scenes)
     # The network runs for a gain: each is kept for as long as the script lives.
     gains.std.SetVideoCache(mode=1, fixedsize=1, maxsize=len(scenes.starts), maxhistory=0)
-    gain = gains.std.SelectEvery(len(scenes.starts), scenes.of_frames(), modify_duration=False)
+    gain = _picked(gains, scenes.of_frames())
     codings = list(zip(plane_codings(made), plane_codings(after), strict=True))
     form = video_format(after.format)
 
@@ -122,11 +122,7 @@ def _gains(
     count = len(scenes.starts)
     blank = vs.core.std.BlankClip(width=1, height=1, format=vs.GRAY8, length=count, keep=True)
     numbers = [scenes.measured(place) for place in _PLACES]
-    clips = [
-        clip.std.SelectEvery(scenes.length, places, modify_duration=False)
-        for clip in (source, result)
-        for places in numbers
-    ]
+    clips = [_picked(clip, places) for clip in (source, result) for places in numbers]
 
     def measured(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
         parts = f[1 : 1 + len(numbers)], f[1 + len(numbers) :]
@@ -139,6 +135,13 @@ def _gains(
         return frame
 
     return blank.std.ModifyFrame([blank, *clips], measured)
+
+
+def _picked(clip: vs.VideoNode, numbers: list[int]) -> vs.VideoNode:
+    """Those frames of a clip, one after the other."""
+    if clip.num_frames == 1:
+        return clip.std.Loop(len(numbers))  # SelectEvery wants two frames at least
+    return clip.std.SelectEvery(clip.num_frames, numbers, modify_duration=False)
 
 
 def mean_luma(planes: list[Array], spec: FrameSpec) -> float:
