@@ -1,0 +1,59 @@
+"""What a finished run leaves: the averaged generator as checked ONNX, what it was trained by, and the curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vsanime.errors import VsanimeError
+from vsanime.nets.export import save
+from vsanime.training.animegan.balance import Balance
+from vsanime.training.animegan.recipe import StyleRecipe
+from vsanime.training.animegan.validate import HeldOut
+from vsanime.training.plots import Drawing, draw_curves
+from vsanime.training.runfolder import RunFolder
+
+_DRAWINGS = (
+    Drawing("losses", "log.csv", "losses without weights", ("content", "style", "colour"), logarithmic=True),
+    Drawing("critic", "log.csv", "adversarial losses", ("adversarial", "critic")),
+    Drawing("held-out", "validation.csv", "on held-out pictures", logarithmic=True),
+)
+
+
+def finish(
+    net: nn.Module,
+    recipe: StyleRecipe,
+    balance: Balance,
+    folder: RunFolder,
+    held: HeldOut,
+    tell: Callable[[str], None],
+) -> Path:
+    """Export, check, draw.
+
+    Args:
+        net: the averaged generator.
+        recipe: the recipe.
+        balance: what it was trained by.
+        folder: of the run.
+        held: held-out photographs.
+        tell: told what there is.
+
+    Returns:
+        The ONNX.
+
+    Raises:
+        VsanimeError: a file cannot be written, or the ONNX computes something else.
+    """
+    net = net.to("cpu", torch.float32, memory_format=torch.contiguous_format)
+    path = folder.path / f"{recipe.name}.onnx"
+    save(net, path)
+    tell(f"{path}; trained with {balance}")
+    try:
+        drawn = draw_curves(folder.path, _DRAWINGS)
+    except OSError as error:
+        raise VsanimeError(f"the curves cannot be written to {folder.path}: {error.strerror or error}") from None
+    tell(f"curves: {', '.join(map(str, drawn))}" if drawn else "no curves: matplotlib (extra `train`) is missing")
+    return path
