@@ -1,4 +1,4 @@
-"""`vsanime import FILE`: turns a network from elsewhere into the ONNX that filters and commands take."""
+"""`vsanime import FILE`: turns a network from elsewhere into the plain ONNX that filters and commands take."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ _EPILOG = """\
 What is read, whatever the file is called:
   ncnn                .param and .bin side by side, either one given: waifu2x UpConv_7 and VGG_7
   waifu2x's JSON      the same networks, as nagadomi/waifu2x has them
-  torch, safetensors  state-dicts of ArtCNN C and R, ESPCN_7, UpConv_7, VGG_7, DRRN; checkpoints around them, too,
-                      among them those of `vsanime train`: the averaged weights
+  torch, safetensors  state-dicts of ArtCNN C and R, ESPCN_7, UpConv_7, VGG_7, DRRN, AnimeGANv2's generator;
+                      checkpoints around them, too, among them those of `vsanime train`: the averaged weights
+  AnimeGANv2's ONNX   its generator with channels last, as TensorFlow leaves it, or from PyTorch, on [-1, 1]
   mpv shaders         of ArtCNN C: the public ones, and what `vsanime export` writes
 
 Which network it is follows from its layers, not from its name. A pickle is read without running anything in it.
 An ArtCNN R state-dict does not say whether its activation is ReLU or SiLU: files since mid-2025 want
 --activation silu. With the wrong one the picture is visibly wrong. Nor does one of DRRN say how often its unit is
 applied: 9 times, unless the metadata of a safetensors file has other `units`.
+
+AnimeGANv2's generator grows pictures in one of three ways, which no state-dict says: 'tf' is assumed of a checkpoint of
+`vsanime train`, 'align' of any other, as bryandlee's weights (celeba_distill, face_paint_512_v1, face_paint_512_v2,
+paprika) are run; --upsample says another. The published weights of AnimeGANv2 are for non-commercial use only.
 
 Before the ONNX is written, it runs once on a small picture. A file that is there already stays, unless --force.
 
@@ -40,7 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Adds `import`."""
     parser = subparsers.add_parser(
         "import",
-        help="turn ncnn, torch, safetensors, waifu2x's JSON or mpv shaders into ONNX",
+        help="turn ncnn, torch, safetensors, waifu2x's JSON, mpv shaders or AnimeGANv2's ONNX into plain ONNX",
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -51,6 +56,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--activation", choices=("relu", "silu"), help="of an ArtCNN state-dict (default: what it says, else relu)"
+    )
+    parser.add_argument(
+        "--upsample",
+        choices=("tf", "align", "half"),
+        help="of an AnimeGANv2 state-dict (default: what it says, else tf for our checkpoints and align for others)",
     )
     parser.add_argument("--force", action="store_true", help="replace the output if it is there")
     parser.set_defaults(func=_import)
@@ -67,7 +77,7 @@ def _import(args: argparse.Namespace) -> int:
     if target.suffix.lower() != ".onnx":
         raise VsanimeError(f"the output {target} does not end in .onnx, by which filters know a file")
     check_output(target, force=args.force)
-    imported = read(args.file, args.activation)
+    imported = read(args.file, args.activation, args.upsample)
     facts = inspect(imported.proto)
     for name, value in _facts(imported, facts):
         print(f"{name:<16} {value}")

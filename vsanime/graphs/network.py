@@ -47,9 +47,18 @@ class Network:
     def parameters(self) -> int:
         """Number of trained values: what convolutions and the like carry, not shapes and bounds."""
         used = {name for node in self.nodes if node.op_type in _WEIGHTED for name in node.input[1:]}
+        # A norm that is written out: a gain (divided by the spread) and an offset for each channel.
+        used |= {
+            name
+            for node in self.nodes
+            if node.op_type in _PER_CHANNEL
+            for name in node.input
+            if name in self.weights and self.weights[name].ndim == 4 and self.weights[name].size > 1
+        }
         return sum(self.weights[name].size for name in used if name in self.weights)
 
 
+_PER_CHANNEL = {"Add", "Div", "Mul", "Sub"}
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "BatchNormalization", "InstanceNormalization"}
 
 

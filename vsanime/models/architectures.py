@@ -63,11 +63,14 @@ class NetWriter:
         self._nodes.append(helper.make_node(op, inputs, [name], None, None, None, None, **attributes))
         return name
 
-    def conv(self, x: str, name: str, layer: Layer, pad: int | None = None) -> str:
+    def conv(self, x: str, name: str, layer: Layer, pad: int | None = None, *, stride: int = 1, groups: int = 1) -> str:
         """Adds a convolution; zero padding keeps the size unless `pad` says otherwise."""
         kernel = list(layer.weight.shape[2:])
         around = kernel[0] // 2 if pad is None else pad
-        return self.node("Conv", self._parameters(x, name, layer), kernel_shape=kernel, pads=[around] * 4)
+        # Left out where they are what ONNX takes by itself.
+        more: dict[str, Any] = {"strides": [stride] * 2} if stride > 1 else {}
+        more |= {"group": groups} if groups > 1 else {}
+        return self.node("Conv", self._parameters(x, name, layer), kernel_shape=kernel, pads=[around] * 4, **more)
 
     def conv_transpose(self, x: str, name: str, layer: Layer, stride: int, pad: int) -> str:
         """Adds a transposed convolution."""

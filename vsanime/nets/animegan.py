@@ -13,11 +13,10 @@ from torch import nn
 from torch.nn import functional
 
 from vsanime.errors import VsanimeError
+from vsanime.models.animegan import LEAK, TF_EPSILON, TORCH_EPSILON
 from vsanime.nets.blocks import in_turn
 
-LEAK = 0.2
-# What the norms add to the variance: that of TensorFlow's layer norm, and that of PyTorch.
-TF_EPSILON, TORCH_EPSILON = 1e-12, 1e-5
+__all__ = ["TF_EPSILON", "TORCH_EPSILON", "UPSAMPLES", "Generator"]
 
 _BLOCKS = 4
 _EXPANSION = 2

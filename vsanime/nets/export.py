@@ -9,8 +9,10 @@ from torch import nn
 
 from vsanime.errors import VsanimeError
 from vsanime.models import architectures
+from vsanime.models.animegan import animegan
 from vsanime.models.architectures import Layer
 from vsanime.models.drrn import DrrnLayers, drrn
+from vsanime.nets.animegan import Generator
 from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
 from vsanime.nets.drrn import DRRN
 from vsanime.nets.espcn import ESPCN, SelectionUnit
@@ -21,7 +23,8 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
     """Write a network as plain ONNX.
 
     Input `input` is 1, planes, height, width and output `output` 1, planes, scale * height, scale * width, both f32
-    with height and width free; the output is clipped to [0, 1], before depth-to-space where there is one.
+    with height and width free; the output is clipped to [0, 1], before depth-to-space where there is one. AnimeGANv2's
+    generator, whose torch module works on [-1, 1], takes and gives [0, 1] there too.
 
     Args:
         net: the network; its weights are copied.
@@ -46,7 +49,11 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
     if isinstance(net, DRRN):
         unit = (layer(net.unit.conv0), layer(net.unit.conv1))
         return drrn(DrrnLayers(layer(net.first), unit, layer(net.last), net.units))
-    raise VsanimeError(f"export: writes ArtCNN, ESPCN, UpConv_7, VGG_7 and DRRN, not {type(net).__name__}")
+    if isinstance(net, Generator):
+        weights = {name: tensor.detach().float().cpu().numpy() for name, tensor in net.state_dict().items()}
+        return animegan(weights, net.upsample, net.epsilon)
+    known = "AnimeGANv2's generator, ArtCNN, ESPCN, UpConv_7, VGG_7 and DRRN"
+    raise VsanimeError(f"export: writes {known}, not {type(net).__name__}")
 
 
 def layer(conv: nn.Conv2d | nn.ConvTranspose2d) -> Layer:

@@ -15,7 +15,9 @@ from torch import nn
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer
 from vsanime.models.importers import read
+from vsanime.models.importers.generator import looks_like, weights_of
 from vsanime.models.onnxfile import read_onnx
+from vsanime.nets.animegan import Generator
 from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
 from vsanime.nets.drrn import DRRN
 from vsanime.nets.espcn import ESPCN
@@ -26,17 +28,18 @@ from vsanime.nets.upconv import VGG7, UpConv7
 _SILENT = ("Constant", "Identity")
 
 
-def load(path: Path, activation: str | None = None) -> nn.Module:
+def load(path: Path, activation: str | None = None, upsample: str | None = None) -> nn.Module:
     """Build the network that a file holds, with its weights.
 
     Args:
         path: an ONNX, or what `vsanime import` reads: state-dicts, ncnn, waifu2x's JSON, mpv shaders.
         activation: of an ArtCNN state-dict, which does not say; None for what it says, else "relu".
+        upsample: of an AnimeGANv2 state-dict; see `vsanime.models.importers.Wishes`.
 
     Raises:
         VsanimeError: the file cannot be read, or is of no network of this project.
     """
-    proto = read_onnx(path) if path.suffix.lower() == ".onnx" else read(path, activation).proto
+    proto = read_onnx(path) if path.suffix.lower() == ".onnx" else read(path, activation, upsample).proto
     try:
         return from_onnx(proto)
     except VsanimeError as error:
@@ -52,6 +55,8 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
     Raises:
         VsanimeError: a network that is not known; its nodes are compared with what the network built would have.
     """
+    if looks_like(proto):
+        return _generator(proto)
     kinds = [node.op_type for node in proto.graph.node]
     _check_shuffle(proto)
     convs = _convolutions(proto)
@@ -71,6 +76,14 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
             f"its nodes ({found}) are not those of {type(net).__name__}, which its convolutions look like"
         )
     _check_settings(proto, model, type(net).__name__)
+    return net
+
+
+def _generator(proto: onnx.ModelProto) -> Generator:
+    """AnimeGANv2's, from our ONNX or another's: what its graph may differ in is looked at as the weights are read."""
+    weights = weights_of(proto)
+    net = Generator(weights.upsample, epsilon=weights.epsilon)
+    net.load_state_dict({name: torch.tensor(array) for name, array in weights.arrays.items()})
     return net
 
 

@@ -17,7 +17,7 @@ class Imported:
 
     Attributes:
         proto: the network, checked; `read` puts the licence note into its metadata.
-        architecture: "upconv_7", "vgg_7", "espcn_7", "artcnn_c", "artcnn_r", "drrn".
+        architecture: "upconv_7", "vgg_7", "espcn_7", "artcnn_c", "artcnn_r", "drrn", "animegan2".
         summary: one sentence: widths, scale, number of weights, activation, and what had to be assumed.
         licence: the licence note in the file; empty where it has none.
     """
@@ -28,17 +28,31 @@ class Imported:
     licence: str
 
 
-def read(path: Path | str, activation: str | None = None) -> Imported:
+@dataclass(frozen=True)
+class Wishes:
+    """What a user says of a network whose file does not.
+
+    Attributes:
+        activation: "relu" or "silu" of an ArtCNN state-dict; None for what its metadata says, else "relu".
+        upsample: "tf", "align" or "half" of an AnimeGANv2 state-dict; None for what its metadata says, else "tf" for a
+            checkpoint of `vsanime train` and "align" for any other.
+    """
+
+    activation: str | None = None
+    upsample: str | None = None
+
+
+def read(path: Path | str, activation: str | None = None, upsample: str | None = None) -> Imported:
     """Reads a weight file of any kind that is known, told apart by its contents.
 
     Args:
         path: the file; of an ncnn pair either one.
-        activation: "relu" or "silu" for an ArtCNN state-dict, which does not say; None for what the file's metadata
-            says, else "relu".
+        activation: see `Wishes`.
+        upsample: see `Wishes`.
 
     Raises:
         VsanimeError: missing, of no kind that is read, damaged, hostile, or a network that is not known.
     """
     from vsanime.models.importers.formats import read_any
 
-    return read_any(Path(path), activation)
+    return read_any(Path(path), Wishes(activation, upsample))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported, files, glsl, ncnn, safetensors, torch, waifu2x_json
+from vsanime.models.importers import Imported, Wishes, files, generator, glsl, ncnn, safetensors, torch, waifu2x_json
 from vsanime.models.licences import write_note
 
 
@@ -18,12 +18,12 @@ class Format:
     Attributes:
         kind: what users call it.
         recognises: whether a file that begins with these bytes, and has this path, is of this kind.
-        read: reads it, with the activation asked for.
+        read: reads it, with what was asked for.
     """
 
     kind: str
     recognises: Callable[[bytes, Path], bool]
-    read: Callable[[Path, str | None], Imported]
+    read: Callable[[Path, Wishes], Imported]
 
 
 def by_content(recognises: Callable[[bytes], bool]) -> Callable[[bytes, Path], bool]:
@@ -31,12 +31,13 @@ def by_content(recognises: Callable[[bytes], bool]) -> Callable[[bytes, Path], b
     return lambda beginning, _: recognises(beginning)
 
 
-def stated(read: Callable[[Path], Imported]) -> Callable[[Path, str | None], Imported]:
-    """For formats that say themselves which activation their network has."""
+def stated(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Imported]:
+    """For formats that say themselves what their network does."""
 
-    def checked(path: Path, activation: str | None) -> Imported:
-        if activation is not None:
-            raise VsanimeError(f"activation {activation!r} was asked for; this kind of file says itself which it has")
+    def checked(path: Path, wishes: Wishes) -> Imported:
+        for name, wish in (("activation", wishes.activation), ("upsample", wishes.upsample)):
+            if wish is not None:
+                raise VsanimeError(f"{name} {wish!r} was asked for; this kind of file says itself which it has")
         return read(path)
 
     return checked
@@ -49,12 +50,11 @@ FORMATS = (
     Format("ArtCNN's mpv shaders", by_content(glsl.recognises), stated(glsl.read)),
     Format("safetensors", by_content(safetensors.recognises), safetensors.read),
     Format("torch state-dicts (.pt, .pth, .pk)", by_content(torch.recognises), torch.read),
+    Format("AnimeGANv2's ONNX", generator.recognises, stated(generator.read)),
 )
 
-_ONNX_FIRST_BYTE = b"\x08"  # the field of its version
 
-
-def read_any(path: Path, activation: str | None) -> Imported:
+def read_any(path: Path, wishes: Wishes) -> Imported:
     """Reads a file of any kind; see `vsanime.models.importers.read`.
 
     Raises:
@@ -64,8 +64,8 @@ def read_any(path: Path, activation: str | None) -> Imported:
         beginning = files.head(path)
         form = next((form for form in FORMATS if form.recognises(beginning, path)), None)
         if form is None:
-            raise VsanimeError(_unknown(path, beginning))
-        imported = form.read(path, activation)
+            raise VsanimeError(_unknown(path))
+        imported = form.read(path, wishes)
         # What is made of these weights later has to say whose they are.
         write_note(imported.proto, imported.licence)
         return imported
@@ -75,9 +75,7 @@ def read_any(path: Path, activation: str | None) -> Imported:
         raise VsanimeError(message if message.startswith(str(path)) else f"{path}: {message}") from None
 
 
-def _unknown(path: Path, beginning: bytes) -> str:
-    if path.suffix.lower() == ".onnx" or beginning.startswith(_ONNX_FIRST_BYTE):
-        return "ONNX files need no import; give the path itself as the model"
+def _unknown(path: Path) -> str:
     if path.suffix.lower() == ".safetensors":
         return (
             "does not begin as a safetensors file does, with the length of its header; it is damaged or something else"

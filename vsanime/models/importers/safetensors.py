@@ -12,7 +12,7 @@ import numpy as np
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array
-from vsanime.models.importers import Imported
+from vsanime.models.importers import Imported, Wishes
 from vsanime.models.importers.files import contents, parsed_json, shown
 from vsanime.models.importers.statedict import MOST_TENSORS, bfloat16, from_arrays
 
@@ -32,19 +32,20 @@ def recognises(head: bytes) -> bool:
     return head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and head[4:_LENGTH_BYTES] == bytes(4)
 
 
-def read(path: Path, activation: str | None = None) -> Imported:
-    """Reads a state-dict; `activation` and `license` of its metadata are heeded.
+def read(path: Path, wishes: Wishes) -> Imported:
+    """Reads a state-dict; its metadata are heeded, among them `license`.
 
     Args:
         path: the file.
-        activation: "relu" or "silu" for ArtCNN; None for what the metadata says.
+        wishes: what the user says of the network.
 
     Raises:
         VsanimeError: damaged, or a network that is not known.
     """
     arrays, metadata = _load(contents(path))
     licence = metadata.get("license") or metadata.get("modelspec.license") or ""
-    return replace(from_arrays(arrays, metadata, activation), licence=licence)
+    imported = from_arrays(arrays, metadata, wishes)
+    return replace(imported, licence=licence or imported.licence)
 
 
 def _load(data: bytes) -> tuple[dict[str, Array], dict[str, str]]:

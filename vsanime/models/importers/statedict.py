@@ -12,10 +12,12 @@ from functools import partial
 import numpy as np
 
 from vsanime.errors import VsanimeError
+from vsanime.models.animegan import SHAPES, TF_EPSILON, TORCH_EPSILON
 from vsanime.models.architectures import Array, Layer
-from vsanime.models.importers import Imported
+from vsanime.models.importers import Imported, Wishes
 from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x
 from vsanime.models.importers.files import shown
+from vsanime.models.importers.generator import PUBLISHED, Weights, imported
 
 # The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.
 MOST_TENSORS = 10_000
@@ -124,23 +126,31 @@ _LAYOUTS = (
 )
 
 
-def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], activation: str | None) -> Imported:
+def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes: Wishes) -> Imported:
     """The network that a state-dict is of.
 
     Args:
         arrays: tensors by name.
-        metadata: what else the file says; `activation` and the `units` of a DRRN are heeded.
-        activation: "relu" or "silu" for ArtCNN, whatever the metadata says; None to heed it.
+        metadata: what else the file says; `activation`, the `units` of a DRRN, `upsample` and `epsilon` of AnimeGANv2
+            are heeded.
+        wishes: what the user says, which goes before what the metadata say.
 
     Raises:
-        VsanimeError: not a network that is known, or an activation where there is no choice.
+        VsanimeError: not a network that is known, or a wish where there is no choice.
     """
     tensors = _without_prefix(arrays)
+    if 2 * len(tensors.keys() & SHAPES.keys()) > len(SHAPES):
+        _refuse_activation(wishes.activation)
+        return _generator(tensors, metadata, wishes.upsample, ours=any(name.startswith(_AVERAGE) for name in arrays))
+    if wishes.upsample is not None:
+        raise VsanimeError(
+            f"upsample {shown(wishes.upsample)} was asked for; only AnimeGANv2's state-dicts leave a choice"
+        )
     names = {name.rpartition(".")[0] or name for name in tensors}
     layout = next((layout for layout in _LAYOUTS if names == set(layout.layers(names))), None)
     if layout is None:
         raise VsanimeError(_nearest(names))
-    return layout.build([_layer(tensors, name) for name in layout.layers(names)], activation, metadata)
+    return layout.build([_layer(tensors, name) for name in layout.layers(names)], wishes.activation, metadata)
 
 
 def bfloat16(bits: Array) -> Array:
@@ -158,6 +168,26 @@ def _without_prefix(arrays: Mapping[str, Array]) -> dict[str, Array]:
             if tensors and all(name.startswith(prefix) for name in tensors):
                 tensors = {name.removeprefix(prefix): array for name, array in tensors.items()}
     return tensors
+
+
+def _generator(
+    tensors: Mapping[str, Array], metadata: Mapping[str, str], upsample: str | None, *, ours: bool
+) -> Imported:
+    """AnimeGANv2's generator, whose weights say neither how it grows pictures nor the epsilon of its norms."""
+    usual, epsilon, why = ("tf", TF_EPSILON, "as trained here") if ours else ("align", TORCH_EPSILON, "assumed")
+    said = upsample or metadata.get("upsample")
+    if said and not upsample:
+        why = "as the file says"
+    elif upsample:
+        why = "as asked for"
+    if "epsilon" in metadata:
+        try:
+            epsilon = float(metadata["epsilon"])
+        except ValueError:
+            raise VsanimeError(f"its metadata says epsilon {shown(metadata['epsilon'])}; a number is needed") from None
+    arrays = {name: floats(shown(name), array) for name, array in tensors.items()}
+    weights = Weights(arrays, said or usual, epsilon, plain=False)
+    return imported(weights, why, "" if ours else PUBLISHED)
 
 
 def _layer(tensors: Mapping[str, Array], name: str) -> Layer:
@@ -183,8 +213,8 @@ def _nearest(names: set[str]) -> str:
     if 2 * len(wanted & names) <= len(names):
         given = ", ".join(shown(name) for name in sorted(names)[:6]) or "none"
         return (
-            f"layers named {given} are of no network that is known; known are ArtCNN C and R, DRRN, ESPCN_7, "
-            "UpConv_7 and VGG_7, as saved by torch"
+            f"layers named {given} are of no network that is known; known are AnimeGANv2's generator, ArtCNN C and R, "
+            "DRRN, ESPCN_7, UpConv_7 and VGG_7, as saved by torch"
         )
     wrong = [f"lacks {shown(name)}" for name in sorted(wanted - names)[:4]]
     wrong += [f"has {shown(name)} as well" for name in sorted(names - wanted)[:4]]

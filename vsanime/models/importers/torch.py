@@ -18,7 +18,7 @@ import numpy as np
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array
-from vsanime.models.importers import Imported, pickles
+from vsanime.models.importers import Imported, Wishes, pickles
 from vsanime.models.importers.files import MOST_BYTES, contents, shown
 from vsanime.models.importers.statedict import MOST_TENSORS, bfloat16, from_arrays
 
@@ -80,12 +80,12 @@ def recognises(head: bytes) -> bool:
     return head.startswith(_ZIP) or (head[:1] == _PICKLE and head[1:2] in [bytes([p]) for p in _PROTOCOLS])
 
 
-def read(path: Path, activation: str | None = None) -> Imported:
+def read(path: Path, wishes: Wishes) -> Imported:
     """Reads a state-dict, or a checkpoint that holds one.
 
     Args:
         path: the file.
-        activation: "relu" or "silu" for ArtCNN; None for what the checkpoint says.
+        wishes: what the user says of the network.
 
     Raises:
         VsanimeError: damaged, more than a state-dict (nothing of it is run), or a network that is not known.
@@ -96,7 +96,7 @@ def read(path: Path, activation: str | None = None) -> Imported:
     if sum(math.prod(tensor.shape) for tensor in tensors.values()) > _MOST_VALUES or len(tensors) > MOST_TENSORS:
         raise VsanimeError(f"more than {_MOST_VALUES:,} weights or {MOST_TENSORS:,} tensors")
     arrays = {name: _array(name, tensor, storage) for name, tensor in tensors.items()}
-    return from_arrays(arrays, metadata, activation)
+    return from_arrays(arrays, metadata, wishes)
 
 
 def _state_dict(saved: object) -> tuple[dict[str, _Tensor], dict[str, str]]:
