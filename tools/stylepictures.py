@@ -25,7 +25,7 @@ from pathlib import Path
 from PIL import Image
 
 _PEPPER = "Anna Dorokhova after David Revoy, Pepper & Carrot"
-_FIGURE = 256  # pixels that a figure has at least, both ways: a patch
+_FIGURE = 160  # pixels that a figure has at least, both ways: a patch
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,6 @@ PHOTOS = (
     Photo("china.jpg", _SKLEARN, "danielbuechele", "CC BY 2.0"),
     Photo("flower.jpg", _SKLEARN, "vultilion", "CC BY 2.0"),
 )
-_QUESTION = ("The Question, Ren'Py", "MIT")
 BACKGROUNDS = (
     Background(
         "pictures/pepper_carrot/backgrounds/kitchen.png", "kitchen wood", (180, 102, 640, 718), _PEPPER, "CC BY 4.0"
@@ -95,16 +94,11 @@ BACKGROUNDS = (
         "pictures/pepper_carrot/backgrounds/kitchen.png", "kitchen fire", (640, 102, 1090, 718), _PEPPER, "CC BY 4.0"
     ),
     Background("pictures/pepper_carrot/backgrounds/world.png", "garden", (160, 24, 1114, 690), _PEPPER, "CC BY 4.0"),
-    *(
-        Background(f"pictures/renpy_thequestion/bg_{name}", name.partition(".")[0], None, *_QUESTION)
-        for name in ("club.jpg", "lecturehall.jpg", "main_menu.png", "meadow.jpg", "uni.jpg")
-    ),
 )
 # Folders and beginnings of names; of figures all that are large enough, on whatever lies behind them while training.
 FIGURES = (
-    ("pictures/pepper_carrot/sprites", ("pepper_", "pause", "lose"), _PEPPER, "CC BY 4.0"),
+    ("pictures/pepper_carrot/sprites", ("pepper_", "carrot_", "pause", "lose"), _PEPPER, "CC BY 4.0"),
     ("pictures/pepper_carrot/backgrounds", ("loading_screen",), _PEPPER, "CC BY 4.0"),
-    ("pictures/renpy_thequestion", ("sylvie_",), *_QUESTION),
 )
 
 

@@ -22,10 +22,13 @@ class StyleNetwork:
     Attributes:
         architecture: `animegan2`, the generator of SYSTEMS 7.1 with the discriminator of 7.2.
         upsample: how the generator doubles its features (SYSTEMS 7.1).
+        start: the generator to begin with: a model's name (`vsanime models list`) or a file; empty for fresh weights.
+            With an initialised one, `training.init_steps` may be 0.
     """
 
     architecture: Literal["animegan2"]
     upsample: Literal["tf", "align", "half"] = "tf"
+    start: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +99,8 @@ class Losses:
         perceptual: the network behind content and style: `auto`, `vgg19`, `vgg16`, or a file of one.
         style_layers: convolutions whose Gram matrices are compared, with the mean over them; none for that of
             SYSTEMS 7.3, which content is always measured by.
-        balance: scale content and style so that the gradients on the picture stand as 10 * content : 10 * style :
-            colour, whichever network measures them; else the weights are taken as they are.
+        balance: scale content and style so that the gradients on the picture stand as 2500 * content : 2500 * style
+            : colour, whichever network measures them; else the weights are taken as they are.
     """
 
     preset: Literal["tf-hayao", "tf-paprika", "tf-shinkai", "mindspore"]
@@ -244,6 +247,11 @@ def from_table(table: Mapping[str, Any]) -> StyleRecipe:
         if patch % 4:
             raise VsanimeError(f"{where} = {patch}; a multiple of 4 is needed, since the network halves twice")
     training = recipe.training
+    if recipe.data.init_patch > recipe.data.patch:
+        raise VsanimeError(
+            f"data.init_patch = {recipe.data.init_patch}; up to data.patch = {recipe.data.patch} is possible: smaller "
+            "pictures than that are left out"
+        )
     if training.init_steps > training.steps:
         raise VsanimeError(
             f"training.init_steps = {training.init_steps}; training.steps counts them, "

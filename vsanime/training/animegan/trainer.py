@@ -14,6 +14,7 @@ from vsanime.training.animegan.perceptual import Trunk
 from vsanime.training.animegan.recipe import StyleRecipe
 from vsanime.training.average import MovingAverage
 from vsanime.training.checkpoint import Checkpoint, Tensors
+from vsanime.training.networks import start_from
 
 _CRITIC = "critic."  # before the names of the discriminator's tensors in a checkpoint
 
@@ -38,7 +39,10 @@ class StyleTrainer:
         layout = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
         self._layout = layout
         torch.manual_seed(recipe.training.seed)
-        self.net = Generator(recipe.network.upsample).to(device, memory_format=layout)
+        self.net = Generator(recipe.network.upsample)
+        if recipe.network.start:
+            start_from(self.net, recipe.network.start)
+        self.net.to(device, memory_format=layout)
         self.net.recompute = recipe.training.recompute
         self.critic = Discriminator().to(device, memory_format=layout)
         self.mean = MovingAverage(self.net, recipe.training.ema)
