@@ -57,7 +57,7 @@ def _prepare(args: argparse.Namespace) -> int:
         raise VsanimeError("prepare needs Pillow, which is not installed: pip install 'vsanime[train]'")
     from vsanime.training.animegan.prepare import prepare
 
-    if args.size and args.size < 32 or args.size < 0:
+    if (args.size and args.size < 32) or args.size < 0:
         raise VsanimeError(f"--size {args.size}; 32 or more, or 0 to leave pictures as they are")
     if args.every < 1:
         raise VsanimeError(f"--every {args.every}; 1 or more is needed")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from vsanime.errors import VsanimeError
-from vsanime.nets.animegan import LEAK, TF_EPSILON
+from vsanime.models.animegan import LEAK, TF_EPSILON
 
 WIDTH = 32  # channels of the first convolution
 _STD = 0.02  # of fresh weights
@@ -51,4 +50,3 @@ def _convolution(into: int, out: int, stride: int = 1) -> nn.Module:
     nn.init.normal_(convolution.weight, std=_STD)
     normed: nn.Module = spectral_norm(convolution)
     return normed
-

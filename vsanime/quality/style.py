@@ -46,7 +46,9 @@ def lookup_share(photo: Floats, result: Floats) -> float:
     levels = np.minimum((photo.reshape(-1, 3) * _CELLS).astype(np.int64).clip(0), _CELLS - 1)
     cells = levels @ np.array([_CELLS * _CELLS, _CELLS, 1])
     counts = np.bincount(cells, minlength=_CELLS**3)
-    means = np.stack([np.bincount(cells, change[:, c], _CELLS**3) for c in range(3)], 1) / np.maximum(counts, 1)[:, None]
+    means = (
+        np.stack([np.bincount(cells, change[:, c], _CELLS**3) for c in range(3)], 1) / np.maximum(counts, 1)[:, None]
+    )
     total = float(np.square(change).sum())
     return 1 - float(np.square(change - means[cells]).sum()) / total if total else 1.0
 
@@ -82,7 +84,8 @@ def warp_errors(frames: Sequence[Floats], results: Sequence[Floats]) -> tuple[fl
         places = np.array([rows + down, columns + right])
         inside = (places[0] >= 0) & (places[0] <= height - 1) & (places[1] >= 0) & (places[1] <= width - 1)
         moved, moved_result = (
-            np.stack([warp(set_[i - 1][..., c], places, mode="edge") for c in range(3)], -1) for set_ in (frames, results)
+            np.stack([warp(set_[i - 1][..., c], places, mode="edge") for c in range(3)], -1)
+            for set_ in (frames, results)
         )
         seen = inside & (np.abs(moved - frames[i]).max(-1) < _SHOWN_ELSEWHERE)
         sums += [
@@ -97,7 +100,9 @@ def warp_errors(frames: Sequence[Floats], results: Sequence[Floats]) -> tuple[fl
 class GramDistance:
     """How far the textures of a picture are from those of a style: the Gram matrix of its features from the mean one.
 
-    All pictures are compared in gray, so that other colours alone bring nothing nearer.
+    All pictures are compared in gray, so that other colours alone bring nothing nearer, and each Gram matrix is divided
+    by its length, so that more contrast alone does not: what counts is which features go together. (With the lengths
+    left in, frames of a style lay further from others of it than photographs did.)
 
     Args:
         trunk: whose features, and of which layers.
@@ -112,7 +117,11 @@ class GramDistance:
         self._style = {name: np.mean([gram[name] for gram in grams], axis=0) for name in trunk.layers}
 
     def __call__(self, picture: Floats) -> dict[str, float]:
-        """The distance by layer: the mean absolute difference of Gram matrices over the mean size of the style's."""
+        """The distance by layer: the mean absolute difference of Gram matrices over the mean size of the style's.
+
+        Args:
+            picture: both ways a multiple of 16 pixels, or the rest is not looked at in deep layers.
+        """
         found = self._grams(picture)
         return {
             name: float(np.abs(found[name] - style).mean() / np.abs(style).mean())
@@ -127,7 +136,8 @@ class GramDistance:
         x = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None] * 2 - 1
         with torch.inference_mode():
             features = self._trunk(losses.to_gray(x))
-            return {name: losses.gram(f)[0].numpy().astype(np.float64) for name, f in features.items()}
+            grams = {name: losses.gram(f)[0].numpy().astype(np.float64) for name, f in features.items()}
+        return {name: gram / max(1e-12, float(np.linalg.norm(gram))) for name, gram in grams.items()}
 
 
 @dataclass(frozen=True)
@@ -195,9 +205,7 @@ def judge(rows: Sequence[Measured]) -> Verdict:
         layer: 1 - sum(row.after[layer] for row in rows) / max(1e-12, sum(row.before[layer] for row in rows))
         for layer in rows[0].before
     }
-    return Verdict(
-        nearer, float(np.mean([row.edges for row in rows])), float(np.mean([row.lookup for row in rows]))
-    )
+    return Verdict(nearer, float(np.mean([row.edges for row in rows])), float(np.mean([row.lookup for row in rows])))
 
 
 def _steepness(picture: Floats) -> Floats:

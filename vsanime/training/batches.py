@@ -13,8 +13,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vsanime.errors import VsanimeError
-from vsanime.training.failures import worker_ended
 from vsanime.training.degrade import Floats
+from vsanime.training.failures import worker_ended
 from vsanime.training.schedule import Paced, batch_size
 
 _AHEAD = 4  # batches that each worker makes before they are wanted
@@ -61,7 +61,8 @@ def batches(sampler: Samples, training: Paced, first: int, *, pin: bool) -> Gene
         pin: put them where a card can fetch them.
 
     Yields:
-        Low and high patches, or whatever two a sampler makes. Close the iterator to have the workers end in order: in the time of a batch.
+        Low and high patches, or whatever two a sampler makes. Close the iterator to have the workers end in order: in
+        the time of a batch.
 
     Raises:
         VsanimeError: a picture cannot be read any more, or a worker was ended.

@@ -111,7 +111,9 @@ class _Found:
     thumbnail: NDArray[np.float32] | None
 
 
-def survey(places: Sequence[Path], recipe: AnyRecipe, tell: Callable[[str], None]) -> tuple[list[Picture], list[Skipped]]:
+def survey(
+    places: Sequence[Path], recipe: AnyRecipe, tell: Callable[[str], None]
+) -> tuple[list[Picture], list[Skipped]]:
     """Open every picture once, say which of them can be used, and hold some of them out.
 
     Args:

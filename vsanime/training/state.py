@@ -39,7 +39,7 @@ def named(net: nn.Module, prefix: str) -> dict[str, torch.Tensor]:
 
 def moments(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     """What an optimizer remembers of a network's gradients, by name."""
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for name, parameter in net.named_parameters():
         state = optimizer.state.get(parameter, {})
         tensors |= {f"{moment}.{name}": state[moment] for moment in _MOMENTS if moment in state}

@@ -33,10 +33,13 @@ cache = 16
 [losses]
 preset = "tf-hayao"
 perceptual = "vgg16.h5"
+init_colour = 0
 [training]
 steps = 6
 init_steps = 3
 batch = 2
+init_rate = 2e-4
+rate = 2e-5
 workers = 0
 validate_every = 3
 sample_every = 3

@@ -11,12 +11,12 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from tests.training.animegan.helpers import recipe, root  # noqa: E402
-from vsanime.errors import VsanimeError  # noqa: E402
-from vsanime.training.animegan.edges import smoothed  # noqa: E402
-from vsanime.training.animegan.recipe import StyleRecipe  # noqa: E402
-from vsanime.training.animegan.samples import StyleSampler, check_split  # noqa: E402
-from vsanime.training.pictures import find_sources, survey  # noqa: E402
+from tests.training.animegan.helpers import recipe, root
+from vsanime.errors import VsanimeError
+from vsanime.training.animegan.edges import smoothed
+from vsanime.training.animegan.recipe import StyleRecipe
+from vsanime.training.animegan.samples import StyleSampler, check_split
+from vsanime.training.pictures import find_sources, survey
 
 pytest.importorskip("h5py")
 
@@ -59,7 +59,8 @@ def test_smoothed_patch_is_the_patch_with_blurred_edges(folder: Path) -> None:
     for i in range(8):
         patch = made.sample(3, i)
         style, smooth = (
-            np.rint((p.transpose(1, 2, 0) + 1) * 127.5).astype(np.uint8) for p in (patch.style, patch.smooth))
+            np.rint((p.transpose(1, 2, 0) + 1) * 127.5).astype(np.uint8) for p in (patch.style, patch.smooth)
+        )
         # A patch is mirrored after it was smoothed; of two equal slopes Canny takes the left one.
         mirrored = smoothed(style[:, ::-1])[:, ::-1]
         assert np.array_equal(smooth, smoothed(style)) or np.array_equal(smooth, mirrored)
@@ -67,7 +68,7 @@ def test_smoothed_patch_is_the_patch_with_blurred_edges(folder: Path) -> None:
     assert differs
 
 
-def test_transparent_pictures_lie_on_others_of_the_style(folder: Path, tmp_path: Path) -> None:
+def test_transparent_pictures_lie_on_others_of_the_style(tmp_path: Path) -> None:
     """A figure that is nothing but a hole shows what lies behind it."""
     for i in range(8):
         (tmp_path / "photos").mkdir(exist_ok=True)

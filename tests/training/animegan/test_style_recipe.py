@@ -35,7 +35,9 @@ SECTIONS = (
 def test_presets_are_those_of_the_specification(
     preset: str, weights: tuple[float, ...], inner: tuple[float, ...]
 ) -> None:
-    made = recipe(losses__preset=preset)
+    table = changed(TABLE, losses__preset=preset)
+    del table["training"]["init_rate"], table["training"]["rate"]
+    made = style.from_table(table)
     losses = made.losses
     found = (losses.adversarial, losses.critic, losses.content, losses.style, losses.colour, losses.variation)
     assert found == weights
@@ -47,7 +49,12 @@ def test_presets_are_those_of_the_specification(
 
 def test_a_recipe_may_have_its_own_numbers() -> None:
     made = recipe(losses__style=9, losses__inner={"smooth": 0.5}, training__rate=1e-3)
-    assert (made.losses.style, made.losses.content, made.training.rate, made.training.critic_rate) == (9, 1.5, 1e-3, 4e-5)
+    assert (made.losses.style, made.losses.content, made.training.rate, made.training.critic_rate) == (
+        9,
+        1.5,
+        1e-3,
+        4e-5,
+    )
     assert dataclasses.astuple(made.losses.inner) == (1.2, 1.2, 1.2, 0.5)
 
 

@@ -102,9 +102,7 @@ def test_workers_change_nothing(folder: Path, tmp_path: Path, whole_run: tuple[P
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_run_may_begin_with_an_initialised_generator(
-    folder: Path, tmp_path: Path, whole_run: tuple[Path, Called]
-) -> None:
+def test_a_run_may_begin_with_an_initialised_generator(folder: Path, whole_run: tuple[Path, Called]) -> None:
     from vsanime.training.animegan import balance, perceptual
     from vsanime.training.animegan.trainer import StyleTrainer
 
@@ -144,9 +142,7 @@ def test_wrong_calls_are_one_line(folder: Path, tmp_path: Path, whole_run: tuple
     assert "the source 'vgg' of the recipe was not found" in said(tmp_path / "a", path="vgg")
 
 
-def test_another_perceptual_network_stops_a_resumed_run(
-    folder: Path, tmp_path: Path, whole_run: tuple[Path, Called]
-) -> None:
+def test_another_perceptual_network_stops_a_resumed_run(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     call(folder, out, steps=1, init_steps=1)
     path = out / "perceptual.json"
@@ -160,7 +156,9 @@ def test_checkpoint_of_a_doubler_is_refused(folder: Path, tmp_path: Path) -> Non
     call(folder, out, steps=1, init_steps=1)
     (path,) = (out / "checkpoints").iterdir()
     found = checkpoint.read(path)
-    checkpoint.write(out / "checkpoints", checkpoint.Checkpoint(2, {"net.first.weight": found.tensors["net.out_layer.0.weight"]}))
+    checkpoint.write(
+        out / "checkpoints", checkpoint.Checkpoint(2, {"net.first.weight": found.tensors["net.out_layer.0.weight"]})
+    )
     said = call(folder, out, "--resume", fails=True, steps=1, init_steps=1).stderr
     assert "the checkpoint is of another network: net.block_a.0.1.weight is missing" in said
 

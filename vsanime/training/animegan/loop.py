@@ -91,9 +91,7 @@ def _train(order: Order[StyleRecipe], tell: Tell) -> Path:
     return finish(trainer.mean.net, recipe, balance, folder, held, tell)
 
 
-def _weighed(
-    order: Order[StyleRecipe], folder: RunFolder, sampler: StyleSampler, tell: Tell
-) -> tuple[Trunk, Balance]:
+def _weighed(order: Order[StyleRecipe], folder: RunFolder, sampler: StyleSampler, tell: Tell) -> tuple[Trunk, Balance]:
     """The perceptual network, and the weights that go with it: those that the run began with, or measured now."""
     wanted = order.recipe.losses
     found = perceptual.find(wanted.perceptual, order.roots, tell)

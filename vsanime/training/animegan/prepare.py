@@ -76,7 +76,9 @@ def _pictures(frames: Path, every: int, skipped: list[Skipped]) -> Iterator[tupl
             skipped.append(Skipped(str(path), str(error)))
             continue
         if pixels.shape[2] == 4:
-            skipped.append(Skipped(str(path), "it is transparent in part; training puts such pictures on others itself"))
+            skipped.append(
+                Skipped(str(path), "it is transparent in part; training puts such pictures on others itself")
+            )
             continue
         yield name, pixels
 

@@ -45,9 +45,7 @@ def apart(patches: list[Patches]) -> tuple[list[torch.Tensor], list[torch.Tensor
     return [torch.from_numpy(p.photo) for p in patches], [torch.from_numpy(p.style) for p in patches]
 
 
-def measure(
-    trainer: StyleTrainer, held: HeldOut, run: Callable[[torch.Tensor], torch.Tensor]
-) -> dict[str, float]:
+def measure(trainer: StyleTrainer, held: HeldOut, run: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, float]:
     """The losses without their weights, the mean over all patches.
 
     Args:
