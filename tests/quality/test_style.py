@@ -34,9 +34,8 @@ def test_edges_of_the_same_picture_correlate_whatever_its_contrast(photo: Floats
 
 
 def test_edges_of_another_picture_do_not_correlate(photo: Floats) -> None:
-    """Moved by half a block of the grid that the shapes lie on, on which all pictures of this kind have their edges."""
-    other = np.roll(photo[::-1, ::-1], (2, 2), (0, 1))
-    assert abs(edge_correlation(photo, other)) < 0.3
+    one, other = np.random.default_rng(2).random((2, 96, 128, 3), np.float32)
+    assert abs(edge_correlation(one, other)) < 0.05  # 12,000 pixels, of which neighbours share some
     assert edge_correlation(photo, np.full_like(photo, 0.5)) == 0
 
 

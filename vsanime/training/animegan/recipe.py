@@ -277,9 +277,10 @@ def _completed(table: Mapping[str, Any]) -> dict[str, Any]:
     """With the preset's numbers where the table has none of its own; wrong tables are left for `section` to name."""
     completed = dict(table)
     losses, training = table.get("losses"), table.get("training")
-    if not isinstance(losses, Mapping) or not isinstance(training, Mapping) or losses.get("preset") not in PRESETS:
+    if not isinstance(losses, Mapping) or not isinstance(training, Mapping):
         return completed
-    weights, rates = PRESETS[losses["preset"]]
+    preset = losses.get("preset")
+    weights, rates = PRESETS[preset if preset in PRESETS else "tf-hayao"]
     completed["losses"] = {**weights, **losses}
     if isinstance(losses.get("inner"), Mapping):
         completed["losses"]["inner"] = {**weights["inner"], **losses["inner"]}
