@@ -22,12 +22,15 @@ class StyleNetwork:
     Attributes:
         architecture: `animegan2`, the generator of SYSTEMS 7.1 with the discriminator of 7.2.
         upsample: how the generator doubles its features (SYSTEMS 7.1).
+        carry: begin with weights that carry a soft copy of the photograph through, where there is no `start`; the
+            published beginning is without.
         start: the generator to begin with: a model's name (`vsanime models list`) or a file; empty for fresh weights.
             With an initialised one, `training.init_steps` may be 0.
     """
 
     architecture: Literal["animegan2"]
     upsample: Literal["tf", "align", "half"] = "tf"
+    carry: bool = False
     start: str = ""
 
 

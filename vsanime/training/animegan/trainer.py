@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from vsanime.nets.animegan import Generator
+from vsanime.nets.carry import carry_colours
 from vsanime.nets.discriminator import Discriminator
 from vsanime.training import state
 from vsanime.training.animegan import losses
@@ -40,6 +41,8 @@ class StyleTrainer:
         self._layout = layout
         torch.manual_seed(recipe.training.seed)
         self.net = Generator(recipe.network.upsample)
+        if recipe.network.carry:
+            carry_colours(self.net)
         if recipe.network.start:
             start_from(self.net, recipe.network.start)
         self.net.to(device, memory_format=layout)
