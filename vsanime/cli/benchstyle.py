@@ -19,8 +19,8 @@ _GRID = 16  # pixels: what features of the fourth block are of
 _EPILOG = """\
 For each photograph, and their mean:
 
-  nearer    share by which the distance to the style's pictures fell: that of Gram matrices of features, in gray and
-            whatever the contrast; for --layers, the last of which decides
+  nearer    share by which the distance to the style's pictures fell: 1 less the cosine of Gram matrices of features, in
+            gray; for --layers, the last of which decides
   edges     correlation of edges with those of the photograph: it is to show the same things
   look-up   share of the change that a colour look-up explains, one fitted to this very picture
   flicker   of --clip: difference of each frame from the one before, moved along, over that of the video itself

