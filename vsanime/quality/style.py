@@ -22,8 +22,8 @@ type Style = Callable[[Floats], Floats]
 
 # What a style has to reach to be one. For comparison, on four photographs in the public domain and Pepper & Carrot:
 # other colours alone come 9 % nearer, keep edges at 0.98 and are explained by a look-up by 99.5 %; a cartoon filter
-# (median, five levels of each colour, lines by a difference of Gaussians) comes 23 % nearer, keeps 0.74 and is explained
-# by 50 %.
+# (median, five levels of each colour, lines by a difference of Gaussians) comes 23 % nearer, keeps edges at 0.74 and is
+# explained by 50 %.
 LEAST_NEARER, LEAST_EDGES, MOST_LOOKUP = 0.30, 0.60, 0.80
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
