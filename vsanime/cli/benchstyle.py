@@ -20,7 +20,7 @@ _EPILOG = """\
 For each photograph, and their mean:
 
   nearer    share by which the distance to the style's pictures fell: 1 less the cosine of Gram matrices of features, in
-            gray; for --layers, the last of which decides
+            gray; for --layers, the last of which decides. L1: what training makes small
   edges     correlation of edges with those of the photograph: it is to show the same things
   look-up   share of the change that a colour look-up explains, one fitted to this very picture
   flicker   of --clip: difference of each frame from the one before, moved along, over that of the video itself
@@ -95,16 +95,16 @@ def _still(args: argparse.Namespace, photos: dict[str, Floats], styles: list[Flo
     rows = []
     for name, photo in photos.items():
         rows.append(measure(name, photo, style, distance))
-        print(_row(rows[-1], layers), flush=True)
+        print(_row(rows[-1]), flush=True)
     verdict = judge(rows)
-    nearer = ", ".join(f"{layer} {verdict.nearer[layer]:+.1%}" for layer in layers)
+    nearer = ", ".join(f"{name} {share:+.1%}" for name, share in verdict.nearer.items())
     print(f"all {len(rows)}: nearer {nearer}; edges {verdict.edges:.3f}; look-up {verdict.lookup:.1%}")
     for line in verdict.shortfalls(layers[-1]) or ["it is a style"]:
         print(line)
 
 
-def _row(row: Measured, layers: tuple[str, ...]) -> str:
-    nearer = ", ".join(f"{name} {row.before[name]:.3f} -> {row.after[name]:.3f}" for name in layers)
+def _row(row: Measured) -> str:
+    nearer = ", ".join(f"{name} {before:.3f} -> {row.after[name]:.3f}" for name, before in row.before.items())
     return f"{row.name}: {nearer}; edges {row.edges:.3f}; look-up {row.lookup:.1%}"
 
 
