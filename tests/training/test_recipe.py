@@ -18,6 +18,7 @@ from vsanime.training import recipe as recipes
 SHIPPED = {
     *("C4F16_VA", "C4F32_VA", "C4F16_BOX_VA", "C4F32_BOX_VA", "C4F32_DS_VA", "C4F32_Chroma_VA", "R8F64_VA"),
     *("ESPCN_7_VA", "ESPCN_7_SLIM_VA", "waifu2x_document", "waifu2x_nagadomi", "DRRN", "DRRN_LOW"),
+    *("Pepper_VA", "animegan2_tf"),
 }
 SECTIONS = (
     *(recipes.Network, recipes.Source, recipes.Data, recipes.Degradation, recipes.Jpeg, recipes.H264),

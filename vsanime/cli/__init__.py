@@ -14,7 +14,9 @@ from vsanime._version import __version__
 from vsanime.errors import VsanimeError
 
 # Each is a module of this folder with `add_parser(subparsers)`, which sets `func(args) -> exit code`.
-COMMANDS = ("models", "info", "process", "upscale", "bench", "build", "cache", "import", "export", "train")
+COMMANDS = (
+    "models", "info", "process", "upscale", "bench", "build", "cache", "import", "export", "prepare", "train",
+)  # fmt: skip
 # Modules whose names differ from the command's: `import` is a word of the language.
 _MODULES = {"import": "importer", "export": "exporter"}
 

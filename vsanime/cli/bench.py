@@ -1,6 +1,6 @@
 """`vsanime bench`: our filter and its peers on the same network and the same clip, interleaved in one run.
 
-`vsanime bench quality` is another command (benchquality.py).
+`vsanime bench quality` and `vsanime bench style` are other commands (benchquality.py, benchstyle.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsanime.cli import benchquality
+from vsanime.cli import benchquality, benchstyle
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Peers live in an environment of their own, named by its Python:
     peers/bin/pip install -r benchmarks/peers.txt
     vsanime bench --peers peers/bin/python
 
-How good the pictures are is what `vsanime bench quality` measures.
+How good the pictures are is what `vsanime bench quality` measures, and `vsanime bench style` whether a style is one.
 """
 
 # Share of all processor time that others may use during a run.
@@ -64,7 +64,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--peers", metavar="PYTHON", help="the Python of an environment with the peers")
     parser.set_defaults(func=run)
     # Without a word after it, `bench` is about speed.
-    benchquality.add_parser(parser.add_subparsers(title="other benches", metavar="[quality]"))
+    others = parser.add_subparsers(title="other benches", metavar="[quality | style]")
+    benchquality.add_parser(others)
+    benchstyle.add_parser(others)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from vsanime.errors import VsanimeError
 if TYPE_CHECKING:
     import torch
 
-    from vsanime.training.recipe import Recipe
+    from vsanime.training.recipe import AnyRecipe
 
 _EPILOG = """\
 A recipe is a TOML file: network, pictures, degradation, loss, schedule. Those that come with the package are what its
@@ -84,13 +84,12 @@ def _train(args: argparse.Namespace) -> int:
     return _run(args, recipe, out)
 
 
-def _run(args: argparse.Namespace, recipe: Recipe, out: Path) -> int:
+def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
     from filelock import FileLock, Timeout
 
     _need_torch()
     import torch
 
-    from vsanime.training.loop import Order, train
     from vsanime.training.runfolder import RunFolder
 
     if args.threads is not None:
@@ -98,11 +97,12 @@ def _run(args: argparse.Namespace, recipe: Recipe, out: Path) -> int:
             raise VsanimeError(f"--threads is at least 1, not {args.threads}")
         torch.set_num_threads(args.threads)
     stored = RunFolder(out).stored_recipe() if args.resume else None
-    order = Order(_changed(recipe, stored, args), out, tuple(args.data), _device(args.device), args.resume)
+    recipe = _changed(recipe, stored, args)
+    device = _device(args.device)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".lock", timeout=0):
-            onnx = train(order, _tell)
+            onnx = _train_any(recipe, out, tuple(args.data), device, args.resume)
     except Timeout:
         raise VsanimeError(f"another process trains in {out}; wait for it, or give another --out") from None
     except OSError as error:
@@ -112,7 +112,19 @@ def _run(args: argparse.Namespace, recipe: Recipe, out: Path) -> int:
     return 0
 
 
-def _changed(recipe: Recipe, stored: Recipe | None, args: argparse.Namespace) -> Recipe:
+def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:
+    """The loop that a recipe is for: pairs, or a style."""
+    from vsanime.training import loop
+    from vsanime.training.recipe import Recipe
+
+    if isinstance(recipe, Recipe):
+        return loop.train(loop.Order(recipe, out, roots, device, resume), _tell)
+    from vsanime.training.animegan.loop import train
+
+    return train(loop.Order(recipe, out, roots, device, resume), _tell)
+
+
+def _changed(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespace) -> AnyRecipe:
     """The recipe with what the command line says instead; a resumed run keeps what it was once told."""
     from vsanime.training.recipe import from_table, to_table
 

@@ -7,19 +7,27 @@ import ctypes
 import multiprocessing
 import signal
 from collections.abc import Generator, Iterator
+from typing import Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vsanime.errors import VsanimeError
+from vsanime.training.degrade import Floats
 from vsanime.training.failures import worker_ended
-from vsanime.training.recipe import Training
-from vsanime.training.samples import Sampler
-from vsanime.training.schedule import batch_size
+from vsanime.training.schedule import Paced, batch_size
 
 _AHEAD = 4  # batches that each worker makes before they are wanted
 
 type Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Samples(Protocol):
+    """Makes the two halves of a batch; what it makes depends on the step alone."""
+
+    def batch(self, step: int, size: int) -> tuple[Floats, Floats]:
+        """The samples of a step."""
+        ...
 
 
 class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
@@ -28,7 +36,7 @@ class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch in
     Once nobody wants any more, an empty text comes at once.
     """
 
-    def __init__(self, sampler: Sampler, training: Training, enough: ctypes.c_bool) -> None:
+    def __init__(self, sampler: Samples, training: Paced, enough: ctypes.c_bool) -> None:
         self._sampler = sampler
         self._training = training
         self._enough = enough
@@ -43,7 +51,7 @@ class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch in
         return torch.from_numpy(low), torch.from_numpy(high)
 
 
-def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> Generator[Batch]:
+def batches(sampler: Samples, training: Paced, first: int, *, pin: bool) -> Generator[Batch]:
     """The batches of all steps from the first.
 
     Args:
@@ -53,7 +61,8 @@ def batches(sampler: Sampler, training: Training, first: int, *, pin: bool) -> G
         pin: put them where a card can fetch them.
 
     Yields:
-        Low and high patches. Close the iterator to have the workers end in order: in the time of a batch.
+        Low and high patches, or whatever two a sampler makes. Close the iterator to have the workers end in order: in
+        the time of a batch.
 
     Raises:
         VsanimeError: a picture cannot be read any more, or a worker was ended.

@@ -31,8 +31,7 @@ def check(recipe: Recipe) -> None:
     """
     if not recipe.sources:
         raise VsanimeError("sources = []; one [[sources]] or more are needed")
-    if not recipe.name or not set(recipe.name) <= _FILE_NAME:
-        raise VsanimeError(f"name = {recipe.name!r}; letters, digits, - and _ are needed: files are named after it")
+    check_name(recipe.name)
     _check_network(recipe.network)
     _check_planes(recipe)
     _check_odds(recipe)
@@ -44,6 +43,16 @@ def check(recipe: Recipe) -> None:
         )
     if recipe.degradation.h264.share:
         _check_clips(recipe)
+
+
+def check_name(name: str) -> None:
+    """Whether files can be named after a run.
+
+    Raises:
+        VsanimeError: they cannot.
+    """
+    if not name or not set(name) <= _FILE_NAME:
+        raise VsanimeError(f"name = {name!r}; letters, digits, - and _ are needed: files are named after it")
 
 
 def scale_of(network: Network) -> int:

@@ -28,7 +28,7 @@ from vsanime.training.networks import make
 from vsanime.training.pictures import find_sources
 from vsanime.training.precision import simulation
 from vsanime.training.progress import RunProgress
-from vsanime.training.recipe import Recipe
+from vsanime.training.recipe import AnyRecipe, Recipe
 from vsanime.training.runfolder import RunFolder
 from vsanime.training.samples import Sampler
 from vsanime.training.schedule import is_mixed, is_rounded, learning_rate
@@ -44,7 +44,7 @@ _ADVICE = "begin a new run with a lower training.rate, or with training.clip_gra
 
 
 @dataclass(frozen=True)
-class Order:
+class Order[R: AnyRecipe]:
     """What the user asked for.
 
     Attributes:
@@ -55,7 +55,7 @@ class Order:
         resume: go on with the run in `out`.
     """
 
-    recipe: Recipe
+    recipe: R
     out: Path
     roots: tuple[Path, ...]
     device: torch.device
@@ -124,7 +124,7 @@ class Trainer:
         return result
 
 
-def train(order: Order, tell: Callable[[str], None]) -> Path:
+def train(order: Order[Recipe], tell: Callable[[str], None]) -> Path:
     """Begin a run or go on with it, to its end.
 
     Args:
@@ -142,7 +142,7 @@ def train(order: Order, tell: Callable[[str], None]) -> Path:
         return _train(order, tell)
 
 
-def _train(order: Order, tell: Callable[[str], None]) -> Path:
+def _train(order: Order[Recipe], tell: Callable[[str], None]) -> Path:
     """All of it."""
     recipe, folder = order.recipe, RunFolder(order.out)
     places = find_sources(recipe.sources, order.roots)

@@ -26,7 +26,7 @@ def make(recipe: Recipe) -> nn.Module:
     torch.manual_seed(recipe.training.seed)
     net = _fresh(recipe)
     if recipe.network.start:
-        _start_from(net, recipe.network.start)
+        start_from(net, recipe.network.start)
     return net
 
 
@@ -46,7 +46,7 @@ def _fresh(recipe: Recipe) -> nn.Module:
             return DRRN(network.units, network.filters, planes=planes, low=network.low)
 
 
-def _start_from(net: nn.Module, start: str) -> None:
+def start_from(net: nn.Module, start: str) -> None:
     """Copy the weights of a model that has a name, or of a file.
 
     Raises:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from vsanime.errors import VsanimeError
 from vsanime.training import split
-from vsanime.training.recipe import Recipe, Source
+from vsanime.training.recipe import AnyRecipe, Source
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 
 type Bytes = NDArray[np.uint8]
@@ -78,14 +78,20 @@ def find_sources(sources: Sequence[Source], roots: Sequence[Path]) -> list[Path]
     Raises:
         VsanimeError: a source is nowhere.
     """
-    places = []
-    for source in sources:
-        found = next((root / source.path for root in roots if (root / source.path).exists()), None)
-        if found is None:
-            looked = ", ".join(str(root) for root in roots) or "no folder; give one with --data"
-            raise VsanimeError(f"the source {source.path!r} of the recipe was not found; looked in {looked}")
-        places.append(found)
-    return places
+    return [find_place(source.path, roots) for source in sources]
+
+
+def find_place(path: str, roots: Sequence[Path]) -> Path:
+    """A file or folder that a recipe names, below the first root that has it.
+
+    Raises:
+        VsanimeError: it is nowhere.
+    """
+    found = next((root / path for root in roots if (root / path).exists()), None)
+    if found is None:
+        looked = ", ".join(str(root) for root in roots) or "no folder; give one with --data"
+        raise VsanimeError(f"the source {path!r} of the recipe was not found; looked in {looked}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,9 @@ class _Found:
     thumbnail: NDArray[np.float32] | None
 
 
-def survey(places: Sequence[Path], recipe: Recipe, tell: Callable[[str], None]) -> tuple[list[Picture], list[Skipped]]:
+def survey(
+    places: Sequence[Path], recipe: AnyRecipe, tell: Callable[[str], None]
+) -> tuple[list[Picture], list[Skipped]]:
     """Open every picture once, say which of them can be used, and hold some of them out.
 
     Args:
@@ -162,14 +170,14 @@ def _look_through(
         yield from zip(paths, pool.map(lambda path: _check(path, source, least), paths), strict=True)
 
 
-def _why_none(recipe: Recipe) -> str:
+def _why_none(recipe: AnyRecipe) -> str:
     return (
         f"its pictures look alike, differ in digits of their names only, or are smaller than {recipe.validation.patch} "
         "pixels (validation.patch)"
     )
 
 
-def _check_number(pictures: Sequence[Picture], recipe: Recipe) -> None:
+def _check_number(pictures: Sequence[Picture], recipe: AnyRecipe) -> None:
     held_out = sum(picture.held_out for picture in pictures)
     data = recipe.data
     if len(pictures) < data.least or held_out == len(pictures):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,21 +12,50 @@ from vsanime.training.log import read
 _SIZE_INCHES, _DOTS_PER_INCH = (8.0, 4.5), 120
 
 
-def draw_curves(folder: Path) -> list[Path]:
-    """Draw `loss.png` and `psnr.png` from the logs in a run's folder.
+@dataclass(frozen=True)
+class Drawing:
+    """One PNG of curves.
+
+    Attributes:
+        name: of the file, without its ending.
+        log: the CSV that they are in.
+        unit: beside the axis.
+        only: columns; none for all of them.
+        logarithmic: the axis.
+    """
+
+    name: str
+    log: str
+    unit: str
+    only: tuple[str, ...] = ()
+    logarithmic: bool = False
+
+
+DRAWINGS = (
+    Drawing("loss", "log.csv", "loss", ("loss",), logarithmic=True),
+    Drawing("psnr", "validation.csv", "PSNR on held-out pictures, dB"),
+)
+
+
+def draw_curves(folder: Path, drawings: Sequence[Drawing] = DRAWINGS) -> list[Path]:
+    """Draw PNGs from the logs in a run's folder.
+
+    Args:
+        folder: of the run.
+        drawings: what to draw: `loss.png` and `psnr.png` if nothing else is said.
 
     Returns:
         What was drawn; nothing where matplotlib is missing or there is nothing to draw.
     """
     if find_spec("matplotlib") is None:
         return []
-    loss = _columns(read(folder / "log.csv"), only=("loss",))
-    psnr = _columns(read(folder / "validation.csv"))
     drawn = []
-    for name, curves, unit in (("loss", loss, "loss"), ("psnr", psnr, "PSNR on held-out pictures, dB")):
+    for drawing in drawings:
+        curves = _columns(read(folder / drawing.log), drawing.only)
         if curves:
-            _draw(folder / f"{name}.png", curves, unit, logarithmic=name == "loss")
-            drawn.append(folder / f"{name}.png")
+            path = folder / f"{drawing.name}.png"
+            _draw(path, curves, drawing.unit, logarithmic=drawing.logarithmic)
+            drawn.append(path)
     return drawn
 
 

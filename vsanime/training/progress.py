@@ -28,7 +28,7 @@ class RunProgress:
         self._said = time.monotonic()
         self._first, self._steps = first, steps
         self._began = time.monotonic()
-        self._loss, self._psnr = "", ""
+        self._loss, self._measured = "", ""
         if console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, TextColumn("{task.fields[said]}"), console=console)
@@ -48,20 +48,24 @@ class RunProgress:
     def at(self, step: int) -> None:
         """So many steps are done."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=step, said=f"{self._loss} {self._psnr}")
+            self._bar.update(self._task, completed=step, said=f"{self._loss} {self._measured}")
         elif time.monotonic() - self._said > _LINE_SECONDS:
             self._said = time.monotonic()
             left = (self._said - self._began) / max(1, step - self._first) * (self._steps - step)
-            self.say(f"step {step} of {self._steps}, {self._loss} {self._psnr}, {left / 60:.0f} min left")
+            self.say(f"step {step} of {self._steps}, {self._loss} {self._measured}, {left / 60:.0f} min left")
 
     def loss(self, value: float) -> None:
         """The mean loss of the last steps."""
         self._loss = f"loss {value:.5f}"
 
     def psnr(self, step: int, values: dict[str, float]) -> None:
-        """What validation gave."""
-        self._psnr = ", ".join(f"{case} {value:.2f} dB" for case, value in values.items())
-        self.say(f"step {step}: {self._loss} {self._psnr}")
+        """What validation gave, in dB."""
+        self.measured(step, ", ".join(f"{case} {value:.2f} dB" for case, value in values.items()))
+
+    def measured(self, step: int, said: str) -> None:
+        """What validation gave, in words."""
+        self._measured = said
+        self.say(f"step {step}: {self._loss} {self._measured}")
 
     def say(self, line: str) -> None:
         """A line above the bar."""

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vsanime.errors import VsanimeError
 from vsanime.training.consistency import check
 from vsanime.training.tables import Shares, flat, number, plain, section, shares
+
+if TYPE_CHECKING:
+    from vsanime.training.animegan.recipe import StyleRecipe
 
 KERNELS = ("box", "bilinear", "catmull_rom", "mitchell", "lanczos3", "random")
 SITINGS = ("left", "center", "top_left")
@@ -284,6 +287,10 @@ class Recipe:
     validation: Validation = Validation()
 
 
+# A recipe of any kind; `network.architecture` says of which.
+type AnyRecipe = Recipe | StyleRecipe
+
+
 # Files ----------------------------------------------------------------------------------------------------------
 
 
@@ -293,7 +300,7 @@ def names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def load(name: str) -> Recipe:
+def load(name: str) -> AnyRecipe:
     """Read a recipe.
 
     Args:
@@ -328,7 +335,7 @@ def text_of(name: str) -> str:
         raise VsanimeError(f"the recipe {name} is not text in UTF-8") from None
 
 
-def parse(text: str, origin: str) -> Recipe:
+def parse(text: str, origin: str) -> AnyRecipe:
     """Read a recipe's text.
 
     Args:
@@ -348,24 +355,30 @@ def parse(text: str, origin: str) -> Recipe:
         raise VsanimeError(f"the recipe {origin}: {error}") from None
 
 
-def from_table(table: Mapping[str, Any]) -> Recipe:
+def from_table(table: Mapping[str, Any]) -> AnyRecipe:
     """Make a recipe of nested tables, as TOML or JSON give them.
 
     Raises:
         VsanimeError: a key or value is wrong.
     """
+    # A module of its own, which builds on this one.
+    from vsanime.training.animegan import recipe as animegan
+
+    network = table.get("network")
+    if isinstance(network, Mapping) and network.get("architecture") == animegan.ARCHITECTURE:
+        return animegan.from_table(table)
     recipe: Recipe = section(Recipe, table, "")
     check(recipe)
     return recipe
 
 
-def to_table(recipe: Recipe) -> dict[str, Any]:
+def to_table(recipe: AnyRecipe) -> dict[str, Any]:
     """The nested tables that `from_table` reads."""
     table: dict[str, Any] = plain(recipe)
     return table
 
 
-def differences(one: Recipe, other: Recipe) -> list[str]:
+def differences(one: AnyRecipe, other: AnyRecipe) -> list[str]:
     """The keys in which two recipes differ, with both values."""
     first, second = (dict(flat(to_table(recipe), "")) for recipe in (one, other))
     return [

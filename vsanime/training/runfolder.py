@@ -11,7 +11,7 @@ from vsanime.errors import VsanimeError
 from vsanime.training import pictures
 from vsanime.training.flushed import flush_folder, write_flushed
 from vsanime.training.pictures import Picture
-from vsanime.training.recipe import Recipe, differences, from_table, to_table
+from vsanime.training.recipe import AnyRecipe, differences, from_table, to_table
 
 type Tell = Callable[[str], None]
 
@@ -64,7 +64,7 @@ class RunFolder:
         if self.recipe.exists():
             raise VsanimeError(f"{self.path} holds a run; give --resume to go on with it, or another --out")
 
-    def begin(self, recipe: Recipe) -> None:
+    def begin(self, recipe: AnyRecipe) -> None:
         """From here on there is a run in the folder.
 
         Raises:
@@ -72,7 +72,7 @@ class RunFolder:
         """
         _write_json(self.recipe, to_table(recipe))
 
-    def stored_recipe(self) -> Recipe:
+    def stored_recipe(self) -> AnyRecipe:
         """The recipe that the run began with.
 
         Raises:
@@ -85,7 +85,7 @@ class RunFolder:
         except (OSError, ValueError, VsanimeError) as error:
             raise VsanimeError(f"{self.recipe} is damaged: {error}") from None
 
-    def check_same(self, recipe: Recipe) -> None:
+    def check_same(self, recipe: AnyRecipe) -> None:
         """Whether a run may go on with this recipe.
 
         Raises:
@@ -97,7 +97,7 @@ class RunFolder:
                 f"{self.path} began with another recipe: {'; '.join(wrong[:4])}; give another --out for a new run"
             )
 
-    def survey(self, places: Sequence[Path], recipe: Recipe, tell: Tell) -> list[Picture]:
+    def survey(self, places: Sequence[Path], recipe: AnyRecipe, tell: Tell) -> list[Picture]:
         """The pictures of a new run.
 
         Args:

@@ -29,8 +29,17 @@ def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
 
 def gather(net: nn.Module, mean: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     """Everything that a run has learnt, by name."""
-    tensors = {f"net.{name}": value for name, value in net.named_parameters()}
-    tensors |= {f"mean.{name}": value for name, value in mean.named_parameters()}
+    return named(net, "net") | named(mean, "mean") | moments(net, optimizer)
+
+
+def named(net: nn.Module, prefix: str) -> dict[str, torch.Tensor]:
+    """A network's weights, by name."""
+    return {f"{prefix}.{name}": value for name, value in net.named_parameters()}
+
+
+def moments(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """What an optimizer remembers of a network's gradients, by name."""
+    tensors: dict[str, torch.Tensor] = {}
     for name, parameter in net.named_parameters():
         state = optimizer.state.get(parameter, {})
         tensors |= {f"{moment}.{name}": state[moment] for moment in _MOMENTS if moment in state}
@@ -45,19 +54,45 @@ def restore(
     Raises:
         VsanimeError: tensors are missing or have another shape: they are of another network.
     """
+    put(tensors, "net", net)
+    put(tensors, "mean", mean)
+    put_moments(tensors, step, net, optimizer)
+
+
+def put(tensors: Mapping[str, torch.Tensor], prefix: str, net: nn.Module) -> None:
+    """Put back what `named` gave.
+
+    Raises:
+        VsanimeError: as `restore`.
+    """
     with torch.no_grad():
-        for prefix, module in (("net", net), ("mean", mean)):
-            for name, parameter in module.named_parameters():
-                parameter.copy_(_fitting(tensors, f"{prefix}.{name}", parameter))
         for name, parameter in net.named_parameters():
-            moments = {m: _fitting(tensors, f"{m}.{name}", parameter) for m in _MOMENTS if f"{m}.{name}" in tensors}
-            if moments:
+            parameter.copy_(fitting(tensors, f"{prefix}.{name}", parameter))
+
+
+def put_moments(
+    tensors: Mapping[str, torch.Tensor], updates: int, net: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Put back what `moments` gave, after so many updates.
+
+    Raises:
+        VsanimeError: as `restore`.
+    """
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            found = {m: fitting(tensors, f"{m}.{name}", parameter) for m in _MOMENTS if f"{m}.{name}" in tensors}
+            if found:
                 # In the memory order of the weights, as the optimizer makes them.
-                like = {m: torch.empty_like(parameter).copy_(value) for m, value in moments.items()}
-                optimizer.state[parameter] = {"step": torch.tensor(float(step)), **like}
+                like = {m: torch.empty_like(parameter).copy_(value) for m, value in found.items()}
+                optimizer.state[parameter] = {"step": torch.tensor(float(updates)), **like}
 
 
-def _fitting(tensors: Mapping[str, torch.Tensor], name: str, like: torch.Tensor) -> torch.Tensor:
+def fitting(tensors: Mapping[str, torch.Tensor], name: str, like: torch.Tensor) -> torch.Tensor:
+    """A tensor of a checkpoint.
+
+    Raises:
+        VsanimeError: it is missing or has another shape.
+    """
     found = tensors.get(name)
     if found is None or found.shape != like.shape:
         there = "is missing" if found is None else f"has the shape {tuple(found.shape)}"

@@ -1,0 +1,52 @@
+"""AnimeGANv2's discriminator: tells pictures of a style from others, one figure for every four pixels each way."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from vsanime.errors import VsanimeError
+from vsanime.models.animegan import LEAK, TF_EPSILON
+
+WIDTH = 32  # channels of the first convolution
+_STD = 0.02  # of fresh weights
+
+
+class Discriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
+    """The discriminator of SYSTEMS 7.2, 1,128,800 weights: seven convolutions with spectral norm and without biases.
+
+    Every call in training mode takes one more step towards the largest singular values, so that what it gives follows
+    from the calls before; the vectors of that search are buffers, which a checkpoint has to hold.
+
+    It takes N, 3, H, W, RGB in [-1, 1], H and W multiples of 4, and gives N, 1, H / 4, W / 4: 1 for what belongs to the
+    style, 0 for what does not.
+
+    Args:
+        width: channels of the first convolution; the others are multiples of it.
+    """
+
+    def __init__(self, width: int = WIDTH) -> None:
+        if width < 1:
+            raise VsanimeError(f"AnimeGAN: the discriminator's width is 1 or more, not {width}")
+        super().__init__(
+            *_layer(3, width),
+            *_layer(width, 2 * width, stride=2),
+            *_layer(2 * width, 4 * width, norm=True),
+            *_layer(4 * width, 4 * width, stride=2),
+            *_layer(4 * width, 8 * width, norm=True),
+            *_layer(8 * width, 8 * width, norm=True),
+            _convolution(8 * width, 1),
+        )
+
+
+def _layer(into: int, out: int, *, stride: int = 1, norm: bool = False) -> list[nn.Module]:
+    """A convolution, a layer norm over channels, height and width if wanted, leaky ReLU."""
+    norms = [nn.GroupNorm(1, out, TF_EPSILON)] if norm else []
+    return [_convolution(into, out, stride), *norms, nn.LeakyReLU(LEAK)]
+
+
+def _convolution(into: int, out: int, stride: int = 1) -> nn.Module:
+    convolution = nn.Conv2d(into, out, 3, stride, padding=1, bias=False)
+    nn.init.normal_(convolution.weight, std=_STD)
+    normed: nn.Module = spectral_norm(convolution)
+    return normed
