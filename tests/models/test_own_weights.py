@@ -24,7 +24,7 @@ from vsanime.backends import Backend
 from vsanime.models.cards import engines_folder, find, variants
 from vsanime.models.store import load
 from vsanime.quality.compressed import measure_compressed, pair_of
-from vsanime.quality.measure import CHROMA_KERNELS, SITINGS, Figure, Title, measure_chroma
+from vsanime.quality.measure import CHROMA_KERNELS, SITINGS, Figure, Title, measure_chroma, measure_doubling
 from vsanime.quality.methods import chroma_resampling, networks, resampling
 from vsanime.training import recipe
 from vsanime.training.pictures import find_sources, read_pixels, survey
@@ -35,7 +35,7 @@ TRAINED_ON = [
     *((name, kernel) for name in ("C4F16_VA", "C4F32_VA") for kernel in ("box", "catmull_rom")),
     *((name, "box") for name in ("C4F16_BOX_VA", "C4F32_BOX_VA")),
 ]
-WEIGHTS = {"C4F16": 12_340, "C4F32": 47_716, "C4F32_Chroma": 47_714}
+WEIGHTS = {"C4F16": 12_340, "C4F32": 47_716, "C4F32_Chroma": 47_714, "ESPCN_7_SLIM": 79_004}
 KERNELS = {"box": Image.Resampling.BOX, "catmull_rom": Image.Resampling.BICUBIC}
 LONGEST_SIDE = 480  # larger pictures are cropped to their middle, to keep the test short
 F32 = Backend.ONNXRuntime()
@@ -48,7 +48,7 @@ type Doubler = Callable[[np.ndarray], np.ndarray]
 
 def test_nothing_else_travels() -> None:
     assert {path.stem for path in engines_folder().glob("*.onnx")} == set(OURS)
-    assert sum(path.stat().st_size for path in engines_folder().glob("*.onnx")) < 1_000_000
+    assert sum(path.stat().st_size for path in engines_folder().glob("*.onnx")) < 1_300_000
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -145,7 +145,27 @@ def test_restored_from_compression_better_than_by_lanczos(truth: str, compressed
     assert (np.mean(found["C4F32_DS_VA"], axis=0) > np.mean(found["Lanczos3"], axis=0)).all()
 
 
-# Chroma and RGB
+# RGB and chroma
+
+
+@pytest.fixture(scope="module")
+def rgb_figures(unseen: list[np.ndarray]) -> list[Figure]:
+    methods = [next(m for m in resampling() if m.name == "Lanczos3"), *networks(["ESPCN_7_SLIM_VA"], F32)]
+    found = []
+    for i, rgb in enumerate(unseen):
+        found += measure_doubling(Title("", str(i)), rgb, list(KERNELS), methods, lambda: None)[0]
+    return [f for f in found if f.measure == "rgb"]
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_rgb_comes_out_far_better_than_by_lanczos(rgb_figures: list[Figure], kernel: str) -> None:
+    means = {
+        method: np.mean([f.psnr for f in rgb_figures if (f.condition, f.method) == (kernel, method)])
+        for method in ("Lanczos3", "ESPCN_7_SLIM_VA")
+    }
+    # Six pictures of these gained 4.4 dB after a box and 4.7 dB after Catmull-Rom.
+    assert means["ESPCN_7_SLIM_VA"] > means["Lanczos3"] + 3.5
 
 
 @pytest.fixture(scope="module")

@@ -59,8 +59,9 @@ def waifu2x(
         noise: -1 to leave noise alone, 0 to 3 for how much of it to remove.
         scale: 2, or 1 to denoise only: by a network of that kind ("vgg_7_art") where its weights are found, else by
             doubling and halving.
-        model: "upconv_7_art", "upconv_7_photo", "vgg_7_art", "vgg_7_photo", "espcn_7", "drrn", "drrn_low", or the
-            path of an ONNX file from RGB to RGB at 1x or 2x, which has one noise level.
+        model: "upconv_7_art", "upconv_7_photo", "vgg_7_art", "vgg_7_photo", "espcn_7", "drrn", "drrn_low"; or
+            "ESPCN_7_SLIM_VA", which comes with the package, or the path of an ONNX file from RGB to RGB at 1x or 2x:
+            both leave noise alone or have one level of it.
         tint: "keep" the network's own colours, or "correct" them: networks change flat areas, the strongly coloured
             ones by up to 7 codes of 8 bits; by how much the mean of a neighbourhood changed is taken back.
         tta: average over the eight ways to turn and mirror the picture; eight times slower, about 0.3 dB better.
