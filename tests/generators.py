@@ -90,6 +90,12 @@ class Foreign:
     def pad(self, unit: Unit, x: str) -> str:
         raise NotImplementedError
 
+    def leak(self, x: str) -> str:
+        return self.node("LeakyRelu", x, alpha=LEAK)
+
+    def added(self, skip: str, x: str) -> str:
+        return self.node("Add", skip, x)
+
     def body(self, x: str) -> str:
         """All but the ends."""
         skip = ""
@@ -102,9 +108,9 @@ class Foreign:
             if unit.norm:
                 x = self.norm(unit, x)
             if unit.leaks:
-                x = self.node("LeakyRelu", x, alpha=LEAK)
+                x = self.leak(x)
             if unit.conv.endswith("layers.2") and skip:
-                x = self.node("Add", skip, x)
+                x = self.added(skip, x)
         return self.node("Tanh", x)
 
 
@@ -164,16 +170,16 @@ class PyTorchs(Foreign):
         return self.node("Resize", x, "", scales, mode="linear", coordinate_transformation_mode="align_corners")
 
 
-def as_tensorflow(weights: dict[str, Array]) -> onnx.ModelProto:
+def as_tensorflow(weights: dict[str, Array], kind: type[Foreign] = TensorFlows, opset: int = 11) -> onnx.ModelProto:
     """NHWC, RGB in [-1, 1]."""
-    writer = TensorFlows(weights)
+    writer = kind(weights)
     writer.node("Transpose", writer.body("picture"), perm=[0, 2, 3, 1])
-    return writer.model([1, "height", "width", 3], 11)
+    return writer.model([1, "height", "width", 3], opset)
 
 
-def as_pytorch(weights: dict[str, Array]) -> onnx.ModelProto:
+def as_pytorch(weights: dict[str, Array], kind: type[Foreign] = PyTorchs) -> onnx.ModelProto:
     """NCHW, RGB in [-1, 1]."""
-    writer = PyTorchs(weights)
+    writer = kind(weights)
     writer.body("picture")
     return writer.model([1, 3, "height", "width"], 13)
 

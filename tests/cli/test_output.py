@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ def test_a_file_is_written_and_nothing_left_beside_it(tmp_path: Path) -> None:
     write_output(tmp_path / "nät ö.onnx", b"net", force=False)
     assert (tmp_path / "nät ö.onnx").read_bytes() == b"net"
     assert names(tmp_path) == ["nät ö.onnx"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has paths of 260 characters at most, by default")
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    """The temporary one is no longer than the file's."""
+    name = "a" * (255 - len(".onnx")) + ".onnx"
+    write_output(tmp_path / name, b"net", force=False)
+    assert names(tmp_path) == [name]
 
 
 def test_what_appeared_meanwhile_stays(tmp_path: Path) -> None:

@@ -38,6 +38,39 @@ def turned(number: int) -> bytes:
     return exif.tobytes()
 
 
+def tiff(samples: np.ndarray, order: str = "<", *, planar: bool = False, orientation: int = 1) -> bytes:
+    """An uncompressed TIFF; Pillow writes none of 16 bits in colour."""
+    height, width, channels = samples.shape
+    stored = samples.astype(samples.dtype.newbyteorder(order))
+    data = (stored.transpose(2, 0, 1) if planar else stored).tobytes()
+    strips = channels if planar else 1
+    size, sixteen, thirtytwo = len(data) // strips, "H", "I"
+    tags = [
+        (256, thirtytwo, [width]),
+        (257, thirtytwo, [height]),
+        (258, sixteen, [8 * samples.itemsize] * channels),
+        (259, sixteen, [1]),  # not compressed
+        (262, sixteen, [2 if channels > 2 else 1]),  # RGB, or gray
+        (273, thirtytwo, [8 + n * size for n in range(strips)]),
+        (274, sixteen, [orientation]),
+        (277, sixteen, [channels]),
+        (278, thirtytwo, [height]),
+        (279, thirtytwo, [size] * strips),
+        (284, sixteen, [2 if planar else 1]),
+    ]
+    if channels in (2, 4):
+        tags.append((338, sixteen, [2]))  # alpha
+    entries, beyond = struct.pack(f"{order}H", len(tags)), b""
+    for tag, kind, values in tags:
+        packed = struct.pack(f"{order}{len(values)}{kind}", *values)
+        if len(packed) > 4:
+            place = 8 + len(data) + 2 + 12 * len(tags) + 4 + len(beyond)
+            packed, beyond = struct.pack(f"{order}I", place), beyond + packed
+        entries += struct.pack(f"{order}HHI", tag, 3 if kind == sixteen else 4, len(values)) + packed.ljust(4, b"\0")
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8 + len(data))
+    return head + data + entries + bytes(4) + beyond
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_16_bits_are_read_back_by_others(channels: int, tmp_path: Path) -> None:
     wanted, path = noise(channels, np.uint16), tmp_path / "ö %03d.png"
@@ -89,27 +122,73 @@ def test_one_transparent_colour_is_transparency(mode: str, tmp_path: Path) -> No
     assert set(np.unique(alpha)) == {0, 255}
 
 
+def _oriented_png16(path: Path, exif: bytes) -> None:
+    path.write_bytes(png16(noise(3, np.uint16), exif=exif))
+
+
+def _oriented_behind_the_pixels(path: Path, exif: bytes) -> None:
+    file = io.BytesIO()
+    Image.fromarray(noise(3)).save(file, "PNG")
+    whole = file.getvalue()
+    path.write_bytes(whole[:-12] + png_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")) + whole[-12:])
+
+
+ORIENTED = {
+    "a.png": lambda path, number: Image.fromarray(noise(3)).save(path, exif=turned(number)),
+    "deep.png": lambda path, number: _oriented_png16(path, turned(number)),
+    "behind.png": lambda path, number: _oriented_behind_the_pixels(path, turned(number)),
+    "a.jpg": lambda path, number: Image.fromarray(noise(3)).save(path, exif=turned(number)),
+    "a.webp": lambda path, number: Image.fromarray(noise(3)).save(path, exif=turned(number), lossless=True),
+    "a.tif": lambda path, number: path.write_bytes(tiff(noise(3), orientation=number)),
+    "deep.tif": lambda path, number: path.write_bytes(tiff(noise(3, np.uint16), orientation=number)),
+    "gray.tif": lambda path, number: path.write_bytes(tiff(noise(1), orientation=number)),
+}
+
+
 @pytest.mark.parametrize("number", range(1, 9))
-@pytest.mark.parametrize("kind", ["8 bits", "16 bits", "EXIF behind the pixels"])
-def test_pictures_come_upright(kind: str, number: int, tmp_path: Path) -> None:
-    path, exif = tmp_path / "a.png", turned(number)
-    if kind == "16 bits":
-        path.write_bytes(png16(noise(3, np.uint16), exif=exif))
-    elif kind == "8 bits":
-        Image.fromarray(noise(3)).save(path, exif=exif)
-    else:
-        file = io.BytesIO()
-        Image.fromarray(noise(3)).save(file, "PNG")
-        whole = file.getvalue()
-        path.write_bytes(whole[:-12] + png_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")) + whole[-12:])
+@pytest.mark.parametrize("name", ORIENTED)
+def test_pictures_come_upright(name: str, number: int, tmp_path: Path) -> None:
+    path = tmp_path / name
+    ORIENTED[name](path, number)
     header = read_header(path)
     found = read_samples(path, header)
-    with Image.open(path) as picture:
-        expected = np.asarray(ImageOps.exif_transpose(picture))
-    assert found.shape == expected.shape == (header.height, header.width, 3)
-    if kind == "16 bits":
+    with Image.open(io.BytesIO(path.read_bytes())) as picture:
+        picture.load()  # which turns TIFF; of a file by name that is gray, sideways and not compressed, wrongly
+        upright = np.asarray(ImageOps.exif_transpose(picture))
+    expected = upright.reshape(*upright.shape[:2], -1)
+    assert found.shape == expected.shape == (header.height, header.width, expected.shape[2])
+    assert (found.shape[0] > found.shape[1]) == (number < 5)
+    if name.startswith("deep"):
         found = (found >> 8).astype(np.uint8)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("planar", [False, True])
+def test_tiff_is_read_rightly_or_refused(planar: bool, channels: int, order: str, dtype: type, tmp_path: Path) -> None:
+    samples, path = noise(channels, dtype), tmp_path / "a.tif"
+    path.write_bytes(tiff(samples, order, planar=planar))
+    if dtype == np.uint16 and (planar or channels == 4):
+        with pytest.raises(VsanimeError, match=r"(TIFF of 16 bits with (planes one|4 channels)|cannot be read)"):
+            read_header(path)
+        return
+    header = read_header(path)
+    assert header == Header(WIDTH, HEIGHT, channels == 1, channels == 4, 16 if dtype == np.uint16 else 8)
+    np.testing.assert_array_equal(read_samples(path, header), samples)
+
+
+def test_a_bmp_of_16_bits_a_pixel_has_8_a_channel(tmp_path: Path) -> None:
+    """5, 6 and 5 of them."""
+    codes = np.arange(64 * 16, dtype="<u2").reshape(16, 64) * 61
+    head = struct.pack("<IiiHHIIiiII3I", 40, 64, 16, 1, 16, 3, codes.nbytes, 0, 0, 0, 0, 0xF800, 0x07E0, 0x001F)
+    path = tmp_path / "a.bmp"
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 66 + codes.nbytes, 0, 0, 66) + head + codes.tobytes())
+    header = read_header(path)
+    assert header == Header(64, 16, gray=False, alpha=False, bits=8)
+    parts = np.stack([codes >> 11, codes >> 5 & 63, codes & 31], -1)[::-1] / np.array([31, 63, 31])
+    assert np.abs(read_samples(path, header) - parts * 255).max() <= 1
 
 
 def test_a_header_is_read_without_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,8 +251,24 @@ def test_a_profile_and_exif_go_along_upright(tmp_path: Path) -> None:
             assert found[0x010F] == "Camera"
             details = found.get_ifd(0x8769)
             assert (details[0xA002], details[0xA003], details[0x9003]) == (140, 90, "2020:01:02 03:04:05")
+    # TIFF gets the profile alone, BMP neither.
+    for suffix in (".tif", ".bmp"):
+        made = encoded(noise(3), FORMATS[suffix], tags)
+        with Image.open(io.BytesIO(made)) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), noise(3))
+            assert 0x010F not in picture.getexif()
+            assert picture.info.get("icc_profile") == (profile if suffix == ".tif" else None)
     # It would say nothing right of a gray picture.
     assert read_tags(path, 1, (140, 90)).icc is None
+
+
+def test_what_a_library_beneath_cannot_write_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("Error setting from dictionary")
+
+    monkeypatch.setattr("PIL.Image.Image.save", fail)
+    with pytest.raises(VsanimeError, match="45x70 pixels cannot be written as TIFF: Error setting from dictionary"):
+        encoded(noise(3), FORMATS[".tif"], Tags())
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -17,7 +17,8 @@ from onnx import helper
 from PIL import Image
 
 import vsanime
-from tests.clips import planes_of
+from tests.clips import clip_of, planes_of
+from tests.generators import random_generator
 from tests.networks import artcnn_like, layers
 from tests.reference import run_plain
 from vsanime import Backend
@@ -167,30 +168,58 @@ def scene_starts(clip: vs.VideoNode) -> list[int]:
     return [n for n, frame in enumerate(clip.frames(close=True)) if frame.props["_SceneChangePrev"]]
 
 
-def test_scenes_are_found_for_filters_that_go_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = []
+@pytest.fixture(scope="module")
+def style(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """AnimeGANv2's generator of random weights."""
+    path = tmp_path_factory.mktemp("Stil ö") / "net.onnx"
+    onnx.save(random_generator(), path)
+    return str(path)
 
-    def waifu2x(clip: vs.VideoNode, *, brightness: str = "none") -> vs.VideoNode:
-        """Nothing."""
-        found.append(scene_starts(clip) if brightness == "scene" else None)
-        return clip
 
-    monkeypatch.setattr(vsanime, "waifu2x", waifu2x)
-    source, folder = tmp_path / "cut.mkv", tmp_path / "in"
+def test_scenes_are_found_for_filters_that_go_by_them(style: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "cut.mkv", tmp_path / "drawn.mkv"
     picture = "testsrc2=size=64x48:rate=24:duration={}"
     joined = "[0:v][1:v][2:v]concat=n=3"
     inputs = [picture.format(0.5), "color=navy:size=64x48:rate=24:duration=0.25", picture.format(0.25)]
     command = [find_ffmpeg("x264"), "-v", "error", *(word for one in inputs for word in ("-f", "lavfi", "-i", one))]
     subprocess.run([*command, "-filter_complex", joined, "-c:v", "libx264", str(source)], check=True)
+    marked = vsanime.mark_scenes(clip_in(source))
+    assert scene_starts(marked) == [0, 12, 18]
+    lossless = ["--encoder-params", "qp=0", "--preset", "ultrafast", "--depth", "10"]
+    scenes = ["--filter", "animegan", "--style", style, "--set", "brightness=scene"]
+    assert process(source, output, *scenes, *lossless) == 0
+    expected = vsanime.animegan(marked, style, brightness="scene", depth=10, backend=F32)
+    gains = {expected.get_frame(n).props["AnimeGANGain"] for n in (0, 13, 20)}
+    assert len(gains) == 3
+    for n in (3, 13, 20):
+        for found, plane in zip(planes_of(clip_in(output), n), planes_of(expected, n), strict=True):
+            np.testing.assert_array_equal(found, plane)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_drawn_pictures_are_what_the_filter_makes_of_each_by_itself(
+    channels: int, dtype: type, style: str, tmp_path: Path
+) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    for n in range(3):
-        save(folder / f"{n}.png", drawing())
-    scenes = ["--filter", "waifu2x", "--set", "brightness=scene"]
-    assert process(source, tmp_path / "a.mkv", *scenes) == 0
-    assert process(source, tmp_path / "b.mkv", "--filter", "waifu2x") == 0
-    # Each picture of a folder is a scene by itself: none depends on its neighbours.
-    assert process(folder, tmp_path / "out", *scenes) == 0
-    assert found == [[0, 12, 18], None, [0, 1, 2]]
+    shades = {"dark.png": 3, "light.png": 1}
+    for name, share in shades.items():
+        samples = drawing(channels, dtype=dtype)
+        samples[..., : 1 if channels == 1 else 3] //= share
+        save(folder / name, samples)
+    options = ["--filter", "animegan", "--style", style, "--set", "brightness=scene", "--set", "work_size=32x24"]
+    assert process(folder, output, *options) == 0
+    bits, gray = 8 * np.dtype(dtype).itemsize, channels == 1
+    form = vs.core.query_video_format(vs.GRAY if gray else vs.RGB, vs.INTEGER, bits, 0, 0)
+    for name in shades:
+        given, found = read(folder / name), read(output / name)
+        assert (found.shape, found.dtype) == (given.shape, given.dtype)
+        planes = [given[..., p] for p in range(form.num_planes)]
+        clip = clip_of([planes], form, _Range=1, _SceneChangePrev=1)
+        made = vsanime.animegan(clip, style, brightness="scene", work_size=(32, 24), backend=F32)
+        np.testing.assert_array_equal(found[..., : form.num_planes], np.stack(planes_of(made), -1))
+        np.testing.assert_array_equal(found[..., form.num_planes :], given[..., form.num_planes :])
 
 
 # --- One picture ---
@@ -254,7 +283,7 @@ def test_luma_networks_take_rgb_through_yuv_of_full_range(nets: Path, tmp_path: 
 def test_the_way_through_yuv_alone_changes_no_code(
     dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def artcnn(clip: vs.VideoNode) -> vs.VideoNode:
+    def artcnn(clip: vs.VideoNode, *, backend: object) -> vs.VideoNode:  # noqa: ARG001
         """Nothing."""
         assert clip.format.color_family == vs.YUV
         return clip
@@ -293,7 +322,7 @@ def test_upscale_takes_pictures_to_any_size(name: str, width: str, nets: Path, t
 
 
 def test_a_filter_that_forgets_transparency_gets_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def waifu2x(clip: vs.VideoNode, *, large: bool = False, depth: int = 8) -> vs.VideoNode:
+    def waifu2x(clip: vs.VideoNode, *, backend: object, large: bool = False, depth: int = 8) -> vs.VideoNode:  # noqa: ARG001
         """Nothing, or nearly."""
         size = (2 * clip.width, 2 * clip.height) if large else (clip.width, clip.height)
         form = clip.format.replace(bits_per_sample=depth)
@@ -341,6 +370,7 @@ def pictures(tmp_path: Path) -> Path:
     (folder / "page 1 cut.png").write_bytes(whole[: len(whole) // 2])
     (folder / "text.webp").write_text("no picture")
     (folder / "notes.txt").write_text("no picture")
+    Image.fromarray(drawing()).save(folder / "drawing.ppm")
     (folder / "._pagé 0.png").write_bytes(b"what macOS leaves behind")
     (folder / "inside").mkdir()
     save(folder / "inside" / "deeper.png", drawing())
@@ -361,9 +391,50 @@ def test_a_folder_of_pictures(
     assert np.abs(read(output / "gray.jpeg").astype(int) - read(pictures / "gray.jpeg")).mean() < 2
     summary, *listed = [line for line in capfd.readouterr().err.splitlines() if "a second" not in line]
     assert summary == f"vsanime: 6 pictures written to {output}, 2 could not be done:"
-    assert listed[0] == "vsanime: text.webp: it is no picture, or of a kind that is not known"
-    assert re.fullmatch(r"vsanime: page 1 cut\.png: it cannot be read: .*truncated.*", listed[1])
-    assert len(listed) == 2
+    assert listed[0] == "vsanime:   text.webp: it is no picture, or of a kind that is not known"
+    assert re.fullmatch(r"vsanime:   page 1 cut\.png: it cannot be read: .*truncated.*", listed[1])
+    # What macOS leaves behind is no user's file.
+    assert listed[2].startswith("vsanime: 2 files left out, of a kind that is not written (.png, .jpg, ")
+    assert listed[3:] == ["vsanime:   drawing.ppm", "vsanime:   notes.txt"]
+
+
+long_names = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has paths of 260 characters at most, by default"
+)
+
+
+@pytest.mark.parametrize(
+    ("stem", "reason"),
+    [
+        ("n", "{made} is a folder, where its result would go"),
+        pytest.param("n" * 251, "its result cannot be written: .*", marks=long_names, id="long"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--overwrite"]], ids=["", "overwrite"])
+def test_what_cannot_be_written_stops_no_other_picture(
+    more: list[str], stem: str, reason: str, same: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", stem, "z"):
+        save(folder / f"{name}.png", drawing())
+    (output / "n.webp").mkdir(parents=True)
+    assert process(folder, output, *same, "--format", "webp", *more) == 1
+    summary, *listed = [line for line in capfd.readouterr().err.splitlines() if "a second" not in line]
+    assert summary == f"vsanime: 2 pictures written to {output}, 1 could not be done:"
+    assert len(listed) == 1
+    said, expected = listed[0], reason.format(made=re.escape(str(output / "n.webp")))
+    assert re.fullmatch(rf"vsanime:   {stem}\.png: {expected}", said)
+    assert {path.name for path in output.iterdir()} == {"a.webp", "n.webp", "z.webp"}
+
+
+@long_names
+def test_a_folder_with_names_as_long_as_can_be(same: list[str], tmp_path: Path) -> None:
+    folder, name = tmp_path / "in", "n" * 251 + ".png"
+    folder.mkdir()
+    save(folder / name, drawing())
+    assert process(folder, tmp_path / "out", *same) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
 def test_a_folder_goes_on_where_it_stopped(
@@ -378,7 +449,7 @@ def test_a_folder_goes_on_where_it_stopped(
     assert (output / "pagé 1.png").read_text() == "mine"
     assert {path.name for path in output.iterdir()} == NAMES
     assert "5 pictures written to" in (err := capfd.readouterr().err)
-    assert "1 were there already (--overwrite)" in err
+    assert "1 was there already (--overwrite)" in err
     assert process(pictures, output, *same) == 0
     assert "0 pictures written" in capfd.readouterr().err
     assert process(pictures, output, *same, "--overwrite") == 0
@@ -480,6 +551,8 @@ def _wrong(name: str, video: Path, picture: Path, folder: Path) -> list[str]:
         "same video": [f"{video}", f"{video}", *artcnn, "--overwrite"],
         "same folder": [f"{picture.parent}", f"{picture.parent}", *waifu2x, "--overwrite"],
         "file for folder": [f"{picture.parent}", f"{picture}", *waifu2x],
+        "film for folder": [f"{picture.parent}", f"{folder / 'film.MKV'}", *waifu2x],
+        "picture for folder": [f"{picture.parent}", f"{out}.png", *waifu2x],
         "there": [f"{picture}", f"{picture.parent / 'other.png'}", *waifu2x],
         "no pictures": [f"{folder}", f"{out}", *waifu2x],
         "video as picture": [f"{video}", f"{out}.png", *waifu2x],
@@ -514,10 +587,12 @@ def _wrong(name: str, video: Path, picture: Path, folder: Path) -> list[str]:
         ("same video", "INPUT and OUTPUT are both"),
         ("same folder", "INPUT and OUTPUT are both"),
         ("file for folder", "is a folder and OUTPUT"),
+        ("film for folder", "film.MKV ends as a file does; a folder is needed, whose name does not end in .mkv"),
+        ("picture for folder", "out.png ends as a file does; a folder is needed"),
         ("there", "other.png exists; give --overwrite to overwrite it, or another name"),
         ("no pictures", "holds no picture; files that end in .png, .jpg,"),
         ("video as picture", "in put.mp4: it is no picture, or of a kind that is not known"),
-        ("filter", "--filter sharpen: there is no such filter; there are artcnn, artcnn_chroma, "),
+        ("filter", "--filter sharpen: there is no such filter; there are animegan, artcnn, artcnn_chroma, "),
         ("argument", "--set nose=1: waifu2x has no argument nose; waifu2x takes noise=-1 (a whole number), scale=2"),
         ("value", "--set width=wide: width is 'wide'; a whole number or none is needed; artcnn takes model="),
         ("style", "--style hay: artcnn has no argument style; artcnn takes"),

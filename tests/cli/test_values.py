@@ -65,6 +65,9 @@ def test_a_value_is_of_the_narrowest_type(text: str, annotation: Any, value: obj
         ("640x", Size, "2 numbers such as 640x360"),
         ("1.5,2", Sequence[int], "numbers such as 0,1 is needed"),
         ("1,2", tuple[int, int, int], "3 numbers is needed"),
+        ("9" * 400, int, "a whole number is needed"),
+        ("9" * 400, float, "a number is needed"),
+        ("1," + "9" * 5000, Sequence[int], "numbers such as 0,1 is needed"),
         ("film", Literal["none", "scene"], "none or scene is needed"),
     ],
 )

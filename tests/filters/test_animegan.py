@@ -190,6 +190,26 @@ def test_transparency_is_kept_in_the_outputs_depth(net: str) -> None:
         np.testing.assert_array_equal(planes_of(found)[0], expected)
 
 
+def test_later_frames_without_transparency_are_opaque(net: str) -> None:
+    clear, opaque = picture("RGB24", 24, 20).std.ClipToProp(noise_clip("GRAY8", 24, 20)), picture("RGB24", 24, 20)
+    for depth, white in ((None, 255), (10, 1023)):
+        made = vsanime.animegan(clear + opaque, net, depth=depth, backend=F32)
+        assert (planes_of(made.std.PropToClip(), 1)[0] == white).all()
+    # The first frame decides: a clip of which only later frames have any would not be a clip of one kind.
+    assert "_Alpha" not in vsanime.animegan(opaque + clear, net, backend=F32).get_frame(1).props
+
+
+def test_a_work_size_of_numpys_integers(net: str) -> None:
+    clip = picture("RGBS")
+    size = (np.int64(20), np.uint8(16))
+    for found, wanted in zip(
+        planes_of(vsanime.animegan(clip, net, work_size=size, backend=F32)),  # type: ignore[arg-type]
+        planes_of(vsanime.animegan(clip, net, work_size=(20, 16), backend=F32)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
 def scenes(name: str = "YUV420P8", prop: str = "_SceneChangePrev") -> vs.VideoNode:
     """Twelve frames in three scenes of their own brightness, which flickers; marked as `prop` marks them."""
     form = vs.core.get_video_format(getattr(vs, name)) if name.startswith("RGB") else format_of(name)
@@ -310,11 +330,12 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "auto tiles": ({"tiles": "auto"}, ["tiles='auto'", "layer norms"]),
     "work size": ({"work_size": 20}, ["work_size=20", "(width, height)", "44x36"]),
     "large work size": ({"work_size": (60, 20)}, ["work_size=(60, 20)", "44x36"]),
+    "work size of truths": ({"work_size": (True, 20)}, ["work_size=(True, 20)"]),
     "fractional": ({"work_size": (20.5, 20)}, ["work_size=(20.5, 20)"]),
     "tiny work size": ({"work_size": (4, 20)}, ["4x20", "5x5"]),
     "depth": ({"depth": 7}, ["depth=7", "8 to 16"]),
     "backend": ({"backend": "openvino"}, ["'openvino'", "Backend."]),
-    "scene marks": ({"brightness": "scene"}, ["_SceneChangePrev", "misc.SCDetect"]),
+    "scene marks": ({"brightness": "scene"}, ["_SceneChangePrev", "vsanime.mark_scenes(clip)"]),
 }
 
 

@@ -36,8 +36,8 @@ def partial_file(output: Path, *, force: bool, option: str = "--force") -> Itera
     Raises:
         VsanimeError: the output appeared meanwhile, and may not be overwritten.
     """
-    # The suffix stays last: ffmpeg chooses the container by it.
-    partial = output.parent.resolve() / f".{output.stem}.{secrets.token_hex(4)}.partial{output.suffix}"
+    # The suffix stays last: ffmpeg chooses the container by it. The rest would make a long name too long.
+    partial = output.parent.resolve() / f".{secrets.token_hex(8)}.partial{output.suffix}"
     try:
         yield partial
         if output.exists() and not force:

@@ -26,6 +26,7 @@ _WHITE = 255
 _ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # tags of EXIF
 _RAW_EXIF = b"Raw profile type exif"  # where PNG's text holds EXIF, as before it had a chunk for it
 _LONGEST_EXIF = 65533  # bytes, in JPEG
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_SAMPLES, _TIFF_PLANAR = 256, 257, 258, 277, 284  # tags of TIFF
 # What has to be done to a picture that a camera or a scanner stored so, to have it upright.
 _UPRIGHT: dict[int, Callable[[Samples], Samples]] = {
     2: np.fliplr,
@@ -55,6 +56,7 @@ class Format:
         gray: whether it holds pictures of one channel.
         bits: the most it holds.
         lossy: whether it has a quality.
+        exif: whether EXIF is written to it.
     """
 
     name: str
@@ -63,10 +65,12 @@ class Format:
     gray: bool = True
     bits: int = 8
     lossy: bool = False
+    exif: bool = True
 
 
 _JPEG = Format("JPEG", {"subsampling": 0}, lossy=True)  # colour as fine as luma
-_TIFF = Format("TIFF", {"compression": "tiff_deflate"}, alpha=True)
+# Pillow takes EXIF for TIFF's own tags, of which some are how pixels are stored and others more than libtiff accepts.
+_TIFF = Format("TIFF", {"compression": "tiff_deflate"}, alpha=True, exif=False)
 FORMATS = {
     ".png": Format("PNG", alpha=True, bits=16),
     ".jpg": _JPEG,
@@ -89,7 +93,7 @@ class Header:
         gray: whether it has one channel, transparency apart.
         alpha: whether it may be transparent.
         bits: 8 or 16.
-        orientation: EXIF's, 1 to 8.
+        orientation: EXIF's, 1 to 8, of what is decoded; 1 where decoding it turns it upright.
         remark: what a user should know; empty for nothing.
     """
 
@@ -115,7 +119,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as picture:
+        # By its name, Pillow maps gray TIFF into memory, with width for height if it lies sideways.
+        with path.open("rb") as file, Image.open(file) as picture:
             yield picture
     except UnidentifiedImageError:
         raise VsanimeError("it is no picture, or of a kind that is not known") from None
@@ -128,39 +133,61 @@ def read_header(path: Path) -> Header:
     """Looks at a picture without decoding it.
 
     Raises:
-        VsanimeError: it cannot be read, is animated, or its white is not known.
+        VsanimeError: it cannot be read, is animated, a TIFF of 16 bits of a kind not read, or its white is not known.
     """
     with _opened(path) as picture:
         # Photographs of some cameras hold a preview as a second frame.
         frames = getattr(picture, "n_frames", 1)
         if frames > 1 and picture.format != "MPO":
             raise VsanimeError(f"it holds {frames} pictures; as a video, OUTPUT ends in .mkv or .mp4")
-        deep = _is_deep(picture)
+        _check_tiff(picture)
+        layout, deep = _stored(picture)
         if not deep and picture.mode not in (*_GRAY_MODES, *_COLOUR_MODES):
             raise VsanimeError(
                 f"its pixels are of the kind {picture.mode!r}, whose white is not known; "
                 "save it as gray or RGB with 8 or 16 bits"
             )
         orientation = _orientation(picture)
-        width, height = picture.size[::-1] if orientation in _SIDEWAYS else picture.size
-        gray = picture.mode in _GRAY_MODES or (deep and _layout(picture) in ("I", "LA"))
+        stored = _stored_size(picture)
+        width, height = stored[::-1] if orientation in _SIDEWAYS else stored
+        if picture.format == "TIFF" and not deep:
+            orientation = 1  # Pillow turns TIFF, and nothing else, as it decodes it
+        gray = picture.mode in _GRAY_MODES or (deep and layout in ("I", "LA"))
         remark = "it is CMYK: it becomes RGB without regard to its profile" if picture.mode == "CMYK" else ""
         alpha = picture.has_transparency_data
         return Header(width, height, gray, alpha, 16 if deep else 8, orientation, remark)
 
 
-def _layout(picture: Image.Image) -> str:
-    """Channels of what is stored, which Pillow cuts to 8 bits in colour: "I", "LA", "RGB" or "RGBA"."""
+def _stored(picture: Image.Image) -> tuple[str, bool]:
+    """Channels of what is stored, such as "I" or "RGB", and whether they have 16 bits; Pillow cuts colour to 8."""
     tile = picture.tile[0][3] if getattr(picture, "tile", None) else ""
-    stored = tile[0] if isinstance(tile, tuple) else tile
-    return str(stored).partition(";")[0]
+    channels, _, depth = str(tile[0] if isinstance(tile, tuple) else tile).partition(";")
+    # Of "BGR;16", which BMP has, the number is of all channels together; S is signed.
+    return channels, depth.startswith("16") and not depth.endswith("S") and not channels.startswith("BGR")
 
 
-def _is_deep(picture: Image.Image) -> bool:
-    """Whether its channels have 16 bits."""
-    tile = picture.tile[0][3] if getattr(picture, "tile", None) else ""
-    stored = str(tile[0] if isinstance(tile, tuple) else tile)
-    return stored.partition(";")[2].startswith("16") and not stored.endswith("S")
+def _stored_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height as stored; of TIFF, Pillow's are those of the upright picture."""
+    tiff = picture.format == "TIFF"
+    width, height = (picture.tag_v2[tag] for tag in (_TIFF_WIDTH, _TIFF_HEIGHT)) if tiff else picture.size
+    return width, height
+
+
+def _check_tiff(picture: Image.Image) -> None:
+    """Refuses TIFF of 16 bits a channel that others than gray and RGB of interleaved channels are.
+
+    BestSource has the channels of RGBA in another order where the file is little-endian, and Pillow takes the bytes of
+    planes of 16 bits for pixels.
+
+    Raises:
+        VsanimeError: such a picture.
+    """
+    if picture.format != "TIFF" or max(picture.tag_v2.get(_TIFF_BITS, (1,))) != 16:
+        return
+    samples, planar = picture.tag_v2.get(_TIFF_SAMPLES, 1), picture.tag_v2.get(_TIFF_PLANAR, 1) == 2
+    if planar or samples not in (1, 3):
+        what = "planes one after the other" if planar else f"{samples} channels, of which some are alpha or inks"
+        raise VsanimeError(f"it is a TIFF of 16 bits with {what}; gray and RGB by pixels are read, or PNG with alpha")
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -313,13 +340,14 @@ def encoded(samples: Samples, form: Format, tags: Tags, quality: int = DEFAULT_Q
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples))
-    extra: dict[str, Any] = {name: value for name, value in (("icc_profile", tags.icc), ("exif", tags.exif)) if value}
+    exif = tags.exif if form.exif else None
+    extra: dict[str, Any] = {name: value for name, value in (("icc_profile", tags.icc), ("exif", exif)) if value}
     if form.lossy:
         extra["quality"] = quality
     file = io.BytesIO()
     try:
         picture.save(file, form.name, **form.options, **extra)
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError, RuntimeError, struct.error) as error:
         height, width = samples.shape[:2]
         raise VsanimeError(f"{width}x{height} pixels cannot be written as {form.name}: {error}") from None
     return file.getvalue()

@@ -149,17 +149,37 @@ def process_folder(source: Path, output: Path, call: Call, result: Result, suffi
         KeyboardInterrupt: stopped by the user; what is written stays.
     """
     console = Console(stderr=True)
-    pairs = _pairs(source, output, suffix)
+    pairs, others = _pairs(source, output, suffix)
     result.check(_formats([made for _, made in pairs]))
-    wanted = [(picture, made) for picture, made in pairs if result.overwrite or not made.exists()]
+    wanted = [(picture, made) for picture, made in pairs if result.overwrite or not _is_file(made)]
     tally = _Tally()
     _run(wanted, call, result, tally, console)
-    there = f", {len(pairs) - len(wanted)} were there already (--overwrite)" if len(pairs) > len(wanted) else ""
+    already = len(pairs) - len(wanted)
+    there = f", {already} {'was' if already == 1 else 'were'} there already (--overwrite)" if already else ""
     left_out = f", {len(tally.skipped)} could not be done:" if tally.skipped else ""
-    tell(console, f"{len(tally.done)} pictures written to {output}{there}{left_out}")
+    tell(console, f"{_counted(len(tally.done), 'picture')} written to {output}{there}{left_out}")
     for path, reason in tally.skipped.items():
         tell(console, f"  {path.name}: {reason}")
+    if others:
+        tell(
+            console,
+            f"{_counted(len(others), 'file')} left out, of a kind that is not written ({', '.join(FORMATS)} are):",
+        )
+        for path in others:
+            tell(console, f"  {path.name}")
     return 1 if tally.skipped else 0
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; not so where its name cannot be one, which is told when it is written."""
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, before Python 3.14
+        return False
 
 
 def _formats(outputs: Sequence[Path]) -> dict[str, Format]:
@@ -167,18 +187,19 @@ def _formats(outputs: Sequence[Path]) -> dict[str, Format]:
     return {path.suffix.lower(): FORMATS[path.suffix.lower()] for path in outputs}
 
 
-def _pairs(source: Path, output: Path, suffix: str | None) -> list[tuple[Path, Path]]:
-    """The pictures of a folder in the order of their names, each with the file for its result."""
+def _pairs(source: Path, output: Path, suffix: str | None) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """The pictures of a folder in the order of their names, each with the file for its result; and its other files."""
     if output.exists() and not output.is_dir():
         raise VsanimeError(f"INPUT {source} is a folder and OUTPUT {output} a file; a folder is needed")
     if output.is_dir() and output.samefile(source):
         raise VsanimeError(f"INPUT and OUTPUT are both {source}; another folder for OUTPUT is needed")
-    files = [path for path in source.iterdir() if path.is_file() and not path.name.startswith(".")]
-    pictures = sorted(path for path in files if path.suffix.lower() in FORMATS)
+    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
+    pictures = [path for path in files if path.suffix.lower() in FORMATS]
+    others = [path for path in files if path.suffix.lower() not in FORMATS]
     if not pictures:
         raise VsanimeError(f"INPUT {source} holds no picture; files that end in {', '.join(FORMATS)} are looked for")
     if suffix is None:
-        return [(path, output / path.name) for path in pictures]
+        return [(path, output / path.name) for path in pictures], others
     taken: dict[str, Path] = {}
     for path in pictures:
         # Windows and macOS do not tell upper from lower case.
@@ -187,7 +208,7 @@ def _pairs(source: Path, output: Path, suffix: str | None) -> list[tuple[Path, P
             raise VsanimeError(
                 f"{other.name} and {path.name} would both become {path.stem}{suffix}; rename one of them"
             )
-    return [(path, output / f"{path.stem}{suffix}") for path in pictures]
+    return [(path, output / f"{path.stem}{suffix}") for path in pictures], others
 
 
 def _run(pairs: Sequence[tuple[Path, Path]], call: Call, result: Result, tally: _Tally, console: Console) -> None:
@@ -208,12 +229,12 @@ def _run(pairs: Sequence[tuple[Path, Path]], call: Call, result: Result, tally: 
             except Exception as error:
                 if not _is_refusal(error):
                     raise
-                left = [job.source for job in jobs if job.source not in tally.done | tally.skipped.keys()]
-                for path in left:
+                settled = tally.done | tally.skipped.keys()
+                for path in (job.source for job in jobs if job.source not in settled):
                     tally.skipped[path] = str(error)
                     advance()
     for text, sources in tally.remarks.items():
-        others = f" (and {len(sources) - 1} others)" if len(sources) > 1 else ""
+        others = f" (and {_counted(len(sources) - 1, 'other')})" if len(sources) > 1 else ""
         tell(console, f"{sources[0].name}{others}: {text}")
     reasons = set(tally.skipped.values())
     if len(pairs) > 1 and len(tally.skipped) == len(pairs) and len(reasons) == 1:
@@ -234,8 +255,10 @@ def _alike(
     for source, output in pairs:
         try:
             job = _Job(source, output, read_header(source))
-        except VsanimeError as error:
-            tally.skipped[source] = str(error)
+            if output.is_dir():
+                raise VsanimeError(f"{output} is a folder, where its result would go")
+        except (VsanimeError, OSError) as error:
+            tally.skipped[source] = _reason(error)
             advance()
             continue
         header = job.header
@@ -271,9 +294,14 @@ def _run_alike(jobs: Sequence[_Job], call: Call, result: Result, tally: _Tally, 
             try:
                 _write(job, samples, result)
                 tally.done.add(job.source)
-            except VsanimeError as error:
-                tally.skipped[job.source] = str(error)
+            except (VsanimeError, OSError) as error:
+                tally.skipped[job.source] = _reason(error)
         advance()
+
+
+def _reason(error: VsanimeError | OSError) -> str:
+    """Why one picture is not done, which is no reason to stop at it."""
+    return str(error) if isinstance(error, VsanimeError) else f"its result cannot be written: {error.strerror or error}"
 
 
 def _clip_of(jobs: Sequence[_Job], failed: dict[int, str]) -> vs.VideoNode:
@@ -285,7 +313,7 @@ def _clip_of(jobs: Sequence[_Job], failed: dict[int, str]) -> vs.VideoNode:
     """
     import vapoursynth as vs
 
-    from vsanime.cli.scenes import BEGINS
+    from vsanime.filters.scenes import BEGINS
 
     header = jobs[0].header
     family = vs.GRAY if header.gray else vs.RGB

@@ -21,6 +21,7 @@ Puts a video, a picture or a folder of pictures through a filter of this package
   vsanime process episode.mkv doubled.mkv --filter artcnn --set chroma=C4F32_Chroma_VA --depth 10
   vsanime process photo.jpg cleaned.png --filter waifu2x --set noise=1 --set tint=correct
   vsanime process scans doubled --filter waifu2x --format png
+  vsanime process holiday.mp4 drawn.mkv --filter animegan --style Hayao --set brightness=scene --set work_size=960x540
 """
 _NOTES = f"""\
 Videos
@@ -31,9 +32,9 @@ come out upright, with their transparency, colour profile and EXIF; gray stays g
 stays one. JPEG and BMP have no transparency: white is put underneath.
 
 Folders
-Every picture in the folder INPUT, though not in folders inside it, goes to the folder OUTPUT under its own name. What
-is there already is left as it is, so that a run that was stopped goes on; --overwrite does it again. Pictures that
-cannot be done are left out and listed at the end.
+Every picture in the folder INPUT that ends in one of these, though not in folders inside it, goes to the folder OUTPUT
+under its own name; other files are left out and listed at the end. What is there already is left as it is, so that a
+run that was stopped goes on; --overwrite does it again. Pictures that cannot be done are left out and listed as well.
 
 Exit codes: 0 done, 1 failed or some pictures left out, 2 wrong usage, 130 interrupted. No file is left half written.
 """
@@ -135,11 +136,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _kind(args: argparse.Namespace) -> str:
     """What is asked for: "video", "picture" or "folder"."""
+    suffix = args.output.suffix.lower()
     if args.input.is_dir():
+        if suffix in (*CONTAINERS, *FORMATS) and not args.output.exists():
+            raise VsanimeError(
+                f"INPUT {args.input} is a folder and OUTPUT {args.output} ends as a file does; a folder is needed, "
+                f"whose name does not end in {suffix}"
+            )
         return "folder"
     if not args.input.is_file():
         raise VsanimeError(f"INPUT {args.input} is no file or folder; the path of a video or of pictures is needed")
-    suffix = args.output.suffix.lower()
     if suffix in CONTAINERS:
         return "video"
     if suffix in FORMATS:
@@ -168,9 +174,5 @@ def _call(args: argparse.Namespace) -> Call:
     chosen: Filter = find_filter(args.filter)
     arguments = read_arguments(chosen, args.set, args.style)
     if args.tiles is not None:
-        if "tiles" not in chosen.parameters:
-            raise VsanimeError(f"--tiles: {chosen.name} takes whole frames only; leave it out")
         arguments["tiles"] = args.tiles
-    if "backend" in chosen.parameters:
-        arguments["backend"] = backend_of(args)
-    return Call(chosen, arguments)
+    return Call(chosen, arguments | {"backend": backend_of(args)})

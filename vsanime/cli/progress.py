@@ -15,8 +15,9 @@ _PLAIN_SECONDS = 10.0  # between lines where stderr is no terminal
 
 
 def tell(console: Console, message: str) -> None:
-    """One line, above a bar if there is one."""
-    console.print(f"vsanime: {' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
+    """One line, above a bar if there is one; blanks at its beginning stay, as the indent of a list."""
+    indent = " " * (len(message) - len(message.lstrip(" ")))
+    console.print(f"vsanime: {indent}{' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

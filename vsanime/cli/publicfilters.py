@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 OWN_OPTIONS = {"backend": "--backend, --device and --precision", "depth": "--depth", "tiles": "--tiles"}
 # Filters whose networks know luma and chroma, so that RGB is converted for them.
 _FOR_YUV = ("artcnn", "artcnn_chroma")
+# What these leave on frames is for other filters; no file holds it.
+_FOR_SCRIPTS = ("mark_scenes",)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def public_filters() -> dict[str, Filter]:
     import vsanime
     from vsanime.cli.doubling import upscale
 
-    functions = {name: getattr(vsanime, name) for name in vsanime.__all__} | {"upscale": upscale}
+    functions = {name: getattr(vsanime, name) for name in vsanime.__all__ if name not in _FOR_SCRIPTS} | {
+        "upscale": upscale
+    }
     return {name: made for name in sorted(functions) if (made := _as_filter(name, functions[name])) is not None}
 
 

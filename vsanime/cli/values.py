@@ -106,9 +106,9 @@ def _number(text: str, kind: type) -> list[float]:
     """A finite number of a type."""
     try:
         number = kind(text)
-    except ValueError:
+        return [number] if math.isfinite(number) else []
+    except (ValueError, OverflowError):  # no number, or one of more digits than any float has
         return []
-    return [number] if math.isfinite(number) else []
 
 
 def _is_sequence(kind: Any) -> bool:

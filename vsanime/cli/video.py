@@ -226,8 +226,8 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
     """The clip that is encoded, and what its samples mean."""
     import vapoursynth as vs
 
-    from vsanime.cli.scenes import with_scenes
     from vsanime.filters.encoder import read_signal
+    from vsanime.filters.scenes import is_marked, mark_scenes
 
     clip = source.clip
     if clip.format.color_family == vs.RGB:
@@ -242,7 +242,7 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
     if call.by_scenes:
         # The filter reads the whole clip before its first frame.
         with console.status("looking for scenes"):
-            made = call.on(with_scenes(clip), depth=depth)
+            made = call.on(clip if is_marked(clip) else mark_scenes(clip), depth=depth)
     else:
         made = call.on(clip, depth=depth)
     if made.num_frames != clip.num_frames:

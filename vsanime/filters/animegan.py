@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import ALPHA
+from vsanime.filters.alpha import alpha_of, with_alpha
 from vsanime.filters.arguments import Pair, Tiles, wanted_format
 from vsanime.filters.brightness import matched, scenes_of, widest
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
@@ -51,9 +51,10 @@ def animegan(
         style: a style's name (`vsanime models list` shows them), or the path of an ONNX file from RGB to RGB in [0, 1],
             such as `vsanime import` writes.
         strength: 0 gives the input's codes back, 1 the network's, between them a blend of both.
-        brightness: "none"; or "scene" to give every scene back the mean luma that it had, by one gain for all of its
-            frames. Scenes are told by `_SceneChangePrev` and `_SceneChangeNext`, which a filter such as
-            `misc.SCDetect` has to have set; the whole clip is read for them when the script is evaluated.
+        brightness: "none"; or "scene" to give every scene back the mean luma that it had, up to what clips at white, by
+            one gain for all of its frames. Scenes are told by `_SceneChangePrev` and `_SceneChangeNext`, which
+            `vsanime.mark_scenes` or another detector has to have set; the whole clip is read for them when the script
+            is evaluated.
         work_size: (width, height) of a smaller picture for the network to work on, which takes less time and memory and
             draws broader strokes; the detail that is lost is put back as `detail` says.
         detail: how much of the difference between the input and its smaller self is added, 0 to 1.
@@ -72,7 +73,7 @@ def animegan(
 
     Example:
         ```python
-        drawn = vsanime.animegan(clip.misc.SCDetect(), "Hayao", brightness="scene")
+        drawn = vsanime.animegan(vsanime.mark_scenes(clip), "Hayao", brightness="scene")
         ```
     """
     original, props = first_frame(clip)
@@ -95,7 +96,7 @@ def animegan(
         result = matched(clip, result, (spec, replace(spec, format=made), replace(spec, format=form)), scenes)
     # A gray clip's matrix that only served to weigh equal channels is not said to be another.
     result = finished(result, replace(spec, matrix=original.matrix))
-    return _with_alpha(result, props.get(ALPHA), form)
+    return with_alpha(result, _in_depth(alpha_of("animegan", clip, props), form))
 
 
 def is_style(model: str) -> bool:
@@ -143,11 +144,15 @@ def _wanted_size(size: Pair | None, frame: Pair) -> Pair | None:
     if size is None:
         return None
     good = isinstance(size, tuple | list) and len(size) == 2
-    if not good or any(type(side) is not int or not 1 <= side <= most for side, most in zip(size, frame, strict=True)):
+    if not good or not all(_is_side(side, most) for side, most in zip(size, frame, strict=True)):
         raise VsanimeError(
             f"work_size={size!r}; a (width, height) no larger than the frame's {frame[0]}x{frame[1]} is needed"
         )
-    return size[0], size[1]
+    return int(size[0]), int(size[1])
+
+
+def _is_side(side: object, most: int) -> bool:
+    return isinstance(side, Integral) and not isinstance(side, bool) and 1 <= int(side) <= most
 
 
 def _run(
@@ -172,13 +177,9 @@ def _run(
     return run(Job("animegan", clip, spec, whole, form, final, (planes, planes), graph), backend, Tiling())
 
 
-def _with_alpha(clip: vs.VideoNode, alpha: object, form: PlaneFormat) -> vs.VideoNode:
+def _in_depth(alpha: vs.VideoNode | None, form: PlaneFormat) -> vs.VideoNode | None:
     """Transparency of a picture that keeps its size is what it was, but in the output's depth."""
-    if not isinstance(alpha, vs.VideoFrame):
-        return clip
     wanted = video_format(replace(form, family=Family.GRAY, subsampling_w=0, subsampling_h=0))
-    if alpha.format.id == wanted.id:
-        return clip
-    return clip.std.ClipToProp(
-        clip.std.PropToClip(ALPHA).resize.Point(format=wanted.id, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL), ALPHA
-    )
+    if alpha is None or alpha.format.id == wanted.id:
+        return alpha
+    return alpha.resize.Point(format=wanted.id, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL)

@@ -1,4 +1,4 @@
-"""Gives every scene back the mean luma that it had, by one gain for all of its frames.
+"""Gives every scene back the mean luma that it had, up to what clips at white, by one gain for all of its frames.
 
 A gain of each frame's own would follow whatever the network does from frame to frame, and flicker. One of a scene is
 measured on three of its frames, at fixed places: the middles of its first, second and last third, which spares fades at
@@ -17,6 +17,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
+from vsanime.filters.scenes import BEGINS, ENDS, MARKS
 from vsanime.graphs.codes import Coding
 from vsanime.graphs.colour import plane_codings
 from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
@@ -29,7 +30,6 @@ _LIMITS = (0.5, 2.0)
 _PLACES = (1, 3, 5)
 # Luma of RGB by BT.709: what a mean is compared by need not be the clip's own matrix, which RGB has none of.
 _WEIGHTS = (0.2126, 0.7152, 0.0722)
-_MARKS = ("_SceneChangePrev", "_SceneChangeNext")
 
 type Array = NDArray[Any]
 
@@ -66,14 +66,14 @@ def scenes_of(clip: vs.VideoNode) -> Scenes:
     last = False
     for number, frame in enumerate(clip.frames(close=True)):
         props = frame.props
-        if number == 0 and not any(mark in props for mark in _MARKS):
+        if number == 0 and not any(mark in props for mark in MARKS):
             raise VsanimeError(
-                "brightness='scene' needs frames that tell where scenes change, by _SceneChangePrev or "
-                "_SceneChangeNext: put a scene detector before it, such as misc.SCDetect(clip)"
+                f"brightness='scene' needs frames that tell where scenes change, by {BEGINS} or {ENDS}: give it "
+                "vsanime.mark_scenes(clip), or a clip from another scene detector"
             )
-        if number and (last or props.get(_MARKS[0], 0)):
+        if number and (last or props.get(BEGINS, 0)):
             starts.append(number)
-        last = bool(props.get(_MARKS[1], 0))
+        last = bool(props.get(ENDS, 0))
     return Scenes(tuple(starts), clip.num_frames)
 
 
@@ -87,7 +87,11 @@ def widest(form: PlaneFormat) -> PlaneFormat:
 def matched(
     source: vs.VideoNode, result: vs.VideoNode, specs: tuple[FrameSpec, FrameSpec, FrameSpec], scenes: Scenes
 ) -> vs.VideoNode:
-    """`result` with every scene's mean luma that of `source`.
+    """`result` with every scene's mean luma that of `source`, up to what clips at white.
+
+    The gain is that of the means before they clip, so a scene with bright highlights ends a little darker than it was.
+    What clips is every channel of RGB by itself, but luma alone of YUV, whose chroma gets the whole gain: there what
+    ends at white keeps its chroma, and the two differ.
 
     Args:
         source: the clip that the network was given.
@@ -155,7 +159,7 @@ def mean_luma(planes: list[Array], spec: FrameSpec) -> float:
 def scaled(plane: Array, gain: float, coding: Coding, wanted: Coding) -> Array:
     """A plane's codes in another depth, their distance from zero (black, or no colour) multiplied.
 
-    What the gain brings above white ends there; what was above stays.
+    What the gain brings above white ends there; what was above stays. Chroma ends where its codes do.
     """
     share = wanted.span / coding.span
     kept = (plane.astype(np.float32) - np.float32(coding.zero)) * np.float32(share) + np.float32(wanted.zero)

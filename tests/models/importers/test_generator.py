@@ -11,12 +11,22 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.generators import as_pytorch, as_tensorflow, changed, random_generator, random_weights
+from tests.generators import (
+    Foreign,
+    PyTorchs,
+    TensorFlows,
+    as_pytorch,
+    as_tensorflow,
+    changed,
+    random_generator,
+    random_weights,
+)
 from tests.models.importers import writers
 from tests.networks import artcnn_like
 from tests.reference import run_plain
 from vsanime.errors import VsanimeError
-from vsanime.models.animegan import SHAPES, TF_EPSILON, TORCH_EPSILON, animegan
+from vsanime.graphs.network import attributes
+from vsanime.models.animegan import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, Unit, animegan
 from vsanime.models.importers import read
 from vsanime.models.licences import read_note
 
@@ -241,6 +251,161 @@ def without_dangling(proto: onnx.ModelProto, gone: onnx.NodeProto) -> onnx.Model
 def test_plain_networks_need_no_import(tmp_path: Path, proto: onnx.ModelProto, message: str) -> None:
     with pytest.raises(VsanimeError, match=message):
         read(written(tmp_path, proto))
+
+
+class OfEachChannel(PyTorchs):
+    """Instance norms."""
+
+    def norm(self, unit: Unit, x: str) -> str:
+        ones, zeros = (self.constant(np.full(unit.shape[0], value)) for value in (1.0, 0.0))
+        normed = self.node("InstanceNormalization", x, ones, zeros, epsilon=1e-5)
+        gain, offset = (self.constant(self.weights[f"{unit.norm}.{k}"][:, None, None]) for k in ("weight", "bias"))
+        return self.node("Add", self.node("Mul", normed, gain), offset)
+
+
+class ActivationFirst(TensorFlows):
+    def norm(self, unit: Unit, x: str) -> str:
+        return super().norm(unit, self.node("LeakyRelu", x, alpha=LEAK) if unit.leaks else x)
+
+    def leak(self, x: str) -> str:
+        return x
+
+
+class NoActivation(TensorFlows):
+    def leak(self, x: str) -> str:
+        return x
+
+
+class Relus(TensorFlows):
+    def leak(self, x: str) -> str:
+        return self.node("Relu", x)
+
+
+class NoSums(TensorFlows):
+    def added(self, skip: str, x: str) -> str:  # noqa: ARG002
+        return x
+
+
+class GrownAtOnce(TensorFlows):
+    """Both at the first place."""
+
+    def double(self, x: str) -> str:
+        if any(node.op_type == "Resize" for node in self.nodes):
+            return x
+        return super().double(super().double(x))
+
+
+class LastPadMissing(TensorFlows):
+    def pad(self, unit: Unit, x: str) -> str:
+        return x if unit.conv == "block_e.2.1" else super().pad(unit, x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (OfEachChannel, "makes another picture"),
+        (ActivationFirst, "makes another picture"),
+        (NoActivation, "makes another picture"),
+        (Relus, "makes another picture"),
+        (NoSums, "makes another picture"),
+        (GrownAtOnce, "makes another picture"),
+        (LastPadMissing, "it makes 1x3x14x18 of a picture of 1x3x20x24, so it is another network"),
+    ],
+)
+def test_other_networks_of_the_same_layers_are_refused(tmp_path: Path, kind: type[Foreign], message: str) -> None:
+    write = as_pytorch if issubclass(kind, PyTorchs) else as_tensorflow
+    with pytest.raises(VsanimeError, match=message):
+        read(written(tmp_path, write(random_weights(), kind)))
+
+
+def test_what_the_generator_has_not_is_not_run(tmp_path: Path) -> None:
+    """A loop without an end would be."""
+    proto = as_tensorflow(random_weights())
+    proto.graph.node.insert(len(proto.graph.node) - 2, helper.make_node("NonZero", ["picture"], ["others"]))
+    with pytest.raises(VsanimeError, match="its graph has NonZero, which AnimeGANv2's generator has not"):
+        read(written(tmp_path, proto))
+
+
+class OfOneSize(PyTorchs):
+    """Exported for 64x96: sizes are constants, as folding leaves them."""
+
+    height, width = 64, 96
+
+    def norm(self, unit: Unit, x: str) -> str:
+        made = super().norm(unit, x)
+        back = next(node for node in reversed(self.nodes) if node.op_type == "Reshape")
+        back.input[1] = self.constant([1, unit.shape[0], *self.size()], np.int64)
+        moved = self.nodes.pop()  # the constant goes before what takes it
+        self.nodes.insert(self.nodes.index(back), moved)
+        return made
+
+    def double(self, x: str) -> str:
+        doubled = [2 * side for side in self.size()]
+        size = self.constant([1, 128, *doubled], np.int64)
+        return self.node("Resize", x, "", "", size, mode="linear", coordinate_transformation_mode="align_corners")
+
+    def size(self) -> list[int]:
+        """Height and width after the nodes so far."""
+        halved = sum(n.op_type == "Conv" and attributes(n)["strides"] == [2, 2] for n in self.nodes)
+        level = halved - sum(node.op_type == "Resize" for node in self.nodes)
+        return [self.height >> level, self.width >> level]
+
+
+def test_a_graph_of_one_size_is_read(tmp_path: Path) -> None:
+    foreign = as_pytorch(random_weights(), OfOneSize)
+    for value in (foreign.graph.input[0], foreign.graph.output[0]):
+        axes = value.type.tensor_type.shape.dim
+        axes[2].dim_value, axes[3].dim_value = OfOneSize.height, OfOneSize.width
+    x = np.random.default_rng(0).random((1, 3, OfOneSize.height, OfOneSize.width), np.float32)
+    made = read(written(tmp_path, foreign))
+    last = run_plain(foreign.SerializeToString(), x * 2 - 1)
+    np.testing.assert_allclose(run_plain(made.proto.SerializeToString(), x), last / 2 + 0.5, atol=SAME_SUMS)
+
+
+def test_pictures_that_grow_otherwise_are_refused(tmp_path: Path) -> None:
+    proto = as_pytorch(random_weights())
+    scales = next(node for node in proto.graph.node if node.op_type == "Resize").input[2]
+    stored = next(tensor for tensor in proto.graph.initializer if tensor.name == scales)
+    stored.CopyFrom(numpy_helper.from_array(np.float32([1, 1, 900, 2]), scales))
+    with pytest.raises(VsanimeError, match=r"grow by factors of \[1\.0, 1\.0, 900\.0, 2\.0\]"):
+        read(written(tmp_path, proto))
+
+
+class Old(TensorFlows):
+    """As converters of 2019 wrote it."""
+
+    growth = "Upsample"
+
+    def pad(self, unit: Unit, x: str) -> str:
+        padded = super().pad(unit, x)
+        node = next(node for node in reversed(self.nodes) if node.op_type == "Pad")
+        pads = numpy_helper.to_array(self.constants[node.input.pop()])
+        node.attribute.append(helper.make_attribute("pads", pads.tolist()))
+        return padded
+
+    def double(self, x: str) -> str:
+        return self.node(self.growth, x, self.constant([1.0, 1.0, 2.0, 2.0]), mode="linear")
+
+
+class Later(Old):
+    growth = "Resize"
+
+
+@pytest.mark.parametrize(("kind", "version"), [(Old, 9), (Later, 10)])
+def test_graphs_of_old_versions_are_read(tmp_path: Path, kind: type[Foreign], version: int) -> None:
+    foreign = as_tensorflow(random_weights(), kind, version)
+    imported = read(written(tmp_path, foreign))
+    assert imported.proto.graph == random_generator("tf", TF_EPSILON).graph
+    last = run_plain(foreign.SerializeToString(), picture().transpose(0, 2, 3, 1) * 2 - 1)
+    found = run_plain(imported.proto.SerializeToString(), picture())
+    np.testing.assert_allclose(found, last.transpose(0, 3, 1, 2) / 2 + 0.5, atol=SAME_SUMS)
+
+
+def test_a_damaged_file_is_told_so(tmp_path: Path) -> None:
+    path = written(tmp_path, as_tensorflow(random_weights()))
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(VsanimeError, match=r"is damaged or cut short \(100000 bytes\); get it again"):
+        read(path)
 
 
 def test_other_networks_with_channels_last_are_told_apart(tmp_path: Path) -> None:

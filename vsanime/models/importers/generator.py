@@ -2,7 +2,8 @@
 
 Nothing of such a graph is kept but its weights. They are read in the order in which a picture passes them, and what
 else a graph may differ in (padding, strides, slopes, the range of its ends) has to be what it is in the generator that
-is then written. So there is one graph to run, to lower in precision and to test, wherever the weights come from.
+is then written: settings are looked at one by one, and what both graphs make of a picture is compared. So there is one
+graph to run, to lower in precision and to test, wherever the weights come from.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from vsanime.models.architectures import Array
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import floats
 from vsanime.models.importers.files import shown
+from vsanime.models.importers.likeness import check_alike, modern
 from vsanime.models.onnxfile import read_onnx
 
 PUBLISHED = (
@@ -67,12 +69,9 @@ def read(path: Path) -> Imported:
     """Reads an ONNX that is not plain: AnimeGANv2's generator as TensorFlow or PyTorch leave it.
 
     Raises:
-        VsanimeError: no ONNX; a plain one, which needs no import; or another network.
+        VsanimeError: no ONNX, or a damaged one; a plain one, which needs no import; or another network.
     """
-    try:
-        proto = read_onnx(path, external=False)
-    except VsanimeError:
-        raise VsanimeError(NO_IMPORT) from None
+    proto = read_onnx(path, external=False)
     if not looks_like(proto):
         axes = [dim.dim_value for dim in proto.graph.input[0].type.tensor_type.shape.dim]
         if len(axes) == 4 and axes[3] == 3:
@@ -81,10 +80,13 @@ def read(path: Path) -> Imported:
                 "read; AnimeGAN and AnimeGANv3 are other networks"
             )
         raise VsanimeError(NO_IMPORT)
+    proto = modern(proto)
     weights = weights_of(proto)
     if weights.plain:
         raise VsanimeError(NO_IMPORT)
-    return imported(weights, "as its graph says")
+    made = imported(weights, "as its graph says")
+    check_alike(proto, made.proto)
+    return made
 
 
 def imported(weights: Weights, why: str, licence: str = PUBLISHED) -> Imported:
@@ -266,6 +268,10 @@ class _Reading:
         usual = b"asymmetric" if node.op_type == "Upsample" else b"half_pixel"
         where = given.get("coordinate_transformation_mode", usual).decode()
         self.samplings.append(where if mode == "linear" else mode)
+        known = [array for name in node.input[1:3] if (array := self.constants.find(name)) is not None]
+        for factors in (array.tolist() for array in known if array.dtype.kind == "f" and array.size == 4):
+            if factors != [1, 1, 2, 2]:
+                raise VsanimeError(f"its pictures grow by factors of {factors}; [1, 1, 2, 2] is right")
 
     def _norm(self, node: onnx.NodeProto, given: dict[str, Any]) -> None:
         """PyTorch's norm: one group of all channels, scaled by itself or by what follows."""

@@ -1,0 +1,154 @@
+"""Whether a foreign graph of a generator does what ours does: both are run on one small picture.
+
+Nodes in the right order with weights of the right shapes can still be another network: one whose norms are of each
+channel, whose activations stand elsewhere, whose blocks add nothing. What they make of a picture tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, version_converter
+from onnx.reference import ReferenceEvaluator
+
+from vsanime.errors import VsanimeError
+from vsanime.models.architectures import Array
+
+# Right graphs differ by 8e-7 of the span from black to white, by the order of their sums.
+_NEAR = 1e-4
+# Height and width: not equal, so that one is not taken for the other, and multiples of 4.
+_SIZE = (20, 24)
+# What exports of the generator consist of. Others are not run: a file must not keep us busy, as a loop could.
+_OPERATORS = {
+    *("Conv", "InstanceNormalization", "GroupNormalization", "BatchNormalization", "ReduceMean"),
+    *("LeakyRelu", "Relu", "Max", "Tanh", "Clip", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Reciprocal"),
+    *("Pad", "Resize", "Upsample", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Concat", "Gather"),
+    *("Cast", "Constant", "ConstantOfShape", "Identity", "Shape"),
+}
+# The first operators' version of ONNX whose Resize says where its samples lie.
+_FIRST_VERSION = 11
+_HALF = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+
+
+def modern(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A graph of ONNX's operators 9 or 10, as old converters write, in those of version 11; newer ones as they are.
+
+    Raises:
+        VsanimeError: it cannot be converted.
+    """
+    version = next((opset.version for opset in proto.opset_import if opset.domain in ("", "ai.onnx")), _FIRST_VERSION)
+    if version >= _FIRST_VERSION:
+        return proto
+    try:
+        new = version_converter.convert_version(proto, _FIRST_VERSION)
+    except Exception as error:
+        raise VsanimeError(
+            f"it has operators of version {version}, which cannot be brought to {_FIRST_VERSION}: "
+            f"{_shortened(error)}; export it with {_FIRST_VERSION} or newer"
+        ) from None
+    for node in new.graph.node:
+        if node.op_type == "Resize" and all(a.name != "coordinate_transformation_mode" for a in node.attribute):
+            # What version 10 did without saying so, and the converter leaves to the new default.
+            node.attribute.append(helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
+    return new
+
+
+def check_alike(foreign: onnx.ModelProto, ours: onnx.ModelProto) -> None:
+    """Refuses a graph that makes something else of a picture than ours.
+
+    Args:
+        foreign: RGB in [-1, 1] to the same, channels first or last.
+        ours: RGB in [0, 1], channels first.
+
+    Raises:
+        VsanimeError: it differs, or cannot be run; says how.
+    """
+    others = {node.op_type for node in foreign.graph.node if node.domain or node.op_type not in _OPERATORS}
+    if others:
+        raise VsanimeError(f"its graph has {', '.join(sorted(others))}, which AnimeGANv2's generator has not")
+    last = _axes(foreign)[3:] == [3]
+    picture = np.random.default_rng(0).random((1, 3, *_SIZE), np.float32)
+    given = picture * 2 - 1
+    found = _run(_small(foreign, last), given.transpose(0, 2, 3, 1) if last else given)
+    wanted = _run(ours, picture)
+    if found.ndim == 4 and last:
+        found = found.transpose(0, 3, 1, 2)
+    if found.shape != wanted.shape:
+        raise VsanimeError(
+            f"it makes {_words(found)} of a picture of {_words(wanted)}, so it is another network than AnimeGANv2's "
+            "generator"
+        )
+    difference = float(np.abs(found / 2 + 0.5 - wanted).max())
+    if not difference <= _NEAR:
+        raise VsanimeError(
+            "it has the layers of AnimeGANv2's generator, but makes another picture with them: values in [0, 1] differ "
+            f"by {difference:.2g} ({_NEAR:g} at most is right); its norms, activations, sums or sizes are other ones"
+        )
+
+
+def _run(proto: onnx.ModelProto, picture: Array) -> Array:
+    try:
+        with np.errstate(all="ignore"):
+            (result,) = ReferenceEvaluator(proto).run(
+                [proto.graph.output[0].name], {proto.graph.input[0].name: picture}
+            )
+    except Exception as error:  # of many kinds, as damage and settings may be
+        raise VsanimeError(
+            f"its graph cannot be run on a picture of {_SIZE[1]}x{_SIZE[0]} ({_shortened(error)}); export it with open "
+            "width and height"
+        ) from None
+    return np.asarray(result)
+
+
+def _shortened(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def _words(picture: Array) -> str:
+    return "x".join(map(str, picture.shape))
+
+
+def _axes(proto: onnx.ModelProto) -> list[int]:
+    """The input's; 0 where it is open."""
+    return [axis.dim_value for axis in proto.graph.input[0].type.tensor_type.shape.dim]
+
+
+def _small(proto: onnx.ModelProto, last: bool) -> onnx.ModelProto:
+    """A copy that takes the small picture: in f32, and sizes that it was exported for in proportion."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for tensor in _tensors(copy):
+        if tensor.data_type in _HALF:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
+    for node in copy.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _HALF:
+                attribute.i = onnx.TensorProto.FLOAT
+    axes = _axes(copy)
+    size = axes[1:3] if last else axes[2:4]
+    if len(axes) == 4 and all(size):
+        _resize(copy, size)
+    return copy
+
+
+def _resize(proto: onnx.ModelProto, size: list[int]) -> None:
+    """Sizes of four axes, channels first, that are constants of Reshape and Resize."""
+    shapes = {node.input[-1] for node in proto.graph.node if node.op_type in ("Reshape", "Resize")}
+    made = {node.attribute[0].t.name: node.output[0] for node in proto.graph.node if node.op_type == "Constant"}
+    for tensor in _tensors(proto):
+        name = made.get(tensor.name, tensor.name)
+        if name in shapes and tensor.data_type == onnx.TensorProto.INT64 and list(tensor.dims) == [4]:
+            axes = numpy_helper.to_array(tensor).copy()
+            axes[2:] = [
+                n * small // whole if n > 0 else n for n, small, whole in zip(axes[2:], _SIZE, size, strict=True)
+            ]
+            tensor.CopyFrom(numpy_helper.from_array(axes, tensor.name))
+
+
+def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    yield from proto.graph.initializer
+    for node in proto.graph.node:
+        if node.op_type == "Constant":
+            yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
