@@ -429,12 +429,15 @@ def test_what_cannot_be_written_stops_no_other_picture(
 
 
 @long_names
-def test_a_folder_with_names_as_long_as_can_be(same: list[str], tmp_path: Path) -> None:
+def test_a_folder_with_names_as_long_as_can_be(
+    same: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder, name = tmp_path / "in", "n" * 251 + ".png"
     folder.mkdir()
     save(folder / name, drawing())
     assert process(folder, tmp_path / "out", *same) == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+    assert "vsanime: 1 picture written to" in capfd.readouterr().err
 
 
 def test_a_folder_goes_on_where_it_stopped(

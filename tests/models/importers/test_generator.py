@@ -335,7 +335,7 @@ class OfOneSize(PyTorchs):
         made = super().norm(unit, x)
         back = next(node for node in reversed(self.nodes) if node.op_type == "Reshape")
         back.input[1] = self.constant([1, unit.shape[0], *self.size()], np.int64)
-        moved = self.nodes.pop()  # the constant goes before what takes it
+        moved = self.nodes.pop()  # the constant goes before what takes it, its tensor without a name
         self.nodes.insert(self.nodes.index(back), moved)
         return made
 
@@ -369,6 +369,12 @@ def test_pictures_that_grow_otherwise_are_refused(tmp_path: Path) -> None:
     stored.CopyFrom(numpy_helper.from_array(np.float32([1, 1, 900, 2]), scales))
     with pytest.raises(VsanimeError, match=r"grow by factors of \[1\.0, 1\.0, 900\.0, 2\.0\]"):
         read(written(tmp_path, proto))
+
+
+def test_sizes_that_no_generator_has_are_not_tried(tmp_path: Path) -> None:
+    """Hours of Resize, or more memory than there is."""
+    with pytest.raises(VsanimeError, match=r"makes a size of \[1, \d+, \d+, \d+\] of pictures of \[0, 0\]"):
+        read(written(tmp_path, as_pytorch(random_weights(), OfOneSize)))
 
 
 class Old(TensorFlows):

@@ -20,12 +20,13 @@ from vsanime.models.architectures import Array
 _NEAR = 1e-4
 # Height and width: not equal, so that one is not taken for the other, and multiples of 4.
 _SIZE = (20, 24)
+_ONNX = ("", "ai.onnx")  # names of its own set of operators
 # What exports of the generator consist of. Others are not run: a file must not keep us busy, as a loop could.
 _OPERATORS = {
     *("Conv", "InstanceNormalization", "GroupNormalization", "BatchNormalization", "ReduceMean"),
     *("LeakyRelu", "Relu", "Max", "Tanh", "Clip", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Reciprocal"),
     *("Pad", "Resize", "Upsample", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Concat", "Gather"),
-    *("Cast", "Constant", "ConstantOfShape", "Identity", "Shape"),
+    *("Cast", "Floor", "Constant", "ConstantOfShape", "Identity", "Shape"),
 }
 # The first operators' version of ONNX whose Resize says where its samples lie.
 _FIRST_VERSION = 11
@@ -38,7 +39,7 @@ def modern(proto: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         VsanimeError: it cannot be converted.
     """
-    version = next((opset.version for opset in proto.opset_import if opset.domain in ("", "ai.onnx")), _FIRST_VERSION)
+    version = next((opset.version for opset in proto.opset_import if opset.domain in _ONNX), _FIRST_VERSION)
     if version >= _FIRST_VERSION:
         return proto
     try:
@@ -65,7 +66,7 @@ def check_alike(foreign: onnx.ModelProto, ours: onnx.ModelProto) -> None:
     Raises:
         VsanimeError: it differs, or cannot be run; says how.
     """
-    others = {node.op_type for node in foreign.graph.node if node.domain or node.op_type not in _OPERATORS}
+    others = {n.op_type for n in foreign.graph.node if n.domain not in _ONNX or n.op_type not in _OPERATORS}
     if others:
         raise VsanimeError(f"its graph has {', '.join(sorted(others))}, which AnimeGANv2's generator has not")
     last = _axes(foreign)[3:] == [3]
@@ -111,15 +112,16 @@ def _words(picture: Array) -> str:
 
 
 def _axes(proto: onnx.ModelProto) -> list[int]:
-    """The input's; 0 where it is open."""
-    return [axis.dim_value for axis in proto.graph.input[0].type.tensor_type.shape.dim]
+    """The four of the input; 0 where one is open, and where nothing is said of them."""
+    axes = [axis.dim_value for value in proto.graph.input[:1] for axis in value.type.tensor_type.shape.dim]
+    return axes if len(axes) == 4 else [0, 0, 0, 0]
 
 
 def _small(proto: onnx.ModelProto, last: bool) -> onnx.ModelProto:
     """A copy that takes the small picture: in f32, and sizes that it was exported for in proportion."""
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
-    for tensor in _tensors(copy):
+    for _, tensor in _tensors(copy):
         if tensor.data_type in _HALF:
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
     for node in copy.graph.node:
@@ -127,28 +129,34 @@ def _small(proto: onnx.ModelProto, last: bool) -> onnx.ModelProto:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _HALF:
                 attribute.i = onnx.TensorProto.FLOAT
     axes = _axes(copy)
-    size = axes[1:3] if last else axes[2:4]
-    if len(axes) == 4 and all(size):
-        _resize(copy, size)
+    _resize(copy, axes[1:3] if last else axes[2:4])
     return copy
 
 
 def _resize(proto: onnx.ModelProto, size: list[int]) -> None:
-    """Sizes of four axes, channels first, that are constants of Reshape and Resize."""
+    """Brings sizes of four axes, channels first, that are constants of Reshape and Resize, down with the picture's.
+
+    Args:
+        proto: changed in place.
+        size: the height and width that it was exported for; 0 for those that are open.
+
+    Raises:
+        VsanimeError: it makes something larger than the picture.
+    """
     shapes = {node.input[-1] for node in proto.graph.node if node.op_type in ("Reshape", "Resize")}
-    made = {node.attribute[0].t.name: node.output[0] for node in proto.graph.node if node.op_type == "Constant"}
-    for tensor in _tensors(proto):
-        name = made.get(tensor.name, tensor.name)
+    for name, tensor in _tensors(proto):
         if name in shapes and tensor.data_type == onnx.TensorProto.INT64 and list(tensor.dims) == [4]:
-            axes = numpy_helper.to_array(tensor).copy()
-            axes[2:] = [
-                n * small // whole if n > 0 else n for n, small, whole in zip(axes[2:], _SIZE, size, strict=True)
-            ]
-            tensor.CopyFrom(numpy_helper.from_array(axes, tensor.name))
+            axes = numpy_helper.to_array(tensor).tolist()
+            # Nothing is changed for 1 (weights of channels), 0 (as it is) and -1 (the rest).
+            if any(n > max(whole, 1) for n, whole in zip(axes[2:], size, strict=True)):
+                raise VsanimeError(f"it makes a size of {axes} of pictures of {size}; AnimeGANv2's generator does not")
+            scaled = [n * small // whole if n > 1 else n for n, small, whole in zip(axes[2:], _SIZE, size, strict=True)]
+            tensor.CopyFrom(numpy_helper.from_array(np.array([*axes[:2], *scaled], np.int64), tensor.name))
 
 
-def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    yield from proto.graph.initializer
+def _tensors(proto: onnx.ModelProto) -> Iterator[tuple[str, onnx.TensorProto]]:
+    """Stored values, each with the name by which nodes take it; that of a Constant need not be its tensor's."""
+    yield from ((tensor.name, tensor) for tensor in proto.graph.initializer)
     for node in proto.graph.node:
         if node.op_type == "Constant":
-            yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+            yield from ((node.output[0], attribute.t) for attribute in node.attribute if attribute.HasField("t"))
