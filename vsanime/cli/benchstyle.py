@@ -30,7 +30,7 @@ A style of this project falls by 30 % or more, keeps edges at 0.6 or more, and i
 
 examples:
   vsanime bench style --model runs/Pepper_VA/Pepper_VA.onnx --run runs/Pepper_VA --data media
-  vsanime bench style --model Pepper_VA --photos holiday --styles frames --clip street.mp4
+  vsanime bench style --model mine.onnx --photos holiday --styles frames --clip street.mp4
 """
 
 

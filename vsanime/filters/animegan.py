@@ -30,7 +30,7 @@ _BRIGHTNESS = ("none", "scene")
 @raises_vs_error
 def animegan(
     clip: vs.VideoNode,
-    style: str = "Pepper_VA",
+    style: str,
     *,
     strength: float = 1.0,
     brightness: str = "none",
