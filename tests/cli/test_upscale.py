@@ -511,10 +511,7 @@ def test_an_interrupted_run_leaves_no_file(number: int, net: str, tmp_path: Path
         "ultrafast",
         str(source),
     )
-    # Shells have what they run in the background ignore SIGINT, and so the tests and what they start.
-    heed = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{heed}; from vsanime.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "upscale", str(source), str(output), "--model", net]
+    command = [sys.executable, "-m", "vsanime", "upscale", str(source), str(output), "--model", net]
     with subprocess.Popen([*command, "--preset", "veryslow"], stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + BUSY_SECONDS
         while not list(tmp_path.glob(".*partial*")):
