@@ -45,6 +45,24 @@ class Checkpoint:
     tensors: Tensors
 
 
+def write_finite(folder: Path, checkpoint: Checkpoint, advice: str) -> Path:
+    """Write a checkpoint as `write` does, unless a number in it has run away.
+
+    Args:
+        folder: of all checkpoints of a run.
+        checkpoint: what to write.
+        advice: what the user can do about such a number.
+
+    Raises:
+        VsanimeError: it cannot be written, or a tensor is not finite: the checkpoint before is worth more.
+    """
+    step = checkpoint.step
+    for name, tensor in checkpoint.tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise VsanimeError(f"{name} is not finite at step {step}, and no checkpoint is written; {advice}")
+    return write(folder, checkpoint)
+
+
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint and remove those before the last two.
 

@@ -264,10 +264,7 @@ def _save(trainer: Trainer, folder: RunFolder, step: int) -> None:
         VsanimeError: it cannot be written, or a weight is not finite: the checkpoint before is worth more.
     """
     tensors = gather(trainer.net, trainer.mean.net, trainer.optimizer)
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise VsanimeError(f"{name} is not finite at step {step}, and no checkpoint is written; {_ADVICE}")
-    checkpoint.write(folder.checkpoints, Checkpoint(step, tensors))
+    checkpoint.write_finite(folder.checkpoints, Checkpoint(step, tensors), _ADVICE)
 
 
 def _middle(high: torch.Tensor, result: torch.Tensor, lost: int) -> torch.Tensor:

@@ -203,11 +203,7 @@ def _save(trainer: StyleTrainer, folder: RunFolder, step: int) -> None:
     Raises:
         VsanimeError: it cannot be written, or a weight is not finite: the checkpoint before is worth more.
     """
-    tensors = trainer.gather()
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise VsanimeError(f"{name} is not finite at step {step}, and no checkpoint is written; {_ADVICE}")
-    checkpoint.write(folder.checkpoints, Checkpoint(step, tensors))
+    checkpoint.write_finite(folder.checkpoints, Checkpoint(step, trainer.gather()), _ADVICE)
 
 
 def _said(values: dict[str, float]) -> str:
