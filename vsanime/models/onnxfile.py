@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from vsanime.errors import VsanimeError
+from vsanime.models.halves import widened
 
 # Every ONNX starts with this: field 1 of ModelProto, the IR version, as a variable-length integer.
 _IR_VERSION_TAG = b"\x08"
@@ -27,6 +28,8 @@ _ITEM_BYTES: dict[int, int] = {
 
 def read_onnx(path: Path, *, external: bool = True) -> onnx.ModelProto:
     """Reads and checks an ONNX file.
+
+    Weights that the file stores as float16 and casts to f32 come as f32.
 
     Args:
         path: the file.
@@ -47,7 +50,7 @@ def read_onnx(path: Path, *, external: bool = True) -> onnx.ModelProto:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise VsanimeError(f"{path} is not a valid ONNX: {str(error).strip().splitlines()[0]}") from None
-    return proto
+    return widened(proto)
 
 
 def _contents(path: Path) -> bytes:
