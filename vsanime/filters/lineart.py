@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -118,7 +118,7 @@ def lineart(
     return with_alpha(finished(lines, meant), in_depth(alpha_of("lineart", clip, props), form))
 
 
-def _refuse(given: dict[str, object], names: Sequence[str], others: str, chosen: str) -> None:
+def _refuse(given: Mapping[str, object], names: Sequence[str], others: str, chosen: str) -> None:
     """Refuses arguments of the other method."""
     for name in names:
         if given[name] is not None:

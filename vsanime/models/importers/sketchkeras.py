@@ -63,9 +63,8 @@ def imported(tensors: Mapping[str, Array]) -> Imported:
             conv = parts[2 * number] if normed else parts[number]
             norm = parts[2 * number + 1] if normed else None
             weights |= _folded(unit.name, conv, norm)
-    count = sum(
-        array.size for parts in modules.values() for part in parts for key, array in part.items() if key in _CONV
-    )
+    trained = [part[key] for parts in modules.values() for part in parts for key in sorted(_CONV)]
+    count = sum(array.size for array in trained)
     summary = f"SketchKeras, one colour channel's high frequencies to ink, scale 1, {count:,} weights, norms folded in"
     return Imported(sketchkeras(weights), "sketchkeras", summary, "")
 
