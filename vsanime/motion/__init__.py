@@ -1,1 +1,1 @@
-"""What line pictures tell of motion and shape: plain pictures in, plain arrays out, no network and no VapourSynth."""
+"""How line pictures move, and colours with them: needs NumPy, OpenCV and SciPy (`vsanime[colorize]`), nothing else."""
