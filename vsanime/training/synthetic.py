@@ -417,6 +417,6 @@ def _light(rng: np.random.Generator) -> Path:
     """The light of a shot: mostly white, now and then coloured, and sometimes changing slowly."""
     base = 1 - rng.uniform(0, 0.4, 3) * (rng.random() < 0.3)
     if rng.random() < 0.2:
-        path = wander(rng, SCENE_FRAMES, base, np.full(3, 0.06))
+        path = wander(rng, SCENE_FRAMES, base, np.full(3, 0.035))
         return Path(np.clip(path.knots, 0.3, 1.15))
     return still(base)
