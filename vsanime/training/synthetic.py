@@ -263,12 +263,12 @@ class SyntheticShots:
         longest = max(24, round(min(size, _MOST_SCALE) * height))
         looks, cycle = self._looks(rng, pen, longest)
         tall, broad = looks.look(0).colours.shape[:2]
-        # Large figures stand on the frame's bottom or below, small ones anywhere.
+        pivot = (broad / 2, tall * float(rng.uniform(0.4, 0.9)))
         x = rng.uniform(0.1, 0.9) * width if not near else rng.choice([0.0, 1.0]) * width
-        y = rng.uniform(0.25, 0.75) * height if tall < 0.7 * height else height - tall * rng.uniform(0.3, 0.55)
+        # Of large figures the upper part is seen, as in film; small ones are anywhere.
+        y = rng.uniform(0.25, 0.75) * height if tall < 0.7 * height else rng.uniform(-0.1, 0.35) * height + pivot[1]
         extent = np.array([pace * height, 0.5 * pace * height, 0.3 * pace, rng.uniform(0, 1.5) * pace])
         path = wander(rng, SCENE_FRAMES, np.array([x, y, 0.0, rng.normal(0, 0.12)]), extent)
-        pivot = (broad / 2, tall * float(rng.uniform(0.4, 0.9)))
         bend = _bend(rng, broad, tall, pace) if rng.random() < 0.6 else None
         whole = Layer(looks, pivot, path, depth=1.5 if near else 1.0, hold=hold, every=cycle, bend=bend)
         if rng.random() < 0.35:

@@ -153,6 +153,14 @@ def test_lines_that_are_found_have_a_fixed_gain(kind: str) -> None:
     assert np.array_equal(found_in(other, pen)[:, :30], line[:, :30])
 
 
+def test_black_surfaces_are_ink_where_the_pen_says_so() -> None:
+    picture = np.full((40, 60, 3), 200, np.uint8)
+    picture[10:30, 10:40] = 12
+    lines = [found_in(picture, Pen("tophat", 1, 0.4, 80, 1.5, 3.0, 0.0, 0.0, black)) for black in (0, 36)]
+    assert [int(line[20, 25]) for line in lines] == [255, 0]
+    assert (lines[1][:8] == 255).all()
+
+
 def test_worn_lines_have_gaps_and_nothing_new() -> None:
     line = np.full((60, 60), 255, np.uint8)
     line[::10] = 0

@@ -149,6 +149,10 @@ class Cutouts:
         self._held: OrderedDict[Path, Bytes] = OrderedDict()
         self._size = 0
 
+    def __getstate__(self) -> dict[str, object]:
+        """For another process, which decodes what it needs by itself: a hundred megabytes would have to be copied."""
+        return {**vars(self), "_held": OrderedDict(), "_size": 0}
+
     def read(self, drawing: Drawing, number: int) -> Bytes:
         """One drawing, its long side 640 pixels at most.
 

@@ -18,6 +18,7 @@ type Floats = NDArray[np.float32]
 # BT.709, of R'G'B' in full range.
 _LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 _OWN_OUTLINE = 36  # codes that a thin line is darker than both its sides, from which on it is an outline
+_BLACK_GAIN = 16  # codes of ink a code of luma below black
 _CROWDED = 0.06  # share of pixels that may be edges; drawings of all kinds have 0.01 to 0.05
 _TRIES = 3
 
@@ -36,6 +37,7 @@ class Pen:
         gain: of lines that are found.
         gaps: share of the ink that is missing.
         grain: standard deviation of noise in codes.
+        black: luma below which surfaces are inked, of `tophat`; 0 for outlines only.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Pen:
     gain: float
     gaps: float
     grain: float
+    black: int = 0
 
     @property
     def draws(self) -> bool:
@@ -60,16 +63,17 @@ def draw_pen(rng: np.random.Generator, height: int) -> Pen:
         rng: what to draw from.
         height: of the frame in pixels; lines of larger frames are wider.
     """
-    widest = float(np.clip(height / 144, 1, 3))
+    wider = float(np.clip(height / 144, 0.7, 4))
     return Pen(
-        kind=str(rng.choice(["drawn", "tophat", "dog", "both"], p=[0.35, 0.3, 0.25, 0.1])),
+        kind=str(rng.choice(["drawn", "tophat", "dog", "both"], p=[0.3, 0.35, 0.25, 0.1])),
         thickness=int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1])),
         softness=float(rng.uniform(0.3, 0.6)),
         contrast=int(rng.integers(60, 200)),
-        width=float(rng.uniform(0.8, 1.0 + 0.6 * widest)),
+        width=float(rng.uniform(0.8, 2.2)) * wider,
         gain=float(rng.uniform(1.5, 5)),
         gaps=float(rng.uniform(0.02, 0.12)) if rng.random() < 0.25 else 0.0,
         grain=float(rng.uniform(1, 6)) if rng.random() < 0.2 else 0.0,
+        black=int(rng.integers(20, 50)) if rng.random() < 0.5 else 0,
     )
 
 
@@ -118,9 +122,12 @@ def found_in(colours: Bytes, pen: Pen) -> Bytes:
         pen: of the kind `tophat`, or a difference of Gaussians is taken.
     """
     if pen.kind != "tophat":
-        return difference_lines(colours, DogPen(0.35 * pen.width, gain=8 * pen.gain))
-    ink = thin_and_dark(luma(colours), 2 * round(pen.width) + 1)
-    return np.asarray(cv2.bitwise_not(cv2.convertScaleAbs(ink, alpha=pen.gain)), np.uint8)
+        return difference_lines(colours, DogPen(0.25 * pen.width, gain=8 * pen.gain))
+    gray = luma(colours)
+    ink = cv2.convertScaleAbs(thin_and_dark(gray, 2 * round(pen.width) + 1), alpha=pen.gain)
+    if pen.black:
+        ink = cv2.max(ink, cv2.multiply(cv2.subtract(np.full_like(gray, pen.black), gray), _BLACK_GAIN))
+    return np.asarray(cv2.bitwise_not(ink), np.uint8)
 
 
 def difference_lines(colours: Bytes, pen: DogPen) -> Bytes:
