@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 type Bytes = NDArray[np.uint8]
 
 _EPILOG = """\
-The line art is made of the clip itself, always in the same way: the black top-hat of luma, times 3. Keys are every N-th
-frame; frames after the last key are left out. For each method:
+The line art is made of the clip itself, always in the same way: the black top-hat of luma, times 3, and what is
+nearly black. Keys are every N-th frame; frames after the last key are left out. For each method:
 
   whole      PSNR in dB and SSIM over whole frames, keys not counted
   changed    over the pixels that differ by more than 16 codes from the nearest key
