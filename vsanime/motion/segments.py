@@ -21,7 +21,7 @@ _INK = 128
 _PAPER = 224
 # Radii of the balls as shares of the height, the largest first: gaps of twice the first are closed.
 _BALLS = (0.014, 0.007, 0.0035)
-# The error beyond which colours are not trusted; 0.04 loses 0.5 dB of whole frames of the small motion in docs/colorize.md.
+# The error beyond which colours are not trusted; 0.04 loses 0.5 dB over whole frames of docs/colorize.md's Prologue.
 TRUSTED = 0.06
 # A region of fewer pixels says nothing; and less than this share of one does not speak for it.
 _LEAST_PIXELS, _LEAST_SURE = 8, 0.25
