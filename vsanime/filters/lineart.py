@@ -29,8 +29,9 @@ from vsanime.video.clips import first_frame
 
 _METHODS = "'dog', 'sketchkeras' or the path of an .onnx file"
 _FILE = "sketchkeras.onnx"
-# Sigma in lines of the frame: 0.72 pixels at 720p, 1.08 at 1080p, so that both give the same drawing.
-_SIGMA_PER_LINE = 1 / 1000
+# Sigma in lines of the frame: 0.72 pixels at 720p, 1.08 at 1080p, so that both give the same drawing. No pixels hold
+# lines that are finer than those of 400 lines.
+_SIGMA_PER_LINE, _LEAST_USUAL = 1 / 1000, 0.4
 _LEAST_SIGMA, _MOST_SIGMA = 0.1, 20.0
 _DOG_ONLY, _SKETCH_ONLY = ("sigma",), ("long_side", "padding")
 
@@ -61,8 +62,8 @@ def lineart(
             its surroundings: lines, and outlines of dark surfaces, which stay white inside. "sketchkeras" for that
             network, whose weights are looked for as sketchkeras.onnx where models are (`vsanime import` makes the file
             of the PyTorch port's weights; none come with the package); or the path of such a file.
-        sigma: of "dog": the narrow Gaussian's, in pixels, 0.1 to 20; the frame's height / 1000 if None. Lines that are
-            up to about four times as wide are drawn as lines, wider ones as two outlines.
+        sigma: of "dog": the narrow Gaussian's, in pixels, 0.1 to 20; the frame's height / 1000 if None, but 0.4
+            at least. Lines that are up to about six times as wide are drawn as lines, wider ones as two outlines.
         threshold: of "dog": what is darker than its surroundings by less than this, in luma from 0 to 1, is paper;
             0.015 if None. Of SketchKeras: ink below this is left out; 0 if None, 0.1 ("enhanced") and 0.18 ("pured")
             are the published other two.
@@ -134,8 +135,7 @@ def _number(name: str, value: object, least: float, most: float) -> float:
 
 def _pen(spec: FrameSpec, sigma: float | None, threshold: float | None, gain: float | str | None) -> Pen:
     """What the arguments ask of a difference of Gaussians."""
-    # A thumbnail's would otherwise be nothing.
-    usual = min(max(spec.height * _SIGMA_PER_LINE, _LEAST_SIGMA), _MOST_SIGMA)
+    usual = min(max(spec.height * _SIGMA_PER_LINE, _LEAST_USUAL), _MOST_SIGMA)
     pen = Pen(usual if sigma is None else _number("sigma", sigma, _LEAST_SIGMA, _MOST_SIGMA))
     if threshold is not None:
         pen = replace(pen, threshold=_number("threshold", threshold, 0, 1))

@@ -49,7 +49,8 @@ class Pen:
     @property
     def radius(self) -> int:
         """Pixels, each way, that a line depends on."""
-        return int(np.ceil(_REACH * self.sigma * self.surround))
+        # Rounded before, so that a product such as 6.0000000000000009 stays 6.
+        return int(np.ceil(round(_REACH * self.sigma * self.surround, 6)))
 
 
 def line_graph(
