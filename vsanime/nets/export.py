@@ -10,10 +10,12 @@ from torch import nn
 from vsanime.errors import VsanimeError
 from vsanime.models import architectures
 from vsanime.models.animegan import animegan
-from vsanime.models.architectures import Layer
+from vsanime.models.architectures import Array, Layer
+from vsanime.models.colour import colour
 from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.nets.animegan import Generator
 from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
+from vsanime.nets.colour import ColourNet
 from vsanime.nets.drrn import DRRN
 from vsanime.nets.espcn import ESPCN, SelectionUnit
 from vsanime.nets.upconv import VGG7, UpConv7
@@ -50,10 +52,16 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
         unit = (layer(net.unit.conv0), layer(net.unit.conv1))
         return drrn(DrrnLayers(layer(net.first), unit, layer(net.last), net.units))
     if isinstance(net, Generator):
-        weights = {name: tensor.detach().float().cpu().numpy() for name, tensor in net.state_dict().items()}
-        return animegan(weights, net.upsample, net.epsilon)
-    known = "AnimeGANv2's generator, ArtCNN, ESPCN, UpConv_7, VGG_7 and DRRN"
+        return animegan(arrays(net), net.upsample, net.epsilon)
+    if isinstance(net, ColourNet):
+        return colour(arrays(net))
+    known = "AnimeGANv2's generator, ArtCNN, ESPCN, UpConv_7, VGG_7, DRRN and the networks of colorization"
     raise VsanimeError(f"export: writes {known}, not {type(net).__name__}")
+
+
+def arrays(net: nn.Module) -> dict[str, Array]:
+    """A network's weights by name."""
+    return {name: tensor.detach().float().cpu().numpy() for name, tensor in net.state_dict().items()}
 
 
 def layer(conv: nn.Conv2d | nn.ConvTranspose2d) -> Layer:
