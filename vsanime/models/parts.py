@@ -118,8 +118,8 @@ class PartWriter(NetWriter):
         """Adds the length of an axis, a single int64."""
         return self.node("Gather", [self.node("Shape", [x]), self.integer(axis)], axis=0)
 
-    def nearest(self, x: str, times: int) -> str:
+    def nearest(self, x: str, times: int, *, name: str | None = None) -> str:
         """Adds an enlargement by repetition."""
         scales = self.stored(f"times_{times}", np.array([1.0, 1.0, times, times]))
         modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        return self.node("Resize", [x, "", scales], **modes)
+        return self.node("Resize", [x, "", scales], name, **modes)
