@@ -10,6 +10,7 @@ behind the cut.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -114,7 +115,7 @@ class _Writer(PartWriter):
         ours = self.stored(f"{name}.weight.target", weight[:, :half])
         theirs = self.stored(f"{name}.weight.keys", weight[:, half:])
         bias = self.stored(f"{name}.bias", self.arrays[f"{name}.bias"])
-        kernel = {"kernel_shape": [3, 3], "pads": [1] * 4}
+        kernel: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1] * 4}
         one = self.node("Conv", [target, ours, bias], **kernel)
         return self.node("Sigmoid", [self.node("Add", [one, self.node("Conv", [keys, theirs], **kernel)])])
 

@@ -7,6 +7,7 @@ place, and the style of the keys sets the norms of the trunk.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -55,8 +56,7 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
         self.mask_m, self.mask_n = (nn.Conv2d(2 * channels, channels, 3, padding=1) for _ in range(2))
         sizes = (4, width, 2 * width, 4 * width, style, style)
         self.embedder = nn.ModuleList(
-            nn.Conv2d(a, b, 3, 2 if i else 1, padding=1)
-            for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
+            nn.Conv2d(a, b, 3, 2 if i else 1, padding=1) for i, (a, b) in enumerate(pairwise(sizes))
         )
         self.style = nn.ModuleList(nn.Linear(style, style) for _ in range(2))
         self.blocks = nn.ModuleList(
@@ -64,7 +64,7 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
             for _ in range(BLOCKS)
         )
         ends = (channels, channels, 2 * width, width)
-        self.decoder = nn.ModuleList(_Normed(a, b) for a, b in zip(ends, ends[1:], strict=False))
+        self.decoder = nn.ModuleList(_Normed(a, b) for a, b in pairwise(ends))
         self.last = spectral_norm(nn.Conv2d(width, 3, 3, padding=1))
         self.to_similar, self.to_middle = nn.Conv2d(channels, 3, 1), nn.Conv2d(channels, 3, 1)
 
