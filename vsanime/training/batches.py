@@ -7,7 +7,7 @@ import ctypes
 import multiprocessing
 import signal
 from collections.abc import Generator, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -20,6 +20,7 @@ from vsanime.training.schedule import Paced, batch_size
 _AHEAD = 4  # batches that each worker makes before they are wanted
 
 type Batch = tuple[torch.Tensor, torch.Tensor]
+type Named = dict[str, torch.Tensor]
 
 
 class Samples(Protocol):
@@ -30,25 +31,35 @@ class Samples(Protocol):
         ...
 
 
+class NamedSamples(Protocol):
+    """Makes the parts of a batch, by their names; what it makes depends on the step alone."""
+
+    def batch(self, step: int, size: int) -> dict[str, Floats]:
+        """The samples of a step."""
+        ...
+
+
 class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
     """The batch of a step; what is wrong comes as a text, since workers would wrap an error in a traceback.
 
     Once nobody wants any more, an empty text comes at once.
     """
 
-    def __init__(self, sampler: Samples, training: Paced, enough: ctypes.c_bool) -> None:
+    def __init__(self, sampler: Samples | NamedSamples, training: Paced, enough: ctypes.c_bool) -> None:
         self._sampler = sampler
         self._training = training
         self._enough = enough
 
-    def __getitem__(self, step: int) -> Batch | str:
+    def __getitem__(self, step: int) -> Batch | Named | str:
         if self._enough.value:
             return ""
         try:
-            low, high = self._sampler.batch(step, batch_size(step, self._training))
+            made = self._sampler.batch(step, batch_size(step, self._training))
         except VsanimeError as error:
             return str(error)
-        return torch.from_numpy(low), torch.from_numpy(high)
+        if isinstance(made, dict):
+            return {name: torch.from_numpy(part) for name, part in made.items()}
+        return torch.from_numpy(made[0]), torch.from_numpy(made[1])
 
 
 def batches(sampler: Samples, training: Paced, first: int, *, pin: bool) -> Generator[Batch]:
@@ -67,6 +78,30 @@ def batches(sampler: Samples, training: Paced, first: int, *, pin: bool) -> Gene
     Raises:
         VsanimeError: a picture cannot be read any more, or a worker was ended.
     """
+    with contextlib.closing(_in_order(sampler, training, first, pin=pin)) as made:
+        yield from made
+
+
+def named_batches(sampler: NamedSamples, training: Paced, first: int, *, pin: bool) -> Generator[Named]:
+    """The same of samples that have more than two parts.
+
+    Args:
+        sampler: makes them.
+        training: of the recipe.
+        first: step to begin with.
+        pin: put them where a card can fetch them.
+
+    Yields:
+        The parts of a batch by their names. Close the iterator to have the workers end in order.
+
+    Raises:
+        VsanimeError: as `batches`.
+    """
+    yield from _in_order(sampler, training, first, pin=pin)
+
+
+def _in_order(sampler: Samples | NamedSamples, training: Paced, first: int, *, pin: bool) -> Generator[Any]:
+    """Batches as the sampler made them, in the order of the steps."""
     workers = training.workers
     spawn = multiprocessing.get_context("spawn")
     # Memory that the workers see, too. No lock guards it that a killed worker could take along.
@@ -87,7 +122,7 @@ def batches(sampler: Samples, training: Paced, first: int, *, pin: bool) -> Gene
         for batch in made:
             if isinstance(batch, str):
                 raise VsanimeError(batch)
-            yield batch[0], batch[1]
+            yield batch
     except (GeneratorExit, VsanimeError):
         enough.value = True
         _take_the_rest(made)
@@ -113,7 +148,7 @@ class _Steps:
             yield step
 
 
-def _take_the_rest(made: Iterator[Batch | str]) -> None:
+def _take_the_rest(made: Iterator[Any]) -> None:
     """Takes what workers have made already, so that they end with empty hands.
 
     A worker that is told to end while a thread of it hands a batch over is aborted by C++, whose code that thread is in
@@ -127,7 +162,7 @@ def _take_the_rest(made: Iterator[Batch | str]) -> None:
             pass
 
 
-def _started(loader: DataLoader) -> Iterator[Batch | str]:
+def _started(loader: DataLoader) -> Iterator[Any]:
     """The batches of workers that Ctrl-C, which reaches every process of a terminal, does not end while they start.
 
     A worker that is interrupted before it can ignore interrupts ends with a traceback, and the run with it.
