@@ -27,9 +27,7 @@ _DRAWINGS = (
 )
 
 
-def finish(
-    trainer: ColourTrainer, folder: RunFolder, samples: Sequence[Named], tell: Callable[[str], None]
-) -> Path:
+def finish(trainer: ColourTrainer, folder: RunFolder, samples: Sequence[Named], tell: Callable[[str], None]) -> Path:
     """Export, check, draw.
 
     Args:

@@ -90,9 +90,7 @@ def _held(samples: ShotSamples, recipe: ColourRecipe, device: torch.device) -> l
     return [{name: torch.from_numpy(part)[None].to(device) for name, part in parts.items()} for parts in made]
 
 
-def _learn(
-    trainer: ColourTrainer, folder: RunFolder, samples: ShotSamples, held: list[Named], done: int
-) -> None:
+def _learn(trainer: ColourTrainer, folder: RunFolder, samples: ShotSamples, held: list[Named], done: int) -> None:
     """All steps that are not done."""
     recipe = trainer.recipe
 

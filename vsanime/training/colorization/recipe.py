@@ -207,8 +207,7 @@ def from_table(table: Mapping[str, Any]) -> ColourRecipe:
         multiple = max(ARCHITECTURES.values())  # whichever the first stage is
     if len(data.size) != 2 or any(n < 32 or n > 2048 or n % multiple for n in data.size):
         raise VsanimeError(
-            f"data.size = {list(data.size)}; width and height are needed, each a multiple of {multiple} "
-            "from 32 to 2048"
+            f"data.size = {list(data.size)}; width and height are needed, each a multiple of {multiple} from 32 to 2048"
         )
     if not data.synthetic and not data.shots:
         raise VsanimeError("data.shots = []; without data.synthetic, one folder of prepared shots or more is needed")

@@ -34,9 +34,7 @@ class Material:
     names: dict[str, list[str]]
 
 
-def find(
-    recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None], *, distances: bool
-) -> Material:
+def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None], *, distances: bool) -> Material:
     """Look for all that a recipe names.
 
     Args:

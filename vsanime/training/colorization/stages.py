@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from vsanime.errors import VsanimeError
 from vsanime.nets.colour import ColourNet
@@ -19,6 +20,8 @@ from vsanime.training.colorization.recipe import ColourNetwork, ColourRecipe
 from vsanime.training.pictures import find_place
 
 _CLASSES = {"colour": ColourNet, "document": ColourTransform, "colour_temporal": Temporal}
+# Steps to the largest singular value of weights that come from a file.
+_SEARCH = 50
 _COLOUR = ("line", "key_lines", "key_colours", "warped", "errors", "prior")
 _DOCUMENT = ("line", "distance", "key_lines", "key_distances", "key_colours")
 
@@ -59,7 +62,7 @@ class Stage:
                     f"network.start = {recipe.network.start!r} is {_told(start)}; the recipe's network is "
                     f"{_told(self.net)}"
                 )
-            self.net.load_state_dict(start.state_dict())
+            _begin_with(self.net, start)
         self._first = self._first_stage(roots, device) if recipe.network.colours else None
 
     @property
@@ -98,6 +101,17 @@ class Stage:
         if not isinstance(net, ColourNet | ColourTransform):
             raise VsanimeError(f"network.colours = {self._network.colours!r} is {_told(net)}; no network of colours")
         return net.to(device).eval().requires_grad_(False)
+
+
+def _begin_with(net: nn.Module, start: nn.Module) -> None:
+    """Copy weights; spectral norms look for the largest values of these."""
+    given = start.state_dict()
+    for name, module in net.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            module.weight = given.pop(f"{name}.weight")
+            for _ in range(_SEARCH):
+                _ = module.weight  # a step of the search
+    net.load_state_dict(given, strict=False)
 
 
 def _coloured(net: nn.Module, parts: Named) -> Made:
