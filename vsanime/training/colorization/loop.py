@@ -23,7 +23,7 @@ from vsanime.training.loop import Order
 from vsanime.training.run import Run, learn, said
 from vsanime.training.runfolder import RunFolder
 
-_COLUMNS = ("loss", "l1", "latent", "adversarial", "perceptual", "style", "critic")
+_COLUMNS = ("loss", "l1", "squared", "latent", "adversarial", "perceptual", "style", "critic")
 _CALIBRATION = 8  # true pictures that the size of features is measured on
 
 type Tell = Callable[[str], None]

@@ -73,6 +73,8 @@ class ColourLosses:
 
     Attributes:
         l1: of the colours themselves.
+        squared: of their squared differences, which the specification has not: where nobody can know which of two keys
+            is right, it prefers their mean, as PSNR does, and L1 either of them.
         latent: of the colours that inner layers tell: what attention copied, or those of the similarity layer and of
             the last block.
         adversarial: of the generator.
@@ -86,6 +88,7 @@ class ColourLosses:
     """
 
     l1: float = number(10.0, 0)
+    squared: float = number(0.0, 0)
     latent: float = number(1.0, 0)
     adversarial: float = number(1.0, 0)
     perceptual: float = number(1.0, 0)

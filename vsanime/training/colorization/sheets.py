@@ -1,4 +1,4 @@
-"""Sheets of held-out targets: line art, both keys, the blend that needs no network, what the network makes, the truth."""
+"""Sheets of held-out targets: line art, both keys, the blend without a network, what the network makes, the truth."""
 
 from __future__ import annotations
 

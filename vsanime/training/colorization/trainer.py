@@ -64,7 +64,11 @@ class ColourTrainer:
         with self._precision():
             made = self.stage.run(self.net, parts)
         colour, truth = made.colour.float(), parts["truth"]
-        values = {"l1": functional.l1_loss(colour, truth), "latent": losses.latent(made.told, truth)}
+        values = {
+            "l1": functional.l1_loss(colour, truth),
+            "squared": functional.mse_loss(colour, truth),
+            "latent": losses.latent(made.told, truth),
+        }
         critic: Values = {}
         if late and weights.adversarial:
             critic["critic"] = self._discern(parts["line"], colour.detach(), truth)
