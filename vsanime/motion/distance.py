@@ -50,6 +50,15 @@ def distance_to(ink: NDArray[np.bool_], cap: float = CAP) -> NDArray[np.float32]
     return np.asarray(np.minimum(pixels, radius) / radius, np.float32)
 
 
+def check_installed() -> None:
+    """Says at once what would otherwise be said of the first picture.
+
+    Raises:
+        VsanimeError: SciPy is not installed.
+    """
+    _transform()
+
+
 def _transform() -> Any:
     """SciPy's exact Euclidean distance of everything that is true to what is not."""
     try:

@@ -35,7 +35,8 @@ type Matrix = NDArray[np.float64]
 
 SCENE_FRAMES = 61  # of a scene: two and a half seconds, so that keys lie up to 30 frames on either side of its middle
 _PAN_ROOM = 1.3  # a backdrop's size by the frame's; beyond it the backdrop is mirrored
-_OUT_OF_NOTHING = 0.3  # share of figures and backdrops that are no drawings of anybody
+_OUT_OF_NOTHING = 0.3  # share of figures that are no drawings of anybody
+_PLAIN_BACKDROPS = 0.5  # share of backdrops of that kind; there are few others
 _OVERLAP = 0.06  # of a figure's size that a part lies over what it is joined to
 _MOST_SCALE = 2.0  # frame heights
 
@@ -203,7 +204,7 @@ class SyntheticShots:
         pen = draw_pen(rng, height)
         hold = int(rng.choice([1, 2, 3], p=[0.4, 0.4, 0.2]))
         # How lively the whole scene is, in frame heights in half a second; figures differ from it.
-        pace = float(np.exp(rng.uniform(np.log(0.006), np.log(0.16))))
+        pace = float(np.exp(rng.uniform(np.log(0.03), np.log(0.5))))
         layers = [self._backdrop(rng, pen)]
         for _ in range(int(rng.choice([1, 2, 3, 4], p=[0.3, 0.35, 0.2, 0.15]))):
             layers += self._figure(rng, pen, pace * float(np.exp(rng.normal(0, 0.5))), hold, near=False)
@@ -236,7 +237,7 @@ class SyntheticShots:
         width, height = self.size
         across, down = round(width * _PAN_ROOM), round(height * _PAN_ROOM)
         drawn: Looks
-        if not self._backdrops or rng.random() < _OUT_OF_NOTHING:
+        if not self._backdrops or rng.random() < _PLAIN_BACKDROPS:
             drawn = _Painted(draw_backdrop(rng, across, down), pen)
         else:
             drawing = self._backdrops[int(rng.integers(len(self._backdrops)))]
@@ -258,14 +259,14 @@ class SyntheticShots:
             near: whether it stands in front of everything, large and out of focus of the story.
         """
         width, height = self.size
-        size = float(np.exp(rng.uniform(np.log(0.25), np.log(1.4)))) * (1.4 if near else 1.0)
+        size = float(np.exp(rng.uniform(np.log(0.3), np.log(1.7)))) * (1.4 if near else 1.0)
         longest = max(24, round(min(size, _MOST_SCALE) * height))
         looks, cycle = self._looks(rng, pen, longest)
         tall, broad = looks.look(0).colours.shape[:2]
         # Large figures stand on the frame's bottom or below, small ones anywhere.
         x = rng.uniform(0.1, 0.9) * width if not near else rng.choice([0.0, 1.0]) * width
         y = rng.uniform(0.25, 0.75) * height if tall < 0.7 * height else height - tall * rng.uniform(0.3, 0.55)
-        extent = np.array([pace * height, 0.5 * pace * height, 0.3 * pace, rng.uniform(0, 1.2) * pace])
+        extent = np.array([pace * height, 0.5 * pace * height, 0.3 * pace, rng.uniform(0, 1.5) * pace])
         path = wander(rng, SCENE_FRAMES, np.array([x, y, 0.0, rng.normal(0, 0.12)]), extent)
         pivot = (broad / 2, tall * float(rng.uniform(0.4, 0.9)))
         bend = _bend(rng, broad, tall, pace) if rng.random() < 0.6 else None
@@ -384,7 +385,7 @@ def _bend(rng: np.random.Generator, width: int, height: int, pace: float) -> Ben
     """Pulls at the corners and at some points inside, a share of the figure's size."""
     inner = rng.uniform(0.2, 0.8, (int(rng.integers(2, 5)), 2))
     places = np.concatenate([[[0, 0], [1, 0], [0, 1], [1, 1]], inner]) * (width, height)
-    most = min(0.05, 0.5 * pace + 0.004) * max(width, height)
+    most = min(0.07, 0.4 * pace + 0.005) * max(width, height)
     zero = np.zeros(2 * len(places))
     return Bend(places, wander(rng, SCENE_FRAMES, zero, np.full(2 * len(places), most)))
 
@@ -396,7 +397,7 @@ def _parted(rng: np.random.Generator, whole: Layer, pace: float) -> list[Layer]:
     way = rng.uniform(0, 2 * np.pi)
     xs, ys = np.arange(width) - joint[0], np.arange(height)[:, None] - joint[1]
     beyond = np.cos(way) * xs + np.sin(way) * ys
-    swing = wander(rng, SCENE_FRAMES, np.zeros(1), np.array([min(0.35, 1.5 * pace + 0.03)]))
+    swing = wander(rng, SCENE_FRAMES, np.zeros(1), np.array([min(0.45, 1.5 * pace + 0.05)]))
     rest = replace(whole, looks=_Cut(whole.looks, beyond < _OVERLAP * max(width, height)))
     return [rest, replace(whole, looks=_Cut(whole.looks, beyond >= 0), swing=swing, joint=joint)]
 
@@ -416,6 +417,6 @@ def _light(rng: np.random.Generator) -> Path:
     """The light of a shot: mostly white, now and then coloured, and sometimes changing slowly."""
     base = 1 - rng.uniform(0, 0.4, 3) * (rng.random() < 0.3)
     if rng.random() < 0.2:
-        path = wander(rng, SCENE_FRAMES, base, np.full(3, 0.06))
+        path = wander(rng, SCENE_FRAMES, base, np.full(3, 0.035))
         return Path(np.clip(path.knots, 0.3, 1.15))
     return still(base)

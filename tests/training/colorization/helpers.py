@@ -1,78 +1,49 @@
-"""A run of line colorization small enough for a test: made-up scenes, a slim network, random features."""
+"""Small drawings, scenes and shots."""
 
 from __future__ import annotations
 
-import io
-import tomllib
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
 
-from tests.training.helpers import Called, changed
-from vsanime.training.colorization.recipe import ColourRecipe
-from vsanime.training.recipe import from_table
+import numpy as np
+from PIL import Image, ImageDraw
 
-RECIPE = """
-name = "tiny"
-[network]
-architecture = "colour"
-width = 8
-residual = false
-colours = ""
-start = ""
-[data]
-size = [64, 48]
-span = 8
-[losses]
-style = 10
-normalisation = "measured"
-network = "vgg16.h5"
-layers = ["conv1_1", "conv2_1"]
-style_layers = ["conv1_2"]
-[training]
-steps = 6
-late = 0.5
-batch = 2
-rate = 1e-3
-critic_rate = 1e-4
-ema = 0.5
-workers = 0
-validate_every = 3
-sample_every = 3
-checkpoint_every = 2
-[validation]
-samples = 3
-shown = 2
-"""
-TABLE = tomllib.loads(RECIPE)
+from vsanime.training.colorization.drawings import find_drawings
+from vsanime.training.colorization.samples import Sampling, ShotSamples
+from vsanime.training.synthetic import SyntheticShots
+
+SIZE = (96, 64)  # width and height
 
 
-def recipe(**values: Any) -> ColourRecipe:
-    made = from_table(changed(TABLE, **values))
-    assert isinstance(made, ColourRecipe)
-    return made
+def write_drawings(folder: Path) -> Path:
+    """A cycle of three, a cel on paper, and a backdrop."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(3):
+        cel = Image.new("RGBA", (100, 80), (0, 0, 0, 0))
+        pen = ImageDraw.Draw(cel)
+        pen.ellipse((20 + 5 * number, 10, 70 + 5 * number, 70), (200, 60, 60, 255), (10, 10, 10, 255), 3)
+        cel.save(folder / f"läufer_{number:02d}.png")
+    paper = Image.new("RGB", (90, 90), (255, 255, 255))
+    ImageDraw.Draw(paper).ellipse((10, 10, 80, 80), (60, 90, 200), (10, 10, 10), 4)
+    paper.save(folder / "ball.png")
+    backdrop = Image.new("RGB", (160, 120), (90, 160, 90))
+    ImageDraw.Draw(backdrop).rectangle((0, 0, 160, 60), (130, 180, 230))
+    backdrop.save(folder / "meadow.jpg")
+    return folder
 
 
-def write_recipe(folder: Path, **values: str | float) -> Path:
-    """The recipe as a file, keys of it replaced."""
-    text = RECIPE
-    for key, value in values.items():
-        lines = text.splitlines()
-        assert any(line.startswith(f"{key} = ") for line in lines), key
-        shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
-        text = "\n".join(f"{key} = {shown}" if line.startswith(f"{key} = ") else line for line in lines)
-    path = folder / "tiny colours.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
+def scenes(folder: Path | None = None, seed: int = 3, size: tuple[int, int] = SIZE) -> SyntheticShots:
+    drawings = [] if folder is None else find_drawings([write_drawings(folder)])
+    return SyntheticShots(seed, drawings, size)
 
 
-def call(root: Path, out: Path, *options: str, fails: bool = False, **values: str | float) -> Called:
-    """A run by the command line, in this process."""
-    from vsanime.cli import main
+def samples(seed: int = 5, **settings: object) -> ShotSamples:
+    sampling = Sampling(**{"size": SIZE, **settings})  # type: ignore[arg-type]
+    return ShotSamples(seed, sampling, scenes())
 
-    stdout, stderr = io.StringIO(), io.StringIO()
-    line = ["train", str(write_recipe(out.parent, **values)), "--data", str(root), "--out", str(out)]
-    with redirect_stdout(stdout), redirect_stderr(stderr):
-        code = main([*line, "--device", "cpu", "--threads", "1", *options])
-    assert (code != 0) == fails, stderr.getvalue()
-    return Called(stdout.getvalue(), stderr.getvalue())
+
+def write_video(folder: Path, frames: np.ndarray) -> Path:
+    """Consecutive pictures: 1.png, 2.png, ..., 10.png."""
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(frames, 1):
+        Image.fromarray(frame).save(folder / f"{number}.png")
+    return folder

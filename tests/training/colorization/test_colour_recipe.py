@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.training.colorization.helpers import recipe
+from tests.training.colorization.recipes import recipe
 from vsanime.errors import VsanimeError
 from vsanime.training import recipe as recipes
 from vsanime.training.colorization.recipe import ColourRecipe

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
 from tests.training.animegan.helpers import random_vgg16  # noqa: E402
-from tests.training.colorization.helpers import call  # noqa: E402
+from tests.training.colorization.recipes import call  # noqa: E402
 from tests.training.helpers import Called  # noqa: E402
 from vsanime.nets.load import load  # noqa: E402
 from vsanime.training import checkpoint  # noqa: E402

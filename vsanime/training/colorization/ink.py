@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.graphs.lineart import Pen as DogPen
+from vsanime.graphs.lineart import gaussian
 from vsanime.training.colorization.drawings import alpha_of, colours_of, premultiplied
 
 type Bytes = NDArray[np.uint8]
@@ -18,7 +20,6 @@ _LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 _OWN_OUTLINE = 36  # codes that a thin line is darker than both its sides, from which on it is an outline
 _CROWDED = 0.06  # share of pixels that may be edges; drawings of all kinds have 0.01 to 0.05
 _TRIES = 3
-_DOG_WIDER = 1.6  # second Gaussian by first: near the Laplacian (Marr and Hildreth)
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,28 @@ def found_in(colours: Bytes, pen: Pen) -> Bytes:
         colours: height, width, 3.
         pen: of the kind `tophat`, or a difference of Gaussians is taken.
     """
-    gray = luma(colours)
-    if pen.kind == "tophat":
-        ink = pen.gain * thin_and_dark(gray, 2 * round(pen.width) + 1).astype(np.float32)
-    else:
-        ink = pen.gain * 3 * _dog(gray, pen.width * 0.7)
-    return np.asarray(np.clip(255.5 - ink, 0, 255), np.uint8)
+    if pen.kind != "tophat":
+        return difference_lines(colours, DogPen(0.35 * pen.width, gain=8 * pen.gain))
+    ink = thin_and_dark(luma(colours), 2 * round(pen.width) + 1)
+    return np.asarray(cv2.bitwise_not(cv2.convertScaleAbs(ink, alpha=pen.gain)), np.uint8)
+
+
+def difference_lines(colours: Bytes, pen: DogPen) -> Bytes:
+    """Line art by a difference of Gaussians, as `vsanime.lineart` draws it: 255 is paper.
+
+    Args:
+        colours: height, width, 3.
+        pen: how to draw.
+    """
+    light = cv2.transform(colours.astype(np.float32), _LUMA) * np.float32(1 / 255)
+    narrow, wide = (_blurred(light, sigma, pen.radius) for sigma in (pen.sigma, pen.sigma * pen.surround))
+    ink = np.tanh(pen.gain * np.maximum(wide - narrow - pen.threshold, 0))
+    return np.asarray(255.5 - 255 * ink, np.uint8)
+
+
+def _blurred(light: Floats, sigma: float, radius: int) -> Floats:
+    weights = gaussian(sigma, radius)
+    return np.asarray(cv2.sepFilter2D(light, -1, weights, weights, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
 def luma(colours: Bytes) -> Bytes:
@@ -133,14 +150,6 @@ def thin_and_dark(gray: Bytes, size: int) -> Bytes:
     """How much darker than its surroundings is what a disc of so many pixels does not fit into: a black top-hat."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, disc), np.uint8)
-
-
-def _dog(gray: Bytes, sigma: float) -> Floats:
-    """How much darker a pixel is than its surroundings, in codes; a code or two is noise."""
-    values = gray.astype(np.float32)
-    narrow = cv2.GaussianBlur(values, (0, 0), sigma)
-    wide = cv2.GaussianBlur(values, (0, 0), sigma * _DOG_WIDER)
-    return np.asarray(np.maximum(wide - narrow - 1.5, 0), np.float32)
 
 
 def worn(line: Bytes, pen: Pen, rng: np.random.Generator) -> Bytes:

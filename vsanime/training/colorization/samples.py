@@ -24,7 +24,7 @@ _SCENES = 1 << 31  # synthetic scenes that are trained on; those of higher numbe
 # Keeps the seeds of validation apart from those of samples, whose second number is a step.
 _VALIDATION = 0x7FFF_FFFF
 _TRIES = 4  # for a place where something moves and lines are to be seen
-_LEAST_CHANGED = 0.004  # share of the pixels that differ from the nearer key by more than 16 codes
+_LEAST_CHANGED = 0.01  # share of the pixels that differ from the nearer key by more than 16 codes
 _CHANGED = 16  # codes
 _LEAST_INK = 0.003  # share of the pixels that are darker than half
 _MOST_SHRUNK = 2.0  # frames of prepared shots are at most so many times as high as the crop
@@ -67,8 +67,8 @@ class Triplet:
 
     def changed(self) -> float:
         """Share of the target's pixels that neither key has in the same place."""
-        before, target, after = (frame.astype(np.int16) for frame in self.colours)
-        nearest = np.minimum(abs(target - before).max(-1), abs(target - after).max(-1))
+        before, target, after = self.colours
+        nearest = cv2.min(_difference(target, before), _difference(target, after))
         return float(np.mean(nearest > _CHANGED))
 
 
@@ -244,6 +244,12 @@ def _shrunk(rng: np.random.Generator, triplet: Triplet, crop: tuple[int, int]) -
 
     distances = None if triplet.distances is None else shrink(triplet.distances)
     return Triplet(shrink(triplet.lines), shrink(triplet.colours), distances)
+
+
+def _difference(one: Bytes, other: Bytes) -> Bytes:
+    """The largest of the three channels' differences in codes."""
+    red, green, blue = cv2.split(cv2.absdiff(one, other))
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
 def _unit(codes: Bytes) -> Floats:
