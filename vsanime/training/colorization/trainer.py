@@ -151,6 +151,7 @@ def learning_rate(step: int, training: ColourTraining) -> float:
         return training.late_rate
     if step < training.warm_up:
         return training.rate * (step + 1) / training.warm_up
-    progress = (step - training.warm_up) / max(1, training.turn - training.warm_up)
+    end = training.turn if training.late_rate else training.steps
+    progress = (step - training.warm_up) / max(1, end - training.warm_up)
     fallen = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
     return training.rate * (training.final + (1 - training.final) * fallen)
