@@ -10,7 +10,6 @@ behind the cut.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import onnx
@@ -94,12 +93,13 @@ class _Writer(PartWriter):
 
     def _similar(self, target: str) -> str:
         """The similarity colour-transform layer: features of colours where the target wants them."""
-        shape = self.joined(self.integers(-1, self._channels), self._plane(target), axis=0)
+        shape = self.joined(self.integers(0, self._channels), self._plane(target), axis=0)
         distances = self.node("Reshape", ["key_features", shape])
         colours = self.node("Reshape", ["key_values", shape])
-        masked = self.node("Mul", [self._mask("mask_m", target, distances), colours])
+        beside = self._beside(target, distances)
+        masked = self.node("Mul", [self.node("Sigmoid", [self.layer("mask_m", beside)]), colours])
         matched = self._matched(target, distances, masked)
-        kept = self._mask("mask_n", target, distances)
+        kept = self.node("Sigmoid", [self.layer("mask_n", beside)])
         rest = self.node("Sub", [self.number(1.0), kept])
         mixed = self.node("Add", [self.node("Mul", [kept, masked]), self.node("Mul", [rest, matched])])
         return self.node("ReduceMean", [mixed], axes=[0])
@@ -108,16 +108,15 @@ class _Writer(PartWriter):
         """Height and width of a tensor."""
         return self.sliced(self.node("Shape", [x]), 2, 4, axis=0)
 
-    def _mask(self, name: str, target: str, keys: str) -> str:
-        """Sigmoid of a convolution over target and key side by side, which is a sum of one over each."""
-        weight = self.arrays[f"{name}.weight"]
-        half = weight.shape[1] // 2
-        ours = self.stored(f"{name}.weight.target", weight[:, :half])
-        theirs = self.stored(f"{name}.weight.keys", weight[:, half:])
-        bias = self.stored(f"{name}.bias", self.arrays[f"{name}.bias"])
-        kernel: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1] * 4}
-        one = self.node("Conv", [target, ours, bias], **kernel)
-        return self.node("Sigmoid", [self.node("Add", [one, self.node("Conv", [keys, theirs], **kernel)])])
+    def _beside(self, target: str, keys: str) -> str:
+        """Target and key side by side, for every key.
+
+        A sum of a convolution of each would be less to compute; OpenVINO 2026 makes one node of it, which then refuses
+        to run since one of them has one picture and the other as many as there are keys.
+        """
+        count = self.sliced(self.node("Shape", [keys]), 0, 1, axis=0)
+        shape = self.joined(count, self.integers(1, 1, 1), axis=0)
+        return self.joined(self.node("Expand", [target, shape]), keys)
 
     def _matched(self, target: str, distances: str, masked: str) -> str:
         """Attention over all places of all keys, as 1, C, H / 4, W / 4."""

@@ -138,8 +138,6 @@ def _whole(name: str, stored: Mapping[str, Array]) -> Array:
     if name.endswith(".shift.kernels"):
         part = name.removesuffix("kernels")
         return np.array([[stored[f"{part}{group}.{t}"].item() for t in range(3)] for group in range(2)], np.float32)
-    if f"{name}.target" in stored:
-        return np.concatenate([stored[f"{name}.{part}"] for part in ("target", "keys")], 1)
     return stored[name]
 
 
