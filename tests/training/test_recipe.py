@@ -14,11 +14,12 @@ import vsanime.training
 from tests.training.helpers import TINY, changed, toml
 from vsanime.errors import VsanimeError
 from vsanime.training import recipe as recipes
+from vsanime.training.colorization.recipe import ColourRecipe
 
 SHIPPED = {
     *("C4F16_VA", "C4F32_VA", "C4F16_BOX_VA", "C4F32_BOX_VA", "C4F32_DS_VA", "C4F32_Chroma_VA", "R8F64_VA"),
     *("ESPCN_7_VA", "ESPCN_7_SLIM_VA", "waifu2x_document", "waifu2x_nagadomi", "DRRN", "DRRN_LOW"),
-    *("Pepper_VA", "animegan2_tf"),
+    *("Pepper_VA", "animegan2_tf", "Line_VA", "Line_VA_temporal", "colour_document"),
 }
 SECTIONS = (
     *(recipes.Network, recipes.Source, recipes.Data, recipes.Degradation, recipes.Jpeg, recipes.H264),
@@ -40,9 +41,14 @@ def test_shipped_recipe_is_read_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_no_recipe_trains_on_what_is_for_evaluation(name: str) -> None:
-    assert not [
-        source for source in recipes.load(name).sources if "prologue" in source.path or source.path == "sequences"
-    ]
+    recipe = recipes.load(name)
+    folders = (
+        [*recipe.data.drawings, *recipe.data.shots]
+        if isinstance(recipe, ColourRecipe)
+        else [source.path for source in recipe.sources]
+    )
+    assert folders
+    assert not [path for path in folders if "prologue" in path or "synfig" in path or path == "sequences"]
 
 
 _RECIPES = ("recipe.py", "consistency.py", "tables.py")

@@ -113,12 +113,20 @@ def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
 
 
 def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:
-    """The loop that a recipe is for: pairs, or a style."""
+    """The loop that a recipe is for: pairs, a style, or colours for line art."""
     from vsanime.training import loop
+    from vsanime.training.colorization.recipe import ColourRecipe
     from vsanime.training.recipe import Recipe
 
     if isinstance(recipe, Recipe):
         return loop.train(loop.Order(recipe, out, roots, device, resume), _tell)
+    if isinstance(recipe, ColourRecipe):
+        from vsanime.motion.extra import opencv
+
+        opencv()  # says how to get it, where what follows would only fail to import it
+        from vsanime.training.colorization import loop as colorization
+
+        return colorization.train(loop.Order(recipe, out, roots, device, resume), _tell)
     from vsanime.training.animegan.loop import train
 
     return train(loop.Order(recipe, out, roots, device, resume), _tell)

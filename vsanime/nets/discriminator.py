@@ -1,6 +1,13 @@
-"""AnimeGANv2's discriminator: tells pictures of a style from others, one figure for every four pixels each way."""
+"""Discriminators: AnimeGANv2's tells pictures of a style from others, that of colorization true colours from made ones.
+
+Both have spectral norms. Every call in training mode takes one more step towards the largest singular values, so that
+what a discriminator gives follows from the calls before; the vectors of that search are buffers, which a checkpoint has
+to hold.
+"""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -9,14 +16,12 @@ from vsanime.errors import VsanimeError
 from vsanime.models.animegan import LEAK, TF_EPSILON
 
 WIDTH = 32  # channels of the first convolution
+PAIR_WIDTH = 64
 _STD = 0.02  # of fresh weights
 
 
 class Discriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
     """The discriminator of SYSTEMS 7.2, 1,128,800 weights: seven convolutions with spectral norm and without biases.
-
-    Every call in training mode takes one more step towards the largest singular values, so that what it gives follows
-    from the calls before; the vectors of that search are buffers, which a checkpoint has to hold.
 
     It takes N, 3, H, W, RGB in [-1, 1], H and W multiples of 4, and gives N, 1, H / 4, W / 4: 1 for what belongs to the
     style, 0 for what does not.
@@ -37,6 +42,23 @@ class Discriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]  # witho
             *_layer(8 * width, 8 * width, norm=True),
             _convolution(8 * width, 1),
         )
+
+
+class PairDiscriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]
+    """The discriminator of SYSTEMS 5.2, 1,556,161 weights: five convolutions that halve, on a line picture in colours.
+
+    It takes N, 4, H, W, line art and RGB in [0, 1], H and W multiples of 32, and gives logits N, 1, H / 32, W / 32.
+
+    Args:
+        width: channels of the first convolution; the others are multiples of it.
+    """
+
+    def __init__(self, width: int = PAIR_WIDTH) -> None:
+        sizes = (4, width, 2 * width, 4 * width, 8 * width, 1)
+        layers: list[nn.Module] = []
+        for into, out in pairwise(sizes):
+            layers += [spectral_norm(nn.Conv2d(into, out, 3, 2, padding=1)), nn.LeakyReLU(LEAK)]
+        super().__init__(*layers[:-1])
 
 
 def _layer(into: int, out: int, *, stride: int = 1, norm: bool = False) -> list[nn.Module]:

@@ -6,16 +6,23 @@ from pathlib import Path
 
 import onnx
 from torch import nn
+from torch.nn.utils import parametrize
 
 from vsanime.errors import VsanimeError
 from vsanime.models import architectures
 from vsanime.models.animegan import animegan
-from vsanime.models.architectures import Layer
+from vsanime.models.architectures import Array, Layer
+from vsanime.models.colour import colour
+from vsanime.models.colourtransform import colour_transform
 from vsanime.models.drrn import DrrnLayers, drrn
+from vsanime.models.temporal import temporal
 from vsanime.nets.animegan import Generator
 from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
+from vsanime.nets.colour import ColourNet
+from vsanime.nets.colourtransform import ColourTransform
 from vsanime.nets.drrn import DRRN
 from vsanime.nets.espcn import ESPCN, SelectionUnit
+from vsanime.nets.temporal import Temporal
 from vsanime.nets.upconv import VGG7, UpConv7
 
 
@@ -24,7 +31,8 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
 
     Input `input` is 1, planes, height, width and output `output` 1, planes, scale * height, scale * width, both f32
     with height and width free; the output is clipped to [0, 1], before depth-to-space where there is one. AnimeGANv2's
-    generator, whose torch module works on [-1, 1], takes and gives [0, 1] there too.
+    generator, whose torch module works on [-1, 1], takes and gives [0, 1] there too. The networks of colorization have
+    several inputs and outputs, named where each is written (`vsanime.models.colour` and its neighbours).
 
     Args:
         net: the network; its weights are copied.
@@ -50,10 +58,30 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
         unit = (layer(net.unit.conv0), layer(net.unit.conv1))
         return drrn(DrrnLayers(layer(net.first), unit, layer(net.last), net.units))
     if isinstance(net, Generator):
-        weights = {name: tensor.detach().float().cpu().numpy() for name, tensor in net.state_dict().items()}
-        return animegan(weights, net.upsample, net.epsilon)
-    known = "AnimeGANv2's generator, ArtCNN, ESPCN, UpConv_7, VGG_7 and DRRN"
+        return animegan(arrays(net), net.upsample, net.epsilon)
+    if isinstance(net, ColourNet):
+        return colour(arrays(net))
+    if isinstance(net, ColourTransform):
+        return colour_transform(arrays(net))
+    if isinstance(net, Temporal):
+        return temporal(arrays(net), residual=net.residual)
+    known = "AnimeGANv2's generator, ArtCNN, ESPCN, UpConv_7, VGG_7, DRRN and the networks of colorization"
     raise VsanimeError(f"export: writes {known}, not {type(net).__name__}")
+
+
+def arrays(net: nn.Module) -> dict[str, Array]:
+    """A network's weights by name, those with a spectral norm as they are where nothing is learnt.
+
+    The norm is not taken off: torch gives all copies of such a layer one class, and would take it off all of them.
+    """
+    learning = net.training
+    net.eval()
+    found = {name: tensor for name, tensor in net.state_dict().items() if ".parametrizations." not in name}
+    for name, module in net.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            found[f"{name}.weight"] = module.weight
+    net.train(learning)
+    return {name: tensor.detach().float().cpu().numpy() for name, tensor in found.items()}
 
 
 def layer(conv: nn.Conv2d | nn.ConvTranspose2d) -> Layer:

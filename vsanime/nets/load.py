@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isqrt
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
 from torch import nn
+from torch.nn.utils import parametrize
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer
@@ -19,9 +21,12 @@ from vsanime.models.importers.generator import looks_like, weights_of
 from vsanime.models.onnxfile import read_onnx
 from vsanime.nets.animegan import Generator
 from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
+from vsanime.nets.colour import ColourNet
+from vsanime.nets.colourtransform import ColourTransform
 from vsanime.nets.drrn import DRRN
 from vsanime.nets.espcn import ESPCN
 from vsanime.nets.export import to_onnx
+from vsanime.nets.temporal import Temporal
 from vsanime.nets.upconv import VGG7, UpConv7
 
 # Nodes that some programs write and others do not, and that compute nothing.
@@ -57,6 +62,8 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
     """
     if looks_like(proto):
         return _generator(proto)
+    if (of_colours := _of_colours(proto)) is not None:
+        return of_colours
     kinds = [node.op_type for node in proto.graph.node]
     _check_shuffle(proto)
     convs = _convolutions(proto)
@@ -77,6 +84,61 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
         )
     _check_settings(proto, model, type(net).__name__)
     return net
+
+
+# Names of inputs, by which a network of colorization is known; and the weights that its width is the first axis of.
+_COLOURS: dict[frozenset[str], tuple[type[nn.Module], str]] = {
+    frozenset({"line", "key_lines", "key_colours", "warped", "errors", "prior"}): (ColourNet, "lines.stem.weight"),
+    frozenset({"line", "distance", "key_lines", "key_distances", "key_colours"}): (
+        ColourTransform,
+        "embedder.0.weight",
+    ),
+    frozenset({"lines", "colours"}): (Temporal, "first.weight"),
+}
+
+
+def _of_colours(proto: onnx.ModelProto) -> nn.Module | None:
+    """One of colorization, whose weights have the same names here and there; None where it is none.
+
+    Raises:
+        VsanimeError: it looks like one and has other weights or nodes.
+    """
+    inputs = frozenset(entry.name for entry in proto.graph.input)
+    if inputs not in _COLOURS:
+        return None
+    kind, first = _COLOURS[inputs]
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    if first not in stored:
+        raise VsanimeError(f"its inputs are those of {kind.__name__}, and {first} is not among its weights")
+    options = {"residual": proto.graph.node[-1].op_type == "Clip"} if kind is Temporal else {}
+    net = without_norms(kind(len(stored[first]), **options))
+    try:
+        net.load_state_dict({name: torch.tensor(_whole(name, stored)) for name in net.state_dict()})
+    except (KeyError, RuntimeError) as error:
+        raise VsanimeError(f"its weights are not those of {kind.__name__}: {str(error).splitlines()[0]}") from None
+    if _kinds(to_onnx(net)) != _kinds(proto):
+        raise VsanimeError(f"its nodes are not those of {kind.__name__}, which its inputs look like")
+    return net
+
+
+def without_norms(net: nn.Module) -> nn.Module:
+    """The network, its spectral norms taken off: files hold weights as they are with them."""
+    for module in net.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
+    return net
+
+
+def _whole(name: str, stored: Mapping[str, Array]) -> Array:
+    """Weights by the name that the torch module has for them; graphs hold a few in parts.
+
+    Raises:
+        KeyError: they are not there.
+    """
+    if name.endswith(".shift.kernels"):
+        part = name.removesuffix("kernels")
+        return np.array([[stored[f"{part}{group}.{t}"].item() for t in range(3)] for group in range(2)], np.float32)
+    return stored[name]
 
 
 def _generator(proto: onnx.ModelProto) -> Generator:

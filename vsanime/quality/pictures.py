@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vsanime.errors import VsanimeError
+from vsanime.training.colorization.recipe import ColourRecipe
 from vsanime.training.pictures import LUMA, files_in, find_sources, read_pixels, titled
 from vsanime.training.runfolder import RunFolder
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
@@ -103,7 +104,10 @@ def held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[Place]
     folder = RunFolder(run)
     if not folder.recipe.exists() or not folder.pictures.exists():
         raise VsanimeError(f"--run {run}: it holds no run of `vsanime train` (recipe.json and pictures.json)")
-    sources = folder.stored_recipe().sources
+    recipe = folder.stored_recipe()
+    if isinstance(recipe, ColourRecipe):
+        raise VsanimeError(f"--run {run}: it learnt from shots, not from pictures; give a run of another recipe")
+    sources = recipe.sources
     places = find_sources(sources, roots)
     pictures = [picture for picture in folder.known_pictures() if picture.held_out]
     found: list[Place] = []

@@ -28,3 +28,6 @@ class MovingAverage:
         with torch.no_grad():
             for mean, value in zip(self.net.parameters(), net.parameters(), strict=True):
                 mean.lerp_(value, 1 - decay)
+            # A spectral norm's search: the latest is the nearest to that of the average.
+            for mean, value in zip(self.net.buffers(), net.buffers(), strict=True):
+                mean.copy_(value)

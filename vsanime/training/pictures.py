@@ -17,7 +17,7 @@ from PIL import Image
 
 from vsanime.errors import VsanimeError
 from vsanime.training import split
-from vsanime.training.recipe import AnyRecipe, Source
+from vsanime.training.recipe import PictureRecipe, Source
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 
 type Bytes = NDArray[np.uint8]
@@ -112,7 +112,7 @@ class _Found:
 
 
 def survey(
-    places: Sequence[Path], recipe: AnyRecipe, tell: Callable[[str], None]
+    places: Sequence[Path], recipe: PictureRecipe, tell: Callable[[str], None]
 ) -> tuple[list[Picture], list[Skipped]]:
     """Open every picture once, say which of them can be used, and hold some of them out.
 
@@ -170,14 +170,14 @@ def _look_through(
         yield from zip(paths, pool.map(lambda path: _check(path, source, least), paths), strict=True)
 
 
-def _why_none(recipe: AnyRecipe) -> str:
+def _why_none(recipe: PictureRecipe) -> str:
     return (
         f"its pictures look alike, differ in digits of their names only, or are smaller than {recipe.validation.patch} "
         "pixels (validation.patch)"
     )
 
 
-def _check_number(pictures: Sequence[Picture], recipe: AnyRecipe) -> None:
+def _check_number(pictures: Sequence[Picture], recipe: PictureRecipe) -> None:
     held_out = sum(picture.held_out for picture in pictures)
     data = recipe.data
     if len(pictures) < data.least or held_out == len(pictures):

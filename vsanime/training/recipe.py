@@ -16,6 +16,7 @@ from vsanime.training.tables import Shares, flat, number, plain, section, shares
 
 if TYPE_CHECKING:
     from vsanime.training.animegan.recipe import StyleRecipe
+    from vsanime.training.colorization.recipe import ColourRecipe
 
 KERNELS = ("box", "bilinear", "catmull_rom", "mitchell", "lanczos3", "random")
 SITINGS = ("left", "center", "top_left")
@@ -288,7 +289,9 @@ class Recipe:
 
 
 # A recipe of any kind; `network.architecture` says of which.
-type AnyRecipe = Recipe | StyleRecipe
+type AnyRecipe = Recipe | StyleRecipe | ColourRecipe
+# One that learns from pictures, each by itself.
+type PictureRecipe = Recipe | StyleRecipe
 
 
 # Files ----------------------------------------------------------------------------------------------------------
@@ -361,12 +364,16 @@ def from_table(table: Mapping[str, Any]) -> AnyRecipe:
     Raises:
         VsanimeError: a key or value is wrong.
     """
-    # A module of its own, which builds on this one.
+    # Modules of their own, which build on this one.
     from vsanime.training.animegan import recipe as animegan
+    from vsanime.training.colorization import recipe as colorization
 
     network = table.get("network")
-    if isinstance(network, Mapping) and network.get("architecture") == animegan.ARCHITECTURE:
+    architecture = network.get("architecture") if isinstance(network, Mapping) else None
+    if architecture == animegan.ARCHITECTURE:
         return animegan.from_table(table)
+    if architecture in colorization.ARCHITECTURES:
+        return colorization.from_table(table)
     recipe: Recipe = section(Recipe, table, "")
     check(recipe)
     return recipe

@@ -11,7 +11,7 @@ from vsanime.errors import VsanimeError
 from vsanime.training import pictures
 from vsanime.training.flushed import flush_folder, write_flushed
 from vsanime.training.pictures import Picture
-from vsanime.training.recipe import AnyRecipe, differences, from_table, to_table
+from vsanime.training.recipe import AnyRecipe, PictureRecipe, differences, from_table, to_table
 
 type Tell = Callable[[str], None]
 
@@ -97,7 +97,7 @@ class RunFolder:
                 f"{self.path} began with another recipe: {'; '.join(wrong[:4])}; give another --out for a new run"
             )
 
-    def survey(self, places: Sequence[Path], recipe: AnyRecipe, tell: Tell) -> list[Picture]:
+    def survey(self, places: Sequence[Path], recipe: PictureRecipe, tell: Tell) -> list[Picture]:
         """The pictures of a new run.
 
         Args:

@@ -37,6 +37,22 @@ def named(net: nn.Module, prefix: str) -> dict[str, torch.Tensor]:
     return {f"{prefix}.{name}": value for name, value in net.named_parameters()}
 
 
+def buffers(net: nn.Module) -> dict[str, torch.Tensor]:
+    """What a network holds beside its weights, by name: where a spectral norm's search for the largest value stands."""
+    return {f"buffer.{name}": value for name, value in net.named_buffers()}
+
+
+def put_buffers(tensors: Mapping[str, torch.Tensor], net: nn.Module) -> None:
+    """Put back what `buffers` gave.
+
+    Raises:
+        VsanimeError: as `restore`.
+    """
+    with torch.no_grad():
+        for name, buffer in net.named_buffers():
+            buffer.copy_(fitting(tensors, f"buffer.{name}", buffer))
+
+
 def moments(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     """What an optimizer remembers of a network's gradients, by name."""
     tensors: dict[str, torch.Tensor] = {}

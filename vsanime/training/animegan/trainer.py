@@ -145,7 +145,7 @@ class StyleTrainer:
     def gather(self) -> Tensors:
         """Everything that both networks have learnt, by name; of the discriminator also where its search stands."""
         critic = {**state.named(self.critic, "net"), **state.moments(self.critic, self.critic_optimizer)}
-        critic |= {f"buffer.{name}": value for name, value in self.critic.named_buffers()}
+        critic |= state.buffers(self.critic)
         own = state.gather(self.net, self.mean.net, self.optimizer)
         return own | {f"{_CRITIC}{name}": value for name, value in critic.items()}
 
@@ -161,6 +161,4 @@ class StyleTrainer:
         critic = {n.removeprefix(_CRITIC): t for n, t in found.tensors.items() if n.startswith(_CRITIC)}
         state.put(critic, "net", self.critic)
         state.put_moments(critic, competed, self.critic, self.critic_optimizer)
-        with torch.no_grad():
-            for name, buffer in self.critic.named_buffers():
-                buffer.copy_(state.fitting(critic, f"buffer.{name}", buffer))
+        state.put_buffers(critic, self.critic)

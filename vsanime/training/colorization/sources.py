@@ -1,0 +1,99 @@
+"""What a run learns from, as its recipe names it: drawings that synthetic shots are made of, and prepared shots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsanime.errors import VsanimeError
+from vsanime.training.colorization.drawings import Drawing, find_drawings
+from vsanime.training.colorization.recipe import ColourRecipe
+from vsanime.training.colorization.samples import Sampling, ShotSamples, hold_out
+from vsanime.training.colorization.shots import find_shots
+from vsanime.training.flushed import write_flushed
+from vsanime.training.pictures import find_place
+from vsanime.training.synthetic import SyntheticShots
+
+_LIST = "material.json"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from, and what only validation sees.
+
+    Attributes:
+        training: makes the samples of steps.
+        held_out: makes those of validation, of other drawings and scenes.
+        names: of everything, as a run folder keeps them.
+    """
+
+    training: ShotSamples
+    held_out: ShotSamples
+    names: dict[str, list[str]]
+
+
+def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None], *, distances: bool) -> Material:
+    """Look for all that a recipe names.
+
+    Args:
+        recipe: the recipe.
+        roots: folders below which its folders lie.
+        tell: told what there is.
+        distances: whether samples need distance maps.
+
+    Raises:
+        VsanimeError: something is missing, cannot be used, or is for evaluation only.
+    """
+    data = recipe.data
+    found = find_drawings([find_place(path, roots) for path in data.drawings]) if data.drawings else []
+    kept, held = hold_out(found, data.held_out)
+    shots = find_shots([find_place(path, roots) for path in data.shots]) if data.shots else []
+    tell(f"{len(kept)} drawings and {len(shots)} prepared shots; {len(held)} drawings held out")
+    width, height = data.size
+    sampling = Sampling((width, height), data.span, data.one_sided, distances, data.prepared)
+
+    def samples(drawings: Sequence[Drawing], *, prepared: bool) -> ShotSamples:
+        seed = recipe.training.seed
+        synthetic = SyntheticShots(seed, drawings, (width, height), data.cache) if data.synthetic else None
+        return ShotSamples(seed, sampling, synthetic, shots if prepared else ())
+
+    names = {
+        "drawings": [drawing.files[0].name for drawing in kept],
+        "held_out": [drawing.files[0].name for drawing in held],
+        "shots": [shot.path.name for shot in shots],
+    }
+    # Prepared shots are all learnt from: validation is of scenes of its own.
+    return Material(samples(kept, prepared=True), samples(held, prepared=not data.synthetic), names)
+
+
+def keep(names: dict[str, list[str]], folder: Path) -> None:
+    """Write the names to a run's folder.
+
+    Raises:
+        VsanimeError: they cannot be written.
+    """
+    try:
+        write_flushed(folder / _LIST, json.dumps(names, indent=1, ensure_ascii=False).encode())
+    except OSError as error:
+        raise VsanimeError(f"{folder / _LIST} cannot be written: {error.strerror or error}") from None
+
+
+def check(names: dict[str, list[str]], folder: Path) -> None:
+    """Whether a run goes on with what it began with.
+
+    Raises:
+        VsanimeError: it does not, or nobody knows.
+    """
+    try:
+        before = json.loads((folder / _LIST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise VsanimeError(f"{folder / _LIST} is damaged: {error}; the run cannot go on") from None
+    for kind, there in names.items():
+        other = sorted(set(there) ^ set(before.get(kind, [])))
+        if other:
+            raise VsanimeError(
+                f"{folder} began with other {kind.replace('_', ' ')}: {other[0]} and {len(other) - 1} more came or "
+                "went; put them back, or give another --out for a new run"
+            )

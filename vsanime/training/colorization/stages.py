@@ -1,0 +1,138 @@
+"""The networks of a recipe, and how each is run on a batch of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from vsanime.errors import VsanimeError
+from vsanime.nets.colour import ColourNet
+from vsanime.nets.colourtransform import ColourTransform
+from vsanime.nets.load import load
+from vsanime.nets.temporal import Temporal
+from vsanime.training.batches import Named
+from vsanime.training.colorization.recipe import ColourNetwork, ColourRecipe
+from vsanime.training.pictures import find_place
+
+_CLASSES = {"colour": ColourNet, "document": ColourTransform, "colour_temporal": Temporal}
+# Steps to the largest singular value of weights that come from a file.
+_SEARCH = 50
+_COLOUR = ("line", "key_lines", "key_colours", "warped", "errors", "prior")
+_DOCUMENT = ("line", "distance", "key_lines", "key_distances", "key_colours")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a network made of a batch.
+
+    Attributes:
+        colour: B, 3, H, W in [0, 1].
+        told: what inner layers tell of the same, for the latent loss.
+    """
+
+    colour: torch.Tensor
+    told: tuple[torch.Tensor, ...] = ()
+
+
+class Stage:
+    """Makes a recipe's network, and runs it or a copy of it.
+
+    Args:
+        recipe: the recipe.
+        roots: folders below which files that it names may lie.
+        device: of torch.
+
+    Raises:
+        VsanimeError: a file that it names is missing, or of another network.
+    """
+
+    def __init__(self, recipe: ColourRecipe, roots: Sequence[Path], device: torch.device) -> None:
+        self._network = recipe.network
+        torch.manual_seed(recipe.training.seed)
+        self.net = _fresh(recipe.network)
+        if recipe.network.start:
+            start = load(_file(recipe.network.start, roots))
+            if type(start) is not type(self.net) or start.width != recipe.network.width:
+                raise VsanimeError(
+                    f"network.start = {recipe.network.start!r} is {_told(start)}; the recipe's network is "
+                    f"{_told(self.net)}"
+                )
+            _begin_with(self.net, start)
+        self._first = self._first_stage(roots, device) if recipe.network.colours else None
+
+    @property
+    def needs_distances(self) -> bool:
+        """Whether samples have to have distance maps."""
+        return isinstance(self.net, ColourTransform) or isinstance(self._first, ColourTransform)
+
+    def run(self, net: nn.Module, parts: Named) -> Made:
+        """Run a network of this stage.
+
+        Args:
+            net: `self.net` or its average.
+            parts: of a batch, by name.
+        """
+        if self._first is None:
+            return _coloured(net, parts)
+        with torch.no_grad():
+            target = _coloured(self._first, parts).colour
+        before, after = (parts["key_colours"][:, i] for i in (0, 1))
+        lines = torch.stack([parts["key_lines"][:, 0], parts["line"], parts["key_lines"][:, 1]], 1)
+        return Made(net(lines, torch.stack([before, target.to(before.dtype), after], 1)))
+
+    def inputs(self, parts: Named) -> dict[str, torch.Tensor]:
+        """What the ONNX of `self.net` is fed for the first sample of a batch."""
+        if self._first is not None:
+            with torch.no_grad():
+                target = _coloured(self._first, parts).colour
+            before, after = (parts["key_colours"][:1, i] for i in (0, 1))
+            lines = torch.cat([parts["key_lines"][:1, 0], parts["line"][:1], parts["key_lines"][:1, 1]])
+            return {"lines": lines, "colours": torch.cat([before, target[:1], after])}
+        names = _COLOUR if isinstance(self.net, ColourNet) else _DOCUMENT
+        return {name: parts[name][:1] if parts[name].ndim == 4 else parts[name][0] for name in names}
+
+    def _first_stage(self, roots: Sequence[Path], device: torch.device) -> nn.Module:
+        net = load(_file(self._network.colours, roots))
+        if not isinstance(net, ColourNet | ColourTransform):
+            raise VsanimeError(f"network.colours = {self._network.colours!r} is {_told(net)}; no network of colours")
+        return net.to(device).eval().requires_grad_(False)
+
+
+def _begin_with(net: nn.Module, start: nn.Module) -> None:
+    """Copy weights; spectral norms look for the largest values of these."""
+    given = start.state_dict()
+    for name, module in net.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            module.weight = given.pop(f"{name}.weight")
+            for _ in range(_SEARCH):
+                _ = module.weight  # a step of the search
+    net.load_state_dict(given, strict=False)
+
+
+def _coloured(net: nn.Module, parts: Named) -> Made:
+    if isinstance(net, ColourNet):
+        found = net(*(parts[name] for name in _COLOUR))
+        return Made(found.colour, (found.copied,))
+    made = net(*(parts[name] for name in _DOCUMENT))
+    return Made(made.colour, (made.similar, made.middle))
+
+
+def _fresh(network: ColourNetwork) -> nn.Module:
+    if network.architecture == "colour_temporal":
+        return Temporal(network.width, residual=network.residual)
+    return _CLASSES[network.architecture](network.width)
+
+
+def _told(net: nn.Module) -> str:
+    name = next((name for name, kind in _CLASSES.items() if type(net) is kind), type(net).__name__)
+    return f"{name!r} of width {net.width}" if hasattr(net, "width") else repr(name)
+
+
+def _file(path: str, roots: Sequence[Path]) -> Path:
+    """A file as it is named, or below one of the roots."""
+    return Path(path) if Path(path).is_file() else find_place(path, roots)
