@@ -1,0 +1,70 @@
+"""Two keys moved onto a frame, and mixed without a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("cv2")
+
+from vsanime.errors import VsanimeError
+from vsanime.motion.match import blend, match
+
+type Bytes = NDArray[np.uint8]
+
+HEIGHT, WIDTH = 96, 128
+
+
+def drawing(shift: float, red: int = 200) -> tuple[Bytes, Bytes]:
+    """Line art and colours of a disc in a frame, the disc moved to the right by so many pixels."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    far = np.hypot(x - 45 - shift, y - 48)
+    line = np.where(np.abs(far - 22) < 1.5, 0, 255).astype(np.uint8)
+    colour = np.full((HEIGHT, WIDTH, 3), (20, 90, 160), np.uint8)
+    colour[far < 22] = (red, 120, 40)
+    colour[line == 0] = 10
+    return line, colour
+
+
+def test_a_frame_drawn_as_a_key_is_that_key_bit_by_bit() -> None:
+    (line, colour), (other_line, other) = drawing(0), drawing(9)
+    for keys, colours in (((line, other_line), (colour, other)), ((other_line, line), (other, colour))):
+        assert np.array_equal(blend(match(line, keys, colours)), colour)
+
+
+def test_a_single_key_given_twice_is_itself() -> None:
+    line, colour = drawing(0)
+    assert np.array_equal(blend(match(line, (line, line), (colour, colour))), colour)
+
+
+def test_keys_may_change_places() -> None:
+    (first, one), (line, _), (second, other) = drawing(0), drawing(4), drawing(9)
+    forth, back = match(line, (first, second), (one, other)), match(line, (second, first), (other, one))
+    assert np.array_equal(forth.prior, back.prior[::-1])
+    assert np.array_equal(blend(forth), blend(back))
+
+
+def test_weights_sum_to_one_and_errors_lie_in_their_range() -> None:
+    found = match(drawing(4)[0], (drawing(0)[0], drawing(9)[0]), (drawing(0)[1], drawing(9)[1]))
+    assert found.prior.dtype == found.errors.dtype == found.flows.dtype == np.float32
+    np.testing.assert_allclose(found.prior.sum(axis=0), 1, atol=1e-6)  # float32
+    assert found.prior.min() >= 0
+    assert 0 <= found.errors.min() <= found.errors.max() <= 1
+
+
+def test_the_nearer_key_weighs_more() -> None:
+    """Told by how far the disc moved: no frame number is given."""
+    found = match(drawing(2)[0], (drawing(0)[0], drawing(8)[0]), (drawing(0)[1], drawing(8)[1]))
+    disc = drawing(2)[1][..., 0] == 200
+    assert found.prior[0][disc].mean() > 0.6
+
+
+def test_wrong_keys_are_refused() -> None:
+    line, colour = drawing(0)
+    with pytest.raises(VsanimeError, match="1 keys' lines and 1 keys' colours"):
+        match(line, [line], [colour])
+    with pytest.raises(VsanimeError, match=r"a key's line art of shape \(95, 128\)"):
+        match(line, (line[1:], line), (colour, colour))
+    with pytest.raises(VsanimeError, match=r"a key's colours of shape \(96, 128\)"):
+        match(line, (line, line), (colour, colour[..., 0]))

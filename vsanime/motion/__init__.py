@@ -1,0 +1,1 @@
+"""How line pictures move, and colours with them: needs NumPy, OpenCV and SciPy (`vsanime[colorize]`), nothing else."""

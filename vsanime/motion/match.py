@@ -1,0 +1,118 @@
+"""Both keys moved onto a frame, how well each fits, and the blend of the two that needs no network.
+
+Everything is told from the pictures: no frame number enters, so that a drawing that is shown twice comes out the same
+twice, and a drawing that is a key's comes out as that key. How far between the keys a frame lies is told from how far
+things moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.motion.extra import opencv
+from vsanime.motion.flow import flow
+from vsanime.motion.warp import warp
+
+# Half the side of the window over which misfit is looked at, and over which lengths of motion are averaged.
+_FIT = 0.012  # of the height
+_FAR = 0.06  # of the height
+# How much a misfit counts: at this error a key weighs 1/e of what it would otherwise.
+_TOLERATED = 0.08
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Two keys on a frame.
+
+    Attributes:
+        warped: 2, height, width, 3; the colours of both moved onto the frame.
+        errors: 2, height, width in [0, 1]; how badly the moved line art fits the frame's.
+        prior: 2, height, width, sum 1; weights by which `blend` mixes the two.
+        flows: 2, height, width, 2; how far right and down in the key a pixel of the frame comes from, in pixels.
+    """
+
+    warped: NDArray[np.uint8]
+    errors: NDArray[np.float32]
+    prior: NDArray[np.float32]
+    flows: NDArray[np.float32]
+
+
+def match(
+    line: NDArray[np.uint8], key_lines: Sequence[NDArray[np.uint8]], key_colours: Sequence[NDArray[np.uint8]]
+) -> Matched:
+    """Move two keys onto a frame.
+
+    Args:
+        line: line art of the frame, height and width; 255 is paper.
+        key_lines: that of the two keys; of a single one, twice the same.
+        key_colours: their pictures, height, width, 3.
+
+    Raises:
+        VsanimeError: there are not two keys, the sizes differ, or OpenCV is not installed.
+    """
+    _check(line, key_lines, key_colours)
+    flows = np.stack([flow(line, key) for key in key_lines])
+    warped = np.stack([warp(colour, found) for colour, found in zip(key_colours, flows, strict=True)])
+    errors = np.stack([_misfit(line, warp(key, found)) for key, found in zip(key_lines, flows, strict=True)])
+    return Matched(warped, errors, _prior(errors, flows), flows)
+
+
+def blend(matched: Matched) -> NDArray[np.uint8]:
+    """The keys mixed by the prior weights alone: the flow baseline; height, width, 3."""
+    first, second = matched.warped.astype(np.float32)
+    mixed = second + matched.prior[0, ..., None] * (first - second)
+    codes: NDArray[np.uint8] = np.rint(mixed).astype(np.uint8)
+    return codes
+
+
+def _misfit(line: NDArray[np.uint8], moved: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Mean difference of the two line pictures around each pixel, in [0, 1]."""
+    difference = np.abs(line.astype(np.float32) - moved.astype(np.float32)) / np.float32(255)
+    return np.minimum(_mean(difference, _FIT), np.float32(1))
+
+
+def _prior(errors: NDArray[np.float32], flows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights of the two keys: the nearer one weighs more, and one whose lines do not fit less."""
+    lengths = np.stack([_mean(np.hypot(found[..., 0], found[..., 1]), _FAR) for found in flows])
+    still = ~flows.reshape(2, -1).any(axis=1)
+    if still.any():  # a key of the same drawing, and that key alone
+        weights = still.astype(np.float32)[:, None, None] * np.ones_like(errors)
+    else:
+        weights = lengths[::-1] * np.exp(-errors / np.float32(_TOLERATED)) + np.float32(1e-6)
+    prior: NDArray[np.float32] = weights / weights.sum(axis=0)
+    return prior
+
+
+def _mean(plane: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
+    """Over a square around each pixel.
+
+    Args:
+        plane: height and width.
+        radius: half the side of the square, as a share of the height.
+    """
+    side = 2 * max(1, round(radius * plane.shape[0])) + 1
+    mean: NDArray[np.float32] = opencv().blur(plane, (side, side))
+    return mean
+
+
+def _check(
+    line: NDArray[np.uint8], key_lines: Sequence[NDArray[np.uint8]], key_colours: Sequence[NDArray[np.uint8]]
+) -> None:
+    if len(key_lines) != 2 or len(key_colours) != 2:
+        raise VsanimeError(
+            f"{len(key_lines)} keys' lines and {len(key_colours)} keys' colours; two of each are needed "
+            "(a single key is given twice)"
+        )
+    if line.ndim != 2:
+        raise VsanimeError(f"line art of shape {line.shape}; height and width are needed")
+    for key in key_lines:
+        if key.shape != line.shape:
+            raise VsanimeError(f"a key's line art of shape {key.shape}; the frame's, {line.shape}, is needed")
+    for colour in key_colours:
+        if colour.shape != (*line.shape, 3):
+            raise VsanimeError(f"a key's colours of shape {colour.shape}; {(*line.shape, 3)} is needed")
