@@ -72,7 +72,7 @@ def blend(matched: Matched) -> NDArray[np.uint8]:
 
 def _misfit(line: NDArray[np.uint8], moved: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Mean difference of the two line pictures around each pixel, in [0, 1]."""
-    difference = np.abs(line.astype(np.float32) - moved.astype(np.float32)) / np.float32(255)
+    difference = opencv().absdiff(line, moved).astype(np.float32) / np.float32(255)
     return np.minimum(_mean(difference, _FIT), np.float32(1))
 
 
