@@ -1,0 +1,210 @@
+"""From line art and keys to frames in colours: what lanes share, and what each of them does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsanime.backends import BackendProtocol
+from vsanime.backends.base import lanes_wanted
+from vsanime.errors import VsanimeError
+from vsanime.filters.colourengine import ColourEngine, usable
+from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, painted
+from vsanime.models.store import Model, load
+from vsanime.motion.extra import opencv
+from vsanime.spec import FrameSpec
+from vsanime.video.clips import check_same
+from vsanime.video.lanes import FrameWork, run_frames
+from vsanime.video.once import Once
+
+type Array = NDArray[Any]
+type Size = tuple[int, int]
+
+FLOW = "flow"
+TASK, TEMPORAL_TASK = "colorize", "colorize_temporal"
+# Keys whose pictures are kept: those of two spans side by side, and of the next.
+_KEYS_KEPT = 4
+# Coloured frames are kept for the next time that their drawing comes: a mouth goes through three of them again and
+# again, and animation on twos shows each twice.
+_KEPT_BYTES = 1 << 28
+_MOST_KEPT = 64
+# A network that sees more than this has layers of gigabytes, and one lane unless the user asked for several.
+_SMALL_PIXELS = 1280 * 720
+
+
+@dataclass(frozen=True)
+class Work:
+    """The clips that frames are coloured from, all of one length.
+
+    Attributes:
+        clips: the line art as it came; its lines at the frame's and at the work size; then of the key before and of
+            that after: lines and colours at the frame's size, and both at the work size.
+        befores: for every frame the place of the key before it.
+        afters: of that after it.
+        form: RGB of the depth that results have.
+    """
+
+    clips: Sequence[vs.VideoNode]
+    befores: Sequence[int]
+    afters: Sequence[int]
+    form: vs.VideoFormat
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """What the user asked for.
+
+    Attributes:
+        size: width and height of the pictures that motion is looked for in.
+        model: a network, or "flow"; None for the best that there is.
+        temporal: whether a second network refines the result, or which.
+        segments: whether closed regions get one colour where motion fails.
+        backend: where networks run.
+    """
+
+    size: Size
+    model: str | os.PathLike[str] | None
+    temporal: bool | str | os.PathLike[str]
+    segments: bool
+    backend: BackendProtocol | None
+
+
+def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.VideoNode:
+    """Every frame of line art in colours, also those for which that is of no use: they are made when asked for.
+
+    Args:
+        name: the filter's, for messages.
+        work: see there.
+        spec: what the line art's frames are.
+        colouring: how.
+
+    Raises:
+        VsanimeError: OpenCV is missing, or the model, the backend or an option cannot be had.
+    """
+    opencv()
+    clip = work.clips[0]
+    model = _network(colouring.model)
+    if colouring.temporal:
+        raise VsanimeError("temporal=True needs a temporal network, and none comes with the package; leave it out")
+    backend = usable(colouring.backend)
+    lanes = min(_lanes(backend, model, colouring.size), clip.num_frames)
+    engine = ColourEngine(model, colouring.size, backend, lanes, vs.core.num_threads) if model is not None else None
+    shared = Shared(work, spec, engine)
+    _close_with_script(shared)
+    works = [shared.new_lane() for _ in range(lanes)]
+    return run_frames(name, work.clips, works, (work.form, clip.width, clip.height))
+
+
+def _network(model: str | os.PathLike[str] | None) -> Model | None:
+    """The network; None for motion alone."""
+    if model is None or (isinstance(model, str) and model.lower() == FLOW):
+        return None
+    found = load(model)
+    if found.variant is not None and found.variant.task != TASK:
+        raise VsanimeError(
+            f"model={str(model)!r} is for another task ({found.variant.task}); one that colours line art, or 'flow', "
+            "is needed (see `vsanime models list`)"
+        )
+    return found
+
+
+def _lanes(backend: BackendProtocol, model: Model | None, size: Size) -> int:
+    threads = vs.core.num_threads
+    if model is None:
+        return lanes_wanted(None, threads)
+    if size[0] * size[1] > _SMALL_PIXELS and getattr(backend, "num_streams", 1) is None:
+        return 1
+    return backend.lanes_for(threads)
+
+
+class Shared:
+    """What lanes have in common: the network's engines, keys, and frames that were coloured before."""
+
+    def __init__(self, work: Work, spec: FrameSpec, engine: ColourEngine | None) -> None:
+        """Keeps nothing yet.
+
+        Args:
+            work: the clips.
+            spec: what the line art's frames are.
+            engine: the network; None for motion alone.
+        """
+        self._work = work
+        self._spec = spec
+        self._engine = engine
+        form = work.form
+        self._peak = 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
+        self._keys: Once[int, Key] = Once(_KEYS_KEPT)
+        frame_bytes = 3 * form.bytes_per_sample * spec.width * spec.height
+        self._results: Once[tuple[int, int, bytes], Array] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))
+
+    def new_lane(self) -> FrameWork:
+        """Colours frames, one after the other."""
+        mixer: Mixer = ByMotion() if self._engine is None else self._engine.new_mixer()
+
+        def coloured(number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
+            check_same(number, self._known(frames[0]), self._spec)
+            result = self._result(number, frames, mixer)
+            for plane in range(3):
+                np.asarray(frame[plane])[:] = result[..., plane]
+
+        return coloured
+
+    def close(self) -> None:
+        """Gives back what the engines hold, and forgets keys and frames."""
+        if self._engine is not None:
+            self._engine.close()
+        self._keys.close()
+        self._results.close()
+
+    def _known(self, frame: vs.VideoFrame) -> dict[str, Any]:
+        """A frame's properties; its range where it does not say."""
+        return {"_Range": int(self._spec.range)} | dict(frame.props)
+
+    def _result(self, number: int, frames: Sequence[vs.VideoFrame], mixer: Mixer) -> Array:
+        """A frame's colours, from before if the same drawing was there between the same keys."""
+        pair = self._work.befores[number], self._work.afters[number]
+        drawing = Drawing(_plane(frames[2]), _plane(frames[1]))
+        seen = blake2b(drawing.full, digest_size=16).digest()
+
+        def made() -> Array:
+            keys = [self._key(place, side) for place, side in zip(pair, (frames[3:7], frames[7:11]), strict=True)]
+            return painted(drawing, keys, mixer, self._peak)
+
+        return self._results.get((*pair, seen), made)
+
+    def _key(self, place: int, frames: Sequence[vs.VideoFrame]) -> Key:
+        lines, colours, small_lines, small_colours = frames
+        return self._keys.get(
+            place,
+            lambda: Key(place, Drawing(_plane(small_lines), _plane(lines)), _picture(small_colours), _picture(colours)),
+        )
+
+
+def _plane(frame: vs.VideoFrame) -> NDArray[np.uint8]:
+    """Line art of a frame, as its own array."""
+    return np.array(np.asarray(frame[0]))
+
+
+def _picture(frame: vs.VideoFrame) -> Array:
+    """Colours of a frame: height, width, 3."""
+    merged: Array = opencv().merge([np.asarray(frame[plane]) for plane in range(3)])
+    return merged
+
+
+def _close_with_script(shared: Shared) -> None:
+    """Has everything given back when the script is unloaded, even where a previewer still holds its clips."""
+    held = ref(shared)
+
+    def close() -> None:
+        if (alive := held()) is not None:
+            alive.close()
+
+    vs.register_on_destroy(close)
