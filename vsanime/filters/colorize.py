@@ -11,7 +11,7 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.colouring import Colouring, Work, run
+from vsanime.filters.colouring import Colouring, Work, is_flow, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.keys import POLICIES, Choice, choose, runs
 from vsanime.filters.linescenes import Scenes, scene_starts
@@ -64,8 +64,9 @@ def colorize(
             Both read the whole clip when the script is evaluated. No reference is used beyond a cut.
         no_reference: what becomes of a scene that has no key: "error"; "nearest" for the nearest of another scene;
             "passthrough" to leave the lines as they are.
-        work_size: length of the short side of the picture in which motion is looked for and which a network sees;
-            "auto" for 288, or the frame's where that is less; "full" for the frame's.
+        work_size: length of the short side of the picture that a network sees and in which motion is looked for;
+            "full" for the frame's. "auto" has networks see one of 288, or the frame's where that is less, and looks for
+            motion in the frame itself, which is worth more than it costs.
         fill: "segments" to give regions that are closed by lines one colour where motion fails; "none".
         format: the output's, such as vs.YUV420P10; RGB if None.
         depth: of RGB output, 8 to 16 bits, "half" or "single"; the references' if None.
@@ -87,12 +88,12 @@ def colorize(
     size = (spec.width, spec.height)
     found = read_references(references, keys, size, lineart.num_frames)
     output = wanted_output(format, depth, found.spec)
-    work = _wanted_work(work_size, size)
+    work = _wanted_work("full" if work_size == "auto" and is_flow(model) and temporal is False else work_size, size)
     _check_word("no_reference", no_reference, POLICIES)
     _check_word("fill", fill, _FILLS)
     lines = _as_lines(lineart, spec)
     choices = choose(lineart.num_frames, found.keys, scene_starts(lines, scenes), no_reference)
-    colouring = Colouring(work, model, temporal, fill == "segments", backend)
+    colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", backend)
     pictures = _pictures(lineart, lines, found, work, choices)
     made = converted(run("colorize", pictures, spec, colouring), rgb_of(found.spec), output)
     return told(_assembled(made, lineart, spec, found, output, choices), output, found.props)

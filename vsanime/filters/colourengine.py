@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
 from vsanime.errors import VsanimeError
-from vsanime.filters.painting import Bytes, Key, Mix
-from vsanime.graphs.colorize import MULTIPLE, Depths, check_colour_network, frame_graph, key_graph
+from vsanime.filters.painting import Bytes, Floats, Key, Mix
+from vsanime.graphs.colorize import (
+    MULTIPLE,
+    Depths,
+    check_colour_network,
+    check_temporal_network,
+    frame_graph,
+    key_graph,
+    temporal_graph,
+)
 from vsanime.models.store import Model
 from vsanime.motion.match import Matched
 from vsanime.spec import PlanesGraph
@@ -25,6 +33,8 @@ type Array = NDArray[Any]
 
 # Keys whose features are kept: those of two spans side by side, and of the next.
 _KEYS_KEPT = 4
+# Channels of the temporal network's widest layer, at full width.
+_TEMPORAL_FEATURES = 256
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,9 @@ class ColourEngine:
             VsanimeError: it is no such network, or the runtime refuses it.
         """
         self.size = size
-        padded = (-(-size[0] // MULTIPLE) * MULTIPLE, -(-size[1] // MULTIPLE) * MULTIPLE)
+        padded = _padded(size)
         depths = _depths(model)
-        precision = backend.precision_for(_workload(padded, depths))
+        precision = backend.precision_for(_workload(padded, depths.features))
         traits = backend.traits(precision)
         graph = key_graph(model.proto, depths, padded, traits)
         self._keys = Compiled(graph, backend.compile(graph, precision, 1, threads))
@@ -97,6 +107,52 @@ class ColourEngine:
             fill(lane.inputs[1], planar(key.colours)[None])
             lane.run()
             return tuple(output.copy() for output in lane.outputs)
+
+
+class TemporalEngine:
+    """A network that refines a frame between two keys, compiled for one size of picture."""
+
+    def __init__(self, model: Model, size: Size, backend: BackendProtocol, lanes: int, threads: int) -> None:
+        """Compiles it; see `ColourEngine`."""
+        self.size = size
+        padded = _padded(size)
+        try:
+            check_temporal_network(model.proto)
+        except VsanimeError as error:
+            raise VsanimeError(f"temporal={model.name!r} refines no frame between keys: {error}") from None
+        precision = backend.precision_for(_workload(padded, _TEMPORAL_FEATURES))
+        graph = temporal_graph(model.proto, padded, backend.traits(precision))
+        self._compiled = Compiled(graph, backend.compile(graph, precision, lanes, threads))
+
+    def new_refiner(self) -> NetworkRefiner:
+        """A lane of the network."""
+        return NetworkRefiner(self.size, BoundLane(self._compiled))
+
+    def close(self) -> None:
+        """Gives back what the engine holds."""
+        self._compiled.engine.close()
+
+
+class NetworkRefiner:
+    """Refines frames between two keys; belongs to one lane."""
+
+    def __init__(self, size: Size, lane: BoundLane) -> None:
+        self._size = size
+        self._lane = lane
+
+    def refine(self, line: Bytes, keys: Sequence[Key], colours: Floats) -> Floats:
+        """See `Refiner`."""
+        white = np.float32(255)
+        before, after = keys
+        in_time = (before.drawing.line, line, after.drawing.line)
+        pictures = (before.colours / white, colours, after.colours / white)
+        lines, planes = self._lane.inputs
+        for i in range(len(in_time)):
+            fill(lines[i], in_time[i][None])
+            fill(planes[i], planar(pictures[i]))
+        self._lane.run()
+        width, height = self._size
+        return _interleaved(self._lane.outputs[0][0, :, :height, :width])
 
 
 class BoundLane:
@@ -169,6 +225,11 @@ def _interleaved(planes: Array) -> Array:
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
+def _padded(size: Size) -> Size:
+    width, height = (-(-side // MULTIPLE) * MULTIPLE for side in size)
+    return width, height
+
+
 def _depths(model: Model) -> Depths:
     try:
         return check_colour_network(model.proto)
@@ -176,13 +237,13 @@ def _depths(model: Model) -> Depths:
         raise VsanimeError(f"model={model.name!r} does not colour line art: {error}") from None
 
 
-def _workload(size: Size, depths: Depths) -> Workload:
+def _workload(size: Size, features: int) -> Workload:
     """What the network is to a backend: it sees whole pictures, and makes what pictures of 8 bits are mixed by."""
     return Workload(
         width=size[0],
         height=size[1],
         radius=None,
-        features=depths.features,
+        features=features,
         anchored=False,
         out_channels=3,
         output_bits=8,

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from vsanime.backends import BackendProtocol
 from vsanime.backends.base import lanes_wanted
 from vsanime.errors import VsanimeError
-from vsanime.filters.colourengine import ColourEngine, usable
-from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, painted
-from vsanime.models.store import Model, load
+from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
+from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painter
+from vsanime.models.cards import variants
+from vsanime.models.store import Model, available, load
 from vsanime.motion.extra import opencv
 from vsanime.spec import FrameSpec
 from vsanime.video.clips import check_same
@@ -63,7 +64,8 @@ class Colouring:
     """What the user asked for.
 
     Attributes:
-        size: width and height of the pictures that motion is looked for in.
+        size: width and height of the pictures that networks see, and that motion is looked for in.
+        large_motion: look for motion in pictures of the frame's size all the same.
         model: a network, or "flow"; None for the best that there is.
         temporal: whether a second network refines the result, or which.
         segments: whether closed regions get one colour where motion fails.
@@ -71,6 +73,7 @@ class Colouring:
     """
 
     size: Size
+    large_motion: bool
     model: str | os.PathLike[str] | None
     temporal: bool | str | os.PathLike[str]
     segments: bool
@@ -91,34 +94,90 @@ def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.Vide
     """
     opencv()
     clip = work.clips[0]
-    model = _network(colouring.model)
-    if colouring.temporal:
-        raise VsanimeError("temporal=True needs a temporal network, and none comes with the package; leave it out")
-    backend = usable(colouring.backend)
-    lanes = min(_lanes(backend, model, colouring.size), clip.num_frames)
-    engine = ColourEngine(model, colouring.size, backend, lanes, vs.core.num_threads) if model is not None else None
-    shared = Shared(work, spec, engine)
+    engines = _engines(colouring, clip.num_frames)
+    shared = Shared(work, spec, engines, colouring.large_motion)
     _close_with_script(shared)
-    works = [shared.new_lane() for _ in range(lanes)]
+    works = [shared.new_lane() for _ in range(engines.lanes)]
     return run_frames(name, work.clips, works, (work.form, clip.width, clip.height))
 
 
-def _network(model: str | os.PathLike[str] | None) -> Model | None:
+@dataclass(frozen=True)
+class Engines:
+    """The networks of a filter.
+
+    Attributes:
+        lanes: frames that are coloured at once.
+        colour: mixes keys; None to mix them by motion.
+        temporal: refines frames; None for nothing.
+    """
+
+    lanes: int
+    colour: ColourEngine | None
+    temporal: TemporalEngine | None
+
+    def close(self) -> None:
+        """Gives back what they hold."""
+        for engine in (self.colour, self.temporal):
+            if engine is not None:
+                engine.close()
+
+
+def _engines(colouring: Colouring, frames: int) -> Engines:
+    colour, temporal = _colour_model(colouring.model), _temporal_model(colouring.temporal)
+    backend = usable(colouring.backend)
+    threads = vs.core.num_threads
+    lanes = min(_lanes(backend, colouring.size, bare=colour is None and temporal is None), frames)
+    options = colouring.size, backend, lanes, threads
+    return Engines(
+        lanes,
+        ColourEngine(colour, *options) if colour is not None else None,
+        TemporalEngine(temporal, *options) if temporal is not None else None,
+    )
+
+
+def is_flow(model: str | os.PathLike[str] | None) -> bool:
+    """Whether a model is motion alone, which is the best there is until a network travels with the package."""
+    return model is None or (isinstance(model, str) and model.lower() == FLOW)
+
+
+def _colour_model(model: str | os.PathLike[str] | None) -> Model | None:
     """The network; None for motion alone."""
-    if model is None or (isinstance(model, str) and model.lower() == FLOW):
+    if model is None or is_flow(model):
         return None
-    found = load(model)
-    if found.variant is not None and found.variant.task != TASK:
+    return _loaded("model", model, TASK, "one that colours line art, or 'flow', is needed")
+
+
+def _temporal_model(temporal: bool | str | os.PathLike[str]) -> Model | None:
+    """The network over three frames; None for none."""
+    if temporal is False:
+        return None
+    if temporal is True:
+        known = [name for name, variant in variants().items() if variant.task == TEMPORAL_TASK and available(name)]
+        if not known:
+            raise VsanimeError(
+                "temporal=True: no temporal network comes with the package; leave it out, or give the path of one"
+            )
+        temporal = known[0]
+    return _loaded("temporal", temporal, TEMPORAL_TASK, "one that refines frames between keys is needed")
+
+
+def _loaded(argument: str, model: str | os.PathLike[str], task: str, advice: str) -> Model:
+    try:
+        found = load(model)
+    except VsanimeError as error:
+        raise VsanimeError(f"{argument}={str(model)!r}: {error}") from None
+    if found.variant is not None and found.variant.task != task:
         raise VsanimeError(
-            f"model={str(model)!r} is for another task ({found.variant.task}); one that colours line art, or 'flow', "
-            "is needed (see `vsanime models list`)"
+            f"{argument}={str(model)!r} is for another task ({found.variant.task}); {advice} "
+            "(see `vsanime models list`)"
         )
     return found
 
 
-def _lanes(backend: BackendProtocol, model: Model | None, size: Size) -> int:
+def _lanes(backend: BackendProtocol, size: Size, *, bare: bool) -> int:
+    """Frames to colour at once; `bare` is without networks."""
     threads = vs.core.num_threads
-    if model is None:
+    if bare:
         return lanes_wanted(None, threads)
     if size[0] * size[1] > _SMALL_PIXELS and getattr(backend, "num_streams", 1) is None:
         return 1
@@ -128,17 +187,19 @@ def _lanes(backend: BackendProtocol, model: Model | None, size: Size) -> int:
 class Shared:
     """What lanes have in common: the network's engines, keys, and frames that were coloured before."""
 
-    def __init__(self, work: Work, spec: FrameSpec, engine: ColourEngine | None) -> None:
+    def __init__(self, work: Work, spec: FrameSpec, engines: Engines, large_motion: bool) -> None:
         """Keeps nothing yet.
 
         Args:
             work: the clips.
             spec: what the line art's frames are.
-            engine: the network; None for motion alone.
+            engines: the networks.
+            large_motion: see `Colouring`.
         """
         self._work = work
         self._spec = spec
-        self._engine = engine
+        self._engines = engines
+        self._large_motion = large_motion
         form = work.form
         self._peak = 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
         self._keys: Once[int, Key] = Once(_KEYS_KEPT)
@@ -147,11 +208,14 @@ class Shared:
 
     def new_lane(self) -> FrameWork:
         """Colours frames, one after the other."""
-        mixer: Mixer = ByMotion() if self._engine is None else self._engine.new_mixer()
+        colour, temporal = self._engines.colour, self._engines.temporal
+        mixer: Mixer = ByMotion() if colour is None else colour.new_mixer()
+        refiner = None if temporal is None else temporal.new_refiner()
+        painter = Painter(mixer, self._peak, refiner, self._large_motion)
 
         def coloured(number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
             check_same(number, self._known(frames[0]), self._spec)
-            result = self._result(number, frames, mixer)
+            result = self._result(number, frames, painter)
             for plane in range(3):
                 np.asarray(frame[plane])[:] = result[..., plane]
 
@@ -159,8 +223,7 @@ class Shared:
 
     def close(self) -> None:
         """Gives back what the engines hold, and forgets keys and frames."""
-        if self._engine is not None:
-            self._engine.close()
+        self._engines.close()
         self._keys.close()
         self._results.close()
 
@@ -168,7 +231,7 @@ class Shared:
         """A frame's properties; its range where it does not say."""
         return {"_Range": int(self._spec.range)} | dict(frame.props)
 
-    def _result(self, number: int, frames: Sequence[vs.VideoFrame], mixer: Mixer) -> Array:
+    def _result(self, number: int, frames: Sequence[vs.VideoFrame], painter: Painter) -> Array:
         """A frame's colours, from before if the same drawing was there between the same keys."""
         pair = self._work.befores[number], self._work.afters[number]
         drawing = Drawing(_plane(frames[2]), _plane(frames[1]))
@@ -176,7 +239,7 @@ class Shared:
 
         def made() -> Array:
             keys = [self._key(place, side) for place, side in zip(pair, (frames[3:7], frames[7:11]), strict=True)]
-            return painted(drawing, keys, mixer, self._peak)
+            return painter.paint(drawing, keys)
 
         return self._results.get((*pair, seen), made)
 

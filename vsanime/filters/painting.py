@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.motion.extra import opencv
+from vsanime.motion.flow import flow
 from vsanime.motion.match import Matched, blend, match
+from vsanime.motion.warp import warp
 
 type Array = NDArray[Any]
 type Floats = NDArray[np.float32]
@@ -82,32 +85,100 @@ class ByMotion:
         return Mix(matched.prior)
 
 
-def painted(drawing: Drawing, keys: Sequence[Key], mixer: Mixer, peak: float) -> Array:
-    """A drawing in colours: height, width, 3 in the codes of `Key.full`.
+class Refiner(Protocol):
+    """Changes a picture that was mixed, knowing both keys."""
 
-    Args:
-        drawing: line art.
-        keys: the two references, of a single one twice the same.
-        mixer: decides how they are mixed.
+    def refine(self, line: Bytes, keys: Sequence[Key], colours: Floats) -> Floats:
+        """The picture that it makes of one: height, width, 3 in [0, 1].
+
+        Args:
+            line: its line art.
+            keys: the two references.
+            colours: height, width, 3 in [0, 1].
+        """
+
+
+@dataclass(frozen=True)
+class Painter:
+    """How drawings are coloured.
+
+    Attributes:
+        mixer: decides how two moved keys are mixed.
         peak: the code of white.
+        refiner: changes the result; None for nobody.
+        large_motion: look for motion at the frame's own size, where a network works at a smaller one.
     """
-    lines, colours = [key.drawing.line for key in keys], [key.colours for key in keys]
-    matched = match(drawing.line, lines, colours)
-    mixed = mixer.mix(drawing.line, keys, matched)
-    dtype = keys[0].full.dtype
-    if drawing.full.shape == drawing.line.shape and dtype == np.uint8:
-        if isinstance(mixer, ByMotion):
-            return blend(matched)
-        return codes(composed(mixed, matched.warped, peak), peak, dtype)
-    raise NotImplementedError
+
+    mixer: Mixer
+    peak: float
+    refiner: Refiner | None = None
+    large_motion: bool = True
+
+    def paint(self, drawing: Drawing, keys: Sequence[Key]) -> Array:
+        """A drawing in colours: height, width, 3 in the codes of `Key.full`.
+
+        Args:
+            drawing: line art.
+            keys: the two references, of a single one twice the same.
+        """
+        matched = match(drawing.line, [key.drawing.line for key in keys], [key.colours for key in keys])
+        mixed = self._refined(drawing.line, keys, matched)
+        dtype = keys[0].full.dtype
+        if drawing.full.shape != drawing.line.shape:
+            mixed = enlarged(mixed, drawing.full.shape)
+            moved = self._moved(drawing, keys, matched)
+        elif dtype == np.uint8:
+            if isinstance(self.mixer, ByMotion) and self.refiner is None:
+                return blend(matched)
+            moved = list(matched.warped)
+        else:
+            moved = [warp(key.full, found) for key, found in zip(keys, matched.flows, strict=True)]
+        return codes(composed(mixed, moved, self.peak), self.peak, dtype)
+
+    def _refined(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+        """The mixture, what the refiner changes added to it."""
+        mixed = self.mixer.mix(line, keys, matched)
+        if self.refiner is None:
+            return mixed
+        white = np.float32(255)
+        colours = np.clip(composed(mixed, matched.warped, white) / white, 0, 1)
+        change = self.refiner.refine(line, keys, colours) - colours
+        return replace(mixed, residual=change if mixed.residual is None else mixed.residual + change)
+
+    def _moved(self, drawing: Drawing, keys: Sequence[Key], matched: Matched) -> list[Array]:
+        """The keys at the frame's size, moved onto it."""
+        height, width = drawing.full.shape
+        if not self.large_motion:
+            scale = np.array([width / drawing.line.shape[1], height / drawing.line.shape[0]], np.float32)
+            flows = [_resized(found, (width, height)) * scale for found in matched.flows]
+            return [warp(key.full, found) for key, found in zip(keys, flows, strict=True)]
+        first = warp(keys[0].full, flow(drawing.full, keys[0].drawing.full))
+        if keys[0].number == keys[1].number:
+            return [first, first]
+        return [first, warp(keys[1].full, flow(drawing.full, keys[1].drawing.full))]
 
 
-def composed(mixed: Mix, moved: Array, peak: float) -> Floats:
+def enlarged(mixed: Mix, shape: tuple[int, ...]) -> Mix:
+    """A mixture for a picture of another height and width."""
+    size = (shape[1], shape[0])
+    weights = np.stack([_resized(plane, size) for plane in mixed.weights])
+    copied = None if mixed.copied is None else _resized(mixed.copied, size)
+    residual = None if mixed.residual is None else _resized(mixed.residual, size)
+    return Mix(weights, copied, residual)
+
+
+def _resized(picture: Floats, size: tuple[int, int]) -> Floats:
+    cv2 = opencv()
+    large: Floats = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    return large
+
+
+def composed(mixed: Mix, moved: Sequence[Array] | Array, peak: float | np.float32) -> Floats:
     """Moved keys and what was copied, by their weights, and the residual: height, width, 3 in codes.
 
     Args:
         mixed: see there.
-        moved: 2, height, width, 3; the moved keys, in codes.
+        moved: the two moved keys, height, width, 3 in codes.
         peak: the code of white.
     """
     weights = mixed.weights[..., None]

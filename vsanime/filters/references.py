@@ -97,12 +97,11 @@ def _picked(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tupl
 
 def _numbers(given: Sequence[Any], length: int) -> list[int]:
     """Frame numbers, ascending."""
-    good = [n for n in given if isinstance(n, Integral) and not isinstance(n, bool) and 0 <= n < length]
-    if not given or len(good) < len(given) or len(set(good)) < len(good):
-        raise VsanimeError(
-            f"keys={list(given)!r}; different frame numbers from 0 to {length - 1} are needed, one or more"
-        )
-    return sorted(int(n) for n in good)
+    whole = [int(n) for n in given if isinstance(n, Integral) and not isinstance(n, bool)]
+    good = {n for n in whole if 0 <= n < length}
+    if not good or len(good) < len(given):
+        raise VsanimeError(f"keys={list(given)!r}; one or more different frame numbers, 0 to {length - 1}, are needed")
+    return sorted(good)
 
 
 def _checked(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.VideoNode:

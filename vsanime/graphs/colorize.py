@@ -10,7 +10,7 @@ codes of 8 bits. What comes out is no picture yet: it is put together, perhaps a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,9 @@ CELL = 8  # pixels of a cell, each way
 INPUTS = ("line", "key_lines", "key_colours", "warped", "errors", "prior")
 OUTPUTS = ("weights", "copied", "residual")
 CUT = ("key_features", "key_values")
+FRAMES = 3  # that a temporal network sees: a key, the frame, a key
+TEMPORAL_INPUTS = ("lines", "colours")
+TEMPORAL_OUTPUT = "colour"
 # Names of the network's own tensors, told from those of the graph around it.
 _OWN = "net/"
 _CODES = 255.0
@@ -121,6 +124,39 @@ def frame_graph(proto: onnx.ModelProto, depths: Depths, size: Size, traits: Grap
     for spec in outputs:
         writer.output(_OWN + spec.name, spec.name, spec.dtype, list(spec.shape))
     return finished(writer, inputs, outputs, _checked(traits), split=False, rewrite=chunked)
+
+
+def check_temporal_network(proto: onnx.ModelProto) -> None:
+    """Refuses what is no network over three frames.
+
+    Raises:
+        VsanimeError: it has other inputs or outputs than those that are needed.
+    """
+    found = {i.name for i in proto.graph.input} - {i.name for i in proto.graph.initializer}
+    made = {o.name for o in proto.graph.output}
+    if found != set(TEMPORAL_INPUTS) or TEMPORAL_OUTPUT not in made:
+        raise VsanimeError(
+            f"the network takes {_listed(found)} and gives {_listed(made)}; one that takes {_listed(TEMPORAL_INPUTS)} "
+            f"and gives {TEMPORAL_OUTPUT} is needed"
+        )
+
+
+def temporal_graph(proto: onnx.ModelProto, size: Size, traits: GraphTraits) -> PlanesGraph:
+    """A frame refined between two keys: lines as codes of 8 bits and colours in [0, 1], in the order of time.
+
+    Args:
+        proto: the network.
+        size: width and height, multiples of 16.
+        traits: what the backend wants.
+    """
+    writer = GraphWriter()
+    inputs = (_spec("lines", "uint8", FRAMES, 1, size), _spec("colours", "float32", FRAMES, 3, size))
+    given = {spec.name: writer.input(spec.name, spec.dtype, list(spec.shape)) for spec in inputs}
+    given["lines"] = _values(writer, "lines")
+    _copy(writer, proto, [TEMPORAL_OUTPUT], given, {})
+    output = _spec("colour", "float32", 1, 3, size)
+    writer.output(_OWN + TEMPORAL_OUTPUT, output.name, output.dtype, list(output.shape))
+    return finished(writer, inputs, (output,), _checked(traits), split=False)
 
 
 def _key_writer(proto: onnx.ModelProto, size: Size) -> GraphWriter:
@@ -222,5 +258,5 @@ def _checked(traits: GraphTraits) -> GraphTraits:
     return traits
 
 
-def _listed(names: Sequence[str] | set[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
