@@ -95,7 +95,9 @@ def colorize(
     choices = choose(lineart.num_frames, found.keys, scene_starts(lines, scenes), no_reference)
     colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", backend)
     pictures = _pictures(lineart, lines, found, work, choices)
-    made = converted(run("colorize", pictures, spec, colouring), rgb_of(found.spec), output)
+    rgb = rgb_of(found.spec)
+    # Its frames have the line art's properties, among them what its own codes meant.
+    made = converted(told(run("colorize", pictures, spec, colouring), rgb, found.props), rgb, output)
     return told(_assembled(made, lineart, spec, found, output, choices), output, found.props)
 
 
@@ -215,5 +217,5 @@ def _gray(lineart: vs.VideoNode, spec: FrameSpec, output: FrameSpec) -> vs.Video
     form = PlaneFormat(Family.GRAY, SampleType.INTEGER if rgb.format.is_integer else SampleType.FLOAT, rgb.format.bits)
     gray = lineart.resize.Point(
         format=video_format(form).id, range_in=int(spec.range), range=vs.RANGE_FULL
-    ).std.RemoveFrameProps("_Matrix")
-    return converted(gray.std.ShufflePlanes([0, 0, 0], vs.RGB), rgb, output)
+    ).std.RemoveFrameProps(["_Matrix"])
+    return converted(told(gray.std.ShufflePlanes([0, 0, 0], vs.RGB), rgb, {}), rgb, output)

@@ -94,6 +94,10 @@ class ColourEngine:
         """Features and values of a key, computed when they are first asked for."""
         return self._worth.get(key.number, lambda: self._computed(key))
 
+    def kept(self) -> int:
+        """Of how many keys the features are kept."""
+        return len(self._worth)
+
     def close(self) -> None:
         """Gives back what the engines hold, and forgets the keys."""
         self._keys.engine.close()

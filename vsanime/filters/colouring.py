@@ -185,7 +185,11 @@ def _lanes(backend: BackendProtocol, size: Size, *, bare: bool) -> int:
 
 
 class Shared:
-    """What lanes have in common: the network's engines, keys, and frames that were coloured before."""
+    """What lanes have in common: the networks' engines, keys, and frames that were coloured before.
+
+    Attributes:
+        engines: the networks.
+    """
 
     def __init__(self, work: Work, spec: FrameSpec, engines: Engines, large_motion: bool) -> None:
         """Keeps nothing yet.
@@ -198,7 +202,7 @@ class Shared:
         """
         self._work = work
         self._spec = spec
-        self._engines = engines
+        self.engines = engines
         self._large_motion = large_motion
         form = work.form
         self._peak = 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
@@ -208,7 +212,7 @@ class Shared:
 
     def new_lane(self) -> FrameWork:
         """Colours frames, one after the other."""
-        colour, temporal = self._engines.colour, self._engines.temporal
+        colour, temporal = self.engines.colour, self.engines.temporal
         mixer: Mixer = ByMotion() if colour is None else colour.new_mixer()
         refiner = None if temporal is None else temporal.new_refiner()
         painter = Painter(mixer, self._peak, refiner, self._large_motion)
@@ -221,9 +225,13 @@ class Shared:
 
         return coloured
 
+    def kept(self) -> int:
+        """How many keys and coloured frames are kept."""
+        return len(self._keys) + len(self._results)
+
     def close(self) -> None:
         """Gives back what the engines hold, and forgets keys and frames."""
-        self._engines.close()
+        self.engines.close()
         self._keys.close()
         self._results.close()
 

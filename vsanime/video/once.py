@@ -42,6 +42,10 @@ class Once[K: Hashable, V]:
             self._make(key, future, make)
         return future.result()
 
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._values)
+
     def clear(self) -> None:
         """Forgets everything; what is being made is made to its end for those who wait."""
         with self._lock:
