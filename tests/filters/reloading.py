@@ -1,6 +1,7 @@
 """A previewer in small: one process evaluates a script again and again and still holds the clips of the last one.
 
-Run as a program by `test_gpu_lanes.py` and `test_colorize_networks.py`: the environments of VapourSynth belong to a whole process.
+Run as a program by `test_gpu_lanes.py` and `test_colorize_networks.py`: the environments of VapourSynth belong to a
+whole process.
 """
 
 from __future__ import annotations
