@@ -21,6 +21,7 @@ from vsanime.filters import painting
 from vsanime.filters.keys import Choice, choose
 from vsanime.filters.linescenes import cuts
 from vsanime.motion.match import blend, match
+from vsanime.motion.segments import fill
 
 SHIFTS = tuple(range(9))
 KEYS = [0, 8]
@@ -376,6 +377,29 @@ def test_deep_references_are_mixed_in_their_depth(depth: str, work_size: int | s
         # Keys of 8 bits are rounded once when they are moved and once when they are mixed.
         assert np.abs(values - picture_of(plain, n)).max() <= 1.01
         assert np.mean(np.abs(values - np.rint(values)) > 0.01) > 0.01
+
+
+# Flat regions
+
+
+@pytest.mark.parametrize("depth", ["RGB24", "RGB48"])
+def test_regions_are_filled_where_motion_fails(depth: str) -> None:
+    """A net of lines appears that no key has; a fine stripe in the keys' colours is no region of it."""
+    lines = [np.full((64, 96), 255, np.uint8) for _ in range(3)]
+    lines[1][::12] = lines[1][:, ::12] = 0
+    colour = np.full((64, 96, 3), PALETTE[1], np.uint8)
+    colour[:, 20] = PALETTE[2]
+    colours = [colour] * 3
+    references = colour_clip(colours).resize.Point(format=getattr(vs, depth))
+    plain = vsanime.colorize(line_clip(lines), references, keys=[0, 2])
+    filled = vsanime.colorize(line_clip(lines), references, keys=[0, 2], fill="segments")
+    pictures = [picture_of(clip.resize.Point(format=vs.RGB24), 1) for clip in (plain, filled)]
+    matched = match(lines[1], [lines[0], lines[2]], [colours[0], colours[2]])
+    expected = fill(lines[1], pictures[0], matched.errors.min(axis=0))
+    np.testing.assert_array_equal(pictures[1], expected)
+    assert (pictures[0] != pictures[1]).any()
+    for n in (0, 2):
+        np.testing.assert_array_equal(picture_of(filled, n), picture_of(plain, n))
 
 
 # Bad input

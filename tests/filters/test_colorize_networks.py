@@ -25,6 +25,7 @@ from vsanime import Backend
 from vsanime.filters import colourengine
 from vsanime.motion.flow import flow
 from vsanime.motion.match import match
+from vsanime.motion.transfer import enlarge
 from vsanime.motion.warp import warp
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +122,8 @@ def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
     made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=net, work_size=work_size, backend=F32)
     for n in (2, 6):
         matched, outputs = shot.mixture(n, (0, 8), work)
-        large = {name: cv2.resize(outputs[name], size, interpolation=cv2.INTER_LINEAR) for name in outputs}
+        small_line = planes_of(shot.lineart.resize.Bilinear(*work), n)[0]
+        large = {name: enlarge(np.ascontiguousarray(outputs[name]), small_line, shot.lines[n]) for name in outputs}
         if work_size == "auto":
             flows = [flow(shot.lines[n], shot.lines[k]) for k in KEYS]
         else:

@@ -95,7 +95,7 @@ def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.Vide
     opencv()
     clip = work.clips[0]
     engines = _engines(colouring, clip.num_frames)
-    shared = Shared(work, spec, engines, colouring.large_motion)
+    shared = Shared(work, spec, engines, colouring)
     _close_with_script(shared)
     works = [shared.new_lane() for _ in range(engines.lanes)]
     return run_frames(name, work.clips, works, (work.form, clip.width, clip.height))
@@ -191,19 +191,19 @@ class Shared:
         engines: the networks.
     """
 
-    def __init__(self, work: Work, spec: FrameSpec, engines: Engines, large_motion: bool) -> None:
+    def __init__(self, work: Work, spec: FrameSpec, engines: Engines, colouring: Colouring) -> None:
         """Keeps nothing yet.
 
         Args:
             work: the clips.
             spec: what the line art's frames are.
             engines: the networks.
-            large_motion: see `Colouring`.
+            colouring: what the user asked for.
         """
         self._work = work
         self._spec = spec
         self.engines = engines
-        self._large_motion = large_motion
+        self._colouring = colouring
         form = work.form
         self._peak = 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
         self._keys: Once[int, Key] = Once(_KEYS_KEPT)
@@ -215,7 +215,8 @@ class Shared:
         colour, temporal = self.engines.colour, self.engines.temporal
         mixer: Mixer = ByMotion() if colour is None else colour.new_mixer()
         refiner = None if temporal is None else temporal.new_refiner()
-        painter = Painter(mixer, self._peak, refiner, self._large_motion)
+        asked = self._colouring
+        painter = Painter(mixer, self._peak, refiner, asked.large_motion, asked.segments)
 
         def coloured(number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
             check_same(number, self._known(frames[0]), self._spec)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from vsanime.motion.extra import opencv
 from vsanime.motion.flow import flow
 from vsanime.motion.match import Matched, blend, match
+from vsanime.motion.segments import fill
+from vsanime.motion.transfer import enlarge
 from vsanime.motion.warp import warp
 
 type Array = NDArray[Any]
@@ -107,12 +109,14 @@ class Painter:
         peak: the code of white.
         refiner: changes the result; None for nobody.
         large_motion: look for motion at the frame's own size, where a network works at a smaller one.
+        segments: give regions that are closed by lines one colour where motion fails.
     """
 
     mixer: Mixer
     peak: float
     refiner: Refiner | None = None
     large_motion: bool = True
+    segments: bool = False
 
     def paint(self, drawing: Drawing, keys: Sequence[Key]) -> Array:
         """A drawing in colours: height, width, 3 in the codes of `Key.full`.
@@ -122,10 +126,15 @@ class Painter:
             keys: the two references, of a single one twice the same.
         """
         matched = match(drawing.line, [key.drawing.line for key in keys], [key.colours for key in keys])
+        result = self._mixed(drawing, keys, matched)
+        return filled(drawing, result, matched, self.peak) if self.segments else result
+
+    def _mixed(self, drawing: Drawing, keys: Sequence[Key], matched: Matched) -> Array:
+        """Both keys, moved and mixed."""
         mixed = self._refined(drawing.line, keys, matched)
         dtype = keys[0].full.dtype
         if drawing.full.shape != drawing.line.shape:
-            mixed = enlarged(mixed, drawing.full.shape)
+            mixed = enlarged(mixed, drawing)
             moved = self._moved(drawing, keys, matched)
         elif dtype == np.uint8:
             if isinstance(self.mixer, ByMotion) and self.refiner is None:
@@ -158,13 +167,33 @@ class Painter:
         return [first, warp(keys[1].full, flow(drawing.full, keys[1].drawing.full))]
 
 
-def enlarged(mixed: Mix, shape: tuple[int, ...]) -> Mix:
-    """A mixture for a picture of another height and width."""
-    size = (shape[1], shape[0])
-    weights = np.stack([_resized(plane, size) for plane in mixed.weights])
-    copied = None if mixed.copied is None else _resized(mixed.copied, size)
-    residual = None if mixed.residual is None else _resized(mixed.residual, size)
-    return Mix(weights, copied, residual)
+def enlarged(mixed: Mix, drawing: Drawing) -> Mix:
+    """A mixture at the frame's size, along its lines."""
+    weights = enlarge(np.ascontiguousarray(mixed.weights.transpose(1, 2, 0)), drawing.line, drawing.full)
+    copied = None if mixed.copied is None else enlarge(mixed.copied, drawing.line, drawing.full)
+    residual = None if mixed.residual is None else enlarge(mixed.residual, drawing.line, drawing.full)
+    return Mix(weights.transpose(2, 0, 1), copied, residual)
+
+
+def filled(drawing: Drawing, colours: Array, matched: Matched, peak: float) -> Array:
+    """Colours with one for every closed region of which no key's lines fit; see `fill`.
+
+    Args:
+        drawing: line art.
+        colours: height, width, 3 in codes.
+        matched: the keys, moved.
+        peak: the code of white.
+    """
+    errors = matched.errors.min(axis=0)
+    if drawing.full.shape != drawing.line.shape:
+        errors = _resized(errors, (drawing.full.shape[1], drawing.full.shape[0]))
+    if colours.dtype == np.uint8:
+        return fill(drawing.full, colours, errors)
+    # Colours are counted in codes of 8 bits; what no region's colour takes the place of keeps its depth.
+    coarse = np.rint(colours * np.float32(255 / peak)).astype(np.uint8)
+    flat = fill(drawing.full, coarse, errors)
+    changed = (flat != coarse).any(axis=-1, keepdims=True)
+    return np.where(changed, codes(flat * np.float32(peak / 255), peak, colours.dtype), colours)
 
 
 def _resized(picture: Floats, size: tuple[int, int]) -> Floats:
