@@ -15,14 +15,19 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.motion.extra import opencv
-from vsanime.motion.flow import flow
+from vsanime.motion.flow import SMALLEST, flow
 from vsanime.motion.warp import warp
 
-# Half the side of the window over which misfit is looked at, and over which lengths of motion are averaged.
-_FIT = 0.012  # of the height
-_FAR = 0.06  # of the height
+# Half the sides of the two windows over which misfit is averaged: one for the line at hand, one for what it belongs to.
+_LINE, _PART = 0.004, 0.02  # of the height
 # How much a misfit counts: at this error a key weighs 1/e of what it would otherwise.
-_TOLERATED = 0.08
+_TOLERATED = 0.0225
+# Lengths of motion are averaged over this window, and have the mean of the picture added to this share. A key counts
+# by the other's length, a little damped: in proportion, frames beside a key were given too little of the other.
+_FAR = 0.03  # of the height, half the side
+_WHOLE = 0.3
+_LEAST = 0.05  # pixels: what stands still in one key may yet be hidden in it
+_DAMPED = 0.8
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ def match(
     flows = np.stack([flow(line, key) for key in key_lines])
     warped = np.stack([warp(colour, found) for colour, found in zip(key_colours, flows, strict=True)])
     errors = np.stack([_misfit(line, warp(key, found)) for key, found in zip(key_lines, flows, strict=True)])
-    return Matched(warped, errors, _prior(errors, flows), flows)
+    same = np.array([np.array_equal(line, key) for key in key_lines])
+    return Matched(warped, errors, _prior(errors, flows, same), flows)
 
 
 def blend(matched: Matched) -> NDArray[np.uint8]:
@@ -71,20 +77,22 @@ def blend(matched: Matched) -> NDArray[np.uint8]:
 
 
 def _misfit(line: NDArray[np.uint8], moved: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mean difference of the two line pictures around each pixel, in [0, 1]."""
+    """Mean difference of the two line pictures around each pixel, in [0, 1]: of a small and a large window, halved."""
     difference = opencv().absdiff(line, moved).astype(np.float32) / np.float32(255)
-    return np.minimum(_mean(difference, _FIT), np.float32(1))
+    return np.clip((_mean(difference, _LINE) + _mean(difference, _PART)) / 2, 0, 1)
 
 
-def _prior(errors: NDArray[np.float32], flows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _prior(errors: NDArray[np.float32], flows: NDArray[np.float32], same: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Weights of the two keys: the nearer one weighs more, and one whose lines do not fit less."""
-    lengths = np.stack([_mean(np.hypot(found[..., 0], found[..., 1]), _FAR) for found in flows])
-    still = ~flows.reshape(2, -1).any(axis=1)
-    if still.any():  # a key of the same drawing, and that key alone
-        weights = still.astype(np.float32)[:, None, None] * np.ones_like(errors)
+    if same.any():  # the drawing is a key's: that key alone
+        weights = same.astype(np.float32)[:, None, None] * np.ones_like(errors)
     else:
-        weights = lengths[::-1] * np.exp(-errors / np.float32(_TOLERATED)) + np.float32(1e-6)
-    prior: NDArray[np.float32] = weights / weights.sum(axis=0)
+        lengths = [np.hypot(found[..., 0], found[..., 1]) for found in flows]
+        far = np.stack([_mean(length, _FAR) + _WHOLE * length.mean() + _LEAST for length in lengths])
+        # The better of the two fits perfectly, so that two bad ones are still weighed against each other.
+        misfit = (errors - errors.min(axis=0)) / _TOLERATED
+        weights = far[::-1] ** _DAMPED * np.exp(-misfit)
+    prior: NDArray[np.float32] = (weights / weights.sum(axis=0)).astype(np.float32)
     return prior
 
 
@@ -108,8 +116,8 @@ def _check(
             f"{len(key_lines)} keys' lines and {len(key_colours)} keys' colours; two of each are needed "
             "(a single key is given twice)"
         )
-    if line.ndim != 2:
-        raise VsanimeError(f"line art of shape {line.shape}; height and width are needed")
+    if line.ndim != 2 or min(line.shape) < SMALLEST:
+        raise VsanimeError(f"line art of shape {line.shape}; height and width, {SMALLEST} or more, are needed")
     for key in key_lines:
         if key.shape != line.shape:
             raise VsanimeError(f"a key's line art of shape {key.shape}; the frame's, {line.shape}, is needed")
