@@ -384,11 +384,11 @@ def test_deep_references_are_mixed_in_their_depth(depth: str, work_size: int | s
 
 @pytest.mark.parametrize("depth", ["RGB24", "RGB48"])
 def test_regions_are_filled_where_motion_fails(depth: str) -> None:
-    """A net of lines appears that no key has; a fine stripe in the keys' colours is no region of it."""
+    """A net of lines appears that no key has; specks in the keys' colours are no regions of it."""
     lines = [np.full((64, 96), 255, np.uint8) for _ in range(3)]
-    lines[1][::12] = lines[1][:, ::12] = 0
+    lines[1][::8] = lines[1][:, ::8] = 0
     colour = np.full((64, 96, 3), PALETTE[1], np.uint8)
-    colour[:, 20] = PALETTE[2]
+    colour[4::8, 20] = PALETTE[2]
     colours = [colour] * 3
     references = colour_clip(colours).resize.Point(format=getattr(vs, depth))
     plain = vsanime.colorize(line_clip(lines), references, keys=[0, 2])
@@ -415,6 +415,7 @@ def wrong(*, lineart: Any = None, references: Any = None, **options: Any) -> Cal
 
 ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
     "colour lines": (lambda: wrong(lineart=colour_clip(COLOURS)), ["RGB24", "GRAY", "lineart"]),
+    "small": (lambda: wrong(lineart=line_clip(LINES).resize.Point(12, 40)), ["12x40", "16x16"]),
     "no lines": (lambda: wrong(lineart="lines.mkv"), ["str", "clip"]),
     "no references": (lambda: wrong(references=3), ["references=int", "mapping"]),
     "gray references": (lambda: wrong(references=line_clip(LINES)), ["gray", "RGB or YUV"]),

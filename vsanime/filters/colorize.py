@@ -17,13 +17,13 @@ from vsanime.filters.keys import POLICIES, Choice, choose, runs
 from vsanime.filters.linescenes import Scenes, scene_starts
 from vsanime.filters.outputs import converted, rgb_of, told, wanted_output
 from vsanime.filters.references import Picture, References, read_references
+from vsanime.motion.flow import SMALLEST
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
 from vsanime.video.clips import first_frame, video_format
 
 # Height (or width, whichever is less) of the pictures that motion is looked for in, where nobody says another.
 _AUTO = 288
 _FILLS = ("none", "segments")
-_LEAST = 16
 
 
 @raises_vs_error
@@ -109,6 +109,11 @@ def _line_spec(lineart: vs.VideoNode) -> FrameSpec:
             f"the line art is {lineart.format.name}; GRAY is needed: vsanime.lineart(clip) makes it of pictures, "
             "std.ShufflePlanes(clip, 0, vs.GRAY) takes the luma of a drawing"
         )
+    if min(spec.width, spec.height) < SMALLEST:
+        raise VsanimeError(
+            f"frames of {spec.width}x{spec.height} are too small to look for motion in; {SMALLEST}x{SMALLEST} or more "
+            "are needed"
+        )
     # White is paper: a drawing that nobody tagged is no video of limited range.
     return spec if "_Range" in props else replace(spec, range=Range.FULL)
 
@@ -121,7 +126,7 @@ def _as_lines(lineart: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
 def _wanted_work(work_size: int | str, size: tuple[int, int]) -> tuple[int, int]:
     """Width and height of the smaller picture."""
     short = min(size)
-    if isinstance(work_size, Integral) and not isinstance(work_size, bool) and work_size >= _LEAST:
+    if isinstance(work_size, Integral) and not isinstance(work_size, bool) and work_size >= SMALLEST:
         wanted = min(int(work_size), short)
     elif work_size == "auto":
         wanted = min(_AUTO, short)
@@ -129,7 +134,7 @@ def _wanted_work(work_size: int | str, size: tuple[int, int]) -> tuple[int, int]
         wanted = short
     else:
         raise VsanimeError(
-            f"work_size={work_size!r}; the length of the short side, {_LEAST} or more, 'auto' or 'full' is needed"
+            f"work_size={work_size!r}; the length of the short side, {SMALLEST} or more, 'auto' or 'full' is needed"
         )
     width, height = (round(side * wanted / short) for side in size)
     return width, height
