@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ import vapoursynth as vs
 import vsanime
 from tests.clips import planes_of
 from tests.colournets import colour_network, temporal_network
+from tests.cudasim import CudaSim
 from tests.filters.test_bad_input import one_line
 from tests.graphs.test_colorize import run
 from tests.lineanimation import animation, colour_clip, line_clip, picture_of
 from tests.networks import artcnn_like
+from tests.simbackend import SimBackend
 from vsanime import Backend
 from vsanime.filters import colourengine
 from vsanime.motion.flow import flow
@@ -214,3 +218,16 @@ def test_a_reloaded_script_leaves_nothing(net: str) -> None:
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
+
+
+def test_lanes_of_a_card_give_the_same_frames(net: str, temporal: str, simulate: Callable[..., CudaSim]) -> None:
+    """A simulated card, whose buffers are pinned and whose engines are ONNX Runtime's; nothing is left of it."""
+    sim = simulate()
+    shot = Shot()
+    options: dict[str, Any] = {"keys": KEYS, "model": net, "temporal": temporal}
+    made = vsanime.colorize(shot.lineart, shot.references, backend=SimBackend(sim=sim), **options)
+    plain = vsanime.colorize(shot.lineart, shot.references, backend=Backend.ONNXRuntime(), **options)
+    for n in range(9):
+        check(picture_of(made, n), picture_of(plain, n) / np.float32(255))
+    del made
+    gc.collect()
