@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from vsanime.filters.animegan import animegan
     from vsanime.filters.artcnn import artcnn, artcnn_chroma
     from vsanime.filters.colorize import colorize
+    from vsanime.filters.distance import distance_field
     from vsanime.filters.encoder import encoder_args
+    from vsanime.filters.lineart import lineart
     from vsanime.filters.scenes import mark_scenes
     from vsanime.filters.waifu2x import waifu2x
 
@@ -21,7 +23,9 @@ __all__ = [
     "artcnn",
     "artcnn_chroma",
     "colorize",
+    "distance_field",
     "encoder_args",
+    "lineart",
     "mark_scenes",
     "waifu2x",
 ]
@@ -33,7 +37,9 @@ _HOMES = {
     "artcnn": "vsanime.filters.artcnn",
     "artcnn_chroma": "vsanime.filters.artcnn",
     "colorize": "vsanime.filters.colorize",
+    "distance_field": "vsanime.filters.distance",
     "encoder_args": "vsanime.filters.encoder",
+    "lineart": "vsanime.filters.lineart",
     "mark_scenes": "vsanime.filters.scenes",
     "waifu2x": "vsanime.filters.waifu2x",
 }
