@@ -31,6 +31,10 @@ WITH_ARTCNN = [
 WITH_INSTALLED_WEIGHTS = [("waifu2x", *DOUBLED)]
 
 
+# Scripts that need no network.
+WITHOUT_WEIGHTS = [("colorize", "C420", 640, 360, 640 * 360 * 3 // 2)]
+
+
 def vspipe(script: Path, *arguments: str) -> bytes:
     """What vspipe writes, run as in the activated environment of the interpreter that runs the tests."""
     folder = Path(sys.executable).parent
@@ -60,6 +64,11 @@ def test_example_runs_on_the_packages_own_weights(
 ) -> None:
     stream = vspipe(EXAMPLES / f"{name}.vpy", "-a", "model=C4F16_VA")
     check_y4m(stream, colour, width, height, frame_bytes)
+
+
+@pytest.mark.parametrize(("name", "colour", "width", "height", "frame_bytes"), WITHOUT_WEIGHTS)
+def test_example_runs_without_a_network(name: str, colour: str, width: int, height: int, frame_bytes: int) -> None:
+    check_y4m(vspipe(EXAMPLES / f"{name}.vpy"), colour, width, height, frame_bytes)
 
 
 @pytest.mark.weights
@@ -95,5 +104,5 @@ def test_source_may_be_any_path(tmp_path: Path) -> None:
 
 def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.vpy")} == {
-        name for name, *_ in [*WITH_ARTCNN, *WITH_INSTALLED_WEIGHTS]
+        name for name, *_ in [*WITH_ARTCNN, *WITH_INSTALLED_WEIGHTS, *WITHOUT_WEIGHTS]
     }
