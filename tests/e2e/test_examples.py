@@ -29,10 +29,7 @@ WITH_ARTCNN = [
 ]
 # Weights that the `dev` extra installs, so that these run wherever the tests do.
 WITH_INSTALLED_WEIGHTS = [("waifu2x", *DOUBLED)]
-
-
-# Scripts that need no network.
-WITHOUT_WEIGHTS = [("colorize", "C420", 640, 360, 640 * 360 * 3 // 2)]
+WITHOUT_WEIGHTS = [("lines", "Cmono", 640, 360, 640 * 360), ("colorize", "C420", 640, 360, 640 * 360 * 3 // 2)]
 
 
 def vspipe(script: Path, *arguments: str) -> bytes:
@@ -66,11 +63,6 @@ def test_example_runs_on_the_packages_own_weights(
     check_y4m(stream, colour, width, height, frame_bytes)
 
 
-@pytest.mark.parametrize(("name", "colour", "width", "height", "frame_bytes"), WITHOUT_WEIGHTS)
-def test_example_runs_without_a_network(name: str, colour: str, width: int, height: int, frame_bytes: int) -> None:
-    check_y4m(vspipe(EXAMPLES / f"{name}.vpy"), colour, width, height, frame_bytes)
-
-
 @pytest.mark.weights
 @pytest.mark.parametrize(("name", "colour", "width", "height", "frame_bytes"), WITH_ARTCNN)
 def test_example_runs_as_it_is(name: str, colour: str, width: int, height: int, frame_bytes: int) -> None:
@@ -80,6 +72,16 @@ def test_example_runs_as_it_is(name: str, colour: str, width: int, height: int, 
 @pytest.mark.parametrize(("name", "colour", "width", "height", "frame_bytes"), WITH_INSTALLED_WEIGHTS)
 def test_example_runs_on_installed_weights(name: str, colour: str, width: int, height: int, frame_bytes: int) -> None:
     check_y4m(vspipe(EXAMPLES / f"{name}.vpy"), colour, width, height, frame_bytes)
+
+
+@pytest.mark.parametrize(("name", "colour", "width", "height", "frame_bytes"), WITHOUT_WEIGHTS)
+def test_example_runs_without_weights(name: str, colour: str, width: int, height: int, frame_bytes: int) -> None:
+    check_y4m(vspipe(EXAMPLES / f"{name}.vpy"), colour, width, height, frame_bytes)
+
+
+def test_lines_may_be_bolder_and_are_shown_beside_the_clip() -> None:
+    assert vspipe(EXAMPLES / "lines.vpy", "-a", "sigma=2") != vspipe(EXAMPLES / "lines.vpy")
+    check_y4m(vspipe(EXAMPLES / "lines.vpy", "-o", "1"), "C420", 1280, 360, 1280 * 360 * 3 // 2)
 
 
 def test_arguments_reach_the_waifu2x_example() -> None:

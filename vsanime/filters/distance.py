@@ -25,7 +25,7 @@ from vsanime.video.lanes import run_lanes
 def distance_field(
     lineart: vs.VideoNode, cap: float = CAP, *, threshold: float = 0.5, depth: int | str | None = None
 ) -> vs.VideoNode:
-    """The exact Euclidean distance of every pixel to the nearest ink: gray, full range, 0 on ink, 1 at the cap.
+    """Exact distances of all pixels to the nearest ink: gray, full range, 0 on ink and 1 from the cap on.
 
     Distances are divided by the cap and not by a frame's largest, so that they mean the same in every frame. A frame
     without ink is 1 all over.
