@@ -1,6 +1,6 @@
 """`vsanime bench`: our filter and its peers on the same network and the same clip, interleaved in one run.
 
-`vsanime bench quality` and `vsanime bench style` are other commands (benchquality.py, benchstyle.py).
+`vsanime bench quality`, `bench style` and `bench colorize` are other commands (benchquality.py and so on).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsanime.cli import benchquality, benchstyle
+from vsanime.cli import benchcolorize, benchquality, benchstyle
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ Peers live in an environment of their own, named by its Python:
     peers/bin/pip install -r benchmarks/peers.txt
     vsanime bench --peers peers/bin/python
 
-How good the pictures are is what `vsanime bench quality` measures, and `vsanime bench style` whether a style is one.
+How good the pictures are is what `vsanime bench quality` measures, `vsanime bench style` whether a style is one, and
+`vsanime bench colorize` how near coloured line art comes to the truth.
 """
 
 # Share of all processor time that others may use during a run.
@@ -64,9 +65,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--peers", metavar="PYTHON", help="the Python of an environment with the peers")
     parser.set_defaults(func=run)
     # Without a word after it, `bench` is about speed.
-    others = parser.add_subparsers(title="other benches", metavar="[quality | style]")
+    others = parser.add_subparsers(title="other benches", metavar="[quality | style | colorize]")
     benchquality.add_parser(others)
     benchstyle.add_parser(others)
+    benchcolorize.add_parser(others)
 
 
 @dataclass

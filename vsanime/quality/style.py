@@ -56,6 +56,19 @@ def lookup_share(photo: Floats, result: Floats) -> float:
     return 1 - float(np.square(change - means[cells]).sum()) / total if total else 1.0
 
 
+@dataclass(frozen=True)
+class Followed:
+    """How one frame comes from the one before.
+
+    Attributes:
+        places: 2, height, width; row and column of the frame before at which a pixel was.
+        seen: height, width; whether it was to be seen there.
+    """
+
+    places: NDArray[np.float64]
+    seen: NDArray[np.bool_]
+
+
 def warp_errors(frames: Sequence[Floats], results: Sequence[Floats]) -> tuple[float, float]:
     """How far each frame is from the one before, moved along as the photographs move: of photographs, of results.
 
@@ -74,30 +87,47 @@ def warp_errors(frames: Sequence[Floats], results: Sequence[Floats]) -> tuple[fl
     """
     if len(frames) < 2 or len(frames) != len(results):
         raise VsanimeError(f"{len(frames)} frames and {len(results)} results; two or more, as many of each, are needed")
+    motion = follow(frames)
+    return warp_error(frames, motion), warp_error(results, motion)
+
+
+def follow(frames: Sequence[Floats]) -> list[Followed]:
+    """The motion from each frame to the next.
+
+    Raises:
+        VsanimeError: scikit-image is not installed.
+    """
     try:
         from skimage.registration import optical_flow_ilk
-        from skimage.transform import warp
     except ImportError:
         raise VsanimeError("motion is scikit-image's: pip install 'vsanime[quality]'") from None
     height, width = frames[0].shape[:2]
     rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
-    sums = np.zeros(3)
+    motion = []
     for i in range(1, len(frames)):
         down, right = optical_flow_ilk(frames[i] @ _LUMA, frames[i - 1] @ _LUMA, radius=9)
         places = np.array([rows + down, columns + right])
         inside = (places[0] >= 0) & (places[0] <= height - 1) & (places[1] >= 0) & (places[1] <= width - 1)
-        moved, moved_result = (
-            np.stack([warp(set_[i - 1][..., c], places, mode="edge") for c in range(3)], -1)
-            for set_ in (frames, results)
-        )
-        seen = inside & (np.abs(moved - frames[i]).max(-1) < _SHOWN_ELSEWHERE)
-        sums += [
-            float(np.abs(moved - frames[i]).mean(-1)[seen].sum()),
-            float(np.abs(moved_result - results[i]).mean(-1)[seen].sum()),
-            float(seen.sum()),
-        ]
-    pixels = max(1.0, sums[2])
-    return float(sums[0] / pixels), float(sums[1] / pixels)
+        moved = _moved(frames[i - 1], places)
+        motion.append(Followed(places, inside & (np.abs(moved - frames[i]).max(-1) < _SHOWN_ELSEWHERE)))
+    return motion
+
+
+def warp_error(pictures: Sequence[Floats], motion: Sequence[Followed]) -> float:
+    """Mean absolute difference of each picture from the one before moved along, where that was to be seen."""
+    total = pixels = 0.0
+    for i, found in enumerate(motion, 1):
+        away = np.abs(_moved(pictures[i - 1], found.places) - pictures[i]).mean(-1)
+        total += float(away[found.seen].sum())
+        pixels += float(found.seen.sum())
+    return total / max(1.0, pixels)
+
+
+def _moved(picture: Floats, places: NDArray[np.float64]) -> Floats:
+    from skimage.transform import warp
+
+    moved: Floats = np.stack([warp(picture[..., c], places, mode="edge") for c in range(3)], -1)
+    return moved
 
 
 class GramDistance:
