@@ -9,11 +9,26 @@ if TYPE_CHECKING:
     from vsanime.backends import Backend
     from vsanime.filters.animegan import animegan
     from vsanime.filters.artcnn import artcnn, artcnn_chroma
+    from vsanime.filters.colorize import colorize
+    from vsanime.filters.distance import distance_field
     from vsanime.filters.encoder import encoder_args
+    from vsanime.filters.lineart import lineart
     from vsanime.filters.scenes import mark_scenes
     from vsanime.filters.waifu2x import waifu2x
 
-__all__ = ["Backend", "__version__", "animegan", "artcnn", "artcnn_chroma", "encoder_args", "mark_scenes", "waifu2x"]
+__all__ = [
+    "Backend",
+    "__version__",
+    "animegan",
+    "artcnn",
+    "artcnn_chroma",
+    "colorize",
+    "distance_field",
+    "encoder_args",
+    "lineart",
+    "mark_scenes",
+    "waifu2x",
+]
 
 # Loaded when first used: the rooms that need no VapourSynth (training, model files, graphs) work without it.
 _HOMES = {
@@ -21,7 +36,10 @@ _HOMES = {
     "animegan": "vsanime.filters.animegan",
     "artcnn": "vsanime.filters.artcnn",
     "artcnn_chroma": "vsanime.filters.artcnn",
+    "colorize": "vsanime.filters.colorize",
+    "distance_field": "vsanime.filters.distance",
     "encoder_args": "vsanime.filters.encoder",
+    "lineart": "vsanime.filters.lineart",
     "mark_scenes": "vsanime.filters.scenes",
     "waifu2x": "vsanime.filters.waifu2x",
 }

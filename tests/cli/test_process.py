@@ -26,6 +26,7 @@ from vsanime.cli import main
 from vsanime.cli.encode import find_ffmpeg
 from vsanime.cli.picturefile import read_header, read_samples
 from vsanime.cli.png16 import png16
+from vsanime.motion.distance import field
 
 WIDTH, HEIGHT = 64, 48
 BUSY_SECONDS = 120  # what takes four on a quiet machine
@@ -248,6 +249,27 @@ def test_a_picture_is_what_the_network_makes_of_its_values(nets: Path, tmp_path:
     expected = np.floor(np.clip(made.astype(np.float64), 0, 1) * 255 + 0.5)
     assert np.abs(read(output) - expected).max() <= 1
     assert (read(output) != expected).mean() < 0.001  # sums in another order
+
+
+def test_line_art_and_its_distances_are_gray_pictures(tmp_path: Path) -> None:
+    source, lines, distances = save(tmp_path / "in.png", drawing()), tmp_path / "lines.png", tmp_path / "far.png"
+    assert process(source, lines, "--filter", "lineart", "--set", "sigma=1.2") == 0
+    form = vs.core.get_video_format(vs.RGB24)
+    clip = clip_of([[np.ascontiguousarray(plane) for plane in drawing().transpose(2, 0, 1)]], form, _Matrix=0)
+    np.testing.assert_array_equal(read(lines)[..., 0], planes_of(vsanime.lineart(clip, sigma=1.2, backend=F32))[0])
+    # No engine runs this filter, so none is to be chosen.
+    assert main(["process", str(lines), str(distances), "--filter", "distance_field", "--set", "cap=0.3"]) == 0
+    expected = np.floor(field(read(lines)[..., 0], 0.3) * 255 + 0.5)
+    np.testing.assert_array_equal(read(distances)[..., 0], expected)
+
+
+@pytest.mark.parametrize("option", [("--precision", "f32"), ("--tiles", "2"), ("--backend", "openvino")])
+def test_options_of_engines_are_refused_where_none_runs(
+    option: tuple[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = save(tmp_path / "in.png", drawing(1))
+    assert main(["process", str(source), str(tmp_path / "out.png"), "--filter", "distance_field", *option]) != 0
+    assert f"{option[0]} is for filters that an engine runs; distance_field needs none" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("channels", [1, 2])

@@ -29,6 +29,7 @@ WITH_ARTCNN = [
 ]
 # Weights that the `dev` extra installs, so that these run wherever the tests do.
 WITH_INSTALLED_WEIGHTS = [("waifu2x", *DOUBLED)]
+WITHOUT_WEIGHTS = [("lines", "Cmono", 640, 360, 640 * 360), ("colorize", "C420", 640, 360, 640 * 360 * 3 // 2)]
 
 
 def vspipe(script: Path, *arguments: str) -> bytes:
@@ -73,6 +74,16 @@ def test_example_runs_on_installed_weights(name: str, colour: str, width: int, h
     check_y4m(vspipe(EXAMPLES / f"{name}.vpy"), colour, width, height, frame_bytes)
 
 
+@pytest.mark.parametrize(("name", "colour", "width", "height", "frame_bytes"), WITHOUT_WEIGHTS)
+def test_example_runs_without_weights(name: str, colour: str, width: int, height: int, frame_bytes: int) -> None:
+    check_y4m(vspipe(EXAMPLES / f"{name}.vpy"), colour, width, height, frame_bytes)
+
+
+def test_lines_may_be_bolder_and_are_shown_beside_the_clip() -> None:
+    assert vspipe(EXAMPLES / "lines.vpy", "-a", "sigma=2") != vspipe(EXAMPLES / "lines.vpy")
+    check_y4m(vspipe(EXAMPLES / "lines.vpy", "-o", "1"), "C420", 1280, 360, 1280 * 360 * 3 // 2)
+
+
 def test_arguments_reach_the_waifu2x_example() -> None:
     """Another noise level, given as vspipe gives arguments, as text, makes another picture."""
     assert vspipe(EXAMPLES / "waifu2x.vpy", "-a", "noise=3") != vspipe(EXAMPLES / "waifu2x.vpy")
@@ -95,5 +106,5 @@ def test_source_may_be_any_path(tmp_path: Path) -> None:
 
 def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.vpy")} == {
-        name for name, *_ in [*WITH_ARTCNN, *WITH_INSTALLED_WEIGHTS]
+        name for name, *_ in [*WITH_ARTCNN, *WITH_INSTALLED_WEIGHTS, *WITHOUT_WEIGHTS]
     }

@@ -10,6 +10,9 @@ from vsanime.errors import VsanimeError
 if TYPE_CHECKING:
     from vsanime.backends import BackendProtocol
 
+# The options, as argparse names them.
+ENGINE = ("backend", "device", "precision", "tiles")
+
 
 def add_engine(group: argparse._ArgumentGroup) -> None:
     """Adds the options."""

@@ -17,8 +17,9 @@ _EPILOG = """\
 What is read, whatever the file is called:
   ncnn                .param and .bin side by side, either one given: waifu2x UpConv_7 and VGG_7
   waifu2x's JSON      the same networks, as nagadomi/waifu2x has them
-  torch, safetensors  state-dicts of ArtCNN C and R, ESPCN_7, UpConv_7, VGG_7, DRRN, AnimeGANv2's generator;
-                      checkpoints around them, too, among them those of `vsanime train`: the averaged weights
+  torch, safetensors  state-dicts of ArtCNN C and R, ESPCN_7, UpConv_7, VGG_7, DRRN, AnimeGANv2's generator,
+                      SketchKeras; checkpoints around them, too, among them those of `vsanime train`: the averaged
+                      weights
   AnimeGANv2's ONNX   its generator with channels last, as TensorFlow leaves it, or from PyTorch, on [-1, 1]
   mpv shaders         of ArtCNN C: the public ones, and what `vsanime export` writes
 

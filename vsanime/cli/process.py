@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vsanime.cli.engineoptions import add_engine, backend_of
+from vsanime.cli.engineoptions import ENGINE, add_engine, backend_of
 from vsanime.cli.picturefile import DEFAULT_QUALITY, FORMATS
 from vsanime.cli.pictures import Result, process_folder, process_picture
-from vsanime.cli.publicfilters import Call, Filter, find_filter, public_filters, read_arguments
+from vsanime.cli.publicfilters import FOR_SCRIPTS, Call, Filter, find_filter, public_filters, read_arguments
 from vsanime.cli.streams import CONTAINERS
 from vsanime.cli.video import ENCODING, KEPT, Encoding, add_encoding, process_video
 from vsanime.errors import VsanimeError
@@ -58,6 +58,7 @@ def _filters() -> str:
     for found in public_filters().values():
         arguments = [f"    {one}" for one in found.settable]
         blocks.append("\n".join([f"  {found.name}: {found.summary}", *arguments]))
+    blocks += [f"  (only in scripts: vsanime.{name}, which {reason})" for name, reason in FOR_SCRIPTS.items()]
     return "\n".join(blocks)
 
 
@@ -173,6 +174,13 @@ def _call(args: argparse.Namespace) -> Call:
     """The filter and its arguments."""
     chosen: Filter = find_filter(args.filter)
     arguments = read_arguments(chosen, args.set, args.style)
+    if "backend" not in chosen.parameters:
+        given = [name for name in ENGINE if getattr(args, name) not in (None, "auto")]
+        if given:
+            raise VsanimeError(
+                f"--{given[0]} is for filters that an engine runs; {chosen.name} needs none, leave it out"
+            )
+        return Call(chosen, arguments)
     if args.tiles is not None:
         arguments["tiles"] = args.tiles
     return Call(chosen, arguments | {"backend": backend_of(args)})

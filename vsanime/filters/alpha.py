@@ -7,11 +7,15 @@ nagadomi's waifu2x does, colour is spread from the visible pixels into transpare
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
+
+from vsanime.spec import Family, PlaneFormat
+from vsanime.video.clips import video_format
 
 type Array = NDArray[Any]
 
@@ -63,6 +67,14 @@ def _checked(name: str, n: int, found: Any, size: tuple[int, int], form: vs.Vide
     if form is not None and found.format.id != form.id:
         raise vs.Error(f"{what} is {found.format.name} where the first frame's is {form.name}; one depth is needed")
     return found
+
+
+def in_depth(alpha: vs.VideoNode | None, form: PlaneFormat) -> vs.VideoNode | None:
+    """Transparency of a picture that keeps its size: what it was, but in the output's depth."""
+    wanted = video_format(replace(form, family=Family.GRAY, subsampling_w=0, subsampling_h=0))
+    if alpha is None or alpha.format.id == wanted.id:
+        return alpha
+    return alpha.resize.Point(format=wanted.id, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL)
 
 
 def with_alpha(clip: vs.VideoNode, alpha: vs.VideoNode | None) -> vs.VideoNode:

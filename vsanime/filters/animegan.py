@@ -10,7 +10,7 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import alpha_of, with_alpha
+from vsanime.filters.alpha import alpha_of, in_depth, with_alpha
 from vsanime.filters.arguments import Pair, Tiles, wanted_format
 from vsanime.filters.brightness import matched, scenes_of, widest
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
@@ -22,7 +22,7 @@ from vsanime.models.cards import find
 from vsanime.models.importers.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
-from vsanime.video.clips import first_frame, video_format
+from vsanime.video.clips import first_frame
 
 _BRIGHTNESS = ("none", "scene")
 
@@ -96,7 +96,7 @@ def animegan(
         result = matched(clip, result, (spec, replace(spec, format=made), replace(spec, format=form)), scenes)
     # A gray clip's matrix that only served to weigh equal channels is not said to be another.
     result = finished(result, replace(spec, matrix=original.matrix))
-    return with_alpha(result, _in_depth(alpha_of("animegan", clip, props), form))
+    return with_alpha(result, in_depth(alpha_of("animegan", clip, props), form))
 
 
 def is_style(model: str) -> bool:
@@ -175,11 +175,3 @@ def _run(
         # A matrix that was replaced is replaced on every frame.
         clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
     return run(Job("animegan", clip, spec, whole, form, final, (planes, planes), graph), backend, Tiling())
-
-
-def _in_depth(alpha: vs.VideoNode | None, form: PlaneFormat) -> vs.VideoNode | None:
-    """Transparency of a picture that keeps its size is what it was, but in the output's depth."""
-    wanted = video_format(replace(form, family=Family.GRAY, subsampling_w=0, subsampling_h=0))
-    if alpha is None or alpha.format.id == wanted.id:
-        return alpha
-    return alpha.resize.Point(format=wanted.id, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL)

@@ -6,6 +6,7 @@ no such mode, so the few samples that are needed there are gathered and joined o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,8 +134,10 @@ def downsample(writer: GraphWriter, plane: str, size: Size, subsampling: Size, t
     return _convolved(writer, plane, size, taps, kernel, step, "downsample")
 
 
-def resized(writer: GraphWriter, x: str, size: Size, wanted: Size) -> str:
-    """Pictures [1, C, h, w] in another size by Catmull-Rom, as wide as the step where they shrink.
+def resized(
+    writer: GraphWriter, x: str, size: Size, wanted: Size, weights: Callable[[int, int], Floats] | None = None
+) -> str:
+    """Pictures [1, C, h, w] in another size, by Catmull-Rom unless told otherwise.
 
     Written as two products with constant matrices: any ratio, and every runtime computes them alike.
 
@@ -143,14 +146,28 @@ def resized(writer: GraphWriter, x: str, size: Size, wanted: Size) -> str:
         x: the pictures.
         size: their width and height.
         wanted: width and height of the result.
+        weights: gives those of an axis, as `resize_matrix` does, which is taken if None.
     """
-    across, down = (resize_matrix(n, m) for n, m in zip(size, wanted, strict=True))
+    across, down = ((weights or resize_matrix)(n, m) for n, m in zip(size, wanted, strict=True))
     rows = writer.node("MatMul", [x, writer.constant(across.T)], name="resize", exact=True)
     return writer.node("MatMul", [writer.constant(down), rows], name="resize", exact=True)
 
 
+def area_matrix(length: int, wanted: int) -> Floats:
+    """Weights [wanted, length] of samples along an axis that shrinks: the share that each has in a new one's span."""
+    step = length / wanted
+    edges = np.arange(wanted + 1) * step
+    samples = np.arange(length)
+    overlap = np.minimum(edges[1:, None], samples + 1) - np.maximum(edges[:-1, None], samples)
+    shares: Floats = np.maximum(0, overlap) / step
+    return shares
+
+
 def resize_matrix(length: int, wanted: int) -> Floats:
-    """Weights [wanted, length] of samples along an axis; mirrored beyond its ends."""
+    """Weights [wanted, length] of samples along an axis by Catmull-Rom, as wide as the step where they shrink.
+
+    Beyond the ends samples are mirrored.
+    """
     step = length / wanted
     wide = max(1.0, step)
     reach = int(np.ceil(_SUPPORT * wide)) + 1

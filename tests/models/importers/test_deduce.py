@@ -193,7 +193,7 @@ def test_deeper_than_any_network(tmp_path: Path) -> None:
 
 def test_other_networks_are_told_what_is_known(tmp_path: Path) -> None:
     arrays = {f"body.{i}.rdb1.conv1.weight": np.ones((4, 4, 3, 3), np.float32) for i in range(3)}
-    known = "known are AnimeGANv2's generator, ArtCNN C and R, DRRN, ESPCN_7, UpConv_7 and VGG_7"
+    known = "known are AnimeGANv2's generator, ArtCNN C and R, DRRN, ESPCN_7, SketchKeras, UpConv_7 and VGG_7"
     with pytest.raises(VsanimeError, match=known):
         imported(tmp_path, arrays)
 

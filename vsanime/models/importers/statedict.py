@@ -14,7 +14,7 @@ import numpy as np
 from vsanime.errors import VsanimeError
 from vsanime.models.animegan import SHAPES, TF_EPSILON, TORCH_EPSILON
 from vsanime.models.architectures import Array, Layer
-from vsanime.models.importers import Imported, Wishes
+from vsanime.models.importers import Imported, Wishes, sketchkeras
 from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x
 from vsanime.models.importers.files import shown
 from vsanime.models.importers.generator import PUBLISHED, Weights, imported
@@ -146,6 +146,9 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes
         raise VsanimeError(
             f"upsample {shown(wishes.upsample)} was asked for; only AnimeGANv2's state-dicts leave a choice"
         )
+    if sketchkeras.recognises(tensors):
+        _refuse_activation(wishes.activation)
+        return sketchkeras.imported(tensors)
     names = {name.rpartition(".")[0] or name for name in tensors}
     layout = next((layout for layout in _LAYOUTS if names == set(layout.layers(names))), None)
     if layout is None:
@@ -214,7 +217,7 @@ def _nearest(names: set[str]) -> str:
         given = ", ".join(shown(name) for name in sorted(names)[:6]) or "none"
         return (
             f"layers named {given} are of no network that is known; known are AnimeGANv2's generator, ArtCNN C and R, "
-            "DRRN, ESPCN_7, UpConv_7 and VGG_7, as saved by torch"
+            "DRRN, ESPCN_7, SketchKeras, UpConv_7 and VGG_7, as saved by torch"
         )
     wrong = [f"lacks {shown(name)}" for name in sorted(wanted - names)[:4]]
     wrong += [f"has {shown(name)} as well" for name in sorted(names - wanted)[:4]]

@@ -1,0 +1,232 @@
+"""Line art of colour clips: by a difference of Gaussians, which needs no weights, or by SketchKeras."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from pathlib import Path
+
+import onnx
+import vapoursynth as vs
+
+from vsanime.backends import BackendProtocol
+from vsanime.errors import VsanimeError
+from vsanime.filters.alpha import alpha_of, in_depth, with_alpha
+from vsanime.filters.arguments import Size, Tiles, wanted_format
+from vsanime.filters.engines import Job, Network, Tiling, run
+from vsanime.filters.errors import raises_vs_error
+from vsanime.filters.properties import finished, readable
+from vsanime.graphs.colour import check_matrix
+from vsanime.graphs.inspect import NetFacts
+from vsanime.graphs.lineart import Pen, line_graph
+from vsanime.graphs.sketch import Sketch, check_size, sketch_graph
+from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of
+from vsanime.models.store import Model, as_path, load, search_path
+from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
+from vsanime.video.clips import first_frame
+
+_METHODS = "'dog', 'sketchkeras' or the path of an .onnx file"
+_FILE = "sketchkeras.onnx"
+# Sigma in lines of the frame: 0.72 pixels at 720p, 1.08 at 1080p, so that both give the same drawing. No pixels hold
+# lines that are finer than those of 400 lines.
+_SIGMA_PER_LINE, _LEAST_USUAL = 1 / 1000, 0.4
+_LEAST_SIGMA, _MOST_SIGMA = 0.1, 20.0
+_DOG_ONLY, _SKETCH_ONLY = ("sigma",), ("long_side", "padding")
+
+
+@raises_vs_error
+def lineart(
+    clip: vs.VideoNode,
+    method: str = "dog",
+    *,
+    sigma: float | None = None,
+    threshold: float | None = None,
+    gain: float | str | None = None,
+    long_side: int | None = None,
+    padding: str | None = None,
+    depth: int | str | None = None,
+    backend: BackendProtocol | None = None,
+    tiles: Tiles = None,
+    tilesize: Size = None,
+    overlap: Size = None,
+) -> vs.VideoNode:
+    """Draws the lines of a clip: gray, full range, black ink on white paper.
+
+    Every frame is drawn by itself, and with a fixed gain, so that lines do not flicker with what else is in a frame.
+
+    Args:
+        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive.
+        method: "dog" for an extended difference of Gaussians, which needs no weights and inks whatever is darker than
+            its surroundings: lines, and outlines of dark surfaces, which stay white inside. "sketchkeras" for that
+            network, whose weights are looked for as sketchkeras.onnx where models are (`vsanime import` makes the file
+            of the PyTorch port's weights; none come with the package); or the path of such a file.
+        sigma: of "dog": the narrow Gaussian's, in pixels, 0.1 to 20; the frame's height / 1000 if None, but 0.4
+            at least. Lines that are up to about six times as wide are drawn as lines, wider ones as two outlines.
+        threshold: of "dog": what is darker than its surroundings by less than this, in luma from 0 to 1, is paper;
+            0.015 if None. Of SketchKeras: ink below this is left out; 0 if None, 0.1 ("enhanced") and 0.18 ("pured")
+            are the published other two.
+        gain: of "dog": how fast ink grows beyond the threshold; 20 if None. Of SketchKeras: what its input is
+            multiplied with; 0.75 if None, or "frame" for one over each frame's largest value, as published, which
+            flickers.
+        long_side: of SketchKeras: pixels of the picture that it sees, 32 or more; 512 if None, 1024 for finer lines.
+            Larger frames are made smaller, and the lines larger again; smaller frames keep their size.
+        padding: of SketchKeras: what lies beyond the edges of its layers' pictures, "reflect" or "zero"; None for
+            "reflect".
+        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
+        backend: where it runs, such as `vsanime.Backend.OpenVINO()`.
+        tiles: of "dog": number of tiles each way, or (across, down); "auto" cuts frames to what a card's memory holds.
+        tilesize: of "dog": size of the tiles, overlap included.
+        overlap: of "dog": pixels by which tiles overlap on each side; None for the exact number, with which tiles
+            change nothing.
+
+    Returns:
+        A GRAY clip of the input's size and all its properties; `_Range` is full. `_Matrix` is the one that luma was
+        made by, or none where the input was RGB.
+
+    Raises:
+        vs.Error: an argument, weights or a format that cannot be used, with what would be right.
+
+    Example:
+        ```python
+        lines = vsanime.lineart(clip)
+        bolder = vsanime.lineart(clip, sigma=1.5, depth=8)
+        ```
+    """
+    spec, props = first_frame(clip)
+    form = replace(wanted_format(depth, spec.format), family=Family.GRAY, subsampling_w=0, subsampling_h=0)
+    if not isinstance(method, str | os.PathLike):
+        raise VsanimeError(f"method={method!r}; {_METHODS} is needed")
+    given = {"sigma": sigma, "long_side": long_side, "padding": padding}
+    tiling = Tiling(tiles, tilesize, overlap)
+    if method == "dog":
+        _refuse(given, _SKETCH_ONLY, "SketchKeras", "'dog'")
+        lines = _drawn(clip, spec, form, _pen(spec, sigma, threshold, gain), backend, tiling)
+    else:
+        _refuse(given, _DOG_ONLY, "'dog'", "SketchKeras")
+        if tiling != Tiling():
+            raise VsanimeError(
+                "tiles, tilesize and overlap are for 'dog'; SketchKeras sees a picture of long_side pixels as a whole"
+            )
+        model = _model(method, "reflect" if padding is None else padding)
+        sketch = _sketch(threshold, gain, long_side)
+        lines = _sketched(clip, readable(spec), form, model, sketch, backend)
+    if spec.format.family is Family.RGB:
+        # That of RGB would be wrong on gray.
+        lines = lines.std.RemoveFrameProps(["_Matrix"])
+    meant = replace(spec, format=form, range=Range.FULL, chroma_location=None)
+    return with_alpha(finished(lines, meant), in_depth(alpha_of("lineart", clip, props), form))
+
+
+def _refuse(given: Mapping[str, object], names: Sequence[str], others: str, chosen: str) -> None:
+    """Refuses arguments of the other method."""
+    for name in names:
+        if given[name] is not None:
+            raise VsanimeError(f"{name}={given[name]!r} is for {others}; {chosen} has no such setting, leave it out")
+
+
+def _number(name: str, value: object, least: float, most: float) -> float:
+    good = isinstance(value, Real) and not isinstance(value, bool)
+    if not good or not least <= float(value) <= most:  # type: ignore[arg-type]  # checked to be a number
+        raise VsanimeError(f"{name}={value!r}; a number from {least:g} to {most:g} is needed")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _pen(spec: FrameSpec, sigma: float | None, threshold: float | None, gain: float | str | None) -> Pen:
+    """What the arguments ask of a difference of Gaussians."""
+    usual = min(max(spec.height * _SIGMA_PER_LINE, _LEAST_USUAL), _MOST_SIGMA)
+    pen = Pen(usual if sigma is None else _number("sigma", sigma, _LEAST_SIGMA, _MOST_SIGMA))
+    if threshold is not None:
+        pen = replace(pen, threshold=_number("threshold", threshold, 0, 1))
+    return pen if gain is None else replace(pen, gain=_number("gain", gain, 0.1, 1000))
+
+
+def _drawn(
+    clip: vs.VideoNode,
+    spec: FrameSpec,
+    form: PlaneFormat,
+    pen: Pen,
+    backend: BackendProtocol | None,
+    tiling: Tiling,
+) -> vs.VideoNode:
+    """Lines by a difference of Gaussians."""
+
+    def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
+        return line_graph(spec, form, width, height, traits, pen)
+
+    # There is no network; these are the facts of the two blurs.
+    facts = NetFacts(1, pen.radius, 1, in_channels=1, out_channels=1, parameters=0, features=2, linear_path=False)
+    nothing = Network(Model("difference of Gaussians", Path(), onnx.ModelProto(), None), facts)
+    planes = [0, 1, 2] if spec.format.family is Family.RGB else [0]
+    return run(Job("lineart", clip, spec, nothing, form, form, (planes, [0]), graph), backend, tiling)
+
+
+def _sketch(threshold: float | None, gain: float | str | None, long_side: int | None) -> Sketch:
+    """What the arguments ask of SketchKeras."""
+    sketch = Sketch()
+    if threshold is not None:
+        sketch = replace(sketch, threshold=_number("threshold", threshold, 0, 1))
+    if long_side is not None:
+        good = isinstance(long_side, Integral) and not isinstance(long_side, bool)
+        if not good or long_side < 32:
+            raise VsanimeError(f"long_side={long_side!r}; 32 pixels or more are needed, 512 or 1024 as published")
+        sketch = replace(sketch, long_side=int(long_side))
+    if gain == "frame":
+        return replace(sketch, gain=None)
+    if isinstance(gain, str):
+        raise VsanimeError(f"gain={gain!r}; a number, or 'frame' for one over each frame's largest value, is needed")
+    return sketch if gain is None else replace(sketch, gain=_number("gain", gain, 0.01, 100))
+
+
+def _model(method: str, padding: str) -> Model:
+    """SketchKeras with the layers' pictures padded as wished."""
+    if padding not in PADDINGS:
+        raise VsanimeError(f"padding={padding!r}; {' or '.join(map(repr, PADDINGS))} is needed")
+    path = as_path(method)
+    if path is None:
+        if method != "sketchkeras":
+            raise VsanimeError(f"method={method!r}; {_METHODS} is needed")
+        path = _found()
+    model = load(path)
+    if not looks_like(model.proto):
+        raise VsanimeError(
+            f"method={method!r} is no SketchKeras as `vsanime import` writes it, which is what this filter takes"
+        )
+    return replace(model, proto=sketchkeras(weights_of(model.proto), padding))
+
+
+def _found() -> Path:
+    """The file of that name where models are looked for."""
+    folders = search_path()
+    path = next((folder / _FILE for folder in folders if (folder / _FILE).is_file()), None)
+    if path is None:
+        raise VsanimeError(
+            f"method='sketchkeras' needs its weights, which do not come with the package: make {_FILE} with `vsanime "
+            f"import` of the PyTorch port's weights, and give its path or put it into {folders[0]}; 'dog' needs none"
+        )
+    return path
+
+
+def _sketched(
+    clip: vs.VideoNode,
+    spec: FrameSpec,
+    form: PlaneFormat,
+    model: Model,
+    sketch: Sketch,
+    backend: BackendProtocol | None,
+) -> vs.VideoNode:
+    """Lines by SketchKeras."""
+    check_matrix(spec.matrix)
+    check_size((spec.width, spec.height), sketch.long_side)
+
+    def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
+        return sketch_graph(model.proto, replace(spec, width=width, height=height), form, traits, sketch)
+
+    # What it sees beyond a pixel is more than what tiles of the small picture could be worth.
+    facts = NetFacts(1, None, 1, in_channels=1, out_channels=1, parameters=0, features=1024, linear_path=False)
+    planes = [0] if spec.format.family is Family.GRAY else [0, 1, 2]
+    if spec.format.family is Family.GRAY:
+        # A matrix that was replaced is replaced on every frame.
+        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    return run(Job("lineart", clip, spec, Network(model, facts), form, form, (planes, [0]), graph), backend, Tiling())
