@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from vsanime.backends import Backend
     from vsanime.filters.animegan import animegan
     from vsanime.filters.artcnn import artcnn, artcnn_chroma
+    from vsanime.filters.colorize import colorize
     from vsanime.filters.distance import distance_field
     from vsanime.filters.encoder import encoder_args
     from vsanime.filters.lineart import lineart
@@ -21,6 +22,7 @@ __all__ = [
     "animegan",
     "artcnn",
     "artcnn_chroma",
+    "colorize",
     "distance_field",
     "encoder_args",
     "lineart",
@@ -34,6 +36,7 @@ _HOMES = {
     "animegan": "vsanime.filters.animegan",
     "artcnn": "vsanime.filters.artcnn",
     "artcnn_chroma": "vsanime.filters.artcnn",
+    "colorize": "vsanime.filters.colorize",
     "distance_field": "vsanime.filters.distance",
     "encoder_args": "vsanime.filters.encoder",
     "lineart": "vsanime.filters.lineart",

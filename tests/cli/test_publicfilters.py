@@ -36,9 +36,14 @@ def test_filters_are_the_public_functions_that_take_a_clip_and_give_one() -> Non
     found = public_filters()
     assert {"artcnn", "artcnn_chroma", "waifu2x", "upscale"} <= set(found)
     # Marks of scenes are for other filters; no file holds them.
-    assert {"Backend", "encoder_args", "__version__", "mark_scenes"}.isdisjoint(found)
+    assert {"Backend", "encoder_args", "__version__", "mark_scenes", "colorize"}.isdisjoint(found)
     assert set(found) - {"upscale"} <= set(vsanime.__all__)
     assert found["waifu2x"].function is vsanime.waifu2x
+
+
+def test_what_takes_two_clips_is_for_scripts() -> None:
+    with pytest.raises(VsanimeError, match=r"--filter colorize: .*takes references beside the clip: .*in a script"):
+        find_filter("colorize")
 
 
 def test_a_new_public_filter_needs_no_word_here(with_sepia: Filter) -> None:

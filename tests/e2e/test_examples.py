@@ -29,7 +29,7 @@ WITH_ARTCNN = [
 ]
 # Weights that the `dev` extra installs, so that these run wherever the tests do.
 WITH_INSTALLED_WEIGHTS = [("waifu2x", *DOUBLED)]
-WITHOUT_WEIGHTS = [("lines", "Cmono", 640, 360, 640 * 360)]
+WITHOUT_WEIGHTS = [("lines", "Cmono", 640, 360, 640 * 360), ("colorize", "C420", 640, 360, 640 * 360 * 3 // 2)]
 
 
 def vspipe(script: Path, *arguments: str) -> bytes:

@@ -1,6 +1,7 @@
 """A previewer in small: one process evaluates a script again and again and still holds the clips of the last one.
 
-Run as a program by `test_gpu_lanes.py`: the environments of VapourSynth belong to a whole process.
+Run as a program by `test_gpu_lanes.py` and `test_colorize_networks.py`: the environments of VapourSynth belong to a
+whole process.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from vsengine.policy import GlobalStore, Policy
 import vsanime
 from tests.clips import noise_clip, planes_of
 from tests.cudasim import CudaSim
+from tests.lineanimation import animation, colour_clip, line_clip
 from tests.simbackend import SimBackend
 from vsanime.backends import cuda, openvino
+from vsanime.filters import colouring
 
 RELOADS = 20
 
@@ -57,6 +60,31 @@ def openvino_engines(policy: Policy) -> None:
         assert alive.model is None
 
 
+def colorized(policy: Policy) -> None:
+    """Engines, keys and coloured frames go with the script, though its clip is still held."""
+    made: list[ref[colouring.Shared]] = []
+    original = colouring.Shared.__init__
+
+    def watched(self: colouring.Shared, *arguments: object) -> None:
+        original(self, *arguments)  # type: ignore[arg-type]
+        made.append(ref(self))
+
+    colouring.Shared.__init__ = watched  # type: ignore[method-assign,assignment]
+    lines, colours = animation(range(5))
+    for _ in range(3):
+        environment = policy.new_environment()
+        with environment.use():
+            clip = vsanime.colorize(line_clip(lines), colour_clip(colours), keys=[0, 4], model=sys.argv[2])
+            for n in range(5):
+                planes_of(clip, n)
+            shared = made[-1]()
+            assert shared is not None
+            assert shared.engines.colour is not None
+            assert (shared.kept(), shared.engines.colour.kept()) == (2 + 3, 2)
+        environment.dispose()
+        assert (shared.kept(), shared.engines.colour.kept()) == (0, 0)
+
+
 if __name__ == "__main__":
     with Policy(GlobalStore()) as policy:
-        {"simulated": simulated, "openvino": openvino_engines}[sys.argv[1]](policy)
+        {"simulated": simulated, "openvino": openvino_engines, "colorize": colorized}[sys.argv[1]](policy)

@@ -58,6 +58,8 @@ class Outcome:
     problem: str = ""
 
 
+# Networks that a script's own clips are needed for.
+_OF_SCRIPTS = ("colorize", "colorize_temporal")
 # Channels in and out of the networks that filters take, RGB apart.
 _TASKS = {(1, 1): "double_luma", (3, 2): "chroma"}
 
@@ -106,6 +108,8 @@ def uses_of(model: str, arguments: Arguments) -> list[Use]:
     """
     depth, tiles = arguments.depth, arguments.tiles
     task = task_of(model)
+    if task in _OF_SCRIPTS:
+        raise VsanimeError(f"model={model!r} is for vsanime.colorize, whose engines are built with its script")
     if task == "rgb":
         scale = arguments.scale if arguments.scale is not None else _scale_of(model)
         network = partial(waifu2x, model=model, noise=arguments.noise, scale=scale, tint=arguments.tint)
@@ -148,6 +152,8 @@ def suits(variant: Variant, form: vs.VideoFormat) -> bool:
     """Whether a filter runs a model of this task on clips of a format."""
     if variant.task in ("rgb", "style"):
         return True
+    if variant.task in _OF_SCRIPTS:
+        return False
     family = str(form.color_family.name)
     if variant.task == "chroma":
         return family == "YUV" and int(form.subsampling_w) == 1

@@ -10,7 +10,7 @@ from typing import Any
 from vsanime.cli.engineoptions import ENGINE, add_engine, backend_of
 from vsanime.cli.picturefile import DEFAULT_QUALITY, FORMATS
 from vsanime.cli.pictures import Result, process_folder, process_picture
-from vsanime.cli.publicfilters import Call, Filter, find_filter, public_filters, read_arguments
+from vsanime.cli.publicfilters import FOR_SCRIPTS, Call, Filter, find_filter, public_filters, read_arguments
 from vsanime.cli.streams import CONTAINERS
 from vsanime.cli.video import ENCODING, KEPT, Encoding, add_encoding, process_video
 from vsanime.errors import VsanimeError
@@ -58,6 +58,7 @@ def _filters() -> str:
     for found in public_filters().values():
         arguments = [f"    {one}" for one in found.settable]
         blocks.append("\n".join([f"  {found.name}: {found.summary}", *arguments]))
+    blocks += [f"  (only in scripts: vsanime.{name}, which {reason})" for name, reason in FOR_SCRIPTS.items()]
     return "\n".join(blocks)
 
 

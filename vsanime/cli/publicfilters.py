@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 OWN_OPTIONS = {"backend": "--backend, --device and --precision", "depth": "--depth", "tiles": "--tiles"}
 # Filters whose networks know luma and chroma, so that RGB is converted for them.
 _FOR_YUV = ("artcnn", "artcnn_chroma")
-# What these leave on frames is for other filters; no file holds it.
-_FOR_SCRIPTS = ("mark_scenes",)
+# Why these are for scripts alone.
+FOR_SCRIPTS = {
+    "colorize": "takes references beside the clip",
+    "mark_scenes": "leaves marks for other filters, which no file holds",
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def public_filters() -> dict[str, Filter]:
     import vsanime
     from vsanime.cli.doubling import upscale
 
-    functions = {name: getattr(vsanime, name) for name in vsanime.__all__ if name not in _FOR_SCRIPTS} | {
+    functions = {name: getattr(vsanime, name) for name in vsanime.__all__ if name not in FOR_SCRIPTS} | {
         "upscale": upscale
     }
     return {name: made for name in sorted(functions) if (made := _as_filter(name, functions[name])) is not None}
@@ -147,6 +150,8 @@ def find_filter(name: str) -> Filter:
         VsanimeError: there is none; with those that there are.
     """
     filters = public_filters()
+    if name in FOR_SCRIPTS:
+        raise VsanimeError(f"--filter {name}: vsanime.{name} {FOR_SCRIPTS[name]}: call it in a script, for vspipe")
     if name not in filters:
         raise VsanimeError(f"--filter {name}: there is no such filter; there are {', '.join(filters)}")
     return filters[name]

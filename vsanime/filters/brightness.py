@@ -17,7 +17,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.filters.scenes import BEGINS, ENDS, MARKS
+from vsanime.filters.scenes import BEGINS, ENDS, marked_starts
 from vsanime.graphs.codes import Coding
 from vsanime.graphs.colour import plane_codings
 from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
@@ -62,18 +62,12 @@ def scenes_of(clip: vs.VideoNode) -> Scenes:
     Raises:
         VsanimeError: the first frame has neither property.
     """
-    starts = [0]
-    last = False
-    for number, frame in enumerate(clip.frames(close=True)):
-        props = frame.props
-        if number == 0 and not any(mark in props for mark in MARKS):
-            raise VsanimeError(
-                f"brightness='scene' needs frames that tell where scenes change, by {BEGINS} or {ENDS}: give it "
-                "vsanime.mark_scenes(clip), or a clip from another scene detector"
-            )
-        if number and (last or props.get(BEGINS, 0)):
-            starts.append(number)
-        last = bool(props.get(ENDS, 0))
+    starts = marked_starts(clip)
+    if starts is None:
+        raise VsanimeError(
+            f"brightness='scene' needs frames that tell where scenes change, by {BEGINS} or {ENDS}: give it "
+            "vsanime.mark_scenes(clip), or a clip from another scene detector"
+        )
     return Scenes(tuple(starts), clip.num_frames)
 
 

@@ -22,6 +22,20 @@ def is_marked(clip: vs.VideoNode) -> bool:
         return any(mark in frame.props for mark in MARKS)
 
 
+def marked_starts(clip: vs.VideoNode) -> list[int] | None:
+    """Number of each scene's first frame, by the marks on the frames, all of which are read; None without marks."""
+    starts = [0]
+    last = False
+    for number, frame in enumerate(clip.frames(close=True)):
+        props = frame.props
+        if number == 0 and not any(mark in props for mark in MARKS):
+            return None
+        if number and (last or props.get(BEGINS, 0)):
+            starts.append(number)
+        last = bool(props.get(ENDS, 0))
+    return starts
+
+
 @raises_vs_error
 def mark_scenes(clip: vs.VideoNode, *, threshold: float = 0.1) -> vs.VideoNode:
     """Marks where scenes begin, by how much each frame differs from the one before it.

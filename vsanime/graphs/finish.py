@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import onnx
 
 from vsanime.graphs.bytewise import bytewise
@@ -17,6 +19,7 @@ def finished(
     traits: GraphTraits,
     *,
     split: bool,
+    rewrite: Callable[[onnx.ModelProto], onnx.ModelProto] | None = None,
 ) -> PlanesGraph:
     """The written graph in the precision and with the ends that a backend wants.
 
@@ -26,8 +29,11 @@ def finished(
         outputs: what was declared.
         traits: what the backend wants.
         split: whether the linear path was split off.
+        rewrite: what else is to be done to the graph.
     """
     model = writer.finish("vsanime")
+    if rewrite is not None:
+        model = rewrite(model)
     if traits.body != "float32":
         model = lowered(model, traits.body)
     if traits.bytewise:

@@ -58,7 +58,7 @@ class GraphWriter:
 
     def weight(self, name: str, value: NDArray[Any]) -> None:
         """A constant under the name that the network's own nodes know it by."""
-        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        self._constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
 
     def node(self, op: str, inputs: list[str], *, name: str = "", exact: bool = False, **attributes: Any) -> str:
         """Adds a node with one output; `exact` marks it to stay in f32."""

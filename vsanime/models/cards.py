@@ -19,6 +19,8 @@ TASKS = (
     "double_luma",  # one luma plane in, the same at twice the size out
     "chroma",  # luma and bilinear chroma at luma size in, chroma at luma size out
     "rgb",  # RGB in, RGB out
+    "colorize",  # line art and two keys in, how to mix them and what to add out
+    "colorize_temporal",  # line art and colours of a key, a frame and a key in, the frame's colours out
     "style",  # RGB in, RGB of the same size and in another style out, from the whole frame at once
 )
 COLOURS = ("gray", "ycbcr", "rgb")

@@ -1,4 +1,4 @@
-"""Runs a function over the frames of a clip in several lanes at once.
+"""Runs a function over the frames of a clip, or of several clips at once, in several lanes.
 
 `std.ModifyFrame` never runs its callback twice at once, so N lanes are N such nodes over every N-th frame, interleaved:
 the graph is static, no lock is taken, and what frame n becomes depends on n alone, whatever the order of requests.
@@ -18,6 +18,7 @@ from vsanime.errors import VsanimeError
 type Array = NDArray[Any]
 type Work = Callable[[Sequence[Array], Sequence[Array]], None]
 type Check = Callable[[int, vs.VideoFrame], None]
+type FrameWork = Callable[[int, Sequence[vs.VideoFrame], vs.VideoFrame], None]
 
 
 def run_lanes(
@@ -39,16 +40,38 @@ def run_lanes(
         planes: which planes of source and new frames to hand to `works`. Other planes of new frames are left
             undefined: the caller takes the made ones only.
     """
+    read, made = planes
+
+    def over_planes(work: Work) -> FrameWork:
+        def filled(number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
+            check(number, frames[0])
+            work([np.asarray(frames[0][p]) for p in read], [np.asarray(frame[p]) for p in made])
+
+        return filled
+
+    return run_frames(name, [clip], [over_planes(work) for work in works], output)
+
+
+def run_frames(
+    name: str, clips: Sequence[vs.VideoNode], works: Sequence[FrameWork], output: tuple[vs.VideoFormat, int, int]
+) -> vs.VideoNode:
+    """A clip whose frames `works` made from the frames of several clips, with the properties of the first.
+
+    Args:
+        name: the filter's, for messages.
+        clips: source frames, as many in each.
+        works: one function a lane, called with a frame's number, its source frames and the new frame to fill.
+        output: format, width and height of the new frames.
+    """
     form, width, height = output
     count = len(works)
-    template = vs.core.std.BlankClip(clip, width, height, form.id, keep=True)
+    template = vs.core.std.BlankClip(clips[0], width, height, form.id, keep=True)
     lanes = []
     for i, work in enumerate(works):
-        source = _every(clip, count, i)
-        callback = _callback(name, (i, count), work, check, output, planes)
-        lanes.append(_every(template, count, i).std.ModifyFrame(source, callback))
-    joined = vs.core.std.Interleave(lanes, extend=True, modify_duration=False)[: clip.num_frames]
-    return joined.std.CopyFrameProps(clip)
+        sources = [_every(clip, count, i) for clip in clips]
+        lanes.append(_every(template, count, i).std.ModifyFrame(sources, _callback(name, (i, count), work, output)))
+    joined = vs.core.std.Interleave(lanes, extend=True, modify_duration=False)[: clips[0].num_frames]
+    return joined.std.CopyFrameProps(clips[0])
 
 
 def _every(clip: vs.VideoNode, count: int, offset: int) -> vs.VideoNode:
@@ -58,22 +81,15 @@ def _every(clip: vs.VideoNode, count: int, offset: int) -> vs.VideoNode:
 
 
 def _callback(
-    name: str,
-    lane: tuple[int, int],
-    work: Work,
-    check: Check,
-    output: tuple[vs.VideoFormat, int, int],
-    planes: tuple[Sequence[int], Sequence[int]],
-) -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
-    read, made = planes
+    name: str, lane: tuple[int, int], work: FrameWork, output: tuple[vs.VideoFormat, int, int]
+) -> Callable[[int, vs.VideoFrame | list[vs.VideoFrame]], vs.VideoFrame]:
     offset, count = lane
 
-    def render(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        number = n * count + offset
+    def render(n: int, f: vs.VideoFrame | list[vs.VideoFrame]) -> vs.VideoFrame:
+        frame = vs.core.create_video_frame(*output)
         try:
-            check(number, f)
-            frame = vs.core.create_video_frame(*output)
-            work([np.asarray(f[p]) for p in read], [np.asarray(frame[p]) for p in made])
+            # VapourSynth hands over a single clip's frame as it is.
+            work(n * count + offset, f if isinstance(f, list) else [f], frame)
         except VsanimeError as error:
             raise vs.Error(f"{name}: {error}") from None
         return frame

@@ -1,0 +1,476 @@
+"""colorize: which key a frame is coloured from, by motion alone, in every format and order of requests."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+from PIL import Image
+
+import vsanime
+from tests.clips import format_of, planes_of, props_of
+from tests.filters.test_bad_input import one_line
+from tests.lineanimation import OTHER, PALETTE, animation, colour_clip, line_clip, picture_of
+from vsanime.filters import painting
+from vsanime.filters.keys import Choice, choose
+from vsanime.filters.linescenes import cuts
+from vsanime.motion.match import blend, match
+from vsanime.motion.segments import fill
+
+SHIFTS = tuple(range(9))
+KEYS = [0, 8]
+
+
+def moving(shifts: tuple[float, ...] = SHIFTS, **more: Any) -> tuple[list[Any], list[Any], vs.VideoNode, vs.VideoNode]:
+    lines, colours = animation(shifts, **more)
+    return lines, colours, line_clip(lines), colour_clip(colours)
+
+
+def two_scenes() -> tuple[list[Any], list[Any], vs.VideoNode, vs.VideoNode]:
+    """The same drawings twice, in other colours behind the cut at 5."""
+    lines, colours = animation(SHIFTS[:5])
+    _, others = animation(SHIFTS[:5], palette=OTHER)
+    both = [*colours, *others]
+    return lines * 2, both, line_clip(lines * 2), colour_clip(both)
+
+
+# Keys of a frame
+
+
+def test_the_nearest_keys_inside_the_scene_are_chosen() -> None:
+    chosen = choose(12, [2, 5, 9], [0, 6], "error")
+    assert chosen[:3] == [Choice(0, 0), Choice(0, 0), Choice(0, 0, is_key=True)]
+    assert chosen[3:6] == [Choice(0, 1), Choice(0, 1), Choice(1, 1, is_key=True)]
+    assert chosen[6:] == [Choice(2, 2)] * 3 + [Choice(2, 2, is_key=True)] + [Choice(2, 2)] * 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_keys_are_those_that_a_search_finds(seed: int) -> None:
+    rng = random.Random(seed)
+    length = rng.randint(1, 40)
+    keys = sorted(rng.sample(range(length), rng.randint(1, min(length, 6))))
+    starts = sorted({0, *rng.sample(range(length), min(length, 3))})
+    for n, choice in enumerate(choose(length, keys, starts, "passthrough")):
+        start = max(s for s in starts if s <= n)
+        end = min([s for s in starts if s > n], default=length)
+        inside = [i for i, key in enumerate(keys) if start <= key < end]
+        before = [i for i in inside if keys[i] <= n]
+        after = [i for i in inside if keys[i] >= n]
+        wanted = (before or after or [None])[-1 if before else 0], (after or before or [None])[0 if after else -1]
+        assert (choice.before, choice.after) == wanted
+        assert choice.is_key == (n in keys)
+
+
+def test_nearest_takes_one_key_of_another_scene() -> None:
+    chosen = choose(10, [0, 9], [0, 2, 8], "nearest")
+    assert chosen[2:8] == [Choice(0, 0)] * 3 + [Choice(1, 1)] * 3
+
+
+# Motion alone
+
+
+@pytest.mark.parametrize("size", [(96, 64), (97, 65), (50, 80)])
+def test_frames_between_keys_are_the_blend_of_both(size: tuple[int, int]) -> None:
+    lines, colours, lineart, references = moving(size=size)
+    made = vsanime.colorize(lineart, references, keys=KEYS)
+    assert (made.width, made.height, made.format.id, made.num_frames) == (*size, vs.RGB24, len(lines))
+    for n in range(1, 8):
+        expected = blend(match(lines[n], [lines[0], lines[8]], [colours[0], colours[8]]))
+        np.testing.assert_array_equal(picture_of(made, n), expected)
+
+
+def test_a_moved_figure_gets_its_colours() -> None:
+    _, colours, lineart, references = moving()
+    made = vsanime.colorize(lineart, references, keys=KEYS)
+    for n in range(9):
+        # Off the lines, whose smoothed edges lie between pixels.
+        difference = np.abs(picture_of(made, n).astype(int) - colours[n]).max(axis=-1)
+        assert np.mean(difference > 16) < 0.05
+
+
+@pytest.mark.parametrize("name", ["RGB24", "RGB30", "RGBS", "RGBH", "YUV420P8", "YUV422P10", "YUV444P16", "YUV420PS"])
+def test_keys_come_out_as_they_went_in(name: str) -> None:
+    _, _, lineart, rgb = moving()
+    form = vs.core.get_video_format(getattr(vs, name)) if name.startswith("RGB") else format_of(name)
+    tags = {} if form.color_family == vs.RGB else {"matrix": 1, "range": vs.RANGE_LIMITED}
+    references = rgb.resize.Bicubic(format=form.id, **tags)
+    made = vsanime.colorize(lineart, references, keys=KEYS, format=form.id)
+    assert made.format.id == form.id
+    for n in KEYS:
+        for found, given in zip(planes_of(made, n), planes_of(references, n), strict=True):
+            np.testing.assert_array_equal(found, given)
+
+
+def test_a_scene_end_has_one_key() -> None:
+    lines, colours, lineart, references = moving()
+    made = vsanime.colorize(lineart, references, keys=[3])
+    for n in (0, 2, 4, 8):
+        expected = blend(match(lines[n], [lines[3]] * 2, [colours[3]] * 2))
+        np.testing.assert_array_equal(picture_of(made, n), expected)
+
+
+def test_no_key_is_used_beyond_a_cut() -> None:
+    """Behind the cut the palette is another: a colour from across it would show."""
+    _, colours, lineart, references = two_scenes()
+    made = vsanime.colorize(lineart, references, keys=[0, 4, 7], scenes=[0, 5])
+    for n in range(10):
+        palette, others = (PALETTE, OTHER) if n < 5 else (OTHER, PALETTE)
+        picture = picture_of(made, n).reshape(-1, 3)
+        for colour in palette:
+            assert (picture == colour).all(axis=1).any(), (n, colour)
+        for colour in others:
+            assert not (picture == colour).all(axis=1).any(), (n, colour)
+        assert np.mean(np.abs(picture_of(made, n).astype(int) - colours[n]).max(axis=-1) > 16) < 0.08
+
+
+def test_scenes_may_be_marked() -> None:
+    _, _, lineart, references = two_scenes()
+    marked = lineart[:5] + lineart[5:].std.FrameEval(
+        lambda n: lineart[5:].std.SetFrameProps(_SceneChangePrev=1) if n == 0 else lineart[5:]
+    )
+    marked = marked[0].std.SetFrameProps(_SceneChangePrev=1) + marked[1:]
+    listed = vsanime.colorize(lineart, references, keys=[0, 4, 7], scenes=[5])
+    told = vsanime.colorize(marked, references, keys=[0, 4, 7], scenes="marked")
+    for n in range(10):
+        np.testing.assert_array_equal(picture_of(told, n), picture_of(listed, n))
+
+
+def test_cuts_are_found_in_line_art() -> None:
+    lines, _ = animation(tuple(range(0, 20, 2)))
+    mirrored = [np.ascontiguousarray(line[::-1].T[:, :64]) for line in animation(SHIFTS, (64, 96))[0]]
+    flipped = [np.pad(line, ((0, 0), (0, 32)), constant_values=255)[:64, :96] for line in mirrored]
+    clip = line_clip([*lines, *flipped, *lines[:2]])
+    assert cuts(clip) == [0, len(lines), len(lines) + len(flipped)]
+    assert cuts(line_clip([np.full((64, 96), 255, np.uint8)] * 3)) == [0]
+
+
+def test_scenes_without_a_key() -> None:
+    lines, _, lineart, references = two_scenes()
+    one_line(
+        lambda: vsanime.colorize(lineart, references, keys=[2], scenes=[5]),
+        "colorize: ",
+        "frames 5 to 9",
+        "no_reference='nearest'",
+        "'passthrough'",
+    )
+    across = vsanime.colorize(lineart, references, keys=[2], scenes=[5], no_reference="nearest")
+    within = vsanime.colorize(lineart, references, keys=[2])
+    bare = vsanime.colorize(lineart, references, keys=[2], scenes=[5], no_reference="passthrough")
+    for n in range(10):
+        np.testing.assert_array_equal(picture_of(across, n), picture_of(within, n))
+        if n < 5:
+            np.testing.assert_array_equal(picture_of(bare, n), picture_of(within, n))
+        else:
+            np.testing.assert_array_equal(picture_of(bare, n), np.repeat(lines[n][..., None], 3, axis=-1))
+
+
+# References
+
+
+def test_references_come_as_clips_of_all_frames_of_keys_and_as_mappings(tmp_path: Path) -> None:
+    _, colours, lineart, references = moving()
+    whole = vsanime.colorize(lineart, references, keys=[8, 0])
+    folder = tmp_path / "Schlüssel bilder"
+    folder.mkdir()
+    for n in KEYS:
+        Image.fromarray(colours[n]).save(folder / f"{n}.png")
+    ways = [
+        vsanime.colorize(lineart, references[0] + references[8], keys=[0, 8]),
+        vsanime.colorize(lineart, references[8] + references[0], keys=(8, 0)),
+        vsanime.colorize(lineart, references, keys=np.array([0, 8])),
+        vsanime.colorize(lineart, {8: references[8], 0: references[0]}),
+        vsanime.colorize(lineart, {0: folder / "0.png", 8: str(folder / "8.png")}),
+        vsanime.colorize(lineart, {0: folder / "0.png", 8: references[8]}),
+    ]
+    for n in range(9):
+        for way in ways:
+            np.testing.assert_array_equal(picture_of(way, n), picture_of(whole, n))
+
+
+def test_one_picture_colours_one_frame() -> None:
+    _, colours, lineart, references = moving()
+    made = vsanime.colorize(lineart[0], references[0], keys=[0])
+    np.testing.assert_array_equal(picture_of(made, 0), colours[0])
+
+
+def test_transparent_pictures_lie_on_paper(tmp_path: Path) -> None:
+    _, colours, lineart, _ = moving()
+    clear = np.dstack([colours[0], np.full(colours[0].shape[:2], 255, np.uint8)])
+    clear[:8, :8, 3] = 0
+    Image.fromarray(clear, "RGBA").save(tmp_path / "clear.png")
+    made = picture_of(vsanime.colorize(lineart, {0: tmp_path / "clear.png"}), 0)
+    assert (made[:8, :8] == 255).all()
+    np.testing.assert_array_equal(made[8:], colours[0][8:])
+
+
+def test_limited_range_line_art_is_the_same_drawing() -> None:
+    lines, _, lineart, references = moving()
+    limited = line_clip([np.round(line / 255.0 * 219 + 16).astype(np.uint8) for line in lines], _Range=0)
+    untagged = lineart.std.RemoveFrameProps("_Range")
+    deep = lineart.resize.Point(format=vs.GRAY16, range=vs.RANGE_FULL)
+    expected = vsanime.colorize(lineart, references, keys=KEYS)
+    for other in (untagged, deep):
+        made = vsanime.colorize(other, references, keys=KEYS)
+        np.testing.assert_array_equal(picture_of(made, 3), picture_of(expected, 3))
+    # 219 steps hold a drawing of 255 less exactly: motion is found a little elsewhere.
+    made = vsanime.colorize(limited, references, keys=KEYS)
+    assert np.mean(np.abs(picture_of(made, 3).astype(int) - picture_of(expected, 3)) > 2) < 0.02
+
+
+# Requests, and what is computed
+
+
+def test_any_order_of_requests_gives_the_same_frames() -> None:
+    _, _, lineart, references = moving(tuple(range(12)))
+
+    def script() -> vs.VideoNode:
+        return vsanime.colorize(lineart, references, keys=[0, 5, 11])
+
+    made = script()
+    expected = [picture_of(made, n) for n in range(12)]
+    for seed in range(3):
+        order = list(range(12)) * 2
+        random.Random(seed).shuffle(order)
+        again = script()
+        for n in order:
+            np.testing.assert_array_equal(picture_of(again, n), expected[n])
+    for n, frame in enumerate(script().frames()):
+        np.testing.assert_array_equal(np.stack([np.asarray(p) for p in frame], axis=-1), expected[n])
+
+
+@pytest.fixture
+def matches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one with every drawing that motion is looked for in."""
+    seen: list[int] = []
+    original = painting.match
+
+    def counted(*arguments: Any) -> Any:
+        seen.append(threading.get_ident())
+        return original(*arguments)
+
+    monkeypatch.setattr(painting, "match", counted)
+    return seen
+
+
+def test_equal_drawings_are_computed_once(matches: list[int]) -> None:
+    """Animation on threes: of nine frames between the keys, three drawings."""
+    shifts = (0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4)
+    _, _, lineart, references = moving(shifts)
+    made = vsanime.colorize(lineart, references, keys=[0, 10])
+    frames = [np.stack([np.asarray(p) for p in f], axis=-1).copy() for f in made.frames()]
+    assert len(matches) == 3
+    for n in range(1, 10, 3):
+        np.testing.assert_array_equal(frames[n], frames[n + 1])
+        np.testing.assert_array_equal(frames[n], frames[n + 2])
+
+
+def test_equal_drawings_between_other_keys_are_computed_again(matches: list[int]) -> None:
+    _, _, lineart, references = moving((0, 1, 2, 1, 0))
+    made = vsanime.colorize(lineart, references, keys=[0, 2, 4])
+    for n in range(5):
+        made.get_frame(n).close()
+    assert len(matches) == 2
+
+
+def test_keys_are_not_looked_for(matches: list[int]) -> None:
+    _, _, lineart, references = moving()
+    made = vsanime.colorize(lineart, references, keys=list(range(9)))
+    for n in range(9):
+        made.get_frame(n).close()
+    assert matches == []
+
+
+# Formats and properties
+
+
+def test_properties_are_the_line_arts_and_colours_the_references() -> None:
+    _, _, lineart, rgb = moving()
+    lineart = lineart.std.SetFrameProps(_Mine=7, _Matrix=9, _Transfer=16, _ChromaLocation=2)
+    references = rgb.resize.Bicubic(format=vs.YUV420P8, matrix=5, range=vs.RANGE_LIMITED, chromaloc=1)
+    references = references.std.SetFrameProps(_Transfer=6, _Mine=8)
+    made = vsanime.colorize(lineart, references, keys=KEYS, format=vs.YUV420P10)
+    assert (made.fps, made.num_frames) == (lineart.fps, lineart.num_frames)
+    for n in (0, 3):
+        props = props_of(made, n)
+        given = props_of(lineart, n)
+        assert (props["_Matrix"], props["_Range"], props["_ChromaLocation"], props["_Transfer"]) == (5, 0, 1, 6)
+        assert (props["_Mine"], props["_DurationNum"], props["_DurationDen"]) == (
+            7,
+            given["_DurationNum"],
+            given["_DurationDen"],
+        )
+    for n in (0, 3):
+        props = props_of(vsanime.colorize(lineart, references, keys=KEYS), n)
+        assert (props["_Matrix"], props["_Range"], props["_Transfer"]) == (0, 1, 6)
+        assert "_ChromaLocation" not in props
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "wanted"),
+    [
+        (vs.RGB24, {}, vs.RGB24),
+        (vs.RGB24, {"depth": 16}, vs.RGB48),
+        (vs.RGB48, {}, vs.RGB48),
+        (vs.YUV420P10, {}, vs.RGB30),
+        (vs.RGBH, {}, vs.RGBH),
+        (vs.RGBS, {"depth": 8}, vs.RGB24),
+        (vs.RGB24, {"format": vs.YUV420P8}, vs.YUV420P8),
+        (vs.YUV420P8, {"format": vs.YUV420P16}, vs.YUV420P16),
+        (vs.YUV420P8, {"format": vs.YUV444PS}, vs.YUV444PS),
+    ],
+)
+def test_frames_end_in_the_format_that_is_wanted(given: int, options: dict[str, Any], wanted: int) -> None:
+    """Within two codes of 8 bits of the same frames converted by zimg."""
+    _, _, lineart, rgb = moving()
+    form = vs.core.get_video_format(given)
+    tags = {} if form.color_family == vs.RGB else {"matrix": 1, "range": vs.RANGE_LIMITED}
+    made = vsanime.colorize(lineart, rgb.resize.Bicubic(format=given, **tags), keys=KEYS, **options)
+    assert made.format.id == wanted
+    plain = vsanime.colorize(lineart, rgb, keys=KEYS)
+    back = made.resize.Bicubic(format=vs.RGB24)
+    assert props_of(made, 0)["_Range"] == props_of(made, 3)["_Range"]
+    subsampled = made.format.subsampling_w or form.subsampling_w
+    for n in range(9):
+        difference = np.abs(picture_of(back, n).astype(int) - picture_of(plain, n))
+        # Subsampling takes colour from one side of a line to the other.
+        assert difference.mean() < (10 if subsampled else 0.6)
+
+
+def test_untagged_video_is_given_the_matrix_that_players_assume() -> None:
+    _, _, lineart, references = moving()
+    props = props_of(vsanime.colorize(lineart, references, keys=KEYS, format=vs.YUV420P8), 3)
+    assert (props["_Matrix"], props["_Range"], props["_ChromaLocation"]) == (6, 0, 0)
+
+
+# A smaller picture for motion
+
+
+def test_a_smaller_work_size_is_nearly_as_good() -> None:
+    _, colours, lineart, references = moving(tuple(2 * s for s in SHIFTS), size=(192, 128))
+    small = vsanime.colorize(lineart, references, keys=KEYS, work_size=64)
+    whole = vsanime.colorize(lineart, references, keys=KEYS, work_size="full")
+    auto = vsanime.colorize(lineart, references, keys=KEYS)
+    for n in (2, 4, 6):
+        np.testing.assert_array_equal(picture_of(auto, n), picture_of(whole, n))
+        wrong = [
+            np.mean(np.abs(picture_of(clip, n).astype(int) - colours[n]).max(axis=-1) > 16) for clip in (small, whole)
+        ]
+        assert wrong[0] < wrong[1] + 0.03
+
+
+@pytest.mark.parametrize("depth", ["RGB48", "RGBS"])
+@pytest.mark.parametrize("work_size", [48, "full"])
+def test_deep_references_are_mixed_in_their_depth(depth: str, work_size: int | str) -> None:
+    _, _, lineart, references = moving()
+    deep = references.resize.Point(format=getattr(vs, depth))
+    made = vsanime.colorize(lineart, deep, keys=KEYS, work_size=work_size)
+    plain = vsanime.colorize(lineart, references, keys=KEYS, work_size=work_size)
+    peak = 65535 if depth == "RGB48" else 1.0
+    for n in (3, 5):
+        values = picture_of(made, n) / peak * 255
+        # Keys of 8 bits are rounded once when they are moved and once when they are mixed.
+        assert np.abs(values - picture_of(plain, n)).max() <= 1.01
+        assert np.mean(np.abs(values - np.rint(values)) > 0.01) > 0.01
+
+
+# Flat regions
+
+
+@pytest.mark.parametrize("depth", ["RGB24", "RGB48"])
+def test_regions_are_filled_where_motion_fails(depth: str) -> None:
+    """A net of lines appears that no key has; specks in the keys' colours are no regions of it."""
+    lines = [np.full((64, 96), 255, np.uint8) for _ in range(3)]
+    lines[1][::8] = lines[1][:, ::8] = 0
+    colour = np.full((64, 96, 3), PALETTE[1], np.uint8)
+    colour[4::8, 20] = PALETTE[2]
+    colours = [colour] * 3
+    references = colour_clip(colours).resize.Point(format=getattr(vs, depth))
+    plain = vsanime.colorize(line_clip(lines), references, keys=[0, 2])
+    filled = vsanime.colorize(line_clip(lines), references, keys=[0, 2], fill="segments")
+    pictures = [picture_of(clip.resize.Point(format=vs.RGB24), 1) for clip in (plain, filled)]
+    matched = match(lines[1], [lines[0], lines[2]], [colours[0], colours[2]])
+    expected = fill(lines[1], pictures[0], matched.errors.min(axis=0))
+    np.testing.assert_array_equal(pictures[1], expected)
+    assert (pictures[0] != pictures[1]).any()
+    for n in (0, 2):
+        np.testing.assert_array_equal(picture_of(filled, n), picture_of(plain, n))
+
+
+# Bad input
+
+LINES, COLOURS = animation(SHIFTS)
+
+
+def wrong(*, lineart: Any = None, references: Any = None, **options: Any) -> Callable[[], Any]:
+    lines = line_clip(LINES) if lineart is None else lineart
+    colours = colour_clip(COLOURS) if references is None else references
+    return lambda: vsanime.colorize(lines, colours, **({"keys": KEYS} | options))
+
+
+ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
+    "colour lines": (lambda: wrong(lineart=colour_clip(COLOURS)), ["RGB24", "GRAY", "lineart"]),
+    "small": (lambda: wrong(lineart=line_clip(LINES).resize.Point(12, 40)), ["12x40", "16x16"]),
+    "no lines": (lambda: wrong(lineart="lines.mkv"), ["str", "clip"]),
+    "no references": (lambda: wrong(references=3), ["references=int", "mapping"]),
+    "gray references": (lambda: wrong(references=line_clip(LINES)), ["gray", "RGB or YUV"]),
+    "another size": (lambda: wrong(references=colour_clip(COLOURS).resize.Point(48, 32)), ["48x32", "96x64"]),
+    "no keys": (lambda: wrong(keys=None), ["keys are missing", "9 frames"]),
+    "keys beyond": (lambda: wrong(keys=[0, 9]), ["keys=[0, 9]", "0 to 8"]),
+    "keys twice": (lambda: wrong(keys=[0, 0]), ["keys=[0, 0]", "different"]),
+    "no key": (lambda: wrong(keys=[]), ["keys=[]", "one or more"]),
+    "keys of text": (lambda: wrong(keys=["first"]), ["first", "numbers"]),
+    "another count": (lambda: wrong(references=colour_clip(COLOURS[:3])), ["3 frames", "2", "9"]),
+    "keys of a mapping": (lambda: wrong(references={0: colour_clip(COLOURS)[0]}), ["twice", "leave keys out"]),
+    "long reference": (
+        lambda: wrong(references={4: colour_clip(COLOURS)}, keys=None), ["frame 4", "9 frames", "clip[n]"]
+    ),
+    "mixed references": (
+        lambda: wrong(
+            references={0: colour_clip(COLOURS)[0], 8: colour_clip(COLOURS)[8].resize.Point(format=vs.RGB48)}, keys=None
+        ),
+        ["frame 8", "RGB48", "RGB24"],
+    ),
+    "missing picture": (lambda: wrong(references={0: "nowhere.png"}, keys=None), ["frame 0", "nowhere.png"]),
+    "no picture": (lambda: wrong(references={0: __file__}, keys=None), ["frame 0", "test_colorize.py"]),
+    "reference of a kind": (lambda: wrong(references={0: 5}, keys=None), ["frame 0", "int", "picture file"]),
+    "policy": (lambda: wrong(no_reference="guess"), ["no_reference='guess'", "'nearest'", "'passthrough'"]),
+    "fill": (lambda: wrong(fill="all"), ["fill='all'", "'segments'"]),
+    "work size": (lambda: wrong(work_size=4), ["work_size=4", "16", "'auto'"]),
+    "work size of text": (lambda: wrong(work_size="small"), ["work_size='small'", "'full'"]),
+    "scenes": (lambda: wrong(scenes=[0, 99]), ["scenes=[0, 99]", "0 to 8"]),
+    "scenes of text": (lambda: wrong(scenes="cut"), ["scenes='cut'", "'marked'", "'detect'"]),
+    "no marks": (lambda: wrong(scenes="marked"), ["_SceneChangePrev", "mark_scenes"]),
+    "gray format": (lambda: wrong(format=vs.GRAY8), ["Gray8", "RGB or YUV"]),
+    "no format": (lambda: wrong(format="YUV420P8"), ["'YUV420P8'", "vs.YUV420P10"]),
+    "deep format": (
+        lambda: wrong(format=vs.core.query_video_format(vs.YUV, vs.INTEGER, 24, 1, 1).id), ["24", "8 to 16"]
+    ),
+    "format and depth": (lambda: wrong(format=vs.YUV420P8, depth=8), ["depth=8", "one of them"]),
+    "depth": (lambda: wrong(depth=7), ["depth=7", "8 to 16"]),
+    "backend": (lambda: wrong(backend="cpu"), ["backend='cpu'", "Backend."]),
+    "model": (lambda: wrong(model="Line_XY"), ["Line_XY"]),
+    "another task": (lambda: wrong(model="C4F32_VA"), ["C4F32_VA", "double_luma", "'flow'"]),
+    "temporal": (lambda: wrong(temporal=True), ["temporal=True", "no temporal network"]),
+    "temporal name": (lambda: wrong(temporal="C4F32_VA"), ["temporal='C4F32_VA'", "double_luma"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_wrong_arguments_are_told_in_one_line(case: str) -> None:
+    call, parts = ERRORS[case]
+    one_line(call(), "colorize: ", *parts)
+
+
+def test_references_that_mean_different_things_are_refused() -> None:
+    _, _, lineart, rgb = moving()
+    yuv = rgb.resize.Bicubic(format=vs.YUV444P8, matrix=1)
+    mixed = yuv[0] + yuv[8].std.SetFrameProps(_Matrix=5)
+    made = vsanime.colorize(lineart, mixed, keys=KEYS, format=vs.YUV444P8)
+    with pytest.raises(vs.Error, match=r"colorize: the reference of frame 8 .*_Matrix=5"):
+        made.get_frame(8)

@@ -1,0 +1,226 @@
+"""Colours line art from reference pictures of some of its frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from numbers import Integral
+
+import vapoursynth as vs
+
+from vsanime.backends import BackendProtocol
+from vsanime.errors import VsanimeError
+from vsanime.filters.colouring import Colouring, Work, is_flow, run
+from vsanime.filters.errors import raises_vs_error
+from vsanime.filters.keys import POLICIES, Choice, choose, runs
+from vsanime.filters.linescenes import Scenes, scene_starts
+from vsanime.filters.outputs import converted, rgb_of, told, wanted_output
+from vsanime.filters.references import Picture, References, read_references
+from vsanime.motion.flow import SMALLEST
+from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.video.clips import first_frame, video_format
+
+# Height (or width, whichever is less) of the pictures that motion is looked for in, where nobody says another.
+_AUTO = 288
+_FILLS = ("none", "segments")
+
+
+@raises_vs_error
+def colorize(
+    lineart: vs.VideoNode,
+    references: vs.VideoNode | Mapping[int, Picture],
+    *,
+    keys: Sequence[int] | None = None,
+    model: str | os.PathLike[str] | None = None,
+    temporal: bool | str | os.PathLike[str] = False,
+    scenes: Scenes = None,
+    no_reference: str = "error",
+    work_size: int | str = "auto",
+    fill: str = "none",
+    format: int | vs.VideoFormat | None = None,
+    depth: int | str | None = None,
+    backend: BackendProtocol | None = None,
+) -> vs.VideoNode:
+    """Colours line art from pictures of some of its frames, the keys.
+
+    A frame between two keys gets the colours of both: each is moved onto it by the motion between the two line
+    pictures, and they are mixed by how far things moved and how well the lines fit, or as a network says. Before the
+    first key of a scene, and after its last, there is one. Keys come out as they went in. Equal drawings between the
+    same keys come out equal, and are computed once.
+
+    Args:
+        lineart: GRAY, white (1, or 255 of 8 bits) for paper and black for ink, progressive. Untagged, its range is
+            taken for full.
+        references: a colour clip, RGB or YUV of any depth, of the line art's size: one frame a key, or as many as the
+            line art has, of which those of `keys` are used. Or a mapping of frame numbers to picture files (extra
+            `vsanime[encode]`) or one-frame clips.
+        keys: the frames of line art that a clip's references are of.
+        model: a network's name (`vsanime models list` shows them), or the path of its ONNX file; "flow" for motion
+            alone.
+        temporal: whether a second network refines the result, looking at both keys: True, or its name or path.
+        scenes: numbers of the frames that scenes begin with; "marked" to read `_SceneChangePrev` and
+            `_SceneChangeNext` (see `vsanime.mark_scenes`); "detect" to find cuts in the line art; None for one scene.
+            Both read the whole clip when the script is evaluated. No reference is used beyond a cut.
+        no_reference: what becomes of a scene that has no key: "error"; "nearest" for the nearest of another scene;
+            "passthrough" to leave the lines as they are.
+        work_size: length of the short side of the picture that a network sees and in which motion is looked for;
+            "full" for the frame's. "auto" has networks see one of 288, or the frame's where that is less, and looks for
+            motion in the frame itself, which is worth more than it costs.
+        fill: "segments" to give regions that are closed by lines one colour where motion fails; "none".
+        format: the output's, such as vs.YUV420P10; RGB if None.
+        depth: of RGB output, 8 to 16 bits, "half" or "single"; the references' if None.
+        backend: where the network runs, such as `vsanime.Backend.OpenVINO()`.
+
+    Returns:
+        A clip of the line art's length and properties, those of colour apart, which are the references'.
+
+    Raises:
+        vs.Error: an argument that cannot be used, or a scene without a reference, with what would be right.
+
+    Example:
+        ```python
+        lines = vsanime.lineart(clip)
+        coloured = vsanime.colorize(lines, clip, keys=[0, 24, 47], format=vs.YUV420P8)
+        ```
+    """
+    spec = _line_spec(lineart)
+    size = (spec.width, spec.height)
+    found = read_references(references, keys, size, lineart.num_frames)
+    output = wanted_output(format, depth, found.spec)
+    work = _wanted_work("full" if work_size == "auto" and is_flow(model) and temporal is False else work_size, size)
+    _check_word("no_reference", no_reference, POLICIES)
+    _check_word("fill", fill, _FILLS)
+    lines = _as_lines(lineart, spec)
+    choices = choose(lineart.num_frames, found.keys, scene_starts(lines, scenes), no_reference)
+    colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", backend)
+    pictures = _pictures(lineart, lines, found, work, choices)
+    rgb = rgb_of(found.spec)
+    # Its frames have the line art's properties, among them what its own codes meant.
+    made = converted(told(run("colorize", pictures, spec, colouring), rgb, found.props), rgb, output)
+    return told(_assembled(made, lineart, spec, found, output, choices), output, found.props)
+
+
+def _line_spec(lineart: vs.VideoNode) -> FrameSpec:
+    """What line art is."""
+    spec, props = first_frame(lineart)
+    if spec.format.family is not Family.GRAY:
+        raise VsanimeError(
+            f"the line art is {lineart.format.name}; GRAY is needed: vsanime.lineart(clip) makes it of pictures, "
+            "std.ShufflePlanes(clip, 0, vs.GRAY) takes the luma of a drawing"
+        )
+    if min(spec.width, spec.height) < SMALLEST:
+        raise VsanimeError(
+            f"frames of {spec.width}x{spec.height} are too small to look for motion in; {SMALLEST}x{SMALLEST} or more "
+            "are needed"
+        )
+    # White is paper: a drawing that nobody tagged is no video of limited range.
+    return spec if "_Range" in props else replace(spec, range=Range.FULL)
+
+
+def _as_lines(lineart: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
+    """Line art as the rooms below want it: 8 bits, 255 for paper."""
+    return lineart.resize.Point(format=vs.GRAY8, range_in=int(spec.range), range=vs.RANGE_FULL)
+
+
+def _wanted_work(work_size: int | str, size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the smaller picture."""
+    short = min(size)
+    if isinstance(work_size, Integral) and not isinstance(work_size, bool) and work_size >= SMALLEST:
+        wanted = min(int(work_size), short)
+    elif work_size == "auto":
+        wanted = min(_AUTO, short)
+    elif work_size == "full":
+        wanted = short
+    else:
+        raise VsanimeError(
+            f"work_size={work_size!r}; the length of the short side, {SMALLEST} or more, 'auto' or 'full' is needed"
+        )
+    width, height = (round(side * wanted / short) for side in size)
+    return width, height
+
+
+def _check_word(name: str, value: str, words: Sequence[str]) -> None:
+    if value not in words:
+        raise VsanimeError(f"{name}={value!r}; {', '.join(map(repr, words[:-1]))} or {words[-1]!r} is needed")
+
+
+def _pictures(
+    lineart: vs.VideoNode, lines: vs.VideoNode, found: References, work: tuple[int, int], choices: Sequence[Choice]
+) -> Work:
+    """The clips that a frame is coloured from, as many frames in each as in the line art."""
+    rgb = converted(found.clip, found.spec, rgb_of(found.spec))
+    drawn = _joined([lines[key] for key in found.keys])
+    small = lines.resize.Bilinear(*work)
+    key_clips = [
+        drawn,
+        rgb,
+        drawn.resize.Bilinear(*work),
+        rgb.resize.Bilinear(*work, format=vs.RGB24),
+    ]
+    befores, afters = _places([choice.before for choice in choices]), _places([choice.after for choice in choices])
+    for clip in key_clips:
+        # The two that frames are being made of, and the next, in every lane.
+        clip.std.SetVideoCache(mode=1, fixedsize=1, maxsize=4, maxhistory=0)
+    sides = [[_spread(clip, places) for clip in key_clips] for places in (befores, afters)]
+    return Work([lineart, lines, small, *sides[0], *sides[1]], befores, afters, rgb.format)
+
+
+def _places(numbers: Sequence[int | None]) -> list[int]:
+    """Places of references, for frames that are not made of any the one before it, so that runs are long."""
+    places: list[int] = []
+    for number in numbers:
+        places.append(number if number is not None else places[-1] if places else 0)
+    return places
+
+
+def _spread(clip: vs.VideoNode, places: Sequence[int]) -> vs.VideoNode:
+    """For every frame the one at its place."""
+    return _joined([clip[place].std.Loop(times) for place, times in runs(places)])
+
+
+def _joined(clips: Sequence[vs.VideoNode]) -> vs.VideoNode:
+    return clips[0] if len(clips) == 1 else vs.core.std.Splice(list(clips))
+
+
+def _assembled(
+    made: vs.VideoNode,
+    lineart: vs.VideoNode,
+    spec: FrameSpec,
+    found: References,
+    output: FrameSpec,
+    choices: Sequence[Choice],
+) -> vs.VideoNode:
+    """Frames that were made, references where they are of the very frame, and lines where there is no reference."""
+    references = converted(found.clip, found.spec, output)
+    bare = _gray(lineart, spec, output) if any(choice.before is None for choice in choices) else made
+    parts: list[vs.VideoNode] = []
+    start = 0
+    for source, count in runs([_source(choice) for choice in choices]):
+        if source >= 0:
+            # A still that is referred to twice in a row is two keys.
+            parts.append(references[source])
+        else:
+            parts.append((made if source == _MADE else bare)[start : start + count])
+        start += count
+    return _joined(parts).std.CopyFrameProps(lineart)
+
+
+_MADE, _BARE = -1, -2
+
+
+def _source(choice: Choice) -> int:
+    """A reference's place, or what else a frame is."""
+    if choice.before is None:
+        return _BARE
+    return choice.before if choice.is_key else _MADE
+
+
+def _gray(lineart: vs.VideoNode, spec: FrameSpec, output: FrameSpec) -> vs.VideoNode:
+    """Line art as colourless pictures of the output's format."""
+    rgb = rgb_of(output)
+    form = PlaneFormat(Family.GRAY, SampleType.INTEGER if rgb.format.is_integer else SampleType.FLOAT, rgb.format.bits)
+    gray = lineart.resize.Point(
+        format=video_format(form).id, range_in=int(spec.range), range=vs.RANGE_FULL
+    ).std.RemoveFrameProps(["_Matrix"])
+    return converted(told(gray.std.ShufflePlanes([0, 0, 0], vs.RGB), rgb, {}), rgb, output)

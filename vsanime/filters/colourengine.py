@@ -1,0 +1,255 @@
+"""A network that colours line art on a backend: what keys are worth, computed once a key, and mixtures from that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.backends import Backend, BackendProtocol, Engine, Lane
+from vsanime.backends.base import Workload
+from vsanime.errors import VsanimeError
+from vsanime.filters.painting import Bytes, Floats, Key, Mix
+from vsanime.graphs.colorize import (
+    MULTIPLE,
+    Depths,
+    check_colour_network,
+    check_temporal_network,
+    frame_graph,
+    key_graph,
+    temporal_graph,
+)
+from vsanime.models.store import Model
+from vsanime.motion.match import Matched
+from vsanime.spec import PlanesGraph
+from vsanime.video.once import Once
+
+type Size = tuple[int, int]
+type Array = NDArray[Any]
+
+# Keys whose features are kept: those of two spans side by side, and of the next.
+_KEYS_KEPT = 4
+# Channels of the temporal network's widest layer, at full width.
+_TEMPORAL_FEATURES = 256
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A graph and its engine."""
+
+    graph: PlanesGraph
+    engine: Engine
+
+
+def usable(backend: BackendProtocol | None) -> BackendProtocol:
+    """The backend to run on.
+
+    Raises:
+        VsanimeError: it is none.
+    """
+    backend = backend if backend is not None else Backend.auto()
+    if isinstance(backend, type) or not hasattr(backend, "precision_for"):
+        raise VsanimeError(f"backend={backend!r}; an instance such as vsanime.Backend.OpenVINO() is needed")
+    return backend
+
+
+class ColourEngine:
+    """Both halves of a network, compiled for one size of picture, and what is known of the last keys."""
+
+    def __init__(self, model: Model, size: Size, backend: BackendProtocol, lanes: int, threads: int) -> None:
+        """Compiles both.
+
+        Args:
+            model: the network.
+            size: width and height of the pictures it sees.
+            backend: where it runs.
+            lanes: how many frames are coloured at once.
+            threads: of the frame server.
+
+        Raises:
+            VsanimeError: it is no such network, or the runtime refuses it.
+        """
+        self.size = size
+        padded = _padded(size)
+        depths = _depths(model)
+        precision = backend.precision_for(_workload(padded, depths.features))
+        traits = backend.traits(precision)
+        graph = key_graph(model.proto, depths, padded, traits)
+        self._keys = Compiled(graph, backend.compile(graph, precision, 1, threads))
+        graph = frame_graph(model.proto, depths, padded, traits)
+        self._frames = Compiled(graph, backend.compile(graph, precision, lanes, threads))
+        self._key_lane = BoundLane(self._keys)
+        self._key_lock = Lock()
+        self._worth: Once[int, tuple[Array, ...]] = Once(_KEYS_KEPT)
+
+    def new_mixer(self) -> NetworkMixer:
+        """A lane of the network."""
+        return NetworkMixer(self, BoundLane(self._frames))
+
+    def worth(self, key: Key) -> tuple[Array, ...]:
+        """Features and values of a key, computed when they are first asked for."""
+        return self._worth.get(key.number, lambda: self._computed(key))
+
+    def kept(self) -> int:
+        """Of how many keys the features are kept."""
+        return len(self._worth)
+
+    def close(self) -> None:
+        """Gives back what the engines hold, and forgets the keys."""
+        self._keys.engine.close()
+        self._frames.engine.close()
+        self._worth.close()
+
+    def _computed(self, key: Key) -> tuple[Array, ...]:
+        with self._key_lock:
+            lane = self._key_lane
+            fill(lane.inputs[0], key.drawing.line[None, None])
+            fill(lane.inputs[1], planar(key.colours)[None])
+            lane.run()
+            return tuple(output.copy() for output in lane.outputs)
+
+
+class TemporalEngine:
+    """A network that refines a frame between two keys, compiled for one size of picture."""
+
+    def __init__(self, model: Model, size: Size, backend: BackendProtocol, lanes: int, threads: int) -> None:
+        """Compiles it; see `ColourEngine`."""
+        self.size = size
+        padded = _padded(size)
+        try:
+            check_temporal_network(model.proto)
+        except VsanimeError as error:
+            raise VsanimeError(f"temporal={model.name!r} refines no frame between keys: {error}") from None
+        precision = backend.precision_for(_workload(padded, _TEMPORAL_FEATURES))
+        graph = temporal_graph(model.proto, padded, backend.traits(precision))
+        self._compiled = Compiled(graph, backend.compile(graph, precision, lanes, threads))
+
+    def new_refiner(self) -> NetworkRefiner:
+        """A lane of the network."""
+        return NetworkRefiner(self.size, BoundLane(self._compiled))
+
+    def close(self) -> None:
+        """Gives back what the engine holds."""
+        self._compiled.engine.close()
+
+
+class NetworkRefiner:
+    """Refines frames between two keys; belongs to one lane."""
+
+    def __init__(self, size: Size, lane: BoundLane) -> None:
+        self._size = size
+        self._lane = lane
+
+    def refine(self, line: Bytes, keys: Sequence[Key], colours: Floats) -> Floats:
+        """See `Refiner`."""
+        white = np.float32(255)
+        before, after = keys
+        in_time = (before.drawing.line, line, after.drawing.line)
+        pictures = (before.colours / white, colours, after.colours / white)
+        lines, planes = self._lane.inputs
+        for i in range(len(in_time)):
+            fill(lines[i], in_time[i][None])
+            fill(planes[i], planar(pictures[i]))
+        self._lane.run()
+        width, height = self._size
+        return _interleaved(self._lane.outputs[0][0, :, :height, :width])
+
+
+class BoundLane:
+    """A lane with its arrays.
+
+    Attributes:
+        inputs: to be filled.
+        outputs: filled by `run`.
+    """
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._lane: Lane = compiled.engine.new_lane()
+        self.inputs = [self._lane.buffer(spec) for spec in compiled.graph.inputs]
+        self.outputs = [self._lane.buffer(spec) for spec in compiled.graph.outputs]
+
+    def run(self) -> None:
+        """From inputs to outputs."""
+        self._lane.run(self.inputs, self.outputs)
+
+
+class NetworkMixer:
+    """Mixes keys as a network says; belongs to one lane of frames."""
+
+    def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
+        self._engine = engine
+        self._lane = lane
+        self._held: tuple[int, ...] = ()
+
+    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+        """See `Mixer`."""
+        lane = self._lane
+        fill(lane.inputs[0], line[None, None])
+        for i in range(len(keys)):
+            fill(lane.inputs[1][i], planar(matched.warped[i]))
+        fill(lane.inputs[2], matched.errors[:, None])
+        fill(lane.inputs[3], matched.prior[:, None])
+        self._hold(keys)
+        lane.run()
+        width, height = self._engine.size
+        weights, copied, residual = (output[0, :, :height, :width] for output in lane.outputs)
+        return Mix(weights.copy(), _interleaved(copied), _interleaved(residual))
+
+    def _hold(self, keys: Sequence[Key]) -> None:
+        """Has the keys' features in the lane's arrays; between the same keys they stay there."""
+        numbers = tuple(key.number for key in keys)
+        if numbers == self._held:
+            return
+        self._held = ()
+        for i, key in enumerate(keys):
+            for array, part in zip(self._lane.inputs[4:], self._engine.worth(key), strict=True):
+                array[i] = part[0]
+        self._held = numbers
+
+
+def planar(picture: Array) -> Array:
+    """Height, width, 3 as 3, height, width."""
+    return picture.transpose(2, 0, 1)
+
+
+def fill(target: Array, source: Array) -> None:
+    """Copies pictures into larger ones, whose border goes on to the right and below."""
+    height, width = source.shape[-2:]
+    target[..., :height, :width] = source
+    target[..., :height, width:] = source[..., -1:]
+    target[..., height:, :] = target[..., height - 1 : height, :]
+
+
+def _interleaved(planes: Array) -> Array:
+    """3, height, width as height, width, 3, as its own array."""
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+
+def _padded(size: Size) -> Size:
+    width, height = (-(-side // MULTIPLE) * MULTIPLE for side in size)
+    return width, height
+
+
+def _depths(model: Model) -> Depths:
+    try:
+        return check_colour_network(model.proto)
+    except VsanimeError as error:
+        raise VsanimeError(f"model={model.name!r} does not colour line art: {error}") from None
+
+
+def _workload(size: Size, features: int) -> Workload:
+    """What the network is to a backend: it sees whole pictures, and makes what pictures of 8 bits are mixed by."""
+    return Workload(
+        width=size[0],
+        height=size[1],
+        radius=None,
+        features=features,
+        anchored=False,
+        out_channels=3,
+        output_bits=8,
+        output_float=False,
+    )

@@ -1,0 +1,282 @@
+"""From line art and keys to frames in colours: what lanes share, and what each of them does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsanime.backends import BackendProtocol
+from vsanime.backends.base import lanes_wanted
+from vsanime.errors import VsanimeError
+from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
+from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painter
+from vsanime.models.cards import variants
+from vsanime.models.store import Model, available, load
+from vsanime.motion.extra import opencv
+from vsanime.spec import FrameSpec
+from vsanime.video.clips import check_same
+from vsanime.video.lanes import FrameWork, run_frames
+from vsanime.video.once import Once
+
+type Array = NDArray[Any]
+type Size = tuple[int, int]
+
+FLOW = "flow"
+TASK, TEMPORAL_TASK = "colorize", "colorize_temporal"
+# Keys whose pictures are kept: those of two spans side by side, and of the next.
+_KEYS_KEPT = 4
+# Coloured frames are kept for the next time that their drawing comes: a mouth goes through three of them again and
+# again, and animation on twos shows each twice.
+_KEPT_BYTES = 1 << 28
+_MOST_KEPT = 64
+# A network that sees more than this has layers of gigabytes, and one lane unless the user asked for several.
+_SMALL_PIXELS = 1280 * 720
+
+
+@dataclass(frozen=True)
+class Work:
+    """The clips that frames are coloured from, all of one length.
+
+    Attributes:
+        clips: the line art as it came; its lines at the frame's and at the work size; then of the key before and of
+            that after: lines and colours at the frame's size, and both at the work size.
+        befores: for every frame the place of the key before it.
+        afters: of that after it.
+        form: RGB of the depth that results have.
+    """
+
+    clips: Sequence[vs.VideoNode]
+    befores: Sequence[int]
+    afters: Sequence[int]
+    form: vs.VideoFormat
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """What the user asked for.
+
+    Attributes:
+        size: width and height of the pictures that networks see, and that motion is looked for in.
+        large_motion: look for motion in pictures of the frame's size all the same.
+        model: a network, or "flow"; None for the best that there is.
+        temporal: whether a second network refines the result, or which.
+        segments: whether closed regions get one colour where motion fails.
+        backend: where networks run.
+    """
+
+    size: Size
+    large_motion: bool
+    model: str | os.PathLike[str] | None
+    temporal: bool | str | os.PathLike[str]
+    segments: bool
+    backend: BackendProtocol | None
+
+
+def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.VideoNode:
+    """Every frame of line art in colours, also those for which that is of no use: they are made when asked for.
+
+    Args:
+        name: the filter's, for messages.
+        work: see there.
+        spec: what the line art's frames are.
+        colouring: how.
+
+    Raises:
+        VsanimeError: OpenCV is missing, or the model, the backend or an option cannot be had.
+    """
+    opencv()
+    clip = work.clips[0]
+    engines = _engines(colouring, clip.num_frames)
+    shared = Shared(work, spec, engines, colouring)
+    _close_with_script(shared)
+    works = [shared.new_lane() for _ in range(engines.lanes)]
+    return run_frames(name, work.clips, works, (work.form, clip.width, clip.height))
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The networks of a filter.
+
+    Attributes:
+        lanes: frames that are coloured at once.
+        colour: mixes keys; None to mix them by motion.
+        temporal: refines frames; None for nothing.
+    """
+
+    lanes: int
+    colour: ColourEngine | None
+    temporal: TemporalEngine | None
+
+    def close(self) -> None:
+        """Gives back what they hold."""
+        for engine in (self.colour, self.temporal):
+            if engine is not None:
+                engine.close()
+
+
+def _engines(colouring: Colouring, frames: int) -> Engines:
+    colour, temporal = _colour_model(colouring.model), _temporal_model(colouring.temporal)
+    backend = usable(colouring.backend)
+    threads = vs.core.num_threads
+    lanes = min(_lanes(backend, colouring.size, bare=colour is None and temporal is None), frames)
+    options = colouring.size, backend, lanes, threads
+    return Engines(
+        lanes,
+        ColourEngine(colour, *options) if colour is not None else None,
+        TemporalEngine(temporal, *options) if temporal is not None else None,
+    )
+
+
+def is_flow(model: str | os.PathLike[str] | None) -> bool:
+    """Whether a model is motion alone, which is the best there is until a network travels with the package."""
+    return model is None or (isinstance(model, str) and model.lower() == FLOW)
+
+
+def _colour_model(model: str | os.PathLike[str] | None) -> Model | None:
+    """The network; None for motion alone."""
+    if model is None or is_flow(model):
+        return None
+    return _loaded("model", model, TASK, "one that colours line art, or 'flow', is needed")
+
+
+def _temporal_model(temporal: bool | str | os.PathLike[str]) -> Model | None:
+    """The network over three frames; None for none."""
+    if temporal is False:
+        return None
+    if temporal is True:
+        known = [name for name, variant in variants().items() if variant.task == TEMPORAL_TASK and available(name)]
+        if not known:
+            raise VsanimeError(
+                "temporal=True: no temporal network comes with the package; leave it out, or give the path of one"
+            )
+        temporal = known[0]
+    return _loaded("temporal", temporal, TEMPORAL_TASK, "one that refines frames between keys is needed")
+
+
+def _loaded(argument: str, model: str | os.PathLike[str], task: str, advice: str) -> Model:
+    try:
+        found = load(model)
+    except VsanimeError as error:
+        raise VsanimeError(f"{argument}={str(model)!r}: {error}") from None
+    if found.variant is not None and found.variant.task != task:
+        raise VsanimeError(
+            f"{argument}={str(model)!r} is for another task ({found.variant.task}); {advice} "
+            "(see `vsanime models list`)"
+        )
+    return found
+
+
+def _lanes(backend: BackendProtocol, size: Size, *, bare: bool) -> int:
+    """Frames to colour at once; `bare` is without networks."""
+    threads = vs.core.num_threads
+    if bare:
+        return lanes_wanted(None, threads)
+    if size[0] * size[1] > _SMALL_PIXELS and getattr(backend, "num_streams", 1) is None:
+        return 1
+    return backend.lanes_for(threads)
+
+
+class Shared:
+    """What lanes have in common: the networks' engines, keys, and frames that were coloured before.
+
+    Attributes:
+        engines: the networks.
+    """
+
+    def __init__(self, work: Work, spec: FrameSpec, engines: Engines, colouring: Colouring) -> None:
+        """Keeps nothing yet.
+
+        Args:
+            work: the clips.
+            spec: what the line art's frames are.
+            engines: the networks.
+            colouring: what the user asked for.
+        """
+        self._work = work
+        self._spec = spec
+        self.engines = engines
+        self._colouring = colouring
+        form = work.form
+        self._peak = 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
+        self._keys: Once[int, Key] = Once(_KEYS_KEPT)
+        frame_bytes = 3 * form.bytes_per_sample * spec.width * spec.height
+        self._results: Once[tuple[int, int, bytes], Array] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))
+
+    def new_lane(self) -> FrameWork:
+        """Colours frames, one after the other."""
+        colour, temporal = self.engines.colour, self.engines.temporal
+        mixer: Mixer = ByMotion() if colour is None else colour.new_mixer()
+        refiner = None if temporal is None else temporal.new_refiner()
+        asked = self._colouring
+        painter = Painter(mixer, self._peak, refiner, asked.large_motion, asked.segments)
+
+        def coloured(number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
+            check_same(number, self._known(frames[0]), self._spec)
+            result = self._result(number, frames, painter)
+            for plane in range(3):
+                np.asarray(frame[plane])[:] = result[..., plane]
+
+        return coloured
+
+    def kept(self) -> int:
+        """How many keys and coloured frames are kept."""
+        return len(self._keys) + len(self._results)
+
+    def close(self) -> None:
+        """Gives back what the engines hold, and forgets keys and frames."""
+        self.engines.close()
+        self._keys.close()
+        self._results.close()
+
+    def _known(self, frame: vs.VideoFrame) -> dict[str, Any]:
+        """A frame's properties; its range where it does not say."""
+        return {"_Range": int(self._spec.range)} | dict(frame.props)
+
+    def _result(self, number: int, frames: Sequence[vs.VideoFrame], painter: Painter) -> Array:
+        """A frame's colours, from before if the same drawing was there between the same keys."""
+        pair = self._work.befores[number], self._work.afters[number]
+        drawing = Drawing(_plane(frames[2]), _plane(frames[1]))
+        seen = blake2b(drawing.full, digest_size=16).digest()
+
+        def made() -> Array:
+            keys = [self._key(place, side) for place, side in zip(pair, (frames[3:7], frames[7:11]), strict=True)]
+            return painter.paint(drawing, keys)
+
+        return self._results.get((*pair, seen), made)
+
+    def _key(self, place: int, frames: Sequence[vs.VideoFrame]) -> Key:
+        lines, colours, small_lines, small_colours = frames
+        return self._keys.get(
+            place,
+            lambda: Key(place, Drawing(_plane(small_lines), _plane(lines)), _picture(small_colours), _picture(colours)),
+        )
+
+
+def _plane(frame: vs.VideoFrame) -> NDArray[np.uint8]:
+    """Line art of a frame, as its own array."""
+    return np.array(np.asarray(frame[0]))
+
+
+def _picture(frame: vs.VideoFrame) -> Array:
+    """Colours of a frame: height, width, 3."""
+    merged: Array = opencv().merge([np.asarray(frame[plane]) for plane in range(3)])
+    return merged
+
+
+def _close_with_script(shared: Shared) -> None:
+    """Has everything given back when the script is unloaded, even where a previewer still holds its clips."""
+    held = ref(shared)
+
+    def close() -> None:
+        if (alive := held()) is not None:
+            alive.close()
+
+    vs.register_on_destroy(close)

@@ -1,0 +1,94 @@
+"""Which reference pictures a frame is coloured from: the nearest before and after it, inside its scene."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vsanime.errors import VsanimeError
+
+POLICIES = ("error", "nearest", "passthrough")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where a frame's colours come from, by the places of references in their clip.
+
+    Attributes:
+        before: the reference before it; None for none at all.
+        after: the one after it. The same as `before` where there is only one.
+        is_key: whether the frame is that reference itself.
+    """
+
+    before: int | None
+    after: int | None
+    is_key: bool = False
+
+
+def choose(length: int, keys: Sequence[int], starts: Sequence[int], no_reference: str) -> list[Choice]:
+    """The references of every frame.
+
+    Args:
+        length: frames of the clip.
+        keys: numbers of the frames that references are of, ascending.
+        starts: number of each scene's first frame, ascending, 0 first.
+        no_reference: what becomes of a scene without any, one of `POLICIES`.
+
+    Raises:
+        VsanimeError: a scene without a reference where that is an error; names its frames.
+    """
+    bare = [(start, end) for start, end in _scenes(starts, length) if _count(keys, start, end) == 0]
+    if bare and no_reference == "error":
+        raise VsanimeError(_complaint(bare))
+    choices = []
+    for start, end in _scenes(starts, length):
+        inside = range(bisect_left(keys, start), bisect_left(keys, end))
+        choices += [_choice(n, keys, inside, no_reference) for n in range(start, end)]
+    return choices
+
+
+def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Numbers that repeat as (number, how often), in order."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][0] == number:
+            found[-1] = number, found[-1][1] + 1
+        else:
+            found.append((number, 1))
+    return found
+
+
+def _scenes(starts: Sequence[int], length: int) -> list[tuple[int, int]]:
+    return list(zip(starts, (*starts[1:], length), strict=True))
+
+
+def _count(keys: Sequence[int], start: int, end: int) -> int:
+    return bisect_left(keys, end) - bisect_left(keys, start)
+
+
+def _choice(n: int, keys: Sequence[int], inside: range, no_reference: str) -> Choice:
+    """The references of one frame, among those inside its scene."""
+    if not inside:
+        if no_reference == "passthrough":
+            return Choice(None, None)
+        nearest = min(range(len(keys)), key=lambda i: (abs(keys[i] - n), i))
+        return Choice(nearest, nearest)
+    before = bisect_right(keys, n) - 1
+    if before in inside and keys[before] == n:
+        return Choice(before, before, is_key=True)
+    after = before + 1
+    if before not in inside:
+        return Choice(after, after)
+    return Choice(before, after if after in inside else before)
+
+
+def _complaint(bare: list[tuple[int, int]]) -> str:
+    named = ", ".join(f"{start} to {end - 1}" for start, end in bare[:4])
+    more = f" and {len(bare) - 4} scenes more" if len(bare) > 4 else ""
+    plural = len(bare) > 1
+    return (
+        f"no reference is of the scene{'s' * plural} of frames {named}{more}; give a key frame in "
+        f"{'each' if plural else 'it'}, or no_reference='nearest' to take one from across the cut, or "
+        "no_reference='passthrough' to leave the lines as they are"
+    )

@@ -1,0 +1,227 @@
+"""Colours one drawing from two keys: motion first, then a network where there is one, then the frame's own size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.motion.extra import opencv
+from vsanime.motion.flow import flow
+from vsanime.motion.match import Matched, blend, match
+from vsanime.motion.segments import fill
+from vsanime.motion.transfer import enlarge
+from vsanime.motion.warp import warp
+
+type Array = NDArray[Any]
+type Floats = NDArray[np.float32]
+type Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Line art at two sizes; 255 is paper.
+
+    Attributes:
+        line: height, width at which motion is looked for and a network works.
+        full: at the frame's size.
+    """
+
+    line: Bytes
+    full: Bytes
+
+
+@dataclass(frozen=True)
+class Key:
+    """A reference.
+
+    Attributes:
+        number: its place among the references.
+        drawing: its line art.
+        colours: height, width, 3 at the smaller size.
+        full: at the frame's size, in codes of the output's depth.
+    """
+
+    number: int
+    drawing: Drawing
+    colours: Bytes
+    full: Array
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What a picture is put together from.
+
+    Attributes:
+        weights: 3, height, width, sum 1: of the two moved keys and of what was copied. 2 where nothing was.
+        copied: height, width, 3 in [0, 1]; what was copied from the keys by likeness. None for nothing.
+        residual: height, width, 3, what is added to all of it. None for nothing.
+    """
+
+    weights: Floats
+    copied: Floats | None = None
+    residual: Floats | None = None
+
+
+class Mixer(Protocol):
+    """Decides how two moved keys are mixed."""
+
+    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+        """The mixture for a drawing.
+
+        Args:
+            line: its line art.
+            keys: the two references.
+            matched: both moved onto it.
+        """
+
+
+class ByMotion:
+    """Mixes keys by how far things moved and how well lines fit, without any network."""
+
+    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:  # noqa: ARG002 - see `Mixer`
+        """See `Mixer`."""
+        return Mix(matched.prior)
+
+
+class Refiner(Protocol):
+    """Changes a picture that was mixed, knowing both keys."""
+
+    def refine(self, line: Bytes, keys: Sequence[Key], colours: Floats) -> Floats:
+        """The picture that it makes of one: height, width, 3 in [0, 1].
+
+        Args:
+            line: its line art.
+            keys: the two references.
+            colours: height, width, 3 in [0, 1].
+        """
+
+
+@dataclass(frozen=True)
+class Painter:
+    """How drawings are coloured.
+
+    Attributes:
+        mixer: decides how two moved keys are mixed.
+        peak: the code of white.
+        refiner: changes the result; None for nobody.
+        large_motion: look for motion at the frame's own size, where a network works at a smaller one.
+        segments: give regions that are closed by lines one colour where motion fails.
+    """
+
+    mixer: Mixer
+    peak: float
+    refiner: Refiner | None = None
+    large_motion: bool = True
+    segments: bool = False
+
+    def paint(self, drawing: Drawing, keys: Sequence[Key]) -> Array:
+        """A drawing in colours: height, width, 3 in the codes of `Key.full`.
+
+        Args:
+            drawing: line art.
+            keys: the two references, of a single one twice the same.
+        """
+        matched = match(drawing.line, [key.drawing.line for key in keys], [key.colours for key in keys])
+        result = self._mixed(drawing, keys, matched)
+        return filled(drawing, result, matched, self.peak) if self.segments else result
+
+    def _mixed(self, drawing: Drawing, keys: Sequence[Key], matched: Matched) -> Array:
+        """Both keys, moved and mixed."""
+        mixed = self._refined(drawing.line, keys, matched)
+        dtype = keys[0].full.dtype
+        if drawing.full.shape != drawing.line.shape:
+            mixed = enlarged(mixed, drawing)
+            moved = self._moved(drawing, keys, matched)
+        elif dtype == np.uint8:
+            if isinstance(self.mixer, ByMotion) and self.refiner is None:
+                return blend(matched)
+            moved = list(matched.warped)
+        else:
+            moved = [warp(key.full, found) for key, found in zip(keys, matched.flows, strict=True)]
+        return codes(composed(mixed, moved, self.peak), self.peak, dtype)
+
+    def _refined(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+        """The mixture, what the refiner changes added to it."""
+        mixed = self.mixer.mix(line, keys, matched)
+        if self.refiner is None:
+            return mixed
+        white = np.float32(255)
+        colours = np.clip(composed(mixed, matched.warped, white) / white, 0, 1)
+        change = self.refiner.refine(line, keys, colours) - colours
+        return replace(mixed, residual=change if mixed.residual is None else mixed.residual + change)
+
+    def _moved(self, drawing: Drawing, keys: Sequence[Key], matched: Matched) -> list[Array]:
+        """The keys at the frame's size, moved onto it."""
+        height, width = drawing.full.shape
+        if not self.large_motion:
+            scale = np.array([width / drawing.line.shape[1], height / drawing.line.shape[0]], np.float32)
+            flows = [_resized(found, (width, height)) * scale for found in matched.flows]
+            return [warp(key.full, found) for key, found in zip(keys, flows, strict=True)]
+        first = warp(keys[0].full, flow(drawing.full, keys[0].drawing.full))
+        if keys[0].number == keys[1].number:
+            return [first, first]
+        return [first, warp(keys[1].full, flow(drawing.full, keys[1].drawing.full))]
+
+
+def enlarged(mixed: Mix, drawing: Drawing) -> Mix:
+    """A mixture at the frame's size, along its lines."""
+    weights = enlarge(np.ascontiguousarray(mixed.weights.transpose(1, 2, 0)), drawing.line, drawing.full)
+    copied = None if mixed.copied is None else enlarge(mixed.copied, drawing.line, drawing.full)
+    residual = None if mixed.residual is None else enlarge(mixed.residual, drawing.line, drawing.full)
+    return Mix(weights.transpose(2, 0, 1), copied, residual)
+
+
+def filled(drawing: Drawing, colours: Array, matched: Matched, peak: float) -> Array:
+    """Colours with one for every closed region of which no key's lines fit; see `fill`.
+
+    Args:
+        drawing: line art.
+        colours: height, width, 3 in codes.
+        matched: the keys, moved.
+        peak: the code of white.
+    """
+    errors = matched.errors.min(axis=0)
+    if drawing.full.shape != drawing.line.shape:
+        errors = _resized(errors, (drawing.full.shape[1], drawing.full.shape[0]))
+    if colours.dtype == np.uint8:
+        return fill(drawing.full, colours, errors)
+    # Colours are counted in codes of 8 bits; what no region's colour takes the place of keeps its depth.
+    coarse = np.rint(colours * np.float32(255 / peak)).astype(np.uint8)
+    flat = fill(drawing.full, coarse, errors)
+    changed = (flat != coarse).any(axis=-1, keepdims=True)
+    return np.where(changed, codes(flat * np.float32(peak / 255), peak, colours.dtype), colours)
+
+
+def _resized(picture: Floats, size: tuple[int, int]) -> Floats:
+    cv2 = opencv()
+    large: Floats = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    return large
+
+
+def composed(mixed: Mix, moved: Sequence[Array] | Array, peak: float | np.float32) -> Floats:
+    """Moved keys and what was copied, by their weights, and the residual: height, width, 3 in codes.
+
+    Args:
+        mixed: see there.
+        moved: the two moved keys, height, width, 3 in codes.
+        peak: the code of white.
+    """
+    weights = mixed.weights[..., None]
+    total: Floats = weights[0] * moved[0] + weights[1] * moved[1]
+    if mixed.copied is not None:
+        total += (weights[2] * mixed.copied) * np.float32(peak)
+    if mixed.residual is not None:
+        total += mixed.residual * np.float32(peak)
+    return total
+
+
+def codes(values: Floats, peak: float, dtype: np.dtype[Any]) -> Array:
+    """Values rounded to codes; of floats, clipped."""
+    if dtype == np.float32:
+        return np.clip(values, 0, peak)
+    whole: Array = np.clip(np.rint(values), 0, peak).astype(dtype)
+    return whole
