@@ -18,7 +18,7 @@ import vapoursynth as vs
 
 import vsanime
 from tests.clips import planes_of
-from tests.colournets import colour_network, temporal_network
+from tests.colournets import colour_network, document_network, temporal_network
 from tests.cudasim import CudaSim
 from tests.filters.test_bad_input import one_line
 from tests.graphs.test_colorize import run
@@ -27,6 +27,7 @@ from tests.networks import artcnn_like
 from tests.simbackend import SimBackend
 from vsanime import Backend
 from vsanime.filters import colourengine
+from vsanime.motion.distance import field
 from vsanime.motion.flow import flow
 from vsanime.motion.match import match
 from vsanime.motion.transfer import enlarge
@@ -156,6 +157,26 @@ def test_the_temporal_network_sees_both_keys_and_the_frame(net: str, temporal: s
             raw = raw + sum(outputs["weights"][..., i : i + 1] * (matched.warped[i] / np.float32(255)) for i in (0, 1))
             clipped = raw - np.clip(raw, 0, 1) if clip is made else 0
             check(picture_of(clip, n), expected + clipped)
+
+
+def test_the_documents_network_colours_by_distances(tmp_path: Path) -> None:
+    shot = Shot()
+    path = tmp_path / "document.onnx"
+    path.write_bytes(document_network().SerializeToString())
+    made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=path, backend=F32)
+    for n in (1, 6):
+        lines = [shot.lines[i] for i in (n, *KEYS)]
+        planes = np.stack(lines)[:, None] / np.float32(255)
+        distances = np.stack([field(line) for line in lines])[:, None]
+        expected = run(
+            document_network(),
+            line=planes[:1],
+            distance=distances[:1],
+            key_lines=planes[1:],
+            key_distances=distances[1:],
+            key_colours=np.stack([shot.colours[k].transpose(2, 0, 1) for k in KEYS]) / np.float32(255),
+        )["colour"][0]
+        check(picture_of(made, n), expected.transpose(1, 2, 0))
 
 
 def test_any_order_of_requests_and_number_of_lanes_gives_the_same_frames(net: str) -> None:
