@@ -28,7 +28,6 @@ from tests.simbackend import SimBackend
 from vsanime import Backend
 from vsanime.filters import colourengine
 from vsanime.motion.distance import field
-from vsanime.motion.flow import flow
 from vsanime.motion.match import match
 from vsanime.motion.transfer import enlarge
 from vsanime.motion.warp import warp
@@ -120,7 +119,9 @@ def test_one_key_is_taken_twice(net: str) -> None:
 def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
     net: str, work_size: int | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a number, motion is looked for in the smaller picture as well; "auto" looks for it in the frame."""
+    """By a number, motion is looked for in the smaller picture as well; "auto" looks for it in the frame, and changes the
+    weights that it gives as the network did those of the smaller one.
+    """
     monkeypatch.setattr("vsanime.filters.colorize._AUTO", 48)
     size, work = (144, 96), (72, 48)
     shot = Shot(size)
@@ -128,14 +129,23 @@ def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
     for n in (2, 6):
         matched, outputs = shot.mixture(n, (0, 8), work)
         small_line = planes_of(shot.lineart.resize.Bilinear(*work), n)[0]
-        large = {name: enlarge(np.ascontiguousarray(outputs[name]), small_line, shot.lines[n]) for name in outputs}
+
+        def enlarged(picture: Any, line: Any = small_line, full: Any = shot.lines[n]) -> Any:
+            return enlarge(np.ascontiguousarray(picture), line, full)
+
         if work_size == "auto":
-            flows = [flow(shot.lines[n], shot.lines[k]) for k in KEYS]
+            large = match(shot.lines[n], [shot.lines[k] for k in KEYS], [shot.colours[k] for k in KEYS])
+            flows = list(large.flows)
+            logits = np.log(outputs["weights"])
+            logits[..., :2] -= np.log(matched.prior.transpose(1, 2, 0) + 1e-4)
+            logits = enlarged(logits)
+            logits[..., :2] += np.log(large.prior.transpose(1, 2, 0) + 1e-4)
+            weights = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
         else:
             flows = [cv2.resize(found, size, interpolation=cv2.INTER_LINEAR) * np.float32(2) for found in matched.flows]
+            weights = enlarged(outputs["weights"])
         moved = [warp(shot.colours[k], found) / np.float32(255) for k, found in zip(KEYS, flows, strict=True)]
-        weights = large["weights"]
-        total = large["residual"] + weights[..., 2:] * large["copied"]
+        total = enlarged(outputs["residual"]) + weights[..., 2:] * enlarged(outputs["copied"])
         total = total + weights[..., :1] * moved[0] + weights[..., 1:2] * moved[1]
         check(picture_of(made, n), total)
 
