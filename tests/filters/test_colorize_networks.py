@@ -119,8 +119,8 @@ def test_one_key_is_taken_twice(net: str) -> None:
 def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
     net: str, work_size: int | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a number, motion is looked for in the smaller picture as well; "auto" looks for it in the frame, and changes the
-    weights that it gives as the network did those of the smaller one.
+    """By a number, motion is looked for in the smaller picture as well; "auto" looks for it in the frame, and changes
+    the weights that it gives as the network did those of the smaller one.
     """
     monkeypatch.setattr("vsanime.filters.colorize._AUTO", 48)
     size, work = (144, 96), (72, 48)
