@@ -47,7 +47,7 @@ class Once[K: Hashable, V]:
             return len(self._values)
 
     def close(self) -> None:
-        """Forgets everything and keeps nothing from now on; what is being made is made to its end for those who wait."""
+        """Forgets everything and keeps nothing from now on; who waits for what is being made still gets it."""
         with self._lock:
             self._limit = 0
             self._values.clear()
