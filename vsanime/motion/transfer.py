@@ -19,14 +19,14 @@ type Floats = NDArray[np.float32]
 # Half the side of the window, in pixels of the small map: a line and what lies beside it.
 _RADIUS = 1
 # Line art that varies by less (in squares, of full scale) is taken for flat.
-_FLAT = 1e-3
+_FLAT = 3e-4
 
 
 def enlarge(small: Floats, small_line: Bytes, line: Bytes) -> Floats:
     """A map at the size of large line art.
 
-    It is linear in the map, and keeps constants to the bit: weights that sum to 1 do so afterwards, but for rounding.
-    No value leaves the range that its channel had.
+    Constants are kept to the bit, and no value leaves the range that its channel had. But for that it is linear in the
+    map; weights that have to sum to 1 exactly are divided by their sum afterwards.
 
     Args:
         small: height, width, channels.

@@ -1,9 +1,9 @@
 """How well line art is coloured from key frames: of a clip whose colours are known, against copying and motion alone.
 
 Line art is made here, always in the same way and not by `vsanime.lineart`, so that figures stay comparable whatever
-that becomes: of luma (Rec. 601) the black top-hat, closed by a disc of 7 pixels at a short side of 288 and in proportion,
-times 3; or, where that is more, how far luma is below 36, times 16, since what is black is ink in drawings, thick lines
-and pupils too; clipped, and turned to black on white.
+that becomes: of luma (Rec. 601) the black top-hat, closed by a disc of 7 pixels at a short side of 288 and in
+proportion, times 3; or, where that is more, how far luma is below 36, times 16, since what is black is ink in drawings,
+thick lines and pupils too; clipped, and turned to black on white.
 """
 
 from __future__ import annotations

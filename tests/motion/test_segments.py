@@ -1,0 +1,87 @@
+"""Regions of drawings with gaps, and what is filled in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.motion.segments import fill, majority, regions
+
+pytest.importorskip("cv2")
+pytest.importorskip("scipy")
+
+type Bytes = NDArray[np.uint8]
+
+RED, BLUE = (200, 30, 40), (20, 60, 220)
+
+
+def box(gap: int = 0) -> Bytes:
+    """A box of 60x50 in 120x160, its right side open by so many pixels in the middle."""
+    line = np.full((120, 160), 255, np.uint8)
+    line[30:32, 40:100] = line[78:80, 40:100] = 0
+    line[30:80, 40:42] = line[30:80, 98:100] = 0
+    line[55 - gap // 2 : 55 - gap // 2 + gap, 98:100] = 255
+    return line
+
+
+def coloured() -> Bytes:
+    colour = np.full((120, 160, 3), BLUE, np.uint8)
+    colour[32:78, 42:98] = RED
+    colour[box() == 0] = 0
+    return colour
+
+
+@pytest.mark.parametrize("gap", [0, 1, 2, 3])
+def test_inside_and_outside_are_two_regions_though_the_line_has_a_gap(gap: int) -> None:
+    """At this height the largest ball has a radius of 2 pixels: it does not pass where 3 are open."""
+    labels = regions(box(gap))
+    assert labels[50, 60] != labels[10, 10]
+    assert labels[50, 60] > 0
+    assert labels[10, 10] > 0
+    assert (labels[32:78, 42:96] == labels[50, 60]).mean() > 0.99
+    assert labels[30, 60] == 0  # the line
+
+
+def test_a_wide_opening_is_no_line() -> None:
+    labels = regions(box(gap=30))
+    assert labels[50, 60] == labels[10, 10]
+
+
+def test_every_pixel_of_paper_is_of_some_region() -> None:
+    rng = np.random.default_rng(6)
+    line = np.where(rng.random((60, 80)) < 0.3, 0, 255).astype(np.uint8)
+    labels = regions(line)
+    assert ((labels > 0) == (line > 128)).all()
+
+
+def test_what_does_not_fit_is_given_the_region_s_colour_and_the_rest_is_left() -> None:
+    colour, errors = coloured(), np.zeros((120, 160), np.float32)
+    wrong = (slice(40, 50), slice(50, 60))
+    colour[wrong] = (0, 255, 0)
+    errors[wrong] = 0.5
+    errors[100:110, 10:30] = 0.5  # outside, where the colour is right
+    assert np.array_equal(fill(box(gap=2), colour, errors), coloured())
+
+
+def test_what_fits_is_never_touched() -> None:
+    colour = np.random.default_rng(7).integers(0, 256, (120, 160, 3), np.uint8)
+    assert np.array_equal(fill(box(), colour, np.zeros((120, 160), np.float32)), colour)
+
+
+def test_shading_is_never_filled() -> None:
+    colour = coloured()
+    colour[32:78, 42:98] = np.linspace(0, 255, 56).astype(np.uint8)[None, :, None]
+    errors = np.ones((120, 160), np.float32)
+    assert np.array_equal(fill(box(), colour, errors)[32:78, 42:98], colour[32:78, 42:98])
+
+
+def test_the_majority_is_a_colour_that_is_there() -> None:
+    colours = np.array([RED] * 5 + [BLUE] * 4 + [(9, 9, 9)] * 3, np.uint8)
+    assert tuple(majority(colours)) == RED
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(VsanimeError, match="must agree"):
+        fill(box(), coloured()[1:], np.zeros((120, 160), np.float32))
