@@ -67,6 +67,44 @@ net (float[1,1,H,W] line, float[K,1,H,W] key_lines, float[K,3,H,W] key_colours,
 }
 """
 
+_DOCUMENT = """
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[1,1,H,W] line, float[1,1,H,W] distance, float[K,1,H,W] key_lines, float[K,1,H,W] key_distances,
+     float[K,3,H,W] key_colours) => (float[1,3,H,W] colour)
+{
+  far = Conv <kernel_shape = [4, 4], strides = [4, 4]> (key_distances, find)
+  key_features = Reshape (far, flat)
+  worth = AveragePool <kernel_shape = [4, 4], strides = [4, 4]> (key_colours)
+  key_values = Reshape (worth, flat)
+  all = Concat <axis = 1> (key_lines, key_colours)
+  mean = GlobalAveragePool (all)
+  key_style = Flatten (mean)
+
+  cells = Conv <kernel_shape = [4, 4], strides = [4, 4]> (distance, find)
+  asked = Reshape (cells, flat)
+  queries = Transpose <perm = [0, 2, 1]> (asked)
+  turned = Transpose <perm = [1, 0, 2]> (key_features)
+  keys = Reshape (turned, features_by_cells)
+  products = MatMul (queries, keys)
+  attention = Softmax <axis = -1> (products)
+  listed = Transpose <perm = [0, 2, 1]> (key_values)
+  values = Reshape (listed, cells_by_values)
+  attended = MatMul (attention, values)
+  planes = Transpose <perm = [0, 2, 1]> (attended)
+  size = Shape <start = 2> (cells)
+  shape = Concat <axis = 0> (one_by_values, size)
+  map = Reshape (planes, shape)
+  large = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor">
+    (map, , times_4)
+  style = ReduceMean <axes = [0]> (key_style)
+  shift = Slice (style, one, four, one)
+  tint = Reshape (shift, one_by_three)
+  tinted = Mul (large, tint)
+  drawn = Add (tinted, line)
+  colour = Sigmoid (drawn)
+}
+"""
+
 _TEMPORAL = """
 <ir_version: 8, opset_import: ["" : 17]>
 net (float[3,1,H,W] lines, float[3,3,H,W] colours) => (float[1,3,H,W] colour)
@@ -108,6 +146,21 @@ def colour_network(seed: int = 0, sharpness: float = 4.0) -> onnx.ModelProto:
         "zero_one": [1],
     }
     return _with(_COLOUR, constants, integers)
+
+
+def document_network(seed: int = 0) -> onnx.ModelProto:
+    """Colours line art by distances from lines, as the specification has it; of random weights."""
+    weight = np.random.default_rng(seed).normal(size=(FEATURES, 1, 4, 4))
+    integers = {
+        "flat": [0, 0, -1],
+        "features_by_cells": [FEATURES, -1],
+        "cells_by_values": [-1, 3],
+        "one_by_values": [1, 3],
+        "one_by_three": [1, 3, 1, 1],
+        "one": [1],
+        "four": [4],
+    }
+    return _with(_DOCUMENT, {"find": weight, "times_4": np.array([1.0, 1.0, 4.0, 4.0])}, integers)
 
 
 def temporal_network(seed: int = 0) -> onnx.ModelProto:

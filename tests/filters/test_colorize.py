@@ -385,9 +385,9 @@ def test_deep_references_are_mixed_in_their_depth(depth: str, work_size: int | s
 @pytest.mark.parametrize("depth", ["RGB24", "RGB48"])
 def test_regions_are_filled_where_motion_fails(depth: str) -> None:
     """A net of lines appears that no key has; specks in the keys' colours are no regions of it."""
-    lines = [np.full((64, 96), 255, np.uint8) for _ in range(3)]
+    lines = [np.full((160, 192), 255, np.uint8) for _ in range(3)]
     lines[1][::8] = lines[1][:, ::8] = 0
-    colour = np.full((64, 96, 3), PALETTE[1], np.uint8)
+    colour = np.full((160, 192, 3), PALETTE[1], np.uint8)
     colour[4::8, 20] = PALETTE[2]
     colours = [colour] * 3
     references = colour_clip(colours).resize.Point(format=getattr(vs, depth))

@@ -18,7 +18,7 @@ import vapoursynth as vs
 
 import vsanime
 from tests.clips import planes_of
-from tests.colournets import colour_network, temporal_network
+from tests.colournets import colour_network, document_network, temporal_network
 from tests.cudasim import CudaSim
 from tests.filters.test_bad_input import one_line
 from tests.graphs.test_colorize import run
@@ -27,7 +27,7 @@ from tests.networks import artcnn_like
 from tests.simbackend import SimBackend
 from vsanime import Backend
 from vsanime.filters import colourengine
-from vsanime.motion.flow import flow
+from vsanime.motion.distance import field
 from vsanime.motion.match import match
 from vsanime.motion.transfer import enlarge
 from vsanime.motion.warp import warp
@@ -119,7 +119,9 @@ def test_one_key_is_taken_twice(net: str) -> None:
 def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
     net: str, work_size: int | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a number, motion is looked for in the smaller picture as well; "auto" looks for it in the frame."""
+    """By a number, motion is looked for in the smaller picture as well; "auto" looks for it in the frame, and changes
+    the weights that it gives as the network did those of the smaller one.
+    """
     monkeypatch.setattr("vsanime.filters.colorize._AUTO", 48)
     size, work = (144, 96), (72, 48)
     shot = Shot(size)
@@ -127,14 +129,23 @@ def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
     for n in (2, 6):
         matched, outputs = shot.mixture(n, (0, 8), work)
         small_line = planes_of(shot.lineart.resize.Bilinear(*work), n)[0]
-        large = {name: enlarge(np.ascontiguousarray(outputs[name]), small_line, shot.lines[n]) for name in outputs}
+
+        def enlarged(picture: Any, line: Any = small_line, full: Any = shot.lines[n]) -> Any:
+            return enlarge(np.ascontiguousarray(picture), line, full)
+
         if work_size == "auto":
-            flows = [flow(shot.lines[n], shot.lines[k]) for k in KEYS]
+            large = match(shot.lines[n], [shot.lines[k] for k in KEYS], [shot.colours[k] for k in KEYS])
+            flows = list(large.flows)
+            logits = np.log(outputs["weights"])
+            logits[..., :2] -= np.log(matched.prior.transpose(1, 2, 0) + 1e-4)
+            logits = enlarged(logits)
+            logits[..., :2] += np.log(large.prior.transpose(1, 2, 0) + 1e-4)
+            weights = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
         else:
             flows = [cv2.resize(found, size, interpolation=cv2.INTER_LINEAR) * np.float32(2) for found in matched.flows]
+            weights = enlarged(outputs["weights"])
         moved = [warp(shot.colours[k], found) / np.float32(255) for k, found in zip(KEYS, flows, strict=True)]
-        weights = large["weights"]
-        total = large["residual"] + weights[..., 2:] * large["copied"]
+        total = enlarged(outputs["residual"]) + weights[..., 2:] * enlarged(outputs["copied"])
         total = total + weights[..., :1] * moved[0] + weights[..., 1:2] * moved[1]
         check(picture_of(made, n), total)
 
@@ -156,6 +167,26 @@ def test_the_temporal_network_sees_both_keys_and_the_frame(net: str, temporal: s
             raw = raw + sum(outputs["weights"][..., i : i + 1] * (matched.warped[i] / np.float32(255)) for i in (0, 1))
             clipped = raw - np.clip(raw, 0, 1) if clip is made else 0
             check(picture_of(clip, n), expected + clipped)
+
+
+def test_the_documents_network_colours_by_distances(tmp_path: Path) -> None:
+    shot = Shot()
+    path = tmp_path / "document.onnx"
+    path.write_bytes(document_network().SerializeToString())
+    made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=path, backend=F32)
+    for n in (1, 6):
+        lines = [shot.lines[i] for i in (n, *KEYS)]
+        planes = np.stack(lines)[:, None] / np.float32(255)
+        distances = np.stack([field(line) for line in lines])[:, None]
+        expected = run(
+            document_network(),
+            line=planes[:1],
+            distance=distances[:1],
+            key_lines=planes[1:],
+            key_distances=distances[1:],
+            key_colours=np.stack([shot.colours[k].transpose(2, 0, 1) for k in KEYS]) / np.float32(255),
+        )["colour"][0]
+        check(picture_of(made, n), expected.transpose(1, 2, 0))
 
 
 def test_any_order_of_requests_and_number_of_lanes_gives_the_same_frames(net: str) -> None:

@@ -160,7 +160,11 @@ def test_variant_overrides_defaults(tmp_path: Path) -> None:
         ("scale = 2", "scale = 0", "scale must be 1 or more, not 0"),
         ("scale = 2", "scale = 2.0", "scale must be an integer, not 2.0"),
         ("scale = 2", "scale = true", "scale must be an integer, not True"),
-        ('task = "double_luma"', 'task = "fly"', "task must be one of double_luma, chroma, rgb, style, not 'fly'"),
+        (
+            'task = "double_luma"',
+            'task = "fly"',
+            "task must be one of double_luma, chroma, rgb, colorize, colorize_temporal, style, not 'fly'",
+        ),
         ('colour = "gray"', 'colour = "red"', "colour must be one of gray, ycbcr, rgb, not 'red'"),
         ('url = ""', 'url = "http://example.org"', "url must be an https address, or empty"),
         ("sha256 = []", 'sha256 = ["ABC"]', "sha256 must be a list of 64-digit"),

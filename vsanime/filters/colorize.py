@@ -24,6 +24,8 @@ from vsanime.video.clips import first_frame, video_format
 # Height (or width, whichever is less) of the pictures that motion is looked for in, where nobody says another.
 _AUTO = 288
 _FILLS = ("none", "segments")
+# What a frame is that is no key: made, or bare lines.
+_MADE, _BARE = -1, -2
 
 
 @raises_vs_error
@@ -204,9 +206,6 @@ def _assembled(
             parts.append((made if source == _MADE else bare)[start : start + count])
         start += count
     return _joined(parts).std.CopyFrameProps(lineart)
-
-
-_MADE, _BARE = -1, -2
 
 
 def _source(choice: Choice) -> int:

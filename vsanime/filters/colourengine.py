@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
 from vsanime.errors import VsanimeError
-from vsanime.filters.painting import Bytes, Floats, Key, Mix
+from vsanime.filters.painting import Bytes, Floats, Key, Mix, Mixer
 from vsanime.graphs.colorize import (
+    MIXING,
     MULTIPLE,
-    Depths,
-    check_colour_network,
+    Cut,
     check_temporal_network,
+    cut_of,
     frame_graph,
     key_graph,
     temporal_graph,
 )
 from vsanime.models.store import Model
+from vsanime.motion.distance import field
 from vsanime.motion.match import Matched
 from vsanime.spec import PlanesGraph
 from vsanime.video.once import Once
@@ -75,23 +77,24 @@ class ColourEngine:
         """
         self.size = size
         padded = _padded(size)
-        depths = _depths(model)
-        precision = backend.precision_for(_workload(padded, depths.features))
+        self._cut = _cut(model)
+        precision = backend.precision_for(_workload(padded, max(self._cut.channels)))
         traits = backend.traits(precision)
-        graph = key_graph(model.proto, depths, padded, traits)
+        graph = key_graph(model.proto, self._cut, padded, traits)
         self._keys = Compiled(graph, backend.compile(graph, precision, 1, threads))
-        graph = frame_graph(model.proto, depths, padded, traits)
+        graph = frame_graph(model.proto, self._cut, padded, traits)
         self._frames = Compiled(graph, backend.compile(graph, precision, lanes, threads))
         self._key_lane = BoundLane(self._keys)
         self._key_lock = Lock()
-        self._worth: Once[int, tuple[Array, ...]] = Once(_KEYS_KEPT)
+        self._worth: Once[int, dict[str, Array]] = Once(_KEYS_KEPT)
 
-    def new_mixer(self) -> NetworkMixer:
+    def new_mixer(self) -> Mixer:
         """A lane of the network."""
-        return NetworkMixer(self, BoundLane(self._frames))
+        kind = NetworkMixer if self._cut.kind is MIXING else DocumentMixer
+        return kind(self, BoundLane(self._frames))
 
-    def worth(self, key: Key) -> tuple[Array, ...]:
-        """Features and values of a key, computed when they are first asked for."""
+    def worth(self, key: Key) -> dict[str, Array]:
+        """What goes through the cut of a key, computed when it is first asked for."""
         return self._worth.get(key.number, lambda: self._computed(key))
 
     def kept(self) -> int:
@@ -104,13 +107,15 @@ class ColourEngine:
         self._frames.engine.close()
         self._worth.close()
 
-    def _computed(self, key: Key) -> tuple[Array, ...]:
+    def _computed(self, key: Key) -> dict[str, Array]:
         with self._key_lock:
             lane = self._key_lane
-            fill(lane.inputs[0], key.drawing.line[None, None])
-            fill(lane.inputs[1], planar(key.colours)[None])
+            lane.show("key_lines", key.drawing.line[None, None])
+            if "key_distances" in lane.inputs:
+                lane.show("key_distances", field(key.drawing.line)[None, None])
+            lane.show("key_colours", planar(key.colours)[None])
             lane.run()
-            return tuple(output.copy() for output in lane.outputs)
+            return {name: output.copy() for name, output in zip(self._cut.kind.cut, lane.outputs, strict=True)}
 
 
 class TemporalEngine:
@@ -150,7 +155,7 @@ class NetworkRefiner:
         before, after = keys
         in_time = (before.drawing.line, line, after.drawing.line)
         pictures = (before.colours / white, colours, after.colours / white)
-        lines, planes = self._lane.inputs
+        lines, planes = self._lane.inputs["lines"], self._lane.inputs["colours"]
         for i in range(len(in_time)):
             fill(lines[i], in_time[i][None])
             fill(planes[i], planar(pictures[i]))
@@ -163,52 +168,86 @@ class BoundLane:
     """A lane with its arrays.
 
     Attributes:
-        inputs: to be filled.
-        outputs: filled by `run`.
+        inputs: by name, to be filled.
+        outputs: in order, filled by `run`.
     """
 
     def __init__(self, compiled: Compiled) -> None:
         self._lane: Lane = compiled.engine.new_lane()
-        self.inputs = [self._lane.buffer(spec) for spec in compiled.graph.inputs]
+        self.inputs = {spec.name: self._lane.buffer(spec) for spec in compiled.graph.inputs}
         self.outputs = [self._lane.buffer(spec) for spec in compiled.graph.outputs]
+        self._arrays = list(self.inputs.values())
+
+    def show(self, name: str, pictures: Array) -> None:
+        """Fills an input with pictures, count, channels, height, width, perhaps smaller ones."""
+        fill(self.inputs[name], pictures)
 
     def run(self) -> None:
         """From inputs to outputs."""
-        self._lane.run(self.inputs, self.outputs)
+        self._lane.run(self._arrays, self.outputs)
 
 
-class NetworkMixer:
-    """Mixes keys as a network says; belongs to one lane of frames."""
+class HeldKeys:
+    """What keys are worth, in a lane's arrays; between the same keys it stays there."""
 
     def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
         self._engine = engine
         self._lane = lane
         self._held: tuple[int, ...] = ()
 
-    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
-        """See `Mixer`."""
-        lane = self._lane
-        fill(lane.inputs[0], line[None, None])
-        for i in range(len(keys)):
-            fill(lane.inputs[1][i], planar(matched.warped[i]))
-        fill(lane.inputs[2], matched.errors[:, None])
-        fill(lane.inputs[3], matched.prior[:, None])
-        self._hold(keys)
-        lane.run()
-        width, height = self._engine.size
-        weights, copied, residual = (output[0, :, :height, :width] for output in lane.outputs)
-        return Mix(weights.copy(), _interleaved(copied), _interleaved(residual))
-
-    def _hold(self, keys: Sequence[Key]) -> None:
-        """Has the keys' features in the lane's arrays; between the same keys they stay there."""
+    def hold(self, keys: Sequence[Key]) -> None:
+        """Has these keys there."""
         numbers = tuple(key.number for key in keys)
         if numbers == self._held:
             return
         self._held = ()
         for i, key in enumerate(keys):
-            for array, part in zip(self._lane.inputs[4:], self._engine.worth(key), strict=True):
-                array[i] = part[0]
+            for name, part in self._engine.worth(key).items():
+                self._lane.inputs[name][i] = part[0]
         self._held = numbers
+
+
+class NetworkMixer:
+    """Mixes keys as a network says; belongs to one lane of frames."""
+
+    def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
+        self._size = engine.size
+        self._lane = lane
+        self._keys = HeldKeys(engine, lane)
+
+    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+        """See `Mixer`."""
+        lane = self._lane
+        lane.show("line", line[None, None])
+        lane.show("warped", matched.warped.transpose(0, 3, 1, 2))
+        lane.show("errors", matched.errors[:, None])
+        lane.show("prior", matched.prior[:, None])
+        self._keys.hold(keys)
+        lane.run()
+        width, height = self._size
+        weights, copied, residual = (output[0, :, :height, :width] for output in lane.outputs)
+        return Mix(weights.copy(), _interleaved(copied), _interleaved(residual))
+
+
+class DocumentMixer:
+    """Takes the colours of the specification's network, which knows nothing of moved keys; belongs to one lane."""
+
+    def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
+        self._size = engine.size
+        self._lane = lane
+        self._keys = HeldKeys(engine, lane)
+
+    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:  # noqa: ARG002 - see `Mixer`
+        """See `Mixer`."""
+        lane = self._lane
+        lane.show("line", line[None, None])
+        lane.show("distance", field(line)[None, None])
+        self._keys.hold(keys)
+        lane.run()
+        width, height = self._size
+        weights = np.zeros((3, height, width), np.float32)
+        weights[2] = 1
+        return Mix(weights, _interleaved(lane.outputs[0][0, :, :height, :width]))
 
 
 def planar(picture: Array) -> Array:
@@ -234,9 +273,9 @@ def _padded(size: Size) -> Size:
     return width, height
 
 
-def _depths(model: Model) -> Depths:
+def _cut(model: Model) -> Cut:
     try:
-        return check_colour_network(model.proto)
+        return cut_of(model.proto)
     except VsanimeError as error:
         raise VsanimeError(f"model={model.name!r} does not colour line art: {error}") from None
 

@@ -1,11 +1,10 @@
 """The two graphs of a network that colours line art: what keys are worth, once a key, and a frame's colours from that.
 
-    line art, colours of a key    -> cells' features and values
-    line art of a frame, both keys' features and values, both keys moved onto the frame
-                                  -> weights of the moved keys and of what was copied, what was copied, what is added
+    pictures of a key                                        -> what the key is worth
+    pictures of a frame, what both keys are worth            -> the frame's colours, or what they are put together from
 
-The network is cut at its tensors `key_features` and `key_values`, which depend on the keys alone. Pictures go in as
-codes of 8 bits. What comes out is no picture yet: it is put together, perhaps at a larger size, by whoever runs it.
+The network is cut at tensors that depend on the keys alone. Line art and colours go in as codes of 8 bits, everything
+else in f32. What comes out is no picture yet: it is put together, perhaps at a larger size, by whoever runs it.
 """
 
 from __future__ import annotations
@@ -25,14 +24,9 @@ from vsanime.graphs.writer import TYPES, GraphWriter
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 
 type Size = tuple[int, int]
-type Shape = tuple[int, int, int, int]
 
 MULTIPLE = 16  # of width and height
 KEYS = 2
-CELL = 8  # pixels of a cell, each way
-INPUTS = ("line", "key_lines", "key_colours", "warped", "errors", "prior")
-OUTPUTS = ("weights", "copied", "residual")
-CUT = ("key_features", "key_values")
 FRAMES = 3  # that a temporal network sees: a key, the frame, a key
 TEMPORAL_INPUTS = ("lines", "colours")
 TEMPORAL_OUTPUT = "colour"
@@ -42,58 +36,131 @@ _CODES = 255.0
 
 
 @dataclass(frozen=True)
-class Depths:
-    """Channels at the cut.
+class Picture:
+    """An input of a network.
 
     Attributes:
-        features: of what cells are found by.
-        values: of what they have to give.
+        name: its name.
+        count: how many pictures it is, of keys 1.
+        channels: of each.
+        dtype: "uint8" for codes, which become values in [0, 1], or "float32".
     """
 
-    features: int
-    values: int
+    name: str
+    count: int
+    channels: int
+    dtype: str = "uint8"
 
 
-def check_colour_network(proto: onnx.ModelProto) -> Depths:
-    """What flows through the cut of a network.
+@dataclass(frozen=True)
+class Kind:
+    """How networks of an architecture are taken apart.
+
+    Attributes:
+        key: inputs that show keys.
+        frame: those that show the frame.
+        cut: tensors that depend on the keys alone: key, channels, cells; or key, channels where that is of all cells.
+        cell: pixels of a cell, each way.
+        outputs: 3 channels at full size each.
+    """
+
+    key: tuple[Picture, ...]
+    frame: tuple[Picture, ...]
+    cut: tuple[str, ...]
+    cell: int
+    outputs: tuple[str, ...]
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of all inputs."""
+        return [picture.name for picture in (*self.frame, *self.key)]
+
+
+# Weights of the two moved keys and of what was copied from anywhere, what was copied, and what is added.
+MIXING = Kind(
+    key=(Picture("key_lines", 1, 1), Picture("key_colours", 1, 3)),
+    frame=(
+        Picture("line", 1, 1),
+        Picture("warped", KEYS, 3),
+        Picture("errors", KEYS, 1, "float32"),
+        Picture("prior", KEYS, 1, "float32"),
+    ),
+    cut=("key_features", "key_values"),
+    cell=8,
+    outputs=("weights", "copied", "residual"),
+)
+# The specification's: lines and distances from them in, colours out.
+DOCUMENT = Kind(
+    key=(Picture("key_lines", 1, 1), Picture("key_distances", 1, 1, "float32"), Picture("key_colours", 1, 3)),
+    frame=(Picture("line", 1, 1), Picture("distance", 1, 1, "float32")),
+    cut=("key_features", "key_values", "key_style"),
+    cell=4,
+    outputs=("colour",),
+)
+_KINDS = (MIXING, DOCUMENT)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A network and where it is cut.
+
+    Attributes:
+        kind: its architecture's.
+        channels: of each tensor at the cut.
+        flat: for each whether it is of all cells at once.
+    """
+
+    kind: Kind
+    channels: tuple[int, ...]
+    flat: tuple[bool, ...]
+
+    def specs(self, keys: int, size: Size) -> tuple[TensorSpec, ...]:
+        """What goes through the cut, cells as they lie in the picture."""
+        cells = (size[0] // self.kind.cell, size[1] // self.kind.cell)
+        return tuple(
+            _spec(name, "float32", keys, channels, (1, 1) if flat else cells)
+            for name, channels, flat in zip(self.kind.cut, self.channels, self.flat, strict=True)
+        )
+
+
+def cut_of(proto: onnx.ModelProto) -> Cut:
+    """Where a network is cut, and what flows there.
 
     Raises:
         VsanimeError: it has other inputs or outputs than those that are needed, or cannot be cut.
     """
     found = {i.name for i in proto.graph.input} - {i.name for i in proto.graph.initializer}
     made = {o.name for o in proto.graph.output}
-    if found != set(INPUTS) or not set(OUTPUTS) <= made:
-        raise VsanimeError(
-            f"the network takes {_listed(found)} and gives {_listed(made)}; one that takes {_listed(INPUTS)} and gives "
-            f"{_listed(OUTPUTS)} is needed"
-        )
-    small = _key_writer(proto, (MULTIPLE, MULTIPLE)).finish("vsanime")
-    shapes = _shapes(small)
-    depths = [shapes.get(_OWN + name, ()) for name in CUT]
-    if any(len(shape) != 3 or not shape[1] for shape in depths):
-        raise VsanimeError(f"the network's tensors {_listed(CUT)} are not 1, channels, cells; it cannot be cut there")
-    return Depths(depths[0][1], depths[1][1])
+    kind = next((one for one in _KINDS if set(one.inputs) == found and set(one.outputs) <= made), None)
+    if kind is None:
+        needed = " or ".join(f"takes {_listed(one.inputs)} and gives {_listed(one.outputs)}" for one in _KINDS)
+        raise VsanimeError(f"the network takes {_listed(found)} and gives {_listed(made)}; one that {needed} is needed")
+    shapes = _shapes(_key_writer(proto, kind, (MULTIPLE, MULTIPLE)).finish("vsanime"))
+    tensors = [shapes.get(_OWN + name, ()) for name in kind.cut]
+    if any(len(shape) not in (2, 3) or not shape[1] for shape in tensors):
+        raise VsanimeError(f"the network's tensors {_listed(kind.cut)} are not keys, channels, cells; it cannot be cut")
+    return Cut(kind, tuple(shape[1] for shape in tensors), tuple(len(shape) == 2 for shape in tensors))
 
 
-def key_graph(proto: onnx.ModelProto, depths: Depths, size: Size, traits: GraphTraits) -> PlanesGraph:
-    """A key's features and values, cells as they lie in the picture.
+def key_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits) -> PlanesGraph:
+    """What a key is worth.
 
     Args:
         proto: the network.
-        depths: what `check_colour_network` said.
+        cut: what `cut_of` said.
         size: width and height, multiples of 16.
         traits: what the backend wants.
     """
-    writer = _key_writer(proto, size)
-    inputs = (_spec("key_lines", "uint8", 1, 1, size), _spec("key_colours", "uint8", 1, 3, size))
-    outputs = _cut_specs(depths, 1, size)
-    for name, spec in zip(CUT, outputs, strict=True):
-        cells = writer.node("Reshape", [_OWN + name, _shape_constant(writer, spec.shape)], name=name)
+    writer = _key_writer(proto, cut.kind, size)
+    inputs = tuple(_picture_spec(picture, size) for picture in cut.kind.key)
+    outputs = cut.specs(1, size)
+    for spec in outputs:
+        cells = writer.node("Reshape", [_OWN + spec.name, _shape_constant(writer, spec.shape)], name=spec.name)
         writer.output(cells, spec.name, spec.dtype, list(spec.shape))
     return finished(writer, inputs, outputs, _checked(traits), split=False)
 
 
-def frame_graph(proto: onnx.ModelProto, depths: Depths, size: Size, traits: GraphTraits) -> PlanesGraph:
+def frame_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits) -> PlanesGraph:
     """What a frame is put together from.
 
     Attention over more cells than fit into memory at once is computed for some rows of cells after the other, which
@@ -101,29 +168,24 @@ def frame_graph(proto: onnx.ModelProto, depths: Depths, size: Size, traits: Grap
 
     Args:
         proto: the network.
-        depths: what `check_colour_network` said.
+        cut: what `cut_of` said.
         size: width and height, multiples of 16.
         traits: what the backend wants.
     """
     writer = GraphWriter()
-    inputs = (
-        _spec("line", "uint8", 1, 1, size),
-        _spec("warped", "uint8", KEYS, 3, size),
-        _spec("errors", "float32", KEYS, 1, size),
-        _spec("prior", "float32", KEYS, 1, size),
-        *_cut_specs(depths, KEYS, size),
-    )
-    given = {spec.name: writer.input(spec.name, spec.dtype, list(spec.shape)) for spec in inputs}
-    for name in ("line", "warped"):
-        given[name] = _values(writer, name)
-    for name, depth in zip(CUT, (depths.features, depths.values), strict=True):
-        given[name] = writer.node("Reshape", [name, _shape_constant(writer, (KEYS, depth, -1))], name=name)
-    known = {"key_lines": (KEYS, 1, size[1], size[0]), "key_colours": (KEYS, 3, size[1], size[0])}
-    _copy(writer, proto, OUTPUTS, given, known)
-    outputs = tuple(_spec(name, "float32", 1, 3, size) for name in OUTPUTS)
+    pictures = tuple(_picture_spec(picture, size) for picture in cut.kind.frame)
+    given = {spec.name: _shown(writer, spec) for spec in pictures}
+    worth = cut.specs(KEYS, size)
+    for spec, flat in zip(worth, cut.flat, strict=True):
+        writer.input(spec.name, spec.dtype, list(spec.shape))
+        shape = (KEYS, spec.shape[1]) if flat else (KEYS, spec.shape[1], -1)
+        given[spec.name] = writer.node("Reshape", [spec.name, _shape_constant(writer, shape)], name=spec.name)
+    known = {picture.name: (KEYS, picture.channels, size[1], size[0]) for picture in cut.kind.key}
+    _copy(writer, proto, cut.kind.outputs, given, known)
+    outputs = tuple(_spec(name, "float32", 1, 3, size) for name in cut.kind.outputs)
     for spec in outputs:
         writer.output(_OWN + spec.name, spec.name, spec.dtype, list(spec.shape))
-    return finished(writer, inputs, outputs, _checked(traits), split=False, rewrite=chunked)
+    return finished(writer, (*pictures, *worth), outputs, _checked(traits), split=False, rewrite=chunked)
 
 
 def check_temporal_network(proto: onnx.ModelProto) -> None:
@@ -151,29 +213,28 @@ def temporal_graph(proto: onnx.ModelProto, size: Size, traits: GraphTraits) -> P
     """
     writer = GraphWriter()
     inputs = (_spec("lines", "uint8", FRAMES, 1, size), _spec("colours", "float32", FRAMES, 3, size))
-    given = {spec.name: writer.input(spec.name, spec.dtype, list(spec.shape)) for spec in inputs}
-    given["lines"] = _values(writer, "lines")
+    given = {spec.name: _shown(writer, spec) for spec in inputs}
     _copy(writer, proto, [TEMPORAL_OUTPUT], given, {})
     output = _spec("colour", "float32", 1, 3, size)
     writer.output(_OWN + TEMPORAL_OUTPUT, output.name, output.dtype, list(output.shape))
     return finished(writer, inputs, (output,), _checked(traits), split=False)
 
 
-def _key_writer(proto: onnx.ModelProto, size: Size) -> GraphWriter:
+def _key_writer(proto: onnx.ModelProto, kind: Kind, size: Size) -> GraphWriter:
     """The network from a key's pictures to the cut."""
     writer = GraphWriter()
-    given = {}
-    for name, channels in (("key_lines", 1), ("key_colours", 3)):
-        writer.input(name, "uint8", [1, channels, size[1], size[0]])
-        given[name] = _values(writer, name)
-    _copy(writer, proto, CUT, given, {})
+    given = {picture.name: _shown(writer, _picture_spec(picture, size)) for picture in kind.key}
+    _copy(writer, proto, kind.cut, given, {})
     return writer
 
 
-def _values(writer: GraphWriter, codes: str) -> str:
-    """Codes of 8 bits as values in [0, 1]."""
-    cast = writer.node("Cast", [codes], name=codes, exact=True, to=TYPES["float32"])
-    return writer.node("Mul", [cast, writer.constant(1 / _CODES)], name=codes, exact=True)
+def _shown(writer: GraphWriter, spec: TensorSpec) -> str:
+    """Declares an input, and gives its values: those of codes in [0, 1]."""
+    name = writer.input(spec.name, spec.dtype, list(spec.shape))
+    if spec.dtype != "uint8":
+        return name
+    cast = writer.node("Cast", [name], name=name, exact=True, to=TYPES["float32"])
+    return writer.node("Mul", [cast, writer.constant(1 / _CODES)], name=name, exact=True)
 
 
 def _copy(
@@ -239,9 +300,8 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     return {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in graph.value_info}
 
 
-def _cut_specs(depths: Depths, keys: int, size: Size) -> tuple[TensorSpec, TensorSpec]:
-    cells = (size[0] // CELL, size[1] // CELL)
-    return _spec(CUT[0], "float32", keys, depths.features, cells), _spec(CUT[1], "float32", keys, depths.values, cells)
+def _picture_spec(picture: Picture, size: Size) -> TensorSpec:
+    return _spec(picture.name, picture.dtype, picture.count, picture.channels, size)
 
 
 def _spec(name: str, dtype: str, count: int, channels: int, size: Size) -> TensorSpec:

@@ -46,13 +46,8 @@ class Once[K: Hashable, V]:
         with self._lock:
             return len(self._values)
 
-    def clear(self) -> None:
-        """Forgets everything; what is being made is made to its end for those who wait."""
-        with self._lock:
-            self._values.clear()
-
     def close(self) -> None:
-        """Forgets everything and keeps nothing from now on."""
+        """Forgets everything and keeps nothing from now on; who waits for what is being made still gets it."""
         with self._lock:
             self._limit = 0
             self._values.clear()
