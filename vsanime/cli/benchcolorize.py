@@ -124,7 +124,7 @@ def _print(clip: Clip, gap: int, keys: Sequence[int], outcome: Outcome) -> None:
     changed, off = outcome.pixels
     print(
         f"{clip.name}, {width}x{height}, {keys[-1] + 1} frames, keys every {gap}: {changed:.1%} of pixels changed, "
-        f"{off:.1%} off lines; warp error of the truth {outcome.truth_warp:.5f}"
+        f"{off:.2%} off lines; warp error of the truth {outcome.truth_warp:.5f}"
     )
     rows = [("method", "whole", "changed", "off lines", "warp")]
     for name, found in outcome.figures.items():

@@ -3,9 +3,9 @@
 No one view of line art does for every motion. Raw lines are matched best where they moved little and are smooth; maps
 of the distance from lines lead from one line to another far away; blurred lines stand between. Each view is searched by
 OpenCV's DIS (Kroeger, Timofte, Dai, Van Gool 2016), one of them finely, and each pixel takes the flow by which the line
-art around it fits best; standing still and moving as the whole picture does are tried as well. On frames of three clips
-with keys 24 frames apart, both keys blended come out 0.1 dB worse to 0.6 dB better than by the best single view on a
-clip of small motion and a pan, and 1.1 to 2.7 dB better on an eye that opens.
+art around it fits best; standing still and moving as the whole picture does are tried as well. Both keys blended, 24
+frames apart, on changed pixels: raw lines alone give 23.2 dB on Prologue, 22.6 on a run before a pan, 22.4 on an eye
+that opens; a narrow distance map over the lines alone 23.4, 22.9 and 23.1; all of it 23.2, 23.8 and 23.6.
 """
 
 from __future__ import annotations
