@@ -34,7 +34,7 @@ def colorize(
     references: vs.VideoNode | Mapping[int, Picture],
     *,
     keys: Sequence[int] | None = None,
-    model: str | os.PathLike[str] | None = None,
+    model: str | os.PathLike[str] = "Line_VA",
     temporal: bool | str | os.PathLike[str] = False,
     scenes: Scenes = None,
     no_reference: str = "error",
