@@ -311,6 +311,25 @@ def test_properties_are_the_line_arts_and_colours_the_references() -> None:
         assert "_ChromaLocation" not in props
 
 
+@pytest.mark.parametrize("keys", [KEYS, list(range(9))])
+def test_the_frame_rate_is_the_line_arts_whatever_the_references_have(keys: list[int]) -> None:
+    """Pictures have 24 frames a second; a clip of two rates has none, and vspipe writes no y4m of it."""
+    _, _, lineart, rgb = moving()
+    lineart = lineart.std.AssumeFPS(fpsnum=30000, fpsden=1001)
+    made = vsanime.colorize(lineart, {n: rgb[n] for n in keys})
+    assert made.fps == lineart.fps
+    for n in (0, 3):
+        assert (props_of(made, n)["_DurationNum"], props_of(made, n)["_DurationDen"]) == (1001, 30000)
+
+
+def test_line_art_of_varying_durations_keeps_them() -> None:
+    _, _, lineart, rgb = moving()
+    lineart = vs.core.std.Splice([lineart[:4].std.AssumeFPS(fpsnum=24), lineart[4:].std.AssumeFPS(fpsnum=30)])
+    made = vsanime.colorize(lineart, {n: rgb[n] for n in KEYS})
+    assert made.fps == lineart.fps == 0
+    assert [props_of(made, n)["_DurationDen"] for n in (0, 3, 8)] == [24, 24, 30]
+
+
 @pytest.mark.parametrize(
     ("given", "options", "wanted"),
     [
