@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -484,6 +485,14 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
 def test_wrong_arguments_are_told_in_one_line(case: str) -> None:
     call, parts = ERRORS[case]
     one_line(call(), "colorize: ", *parts)
+
+
+@pytest.mark.parametrize("missing", ["cv2", "scipy"])
+def test_what_is_not_installed_is_told_when_the_script_is_evaluated(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    one_line(wrong(fill="segments"), "colorize: ", {"cv2": "OpenCV", "scipy": "SciPy"}[missing], "vsanime[colorize]")
 
 
 def test_references_that_mean_different_things_are_refused() -> None:

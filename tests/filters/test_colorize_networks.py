@@ -189,6 +189,19 @@ def test_the_documents_network_colours_by_distances(tmp_path: Path) -> None:
         check(picture_of(made, n), expected.transpose(1, 2, 0))
 
 
+def test_the_documents_network_says_at_once_that_it_needs_scipy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shot = Shot()
+    path = tmp_path / "document.onnx"
+    path.write_bytes(document_network().SerializeToString())
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    one_line(
+        lambda: vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=path, backend=F32),
+        "colorize: ", "SciPy", "vsanime[colorize]",
+    )  # fmt: skip
+
+
 def test_any_order_of_requests_and_number_of_lanes_gives_the_same_frames(net: str) -> None:
     shot = Shot()
     expected = None

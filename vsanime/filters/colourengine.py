@@ -15,6 +15,7 @@ from vsanime.backends.base import Workload
 from vsanime.errors import VsanimeError
 from vsanime.filters.painting import Bytes, Floats, Key, Mix, Mixer
 from vsanime.graphs.colorize import (
+    DOCUMENT,
     MIXING,
     MULTIPLE,
     Cut,
@@ -26,6 +27,7 @@ from vsanime.graphs.colorize import (
 )
 from vsanime.models.store import Model
 from vsanime.motion.distance import field
+from vsanime.motion.extra import ndimage
 from vsanime.motion.match import Matched
 from vsanime.spec import PlanesGraph
 from vsanime.video.once import Once
@@ -73,11 +75,13 @@ class ColourEngine:
             threads: of the frame server.
 
         Raises:
-            VsanimeError: it is no such network, or the runtime refuses it.
+            VsanimeError: it is no such network, the runtime refuses it, or SciPy is missing and it takes distances.
         """
         self.size = size
         padded = _padded(size)
         self._cut = _cut(model)
+        if self._cut.kind is DOCUMENT:
+            ndimage()  # which its distances are found by
         precision = backend.precision_for(_workload(padded, max(self._cut.channels)))
         traits = backend.traits(precision)
         graph = key_graph(model.proto, self._cut, padded, traits)
