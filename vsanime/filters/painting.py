@@ -151,8 +151,9 @@ class Painter:
         if self.refiner is None:
             return mixed
         white = np.float32(255)
-        colours = np.clip(composed(mixed, matched.warped, white) / white, 0, 1)
-        change = self.refiner.refine(line, keys, colours) - colours
+        colours = composed(mixed, matched.warped, white) / white
+        # It sees colours that there are; what was beyond them is taken back with the rest.
+        change = self.refiner.refine(line, keys, np.clip(colours, 0, 1)) - colours
         return replace(mixed, residual=change if mixed.residual is None else mixed.residual + change)
 
     def _at_full_size(
@@ -168,6 +169,7 @@ class Painter:
             scale = np.array([width / drawing.line.shape[1], height / drawing.line.shape[0]], np.float32)
             flows = [_resized(found, (width, height)) * scale for found in matched.flows]
             weights = _enlarged_planes(mixed.weights, drawing)
+            weights /= weights.sum(axis=0)
         copied = None if mixed.copied is None else enlarge(mixed.copied, drawing.line, drawing.full)
         residual = None if mixed.residual is None else enlarge(mixed.residual, drawing.line, drawing.full)
         moved = [warp(key.full, found) for key, found in zip(keys, flows, strict=True)]
