@@ -471,6 +471,13 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
     "deep format": (
         lambda: wrong(format=vs.core.query_video_format(vs.YUV, vs.INTEGER, 24, 1, 1).id), ["24", "8 to 16"]
     ),
+    "odd size": (
+        lambda: wrong(
+            lineart=line_clip(LINES).std.Crop(right=1), references=colour_clip(COLOURS).std.Crop(right=1),
+            format=vs.YUV420P8,
+        ),
+        ["YUV420P8", "2x2", "95x64", "YUV444P8"],
+    ),
     "format and depth": (lambda: wrong(format=vs.YUV420P8, depth=8), ["depth=8", "one of them"]),
     "depth": (lambda: wrong(depth=7), ["depth=7", "8 to 16"]),
     "backend": (lambda: wrong(backend="cpu"), ["backend='cpu'", "Backend."]),
