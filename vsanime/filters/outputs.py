@@ -82,8 +82,8 @@ def _asked(format: Any, size: tuple[int, int]) -> PlaneFormat:
     step = (1 << form.subsampling_w, 1 << form.subsampling_h)
     if any(side % each for side, each in zip(size, step, strict=True)):
         raise VsanimeError(
-            f"format={found.name} has chroma for every {step[0]}x{step[1]} pixels, and frames of {size[0]}x{size[1]} are "
-            "no multiple of that; vs.YUV444P8 and RGB take any size"
+            f"format={found.name} has chroma for every {step[0]}x{step[1]} pixels, and {size[0]}x{size[1]} is no "
+            "multiple of that; vs.YUV444P8 and RGB take any size"
         )
     return form
 
