@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.lineanimation import drawing
-from vsanime.filters.painting import Drawing, Key, Mix, Painter
-from vsanime.motion.match import Matched
+from vsanime.filters import painting
+from vsanime.filters.painting import Drawing, Key, Mix, Motion, Painter
 
 SIZE, SMALL = (144, 96), (72, 48)
 
@@ -40,7 +40,7 @@ class Patches:
     def __init__(self, colour: float) -> None:
         self.colour = np.float32(colour)
 
-    def mix(self, line: Any, keys: Sequence[Key], matched: Matched) -> Mix:  # noqa: ARG002 - see `Mixer`
+    def mix(self, line: Any, keys: Sequence[Key], motion: Motion) -> Mix:  # noqa: ARG002 - see `Mixer`
         height, width = line.shape
         chosen = np.add.outer(np.arange(height) // 5, np.arange(width) // 7) % 3
         weights = (chosen == np.arange(3)[:, None, None]).astype(np.float32)
@@ -58,8 +58,8 @@ def test_weights_still_add_up_to_one_when_enlarged(large_motion: bool) -> None:
 class Glaring:
     """Adds more to the first key than there is light."""
 
-    def mix(self, line: Any, keys: Sequence[Key], matched: Matched) -> Mix:  # noqa: ARG002 - see `Mixer`
-        weights = np.stack([np.ones_like(matched.prior[0]), np.zeros_like(matched.prior[0])])
+    def mix(self, line: Any, keys: Sequence[Key], motion: Motion) -> Mix:  # noqa: ARG002 - see `Mixer`
+        weights = np.stack([np.ones_like(motion.small.prior[0]), np.zeros_like(motion.small.prior[0])])
         return Mix(weights, None, np.full((*line.shape, 3), 0.7, np.float32))
 
 
@@ -76,3 +76,21 @@ def test_what_a_refiner_says_comes_out_though_the_mixture_was_beyond_white(small
     target, _, _ = shown(3, small)
     painted = Painter(Glaring(), 255.0, Gray()).paint(target, keys(small, colour=180))
     np.testing.assert_array_equal(painted, 100)
+
+
+class Whole:
+    """Gives the picture by itself, all of one colour."""
+
+    def mix(self, line: Any, keys: Sequence[Key], motion: Motion) -> Mix:  # noqa: ARG002 - see `Mixer`
+        return Mix(None, residual=np.full((*line.shape, 3), 50 / 255, np.float32))
+
+
+@pytest.mark.parametrize("small", [SIZE, SMALL])
+@pytest.mark.parametrize("refined", [False, True])
+def test_a_mixer_that_moves_no_key_pays_for_no_motion(
+    small: tuple[int, int], refined: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(painting, "match", None)
+    target, _, _ = shown(3, small)
+    painted = Painter(Whole(), 255.0, Gray() if refined else None).paint(target, keys(small))
+    np.testing.assert_array_equal(painted, 100 if refined else 50)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
 from vsanime.errors import VsanimeError
-from vsanime.filters.painting import Bytes, Floats, Key, Mix, Mixer
+from vsanime.filters.painting import Bytes, Floats, Key, Mix, Mixer, Motion
 from vsanime.graphs.colorize import (
     DOCUMENT,
     MIXING,
@@ -28,7 +28,6 @@ from vsanime.graphs.colorize import (
 from vsanime.models.store import Model
 from vsanime.motion.distance import field
 from vsanime.motion.extra import ndimage
-from vsanime.motion.match import Matched
 from vsanime.spec import PlanesGraph
 from vsanime.video.once import Once
 
@@ -219,9 +218,9 @@ class NetworkMixer:
         self._lane = lane
         self._keys = HeldKeys(engine, lane)
 
-    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+    def mix(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
         """See `Mixer`."""
-        lane = self._lane
+        lane, matched = self._lane, motion.small
         lane.show("line", line[None, None])
         lane.show("warped", matched.warped.transpose(0, 3, 1, 2))
         lane.show("errors", matched.errors[:, None])
@@ -241,7 +240,7 @@ class DocumentMixer:
         self._lane = lane
         self._keys = HeldKeys(engine, lane)
 
-    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:  # noqa: ARG002 - see `Mixer`
+    def mix(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:  # noqa: ARG002 - see `Mixer`
         """See `Mixer`."""
         lane = self._lane
         lane.show("line", line[None, None])
@@ -249,9 +248,7 @@ class DocumentMixer:
         self._keys.hold(keys)
         lane.run()
         width, height = self._size
-        weights = np.zeros((3, height, width), np.float32)
-        weights[2] = 1
-        return Mix(weights, _interleaved(lane.outputs[0][0, :, :height, :width]))
+        return Mix(None, residual=_interleaved(lane.outputs[0][0, :, :height, :width]))
 
 
 def planar(picture: Array) -> Array:
