@@ -20,7 +20,7 @@ from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
 from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painter
 from vsanime.models.cards import variants
 from vsanime.models.store import Model, available, load
-from vsanime.motion.extra import opencv
+from vsanime.motion.extra import ndimage, opencv
 from vsanime.spec import FrameSpec
 from vsanime.video.clips import check_same
 from vsanime.video.lanes import FrameWork, run_frames
@@ -90,9 +90,12 @@ def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.Vide
         colouring: how.
 
     Raises:
-        VsanimeError: OpenCV is missing, or the model, the backend or an option cannot be had.
+        VsanimeError: OpenCV or SciPy is missing, or the model, the backend or an option cannot be had.
     """
+    # Said now what would otherwise be said of the first frame.
     opencv()
+    if colouring.segments:
+        ndimage()
     clip = work.clips[0]
     engines = _engines(colouring, clip.num_frames)
     shared = Shared(work, spec, engines, colouring)
