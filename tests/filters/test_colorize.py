@@ -6,6 +6,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from vsanime.motion.segments import fill
 
 SHIFTS = tuple(range(9))
 KEYS = [0, 8]
+by_motion = partial(vsanime.colorize, model="flow")
 
 
 def moving(shifts: tuple[float, ...] = SHIFTS, **more: Any) -> tuple[list[Any], list[Any], vs.VideoNode, vs.VideoNode]:
@@ -79,7 +81,7 @@ def test_nearest_takes_one_key_of_another_scene() -> None:
 @pytest.mark.parametrize("size", [(96, 64), (97, 65), (50, 80)])
 def test_frames_between_keys_are_the_blend_of_both(size: tuple[int, int]) -> None:
     lines, colours, lineart, references = moving(size=size)
-    made = vsanime.colorize(lineart, references, keys=KEYS)
+    made = by_motion(lineart, references, keys=KEYS)
     assert (made.width, made.height, made.format.id, made.num_frames) == (*size, vs.RGB24, len(lines))
     for n in range(1, 8):
         expected = blend(match(lines[n], [lines[0], lines[8]], [colours[0], colours[8]]))
@@ -88,7 +90,7 @@ def test_frames_between_keys_are_the_blend_of_both(size: tuple[int, int]) -> Non
 
 def test_a_moved_figure_gets_its_colours() -> None:
     _, colours, lineart, references = moving()
-    made = vsanime.colorize(lineart, references, keys=KEYS)
+    made = by_motion(lineart, references, keys=KEYS)
     for n in range(9):
         # Off the lines, whose smoothed edges lie between pixels.
         difference = np.abs(picture_of(made, n).astype(int) - colours[n]).max(axis=-1)
@@ -101,7 +103,7 @@ def test_keys_come_out_as_they_went_in(name: str) -> None:
     form = vs.core.get_video_format(getattr(vs, name)) if name.startswith("RGB") else format_of(name)
     tags = {} if form.color_family == vs.RGB else {"matrix": 1, "range": vs.RANGE_LIMITED}
     references = rgb.resize.Bicubic(format=form.id, **tags)
-    made = vsanime.colorize(lineart, references, keys=KEYS, format=form.id)
+    made = by_motion(lineart, references, keys=KEYS, format=form.id)
     assert made.format.id == form.id
     for n in KEYS:
         for found, given in zip(planes_of(made, n), planes_of(references, n), strict=True):
@@ -110,7 +112,7 @@ def test_keys_come_out_as_they_went_in(name: str) -> None:
 
 def test_a_scene_end_has_one_key() -> None:
     lines, colours, lineart, references = moving()
-    made = vsanime.colorize(lineart, references, keys=[3])
+    made = by_motion(lineart, references, keys=[3])
     for n in (0, 2, 4, 8):
         expected = blend(match(lines[n], [lines[3]] * 2, [colours[3]] * 2))
         np.testing.assert_array_equal(picture_of(made, n), expected)
@@ -119,7 +121,7 @@ def test_a_scene_end_has_one_key() -> None:
 def test_no_key_is_used_beyond_a_cut() -> None:
     """Behind the cut the palette is another: a colour from across it would show."""
     _, colours, lineart, references = two_scenes()
-    made = vsanime.colorize(lineart, references, keys=[0, 4, 7], scenes=[0, 5])
+    made = by_motion(lineart, references, keys=[0, 4, 7], scenes=[0, 5])
     for n in range(10):
         palette, others = (PALETTE, OTHER) if n < 5 else (OTHER, PALETTE)
         picture = picture_of(made, n).reshape(-1, 3)
@@ -136,8 +138,8 @@ def test_scenes_may_be_marked() -> None:
         lambda n: lineart[5:].std.SetFrameProps(_SceneChangePrev=1) if n == 0 else lineart[5:]
     )
     marked = marked[0].std.SetFrameProps(_SceneChangePrev=1) + marked[1:]
-    listed = vsanime.colorize(lineart, references, keys=[0, 4, 7], scenes=[5])
-    told = vsanime.colorize(marked, references, keys=[0, 4, 7], scenes="marked")
+    listed = by_motion(lineart, references, keys=[0, 4, 7], scenes=[5])
+    told = by_motion(marked, references, keys=[0, 4, 7], scenes="marked")
     for n in range(10):
         np.testing.assert_array_equal(picture_of(told, n), picture_of(listed, n))
 
@@ -154,15 +156,15 @@ def test_cuts_are_found_in_line_art() -> None:
 def test_scenes_without_a_key() -> None:
     lines, _, lineart, references = two_scenes()
     one_line(
-        lambda: vsanime.colorize(lineart, references, keys=[2], scenes=[5]),
+        lambda: by_motion(lineart, references, keys=[2], scenes=[5]),
         "colorize: ",
         "frames 5 to 9",
         "no_reference='nearest'",
         "'passthrough'",
     )
-    across = vsanime.colorize(lineart, references, keys=[2], scenes=[5], no_reference="nearest")
-    within = vsanime.colorize(lineart, references, keys=[2])
-    bare = vsanime.colorize(lineart, references, keys=[2], scenes=[5], no_reference="passthrough")
+    across = by_motion(lineart, references, keys=[2], scenes=[5], no_reference="nearest")
+    within = by_motion(lineart, references, keys=[2])
+    bare = by_motion(lineart, references, keys=[2], scenes=[5], no_reference="passthrough")
     for n in range(10):
         np.testing.assert_array_equal(picture_of(across, n), picture_of(within, n))
         if n < 5:
@@ -176,18 +178,18 @@ def test_scenes_without_a_key() -> None:
 
 def test_references_come_as_clips_of_all_frames_of_keys_and_as_mappings(tmp_path: Path) -> None:
     _, colours, lineart, references = moving()
-    whole = vsanime.colorize(lineart, references, keys=[8, 0])
+    whole = by_motion(lineart, references, keys=[8, 0])
     folder = tmp_path / "Schlüssel bilder"
     folder.mkdir()
     for n in KEYS:
         Image.fromarray(colours[n]).save(folder / f"{n}.png")
     ways = [
-        vsanime.colorize(lineart, references[0] + references[8], keys=[0, 8]),
-        vsanime.colorize(lineart, references[8] + references[0], keys=(8, 0)),
-        vsanime.colorize(lineart, references, keys=np.array([0, 8])),
-        vsanime.colorize(lineart, {8: references[8], 0: references[0]}),
-        vsanime.colorize(lineart, {0: folder / "0.png", 8: str(folder / "8.png")}),
-        vsanime.colorize(lineart, {0: folder / "0.png", 8: references[8]}),
+        by_motion(lineart, references[0] + references[8], keys=[0, 8]),
+        by_motion(lineart, references[8] + references[0], keys=(8, 0)),
+        by_motion(lineart, references, keys=np.array([0, 8])),
+        by_motion(lineart, {8: references[8], 0: references[0]}),
+        by_motion(lineart, {0: folder / "0.png", 8: str(folder / "8.png")}),
+        by_motion(lineart, {0: folder / "0.png", 8: references[8]}),
     ]
     for n in range(9):
         for way in ways:
@@ -196,7 +198,7 @@ def test_references_come_as_clips_of_all_frames_of_keys_and_as_mappings(tmp_path
 
 def test_one_picture_colours_one_frame() -> None:
     _, colours, lineart, references = moving()
-    made = vsanime.colorize(lineart[0], references[0], keys=[0])
+    made = by_motion(lineart[0], references[0], keys=[0])
     np.testing.assert_array_equal(picture_of(made, 0), colours[0])
 
 
@@ -205,7 +207,7 @@ def test_transparent_pictures_lie_on_paper(tmp_path: Path) -> None:
     clear = np.dstack([colours[0], np.full(colours[0].shape[:2], 255, np.uint8)])
     clear[:8, :8, 3] = 0
     Image.fromarray(clear, "RGBA").save(tmp_path / "clear.png")
-    made = picture_of(vsanime.colorize(lineart, {0: tmp_path / "clear.png"}), 0)
+    made = picture_of(by_motion(lineart, {0: tmp_path / "clear.png"}), 0)
     assert (made[:8, :8] == 255).all()
     np.testing.assert_array_equal(made[8:], colours[0][8:])
 
@@ -215,12 +217,12 @@ def test_limited_range_line_art_is_the_same_drawing() -> None:
     limited = line_clip([np.round(line / 255.0 * 219 + 16).astype(np.uint8) for line in lines], _Range=0)
     untagged = lineart.std.RemoveFrameProps("_Range")
     deep = lineart.resize.Point(format=vs.GRAY16, range=vs.RANGE_FULL)
-    expected = vsanime.colorize(lineart, references, keys=KEYS)
+    expected = by_motion(lineart, references, keys=KEYS)
     for other in (untagged, deep):
-        made = vsanime.colorize(other, references, keys=KEYS)
+        made = by_motion(other, references, keys=KEYS)
         np.testing.assert_array_equal(picture_of(made, 3), picture_of(expected, 3))
     # 219 steps hold a drawing of 255 less exactly: motion is found a little elsewhere.
-    made = vsanime.colorize(limited, references, keys=KEYS)
+    made = by_motion(limited, references, keys=KEYS)
     assert np.mean(np.abs(picture_of(made, 3).astype(int) - picture_of(expected, 3)) > 2) < 0.02
 
 
@@ -231,7 +233,7 @@ def test_any_order_of_requests_gives_the_same_frames() -> None:
     _, _, lineart, references = moving(tuple(range(12)))
 
     def script() -> vs.VideoNode:
-        return vsanime.colorize(lineart, references, keys=[0, 5, 11])
+        return by_motion(lineart, references, keys=[0, 5, 11])
 
     made = script()
     expected = [picture_of(made, n) for n in range(12)]
@@ -263,7 +265,7 @@ def test_equal_drawings_are_computed_once(matches: list[int]) -> None:
     """Animation on threes: of nine frames between the keys, three drawings."""
     shifts = (0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4)
     _, _, lineart, references = moving(shifts)
-    made = vsanime.colorize(lineart, references, keys=[0, 10])
+    made = by_motion(lineart, references, keys=[0, 10])
     frames = [np.stack([np.asarray(p) for p in f], axis=-1).copy() for f in made.frames()]
     assert len(matches) == 3
     for n in range(1, 10, 3):
@@ -273,7 +275,7 @@ def test_equal_drawings_are_computed_once(matches: list[int]) -> None:
 
 def test_equal_drawings_between_other_keys_are_computed_again(matches: list[int]) -> None:
     _, _, lineart, references = moving((0, 1, 2, 1, 0))
-    made = vsanime.colorize(lineart, references, keys=[0, 2, 4])
+    made = by_motion(lineart, references, keys=[0, 2, 4])
     for n in range(5):
         made.get_frame(n).close()
     assert len(matches) == 2
@@ -281,7 +283,7 @@ def test_equal_drawings_between_other_keys_are_computed_again(matches: list[int]
 
 def test_keys_are_not_looked_for(matches: list[int]) -> None:
     _, _, lineart, references = moving()
-    made = vsanime.colorize(lineart, references, keys=list(range(9)))
+    made = by_motion(lineart, references, keys=list(range(9)))
     for n in range(9):
         made.get_frame(n).close()
     assert matches == []
@@ -295,7 +297,7 @@ def test_properties_are_the_line_arts_and_colours_the_references() -> None:
     lineart = lineart.std.SetFrameProps(_Mine=7, _Matrix=9, _Transfer=16, _ChromaLocation=2)
     references = rgb.resize.Bicubic(format=vs.YUV420P8, matrix=5, range=vs.RANGE_LIMITED, chromaloc=1)
     references = references.std.SetFrameProps(_Transfer=6, _Mine=8)
-    made = vsanime.colorize(lineart, references, keys=KEYS, format=vs.YUV420P10)
+    made = by_motion(lineart, references, keys=KEYS, format=vs.YUV420P10)
     assert (made.fps, made.num_frames) == (lineart.fps, lineart.num_frames)
     for n in (0, 3):
         props = props_of(made, n)
@@ -307,7 +309,7 @@ def test_properties_are_the_line_arts_and_colours_the_references() -> None:
             given["_DurationDen"],
         )
     for n in (0, 3):
-        props = props_of(vsanime.colorize(lineart, references, keys=KEYS), n)
+        props = props_of(by_motion(lineart, references, keys=KEYS), n)
         assert (props["_Matrix"], props["_Range"], props["_Transfer"]) == (0, 1, 6)
         assert "_ChromaLocation" not in props
 
@@ -317,7 +319,7 @@ def test_the_frame_rate_is_the_line_arts_whatever_the_references_have(keys: list
     """Pictures have 24 frames a second; a clip of two rates has none, and vspipe writes no y4m of it."""
     _, _, lineart, rgb = moving()
     lineart = lineart.std.AssumeFPS(fpsnum=30000, fpsden=1001)
-    made = vsanime.colorize(lineart, {n: rgb[n] for n in keys})
+    made = by_motion(lineart, {n: rgb[n] for n in keys})
     assert made.fps == lineart.fps
     for n in (0, 3):
         assert (props_of(made, n)["_DurationNum"], props_of(made, n)["_DurationDen"]) == (1001, 30000)
@@ -326,7 +328,7 @@ def test_the_frame_rate_is_the_line_arts_whatever_the_references_have(keys: list
 def test_line_art_of_varying_durations_keeps_them() -> None:
     _, _, lineart, rgb = moving()
     lineart = vs.core.std.Splice([lineart[:4].std.AssumeFPS(fpsnum=24), lineart[4:].std.AssumeFPS(fpsnum=30)])
-    made = vsanime.colorize(lineart, {n: rgb[n] for n in KEYS})
+    made = by_motion(lineart, {n: rgb[n] for n in KEYS})
     assert made.fps == lineart.fps == 0
     assert [props_of(made, n)["_DurationDen"] for n in (0, 3, 8)] == [24, 24, 30]
 
@@ -350,9 +352,9 @@ def test_frames_end_in_the_format_that_is_wanted(given: int, options: dict[str, 
     _, _, lineart, rgb = moving()
     form = vs.core.get_video_format(given)
     tags = {} if form.color_family == vs.RGB else {"matrix": 1, "range": vs.RANGE_LIMITED}
-    made = vsanime.colorize(lineart, rgb.resize.Bicubic(format=given, **tags), keys=KEYS, **options)
+    made = by_motion(lineart, rgb.resize.Bicubic(format=given, **tags), keys=KEYS, **options)
     assert made.format.id == wanted
-    plain = vsanime.colorize(lineart, rgb, keys=KEYS)
+    plain = by_motion(lineart, rgb, keys=KEYS)
     back = made.resize.Bicubic(format=vs.RGB24)
     assert props_of(made, 0)["_Range"] == props_of(made, 3)["_Range"]
     subsampled = made.format.subsampling_w or form.subsampling_w
@@ -364,7 +366,7 @@ def test_frames_end_in_the_format_that_is_wanted(given: int, options: dict[str, 
 
 def test_untagged_video_is_given_the_matrix_that_players_assume() -> None:
     _, _, lineart, references = moving()
-    props = props_of(vsanime.colorize(lineart, references, keys=KEYS, format=vs.YUV420P8), 3)
+    props = props_of(by_motion(lineart, references, keys=KEYS, format=vs.YUV420P8), 3)
     assert (props["_Matrix"], props["_Range"], props["_ChromaLocation"]) == (6, 0, 0)
 
 
@@ -373,9 +375,9 @@ def test_untagged_video_is_given_the_matrix_that_players_assume() -> None:
 
 def test_a_smaller_work_size_is_nearly_as_good() -> None:
     _, colours, lineart, references = moving(tuple(2 * s for s in SHIFTS), size=(192, 128))
-    small = vsanime.colorize(lineart, references, keys=KEYS, work_size=64)
-    whole = vsanime.colorize(lineart, references, keys=KEYS, work_size="full")
-    auto = vsanime.colorize(lineart, references, keys=KEYS)
+    small = by_motion(lineart, references, keys=KEYS, work_size=64)
+    whole = by_motion(lineart, references, keys=KEYS, work_size="full")
+    auto = by_motion(lineart, references, keys=KEYS)
     for n in (2, 4, 6):
         np.testing.assert_array_equal(picture_of(auto, n), picture_of(whole, n))
         wrong = [
@@ -389,8 +391,8 @@ def test_a_smaller_work_size_is_nearly_as_good() -> None:
 def test_deep_references_are_mixed_in_their_depth(depth: str, work_size: int | str) -> None:
     _, _, lineart, references = moving()
     deep = references.resize.Point(format=getattr(vs, depth))
-    made = vsanime.colorize(lineart, deep, keys=KEYS, work_size=work_size)
-    plain = vsanime.colorize(lineart, references, keys=KEYS, work_size=work_size)
+    made = by_motion(lineart, deep, keys=KEYS, work_size=work_size)
+    plain = by_motion(lineart, references, keys=KEYS, work_size=work_size)
     peak = 65535 if depth == "RGB48" else 1.0
     for n in (3, 5):
         values = picture_of(made, n) / peak * 255
@@ -411,8 +413,8 @@ def test_regions_are_filled_where_motion_fails(depth: str) -> None:
     colour[4::8, 20] = PALETTE[2]
     colours = [colour] * 3
     references = colour_clip(colours).resize.Point(format=getattr(vs, depth))
-    plain = vsanime.colorize(line_clip(lines), references, keys=[0, 2])
-    filled = vsanime.colorize(line_clip(lines), references, keys=[0, 2], fill="segments")
+    plain = by_motion(line_clip(lines), references, keys=[0, 2])
+    filled = by_motion(line_clip(lines), references, keys=[0, 2], fill="segments")
     pictures = [picture_of(clip.resize.Point(format=vs.RGB24), 1) for clip in (plain, filled)]
     matched = match(lines[1], [lines[0], lines[2]], [colours[0], colours[2]])
     expected = fill(lines[1], pictures[0], matched.errors.min(axis=0))
@@ -430,7 +432,7 @@ LINES, COLOURS = animation(SHIFTS)
 def wrong(*, lineart: Any = None, references: Any = None, **options: Any) -> Callable[[], Any]:
     lines = line_clip(LINES) if lineart is None else lineart
     colours = colour_clip(COLOURS) if references is None else references
-    return lambda: vsanime.colorize(lines, colours, **({"keys": KEYS} | options))
+    return lambda: by_motion(lines, colours, **({"keys": KEYS} | options))
 
 
 ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
@@ -506,6 +508,6 @@ def test_references_that_mean_different_things_are_refused() -> None:
     _, _, lineart, rgb = moving()
     yuv = rgb.resize.Bicubic(format=vs.YUV444P8, matrix=1)
     mixed = yuv[0] + yuv[8].std.SetFrameProps(_Matrix=5)
-    made = vsanime.colorize(lineart, mixed, keys=KEYS, format=vs.YUV444P8)
+    made = by_motion(lineart, mixed, keys=KEYS, format=vs.YUV444P8)
     with pytest.raises(vs.Error, match=r"colorize: the reference of frame 8 .*_Matrix=5"):
         made.get_frame(8)

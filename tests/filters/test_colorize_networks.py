@@ -151,10 +151,21 @@ def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
         check(picture_of(made, n), total)
 
 
+def test_the_network_that_travels_is_taken_by_itself() -> None:
+    shot = Shot()
+    made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, backend=F32)
+    named = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model="Line_VA", backend=F32)
+    alone = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model="flow")
+    np.testing.assert_array_equal(picture_of(made, 3), picture_of(named, 3))
+    assert (picture_of(made, 3) != picture_of(alone, 3)).any()
+
+
 def test_the_temporal_network_sees_both_keys_and_the_frame(net: str, temporal: str) -> None:
     shot = Shot()
     made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=net, temporal=temporal, backend=F32)
-    alone = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, temporal=temporal, backend=F32)
+    alone = vsanime.colorize(
+        shot.lineart, shot.references, keys=KEYS, model="flow", temporal=temporal, backend=F32
+    )
     for n in (1, 5):
         matched, outputs = shot.mixture(n, (0, 8))
         lines = np.stack([shot.lines[i] for i in (0, n, 8)])[:, None] / np.float32(255)

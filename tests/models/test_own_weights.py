@@ -35,7 +35,9 @@ TRAINED_ON = [
     *((name, kernel) for name in ("C4F16_VA", "C4F32_VA") for kernel in ("box", "catmull_rom")),
     *((name, "box") for name in ("C4F16_BOX_VA", "C4F32_BOX_VA")),
 ]
-WEIGHTS = {"C4F16": 12_340, "C4F32": 47_716, "C4F32_Chroma": 47_714, "ESPCN_7_SLIM": 79_004, "Line": 843_066}
+WEIGHTS = {"C4F16": 12_340, "C4F32": 47_716, "C4F32_Chroma": 47_714, "ESPCN_7_SLIM": 79_004, "Line": 843_066, "Pepper": 2_143_552}
+# Kernels that pick a pixel's neighbours, waves of positions, and the shapes of attention.
+FIXED = {"Line_VA": 301}
 KERNELS = {"box": Image.Resampling.BOX, "catmull_rom": Image.Resampling.BICUBIC}
 LONGEST_SIDE = 480  # larger pictures are cropped to their middle, to keep the test short
 F32 = Backend.ONNXRuntime()
@@ -48,7 +50,7 @@ type Doubler = Callable[[np.ndarray], np.ndarray]
 
 def test_nothing_else_travels() -> None:
     assert {path.stem for path in engines_folder().glob("*.onnx")} == set(OURS)
-    assert sum(path.stat().st_size for path in engines_folder().glob("*.onnx")) < 3_100_000
+    assert sum(path.stat().st_size for path in engines_folder().glob("*.onnx")) < 7_500_000
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -63,9 +65,10 @@ def test_file_is_plain_onnx_of_the_size_of_its_name(name: str) -> None:
     onnx.checker.check_model(model, full_check=True)
     weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.dims]
     assert all(np.isfinite(w).all() for w in weights)
+    fixed = FIXED.get(name, 0)
     size = name.removesuffix("_VA").removesuffix("_BOX").removesuffix("_DS")
     # Whatever else is stored says a shape or an end of the range.
-    assert 0 <= sum(w.size for w in weights) - WEIGHTS[size] <= 8
+    assert 0 <= sum(w.size for w in weights) - WEIGHTS[size] - fixed <= 8
 
 
 # Luma

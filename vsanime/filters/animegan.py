@@ -30,7 +30,7 @@ _BRIGHTNESS = ("none", "scene")
 @raises_vs_error
 def animegan(
     clip: vs.VideoNode,
-    style: str,
+    style: str = "Pepper_VA",
     *,
     strength: float = 1.0,
     brightness: str = "none",
@@ -48,7 +48,7 @@ def animegan(
 
     Args:
         clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive, 5x5 pixels or more.
-        style: a style's name (`vsanime models list` shows them), or the path of an ONNX file from RGB to RGB in [0, 1],
+        style: a style's name (`vsanime models list` shows them; `Pepper_VA` travels with the package), or the path of an ONNX file from RGB to RGB in [0, 1],
             such as `vsanime import` writes.
         strength: 0 gives the input's codes back, 1 the network's, between them a blend of both.
         brightness: "none"; or "scene" to give every scene back the mean luma that it had, up to what clips at white, by
@@ -73,7 +73,7 @@ def animegan(
 
     Example:
         ```python
-        drawn = vsanime.animegan(vsanime.mark_scenes(clip), "Hayao", brightness="scene")
+        drawn = vsanime.animegan(vsanime.mark_scenes(clip), brightness="scene")
         ```
     """
     original, props = first_frame(clip)
