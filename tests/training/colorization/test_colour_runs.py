@@ -117,3 +117,13 @@ def test_drawings_that_came_or_went_stop_a_resumed_run(root: Path, tmp_path: Pat
     call(root, out, steps=1, late=0.0)
     (out / "material.json").write_text('{"drawings": ["gone.png"], "shots": [], "held_out": []}', encoding="utf-8")
     assert "began with other drawings: gone.png" in call(root, out, "--resume", steps=1, late=0.0, fails=True).stderr
+
+
+def test_other_features_stop_a_resumed_run(root: Path, tmp_path: Path) -> None:
+    """`auto` may find another network than before; the losses would be others from there on."""
+    out = tmp_path / "run"
+    call(root, out, steps=1)
+    path = out / "material.json"
+    path.write_text(path.read_text("utf-8").replace("vgg16 (vgg16.h5)", "vgg19 (other.pth)"), encoding="utf-8")
+    said = call(root, out, "--resume", steps=1, fails=True).stderr
+    assert "began with other features: vgg16 (vgg16.h5) and 1 more" in said
