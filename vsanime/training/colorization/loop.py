@@ -58,7 +58,7 @@ def _train(order: Order[ColourRecipe], tell: Tell) -> Path:
     stage = Stage(recipe, order.roots, order.device)
     material = sources.find(recipe, order.roots, tell, distances=stage.needs_distances)
     found = perceptual.find(recipe.losses.network, order.roots, tell) if recipe.wants_features else None
-    names = material.names | {"features": [f"{found.kind} ({found.origin})"] if found else []}
+    names = material.names | {"features": [f"{found.kind} ({found.origin})"] if found else [], "networks": stage.files}
     if order.resume:
         sources.check(names, folder.path)
     features = _features(order, found, material.training, tell) if found else None
