@@ -74,7 +74,6 @@ def test_the_document_s_factors_are_those_of_its_gram_matrices(found: Found) -> 
 def test_gram_matrices_are_f32_where_convolutions_are_bf16(found: Found) -> None:
     measure, seen = features(found), torch.rand(1, 8, 32, 32)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(measure._gram(seen), measure._gram(seen.clone()))
         half = measure._gram(seen)
     assert torch.equal(half, measure._gram(seen))
 
