@@ -61,11 +61,13 @@ def test_wrong_calls_are_one_line(frames: Path, tmp_path: Path, capsys: pytest.C
         (str(frames), "--keys", "4", "--no-baselines"): "--no-baselines leaves nothing to measure",
         (str(frames), "--keys", "4", "--colorize", "model"): "--colorize model; NAME=VALUE",
         (str(frames), "--keys", "4", "--sheet", str(tmp_path / "page.xyz")): "page.xyz cannot be written",
+        (str(frames), "--keys", "4", "--sheet", str(empty / "gone" / "page.png")): "there is no folder",
         (str(tmp_path / "gone"),): "gone is not there",
         (str(empty),): "empty holds no pictures",
     }
     for arguments, message in cases.items():
         assert main(["bench", "colorize", *arguments]) == 1
-        said = capsys.readouterr().err
-        assert message in said
-        assert len(said.splitlines()) == 1
+        said = capsys.readouterr()
+        assert message in said.err
+        assert len(said.err.splitlines()) == 1
+        assert not said.out  # nothing was measured in vain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -311,6 +312,25 @@ def test_properties_are_the_line_arts_and_colours_the_references() -> None:
         assert "_ChromaLocation" not in props
 
 
+@pytest.mark.parametrize("keys", [KEYS, list(range(9))])
+def test_the_frame_rate_is_the_line_arts_whatever_the_references_have(keys: list[int]) -> None:
+    """Pictures have 24 frames a second; a clip of two rates has none, and vspipe writes no y4m of it."""
+    _, _, lineart, rgb = moving()
+    lineart = lineart.std.AssumeFPS(fpsnum=30000, fpsden=1001)
+    made = vsanime.colorize(lineart, {n: rgb[n] for n in keys})
+    assert made.fps == lineart.fps
+    for n in (0, 3):
+        assert (props_of(made, n)["_DurationNum"], props_of(made, n)["_DurationDen"]) == (1001, 30000)
+
+
+def test_line_art_of_varying_durations_keeps_them() -> None:
+    _, _, lineart, rgb = moving()
+    lineart = vs.core.std.Splice([lineart[:4].std.AssumeFPS(fpsnum=24), lineart[4:].std.AssumeFPS(fpsnum=30)])
+    made = vsanime.colorize(lineart, {n: rgb[n] for n in KEYS})
+    assert made.fps == lineart.fps == 0
+    assert [props_of(made, n)["_DurationDen"] for n in (0, 3, 8)] == [24, 24, 30]
+
+
 @pytest.mark.parametrize(
     ("given", "options", "wanted"),
     [
@@ -451,6 +471,13 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
     "deep format": (
         lambda: wrong(format=vs.core.query_video_format(vs.YUV, vs.INTEGER, 24, 1, 1).id), ["24", "8 to 16"]
     ),
+    "odd size": (
+        lambda: wrong(
+            lineart=line_clip(LINES).std.Crop(right=1), references=colour_clip(COLOURS).std.Crop(right=1),
+            format=vs.YUV420P8,
+        ),
+        ["YUV420P8", "2x2", "95x64", "YUV444P8"],
+    ),
     "format and depth": (lambda: wrong(format=vs.YUV420P8, depth=8), ["depth=8", "one of them"]),
     "depth": (lambda: wrong(depth=7), ["depth=7", "8 to 16"]),
     "backend": (lambda: wrong(backend="cpu"), ["backend='cpu'", "Backend."]),
@@ -465,6 +492,14 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
 def test_wrong_arguments_are_told_in_one_line(case: str) -> None:
     call, parts = ERRORS[case]
     one_line(call(), "colorize: ", *parts)
+
+
+@pytest.mark.parametrize("missing", ["cv2", "scipy"])
+def test_what_is_not_installed_is_told_when_the_script_is_evaluated(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    one_line(wrong(fill="segments"), "colorize: ", {"cv2": "OpenCV", "scipy": "SciPy"}[missing], "vsanime[colorize]")
 
 
 def test_references_that_mean_different_things_are_refused() -> None:

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from onnx import parser
+from onnx import helper, numpy_helper, parser
 
 from tests.colournets import FEATURES, LEARNT, colour_network, document_network, temporal_network
 from tests.networks import artcnn_like
@@ -148,6 +148,37 @@ def test_chunks_of_queries_equal_all_at_once(rows: int) -> None:
     whole, parts = run(graph.onnx, **inputs), run(cut_graph, **inputs)
     for name in OUTPUTS:
         np.testing.assert_allclose(parts[name], whole[name], atol=0 if rows == 1000 else ATTENDED, err_msg=name)
+
+
+def attention(between: onnx.NodeProto, queries: int, keys: int, values: int, **constants: Array) -> onnx.ModelProto:
+    """softmax(between(queries x keys)) x values."""
+    nodes = [
+        helper.make_node("MatMul", ["queries", "keys"], ["products"]),
+        between,
+        helper.make_node("Softmax", ["scores"], ["shares"], axis=-1),
+        helper.make_node("MatMul", ["shares", "values"], ["found"]),
+    ]
+    shapes = {"queries": (1, queries, 4), "keys": (1, 4, keys), "values": (1, values, 3)}
+    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    output = helper.make_tensor_value_info("found", onnx.TensorProto.FLOAT, None)
+    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "attention", inputs, [output], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def test_attention_that_is_built_otherwise_stays_whole() -> None:
+    """A mask has rows of its own, and after a transposition rows are keys."""
+    scale = helper.make_node("Mul", ["products", "scale"], ["scores"])
+    mask = helper.make_node("Add", ["products", "mask"], ["scores"])
+    turned = helper.make_node("Transpose", ["products"], ["scores"], perm=[0, 2, 1])
+    cases = {
+        4: attention(scale, 64, 48, 48, scale=np.array([0.5], np.float32)),
+        1: attention(mask, 64, 48, 48, mask=np.zeros((1, 64, 48), np.float32)),
+        -1: attention(turned, 64, 48, 64),
+    }
+    for count, model in cases.items():
+        cut_model = chunked(model, whole_bytes=4 * 64 * 48 // 4, least_rows=4)
+        assert operators(cut_model).count("Softmax") == max(1, count)
 
 
 def test_small_attention_stays_whole() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,7 +11,10 @@ from numpy.typing import NDArray
 pytest.importorskip("cv2")
 
 from vsanime.errors import VsanimeError
+from vsanime.motion import match as module
+from vsanime.motion.flow import flow
 from vsanime.motion.match import blend, match
+from vsanime.motion.warp import warp
 
 type Bytes = NDArray[np.uint8]
 
@@ -36,6 +41,23 @@ def test_a_frame_drawn_as_a_key_is_that_key_bit_by_bit() -> None:
 def test_a_single_key_given_twice_is_itself() -> None:
     line, colour = drawing(0)
     assert np.array_equal(blend(match(line, (line, line), (colour, colour))), colour)
+
+
+def test_motion_from_a_single_key_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(target: Any, key: Any) -> Any:
+        asked.append(key)
+        return flow(target, key)
+
+    monkeypatch.setattr(module, "flow", counted)
+    (first, one), (line, _), (second, other) = drawing(0), drawing(4), drawing(9)
+    twice = match(line, (first, first.copy()), (one, other))
+    assert len(asked) == 1
+    both = match(line, (first, second), (one, other))
+    assert len(asked) == 3
+    assert np.array_equal(twice.flows, both.flows[[0, 0]])
+    assert np.array_equal(twice.warped[1], warp(other, both.flows[0]))
 
 
 def test_keys_may_change_places() -> None:

@@ -35,7 +35,7 @@ the filter with these arguments; values are numbers, true, false or words.
 
 examples:
   vsanime bench colorize cels.mkv --keys 12,24
-  vsanime bench colorize frames/ --colorize model=Colorize_VA --colorize model=Colorize_VA,temporal=false
+  vsanime bench colorize frames/ --colorize default --colorize fill=segments,work_size=144
 """
 
 
@@ -80,6 +80,10 @@ def _bench(args: argparse.Namespace) -> int:
         raise VsanimeError("--no-baselines leaves nothing to measure without --colorize")
     if args.size < 0 or (args.frames is not None and args.frames < 3):
         raise VsanimeError(f"--size {args.size} --frames {args.frames}; 0 and 3 are the least")
+    if args.sheet is not None:
+        from vsanime.quality.coloursheet import check_path
+
+        check_path(args.sheet)
     sheets = 0
     for path in args.clips:
         clip = _clip(path, args.frames, args.size)

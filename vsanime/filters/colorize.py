@@ -34,7 +34,7 @@ def colorize(
     references: vs.VideoNode | Mapping[int, Picture],
     *,
     keys: Sequence[int] | None = None,
-    model: str | os.PathLike[str] | None = None,
+    model: str | os.PathLike[str] = "Line_VA",
     temporal: bool | str | os.PathLike[str] = False,
     scenes: Scenes = None,
     no_reference: str = "error",
@@ -205,7 +205,11 @@ def _assembled(
         else:
             parts.append((made if source == _MADE else bare)[start : start + count])
         start += count
-    return _joined(parts).std.CopyFrameProps(lineart)
+    joined = _joined(parts)
+    if lineart.fps:
+        # References may come at another rate, as pictures do, which would leave the clip without any.
+        joined = joined.std.AssumeFPS(lineart)
+    return joined.std.CopyFrameProps(lineart)
 
 
 def _source(choice: Choice) -> int:

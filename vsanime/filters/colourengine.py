@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
 from vsanime.errors import VsanimeError
-from vsanime.filters.painting import Bytes, Floats, Key, Mix, Mixer
+from vsanime.filters.painting import Bytes, Floats, Key, Mix, Mixer, Motion
 from vsanime.graphs.colorize import (
+    DOCUMENT,
     MIXING,
     MULTIPLE,
     Cut,
@@ -26,7 +27,7 @@ from vsanime.graphs.colorize import (
 )
 from vsanime.models.store import Model
 from vsanime.motion.distance import field
-from vsanime.motion.match import Matched
+from vsanime.motion.extra import ndimage
 from vsanime.spec import PlanesGraph
 from vsanime.video.once import Once
 
@@ -73,11 +74,13 @@ class ColourEngine:
             threads: of the frame server.
 
         Raises:
-            VsanimeError: it is no such network, or the runtime refuses it.
+            VsanimeError: it is no such network, the runtime refuses it, or SciPy is missing and it takes distances.
         """
         self.size = size
         padded = _padded(size)
         self._cut = _cut(model)
+        if self._cut.kind is DOCUMENT:
+            ndimage()  # which its distances are found by
         precision = backend.precision_for(_workload(padded, max(self._cut.channels)))
         traits = backend.traits(precision)
         graph = key_graph(model.proto, self._cut, padded, traits)
@@ -215,9 +218,9 @@ class NetworkMixer:
         self._lane = lane
         self._keys = HeldKeys(engine, lane)
 
-    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+    def mix(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
         """See `Mixer`."""
-        lane = self._lane
+        lane, matched = self._lane, motion.small
         lane.show("line", line[None, None])
         lane.show("warped", matched.warped.transpose(0, 3, 1, 2))
         lane.show("errors", matched.errors[:, None])
@@ -237,7 +240,7 @@ class DocumentMixer:
         self._lane = lane
         self._keys = HeldKeys(engine, lane)
 
-    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:  # noqa: ARG002 - see `Mixer`
+    def mix(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:  # noqa: ARG002 - see `Mixer`
         """See `Mixer`."""
         lane = self._lane
         lane.show("line", line[None, None])
@@ -245,9 +248,7 @@ class DocumentMixer:
         self._keys.hold(keys)
         lane.run()
         width, height = self._size
-        weights = np.zeros((3, height, width), np.float32)
-        weights[2] = 1
-        return Mix(weights, _interleaved(lane.outputs[0][0, :, :height, :width]))
+        return Mix(None, residual=_interleaved(lane.outputs[0][0, :, :height, :width]))
 
 
 def planar(picture: Array) -> Array:

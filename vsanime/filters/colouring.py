@@ -20,7 +20,7 @@ from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
 from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painter
 from vsanime.models.cards import variants
 from vsanime.models.store import Model, available, load
-from vsanime.motion.extra import opencv
+from vsanime.motion.extra import ndimage, opencv
 from vsanime.spec import FrameSpec
 from vsanime.video.clips import check_same
 from vsanime.video.lanes import FrameWork, run_frames
@@ -66,7 +66,7 @@ class Colouring:
     Attributes:
         size: width and height of the pictures that networks see, and that motion is looked for in.
         large_motion: look for motion in pictures of the frame's size all the same.
-        model: a network, or "flow"; None for the best that there is.
+        model: a network, or "flow".
         temporal: whether a second network refines the result, or which.
         segments: whether closed regions get one colour where motion fails.
         backend: where networks run.
@@ -74,7 +74,7 @@ class Colouring:
 
     size: Size
     large_motion: bool
-    model: str | os.PathLike[str] | None
+    model: str | os.PathLike[str]
     temporal: bool | str | os.PathLike[str]
     segments: bool
     backend: BackendProtocol | None
@@ -90,9 +90,12 @@ def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.Vide
         colouring: how.
 
     Raises:
-        VsanimeError: OpenCV is missing, or the model, the backend or an option cannot be had.
+        VsanimeError: OpenCV or SciPy is missing, or the model, the backend or an option cannot be had.
     """
+    # Said now what would otherwise be said of the first frame.
     opencv()
+    if colouring.segments:
+        ndimage()
     clip = work.clips[0]
     engines = _engines(colouring, clip.num_frames)
     shared = Shared(work, spec, engines, colouring)
@@ -135,14 +138,14 @@ def _engines(colouring: Colouring, frames: int) -> Engines:
     )
 
 
-def is_flow(model: str | os.PathLike[str] | None) -> bool:
-    """Whether a model is motion alone, which is the best there is until a network travels with the package."""
-    return model is None or (isinstance(model, str) and model.lower() == FLOW)
+def is_flow(model: str | os.PathLike[str]) -> bool:
+    """Whether a model is motion alone."""
+    return isinstance(model, str) and model.lower() == FLOW
 
 
-def _colour_model(model: str | os.PathLike[str] | None) -> Model | None:
+def _colour_model(model: str | os.PathLike[str]) -> Model | None:
     """The network; None for motion alone."""
-    if model is None or is_flow(model):
+    if is_flow(model):
         return None
     return _loaded("model", model, TASK, "one that colours line art, or 'flow', is needed")
 

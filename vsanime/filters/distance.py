@@ -15,7 +15,8 @@ from vsanime.filters.arguments import wanted_format
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished
 from vsanime.graphs.codes import luma_coding
-from vsanime.motion.distance import CAP, check_installed, distance_to
+from vsanime.motion.distance import CAP, distance_to
+from vsanime.motion.extra import ndimage
 from vsanime.spec import Family, Range
 from vsanime.video.clips import check_same, first_frame, video_format
 from vsanime.video.lanes import run_lanes
@@ -58,7 +59,7 @@ def distance_field(
     cap = _above("cap", cap, 10)
     limit = _above("threshold", threshold, 1)
     form = wanted_format(depth, spec.format)
-    check_installed()
+    ndimage()  # said at once what would otherwise be said of the first frame
     read, made = luma_coding(spec.format, spec.range), luma_coding(form, Range.FULL)
     # The code below which samples are ink.
     limit = read.zero + limit * read.span

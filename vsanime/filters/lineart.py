@@ -20,7 +20,7 @@ from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable
 from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.inspect import NetFacts
-from vsanime.graphs.lineart import Pen, line_graph
+from vsanime.graphs.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
 from vsanime.graphs.sketch import Sketch, check_size, sketch_graph
 from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.models.store import Model, as_path, load, search_path
@@ -29,10 +29,6 @@ from vsanime.video.clips import first_frame
 
 _METHODS = "'dog', 'sketchkeras' or the path of an .onnx file"
 _FILE = "sketchkeras.onnx"
-# Sigma in lines of the frame: 0.72 pixels at 720p, 1.08 at 1080p, so that both give the same drawing. No pixels hold
-# lines that are finer than those of 400 lines.
-_SIGMA_PER_LINE, _LEAST_USUAL = 1 / 1000, 0.4
-_LEAST_SIGMA, _MOST_SIGMA = 0.1, 20.0
 _DOG_ONLY, _SKETCH_ONLY = ("sigma",), ("long_side", "padding")
 
 
@@ -135,8 +131,7 @@ def _number(name: str, value: object, least: float, most: float) -> float:
 
 def _pen(spec: FrameSpec, sigma: float | None, threshold: float | None, gain: float | str | None) -> Pen:
     """What the arguments ask of a difference of Gaussians."""
-    usual = min(max(spec.height * _SIGMA_PER_LINE, _LEAST_USUAL), _MOST_SIGMA)
-    pen = Pen(usual if sigma is None else _number("sigma", sigma, _LEAST_SIGMA, _MOST_SIGMA))
+    pen = Pen(usual_sigma(spec.height) if sigma is None else _number("sigma", sigma, LEAST_SIGMA, MOST_SIGMA))
     if threshold is not None:
         pen = replace(pen, threshold=_number("threshold", threshold, 0, 1))
     return pen if gain is None else replace(pen, gain=_number("gain", gain, 0.1, 1000))

@@ -46,12 +46,13 @@ def wanted_output(format: int | vs.VideoFormat | None, depth: int | str | None, 
         source: what the references are.
 
     Raises:
-        VsanimeError: both given, a format that does not exist, gray, or one of more bits than are made.
+        VsanimeError: both given, a format that does not exist, gray, one of more bits than are made, or one whose
+                chroma does not go into the frame.
     """
     if format is not None and depth is not None:
         raise VsanimeError(f"format={format!r} and depth={depth!r}; a format has its depth: give one of them")
     if format is not None:
-        form = _asked(format)
+        form = _asked(format, (source.width, source.height))
     else:
         form = wanted_format(depth, replace(source.format, family=Family.RGB, subsampling_w=0, subsampling_h=0))
     same_family = form.family is source.format.family
@@ -68,7 +69,7 @@ def wanted_output(format: int | vs.VideoFormat | None, depth: int | str | None, 
     )
 
 
-def _asked(format: Any) -> PlaneFormat:
+def _asked(format: Any, size: tuple[int, int]) -> PlaneFormat:
     try:
         found = format if isinstance(format, vs.VideoFormat) else vs.core.get_video_format(int(format))
     except (TypeError, ValueError, vs.Error):
@@ -78,6 +79,12 @@ def _asked(format: Any) -> PlaneFormat:
     form = plane_format(found)
     if form.is_integer and form.bits > _MOST_BITS:
         raise VsanimeError(f"format={found.name}; 8 to {_MOST_BITS} bits, half or single float are needed")
+    step = (1 << form.subsampling_w, 1 << form.subsampling_h)
+    if any(side % each for side, each in zip(size, step, strict=True)):
+        raise VsanimeError(
+            f"format={found.name} has chroma for every {step[0]}x{step[1]} pixels, and {size[0]}x{size[1]} is no "
+            "multiple of that; vs.YUV444P8 and RGB take any size"
+        )
     return form
 
 

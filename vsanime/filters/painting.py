@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,17 +54,43 @@ class Key:
     full: Array
 
 
+class Motion:
+    """Both keys moved onto a drawing; what nobody asks for is not looked for."""
+
+    def __init__(self, drawing: Drawing, keys: Sequence[Key]) -> None:
+        """Keeps both for then.
+
+        Args:
+            drawing: line art.
+            keys: the two references, of a single one twice the same.
+        """
+        self._drawing, self._keys = drawing, keys
+
+    @cached_property
+    def small(self) -> Matched:
+        """By the motion between the smaller pictures."""
+        lines = [key.drawing.line for key in self._keys]
+        return match(self._drawing.line, lines, [key.colours for key in self._keys])
+
+    @cached_property
+    def large(self) -> Matched:
+        """By that at the frame's size. Colours are not moved, which may be deep."""
+        nothing = np.zeros((*self._drawing.full.shape, 3), np.uint8)
+        return match(self._drawing.full, [key.drawing.full for key in self._keys], [nothing] * len(self._keys))
+
+
 @dataclass(frozen=True)
 class Mix:
     """What a picture is put together from.
 
     Attributes:
-        weights: 3, height, width, sum 1: of the two moved keys and of what was copied. 2 where nothing was.
+        weights: 3, height, width, sum 1: of the two moved keys and of what was copied. 2 where nothing was; None where
+            no key was moved, and the residual is the picture.
         copied: height, width, 3 in [0, 1]; what was copied from the keys by likeness. None for nothing.
         residual: height, width, 3, what is added to all of it. None for nothing.
     """
 
-    weights: Floats
+    weights: Floats | None
     copied: Floats | None = None
     residual: Floats | None = None
 
@@ -71,22 +98,22 @@ class Mix:
 class Mixer(Protocol):
     """Decides how two moved keys are mixed."""
 
-    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+    def mix(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
         """The mixture for a drawing.
 
         Args:
             line: its line art.
             keys: the two references.
-            matched: both moved onto it.
+            motion: both moved onto it.
         """
 
 
 class ByMotion:
     """Mixes keys by how far things moved and how well lines fit, without any network."""
 
-    def mix(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:  # noqa: ARG002 - see `Mixer`
+    def mix(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:  # noqa: ARG002 - see `Mixer`
         """See `Mixer`."""
-        return Mix(matched.prior)
+        return Mix(motion.small.prior)
 
 
 class Refiner(Protocol):
@@ -127,58 +154,56 @@ class Painter:
             drawing: line art.
             keys: the two references, of a single one twice the same.
         """
-        matched = match(drawing.line, [key.drawing.line for key in keys], [key.colours for key in keys])
-        result = self._mixed(drawing, keys, matched)
-        return filled(drawing, result, matched, self.peak) if self.segments else result
+        motion = Motion(drawing, keys)
+        result = self._mixed(drawing, keys, motion)
+        return filled(drawing, result, motion.small, self.peak) if self.segments else result
 
-    def _mixed(self, drawing: Drawing, keys: Sequence[Key], matched: Matched) -> Array:
+    def _mixed(self, drawing: Drawing, keys: Sequence[Key], motion: Motion) -> Array:
         """Both keys, moved and mixed."""
-        mixed = self._refined(drawing.line, keys, matched)
+        mixed = self._refined(drawing.line, keys, motion)
         dtype = keys[0].full.dtype
         if drawing.full.shape != drawing.line.shape:
-            mixed, moved = self._at_full_size(drawing, keys, matched, mixed)
+            mixed, moved = self._at_full_size(drawing, keys, motion, mixed)
+        elif mixed.weights is None:
+            moved = []
         elif dtype == np.uint8:
             if isinstance(self.mixer, ByMotion) and self.refiner is None:
-                return blend(matched)
-            moved = list(matched.warped)
+                return blend(motion.small)
+            moved = list(motion.small.warped)
         else:
-            moved = [warp(key.full, found) for key, found in zip(keys, matched.flows, strict=True)]
+            moved = [warp(key.full, found) for key, found in zip(keys, motion.small.flows, strict=True)]
         return codes(composed(mixed, moved, self.peak), self.peak, dtype)
 
-    def _refined(self, line: Bytes, keys: Sequence[Key], matched: Matched) -> Mix:
+    def _refined(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
         """The mixture, what the refiner changes added to it."""
-        mixed = self.mixer.mix(line, keys, matched)
+        mixed = self.mixer.mix(line, keys, motion)
         if self.refiner is None:
             return mixed
         white = np.float32(255)
-        colours = np.clip(composed(mixed, matched.warped, white) / white, 0, 1)
-        change = self.refiner.refine(line, keys, colours) - colours
+        colours = composed(mixed, [] if mixed.weights is None else motion.small.warped, white) / white
+        # It sees colours that there are; what was beyond them is taken back with the rest.
+        change = self.refiner.refine(line, keys, np.clip(colours, 0, 1)) - colours
         return replace(mixed, residual=change if mixed.residual is None else mixed.residual + change)
 
     def _at_full_size(
-        self, drawing: Drawing, keys: Sequence[Key], matched: Matched, mixed: Mix
+        self, drawing: Drawing, keys: Sequence[Key], motion: Motion, mixed: Mix
     ) -> tuple[Mix, list[Array]]:
         """The mixture at the frame's size, and the keys moved there."""
         height, width = drawing.full.shape
-        if self.large_motion:
-            large = match_large(drawing, keys)
-            weights = reweighted(mixed.weights, matched.prior, large.prior, drawing)
-            flows: Sequence[Floats] = list(large.flows)
-        else:
-            scale = np.array([width / drawing.line.shape[1], height / drawing.line.shape[0]], np.float32)
-            flows = [_resized(found, (width, height)) * scale for found in matched.flows]
-            weights = _enlarged_planes(mixed.weights, drawing)
+        weights, moved = None, []
+        if mixed.weights is not None:
+            if self.large_motion:
+                weights = reweighted(mixed.weights, motion.small.prior, motion.large.prior, drawing)
+                flows: Sequence[Floats] = list(motion.large.flows)
+            else:
+                scale = np.array([width / drawing.line.shape[1], height / drawing.line.shape[0]], np.float32)
+                flows = [_resized(found, (width, height)) * scale for found in motion.small.flows]
+                weights = _enlarged_planes(mixed.weights, drawing)
+                weights /= weights.sum(axis=0)
+            moved = [warp(key.full, found) for key, found in zip(keys, flows, strict=True)]
         copied = None if mixed.copied is None else enlarge(mixed.copied, drawing.line, drawing.full)
         residual = None if mixed.residual is None else enlarge(mixed.residual, drawing.line, drawing.full)
-        moved = [warp(key.full, found) for key, found in zip(keys, flows, strict=True)]
         return Mix(weights, copied, residual), moved
-
-
-def match_large(drawing: Drawing, keys: Sequence[Key]) -> Matched:
-    """Motion of the keys at the frame's size, and weights by it; their colours are not moved, which may be deep."""
-    height, width = drawing.full.shape
-    nothing = np.zeros((height, width, 3), np.uint8)
-    return match(drawing.full, [key.drawing.full for key in keys], [nothing] * len(keys))
 
 
 def reweighted(weights: Floats, prior: Floats, large_prior: Floats, drawing: Drawing) -> Floats:
@@ -240,15 +265,17 @@ def composed(mixed: Mix, moved: Sequence[Array] | Array, peak: float | np.float3
 
     Args:
         mixed: see there.
-        moved: the two moved keys, height, width, 3 in codes.
+        moved: the two moved keys, height, width, 3 in codes; none where none is wanted.
         peak: the code of white.
     """
-    weights = mixed.weights[..., None]
-    total: Floats = weights[0] * moved[0] + weights[1] * moved[1]
-    if mixed.copied is not None:
-        total += (weights[2] * mixed.copied) * np.float32(peak)
+    total: Floats = np.zeros((), np.float32)
+    if mixed.weights is not None:
+        weights = mixed.weights[..., None]
+        total = weights[0] * moved[0] + weights[1] * moved[1]
+        if mixed.copied is not None:
+            total += (weights[2] * mixed.copied) * np.float32(peak)
     if mixed.residual is not None:
-        total += mixed.residual * np.float32(peak)
+        total = total + mixed.residual * np.float32(peak)
     return total
 
 

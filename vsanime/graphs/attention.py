@@ -20,6 +20,8 @@ from onnx import numpy_helper
 WHOLE_BYTES = 1 << 28
 LEAST_ROWS = 1000
 _FLOAT_BYTES = 4
+# What products may go through on their way to the softmax, each by itself, and each alike.
+_ELEMENTWISE = ("Mul", "Div", "Add", "Sub", "Cast", "Identity")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def chunked(model: onnx.ModelProto, whole_bytes: int = WHOLE_BYTES, least_rows: 
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     values = (*inferred.value_info, *inferred.input, *inferred.output)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
+    shapes |= {i.name: tuple(i.dims) for i in model.graph.initializer}
     result = onnx.ModelProto()
     result.CopyFrom(model)
     for node in model.graph.node:
@@ -84,8 +87,14 @@ def _attention(
     inner = [softmax]
     while inner[0].op_type != "MatMul":
         source = makers.get(inner[0].input[0])
-        scalars = all(prod(shapes.get(name, (1,))) == 1 for name in inner[0].input[1:])
-        if source is None or not scalars or len([n for n in graph.node if source.output[0] in n.input]) > 1:
+        scalars = all(name in shapes and prod(shapes[name]) == 1 for name in inner[0].input[1:])
+        alike = inner[0] is softmax or inner[0].op_type in _ELEMENTWISE
+        if (
+            source is None
+            or not scalars
+            or not alike
+            or len([n for n in graph.node if source.output[0] in n.input]) > 1
+        ):
             return None
         inner.insert(0, source)
     return _Attention(inner, readers[0], shape)

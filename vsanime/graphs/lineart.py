@@ -25,6 +25,10 @@ type Floats = NDArray[np.float64]
 
 # Luma of RGB, which has no matrix of its own, by BT.709.
 _BT709 = (0.2126, 0.7152, 0.0722)
+# Sigma in lines of the frame: 0.72 pixels at 720p, 1.08 at 1080p, so that both give the same drawing. No pixels hold
+# lines that are finer than those of 400 lines.
+_SIGMA_PER_LINE, _LEAST_USUAL = 1 / 1000, 0.4
+LEAST_SIGMA, MOST_SIGMA = 0.1, 20.0
 # Gaussians are cut off at this many sigmas, where 0.3 % of them is left.
 _REACH = 3.0
 
@@ -51,6 +55,11 @@ class Pen:
         """Pixels, each way, that a line depends on."""
         # Rounded before, so that a product such as 6.0000000000000009 stays 6.
         return int(np.ceil(round(_REACH * self.sigma * self.surround, 6)))
+
+
+def usual_sigma(height: int) -> float:
+    """Sigma of the narrow Gaussian, in pixels, for frames of a height of which nothing else is known."""
+    return min(max(height * _SIGMA_PER_LINE, _LEAST_USUAL), MOST_SIGMA)
 
 
 def line_graph(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.errors import VsanimeError
+from vsanime.motion.extra import ndimage
 
 # Ink is what lies below the middle of the range: codes to 127 of 255, as the published pipeline binarises its lines.
 THRESHOLD = 127
@@ -46,23 +44,5 @@ def distance_to(ink: NDArray[np.bool_], cap: float = CAP) -> NDArray[np.float32]
     if not ink.any():
         return np.ones(ink.shape, np.float32)
     radius = cap * ink.shape[0]
-    pixels = _transform()(~ink)
+    pixels = ndimage().distance_transform_edt(~ink)
     return np.asarray(np.minimum(pixels, radius) / radius, np.float32)
-
-
-def check_installed() -> None:
-    """Says at once what would otherwise be said of the first picture.
-
-    Raises:
-        VsanimeError: SciPy is not installed.
-    """
-    _transform()
-
-
-def _transform() -> Any:
-    """SciPy's exact Euclidean distance of everything that is true to what is not."""
-    try:
-        from scipy.ndimage import distance_transform_edt
-    except ImportError as error:
-        raise VsanimeError("distances are SciPy's; pip install 'vsanime[colorize]'") from error
-    return distance_transform_edt

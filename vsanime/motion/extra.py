@@ -1,4 +1,4 @@
-"""OpenCV, if it is installed, or the one sentence that says how to get it."""
+"""OpenCV and SciPy, if they are installed, or the one sentence that says how to get them."""
 
 from __future__ import annotations
 
@@ -23,3 +23,19 @@ def opencv() -> Any:
     if not hasattr(cv2, "DISOpticalFlow_create"):
         raise VsanimeError(f"this OpenCV ({cv2.__version__}) has no DIS optical flow; 4.1 or later is needed")
     return cv2
+
+
+def ndimage() -> Any:
+    """The module `scipy.ndimage`.
+
+    Raises:
+        VsanimeError: it is not installed.
+    """
+    try:
+        from scipy import ndimage as module
+    except ImportError as error:
+        raise VsanimeError(
+            f"distances from lines and regions between them are found by SciPy, which cannot be loaded ({error}); "
+            "pip install 'vsanime[colorize]'"
+        ) from None
+    return module

@@ -61,7 +61,9 @@ def match(
         VsanimeError: there are not two keys, the sizes differ, or OpenCV is not installed.
     """
     _check(line, key_lines, key_colours)
-    flows = np.stack([flow(line, key) for key in key_lines])
+    first = flow(line, key_lines[0])
+    single = np.array_equal(key_lines[0], key_lines[1])
+    flows = np.stack([first, first if single else flow(line, key_lines[1])])
     warped = np.stack([warp(colour, found) for colour, found in zip(key_colours, flows, strict=True)])
     errors = np.stack([_misfit(line, warp(key, found)) for key, found in zip(key_lines, flows, strict=True)])
     same = np.array([np.array_equal(line, key) for key in key_lines])

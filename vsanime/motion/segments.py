@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.extra import opencv
+from vsanime.motion.extra import ndimage, opencv
 
 type Bytes = NDArray[np.uint8]
 type Labels = NDArray[np.int32]
@@ -60,7 +60,7 @@ def fill(line: Bytes, colour: Bytes, errors: NDArray[np.float32], trusted: float
         `colour`, with lines, regions that are not flat, and what is trusted as they were.
 
     Raises:
-        VsanimeError: the sizes differ.
+        VsanimeError: the sizes differ, or OpenCV or SciPy is not installed.
     """
     if colour.shape != (*line.shape, 3) or errors.shape != line.shape:
         raise VsanimeError(f"line art of {line.shape}, colours of {colour.shape}, errors of {errors.shape}: must agree")
@@ -121,16 +121,15 @@ def _trapped(paper: NDArray[np.bool_], labels: Labels, radius: int) -> Labels:
 
 def _spread(labels: Labels, paper: NDArray[np.bool_]) -> Labels:
     """Gives paper that no ball reached to the region it touches; a pocket that touches none is one of its own."""
-    from scipy import ndimage
-
+    scipy = ndimage()
     left = paper & (labels == 0)
-    pockets, count = ndimage.label(left)
+    pockets, count = scipy.label(left)
     if not count:
         return labels
     cv2 = opencv()
     # The highest number among the eight neighbours; pockets between balls are small, so any that touches will do.
     near = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
-    touched = np.asarray(ndimage.maximum(near, pockets, np.arange(1, count + 1))).astype(np.int32)
+    touched = np.asarray(scipy.maximum(near, pockets, np.arange(1, count + 1))).astype(np.int32)
     own = labels.max() + np.arange(1, count + 1, dtype=np.int32)
     given = np.concatenate([[0], np.where(touched > 0, touched, own)]).astype(np.int32)
     return np.where(left, given[pockets], labels)

@@ -21,6 +21,19 @@ _GAP, _LINE, _TEXT = 6, 18, 13
 _PAPER, _INK = 255, 30
 
 
+def check_path(path: Path) -> None:
+    """Says before anything is measured what would otherwise be said when all is done.
+
+    Raises:
+        VsanimeError: the name ends like no picture's, or there is no such folder.
+    """
+    suffixes = Image.registered_extensions()
+    if suffixes.get(path.suffix.lower()) not in Image.SAVE:
+        raise VsanimeError(f"{path} cannot be written: its name has to end like a picture's, in .png or .webp")
+    if not path.parent.is_dir():
+        raise VsanimeError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
 def write(path: Path, clip: Clip, keys: Sequence[int], outcome: Outcome) -> None:
     """Frames spread evenly over the clip, each midway between its keys.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vsanime.errors import VsanimeError
-from vsanime.graphs.lineart import Pen
+from vsanime.graphs.lineart import Pen, usual_sigma
 from vsanime.motion import distance
 from vsanime.training.colorization.ink import difference_lines, luma
 from vsanime.training.colorization.material import refuse_evaluation
@@ -24,8 +24,6 @@ from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 
 type Bytes = NDArray[np.uint8]
 
-# Of the narrow Gaussian, as `vsanime.lineart` has it where nothing is said; a test compares the two.
-_SIGMA_PER_LINE, _LEAST_SIGMA = 1 / 1000, 0.4
 _BINS = 16  # of a channel's histogram
 # Share of the pixels that change their bin of the histograms: half the sum of the differences, mean of three channels.
 # From one frame to the next of a shot it is up to 0.08 in fast synthetic scenes and 0.01 in a fast pan, in which luma
@@ -261,7 +259,7 @@ def drawn(pixels: Bytes, size: int) -> tuple[Bytes, Bytes]:
         size: of the short side in pixels; 0 to leave it. Nothing is enlarged.
     """
     height, width = pixels.shape[:2]
-    line = difference_lines(pixels, Pen(max(_LEAST_SIGMA, height * _SIGMA_PER_LINE)))
+    line = difference_lines(pixels, Pen(usual_sigma(height)))
     factor = size / min(height, width)
     if not size or factor >= 1:
         return line, pixels
