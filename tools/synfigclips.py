@@ -2,7 +2,7 @@
 
 Renders what comes with Debian's synfig-examples (GPL-2+): for evaluation only, never for training. Of its 31 drawings
 these are animated and drawn in lines; the others are stills, text or fractals. Each goes to OUT/NAME as numbered PNGs,
-which `vsanime bench colorize OUT/NAME` reads. Synfig is installed by
+which `vsanime bench colorize OUT/NAME` reads, and whose names training refuses. Synfig is installed by
 
     apt-get install synfig synfig-examples
 """
@@ -89,7 +89,7 @@ def _render(file: Path, folder: Path, drawing: Drawing) -> int:
         f"{last}f",
         str(file),
         "-o",
-        str(folder / f"{folder.name}.png"),
+        str(folder / f"synfig_{folder.name}.png"),
     ]
     # It fills the terminal with warnings about blurs at every size but the drawing's own.
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)

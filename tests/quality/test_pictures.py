@@ -14,6 +14,7 @@ from tests.quality.drawings import as_array, drawn, save
 from tests.training import helpers
 from vsanime.errors import VsanimeError
 from vsanime.quality.pictures import Place, Reader, find, held_out, is_gray, luma, spread
+from vsanime.training import recipe as recipes
 from vsanime.training.runfolder import RunFolder
 
 CLIP = Path(__file__).parents[2] / "examples" / "clip.mp4"
@@ -107,6 +108,12 @@ def test_the_held_out_pictures_of_a_run(tmp_path: Path) -> None:
         record["held_out"] = not record["held_out"]
     folder.pictures.write_text(json.dumps(table), encoding="utf-8")
     assert [p.name for p in held_out(tmp_path / "run", [tmp_path], None)] == [p.name for p in survey if not p.held_out]
+
+
+def test_a_run_that_learnt_from_shots_has_no_held_out_pictures(tmp_path: Path) -> None:
+    RunFolder(tmp_path).begin(recipes.load("Line_VA"))
+    with pytest.raises(VsanimeError, match="it learnt from shots, not from pictures"):
+        held_out(tmp_path, [tmp_path], None)
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from vsanime.errors import VsanimeError
 from vsanime.models.colour import CELL, LEAK, LEAST_WEIGHT, MULTIPLE, TAPS, UNASKED, WAVES
+from vsanime.nets.limit import limited
 
 WIDTH = 24
 _SLIMMEST, _WIDEST = 8, 128
@@ -248,7 +249,7 @@ def _mixed(head: torch.Tensor, prior: torch.Tensor, warped: torch.Tensor, copied
     residual = head[:, 3:]
     pictures = torch.cat([warped.float(), copied[:, None]], 1)
     total = (weights[:, :, None] * pictures).sum(1) + residual
-    return Coloured(total.clamp(0, 1), weights, copied, residual)
+    return Coloured(limited(total), weights, copied, residual)
 
 
 def _conv(into: int, out: int, stride: int = 1) -> nn.Conv2d:

@@ -47,7 +47,7 @@ class Discriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]  # witho
 class PairDiscriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]
     """The discriminator of SYSTEMS 5.2, 1,556,161 weights: five convolutions that halve, on a line picture in colours.
 
-    It takes N, 4, H, W, line art and RGB in [0, 1], H and W multiples of 32, and gives logits N, 1, H / 32, W / 32.
+    It takes N, 4, H, W, line art and RGB in [0, 1], and gives logits N, 1, H / 32, W / 32, rounded up.
 
     Args:
         width: channels of the first convolution; the others are multiples of it.

@@ -13,6 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from vsanime.errors import VsanimeError
 from vsanime.models.temporal import DILATED, LEAK, MULTIPLE, SHIFTED
+from vsanime.nets.limit import limited
 
 WIDTH = 64
 FRAMES = 3  # previous, target, next
@@ -68,7 +69,7 @@ class Temporal(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch 
         x = self.up1(_doubled(torch.cat([x, quarter], 1)))
         x = self.up2(_doubled(torch.cat([x, half], 1)))
         last = self.last(x.unflatten(0, (-1, FRAMES))[:, 1]).float()
-        return (colours[:, 1] + last).clamp(0, 1) if self.residual else last.sigmoid()
+        return limited(colours[:, 1] + last) if self.residual else last.sigmoid()
 
 
 class Gated(nn.Module):  # type: ignore[misc,unused-ignore]

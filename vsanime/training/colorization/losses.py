@@ -95,7 +95,9 @@ class Features:
         """Which features occur together, wherever: N, C, C."""
         channels, places = features.shape[1], features.shape[2] * features.shape[3]
         flat = features.flatten(2)
-        return flat @ flat.transpose(1, 2) / (places * channels if self._normalisation.per_channel else places)
+        # Under autocast the product would have the 8 bits of bf16, more than pictures differ by late in a run.
+        with torch.autocast(features.device.type, enabled=False):
+            return flat @ flat.transpose(1, 2) / (places * channels if self._normalisation.per_channel else places)
 
 
 def latent(told: Sequence[torch.Tensor], truth: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.lineart import Pen, usual_sigma
 from vsanime.motion import distance
 from vsanime.training.colorization.ink import difference_lines, luma
+from vsanime.training.colorization.material import refuse_evaluation
 from vsanime.training.colorization.shots import COLOUR, DISTANCE, FACTS, LINE
 from vsanime.training.pictures import PICTURE_SUFFIXES, read_pixels
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
@@ -74,11 +75,12 @@ class Source:
         path: either.
 
     Raises:
-        VsanimeError: it is neither, or cannot be read.
+        VsanimeError: it is neither, cannot be read, or is for evaluation only.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = path.resolve().name
         self._pictures: list[Path] = []
         if path.is_dir():
             inside = (p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
@@ -86,7 +88,9 @@ class Source:
             self.frames = len(self._pictures)
             if not self.frames:
                 raise VsanimeError(f"{path} holds no pictures; a video, or a folder of consecutive pictures, is needed")
+            refuse_evaluation([path.resolve().parent.name, self.name, *(p.name for p in self._pictures)])
         elif path.suffix.lower() in VIDEO_SUFFIXES and path.exists():
+            refuse_evaluation([path.resolve().parent.name, self.name])
             try:
                 self._video = VideoReader(path)
             except VsanimeError as error:
@@ -123,7 +127,7 @@ def prepare(
     prepared = Prepared()
     try:
         for source in sources:
-            writer = _ShotWriter(out, source.path.name, cutting, prepared)
+            writer = _ShotWriter(out, source.name, cutting, prepared)
             for shot in _shots(source, cutting, prepared, advance):
                 writer.take(shot)
             writer.end()
@@ -267,7 +271,7 @@ def drawn(pixels: Bytes, size: int) -> tuple[Bytes, Bytes]:
 
 def _by_number(path: Path) -> list[tuple[int, str]]:
     """Sorts `2.png` before `10.png`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _read(path: Path) -> Bytes:

@@ -52,7 +52,7 @@ class ColourData:
         span: most frames from the key before to the key after.
         one_sided: share of the samples that have one key only, given twice.
         prepared: share of the samples that are from prepared shots, where there are any.
-        held_out: share of the drawings that is kept for validation.
+        held_out: share of the drawings that is kept for validation; of the prepared shots where `synthetic` is off.
         cache: megabytes of decoded drawings that each worker keeps.
     """
 

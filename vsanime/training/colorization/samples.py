@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -185,16 +186,46 @@ def as_sample(triplet: Triplet) -> dict[str, Floats]:
 def hold_out(drawings: Sequence[Drawing], share: float) -> tuple[list[Drawing], list[Drawing]]:
     """Drawings to train on, and drawings that validation alone sees.
 
-    Decided by the digest of a drawing's name, so that drawings that come or go move no others.
+    Decided by the digest of a figure's name, so that drawings that come or go move no others, and all drawings of one
+    figure are on one side.
 
     Args:
         drawings: all of them.
         share: about what part is held out.
     """
-    names = [drawing.files[0].name for drawing in drawings]
-    digests = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32 for name in names]
-    kept = [drawing for drawing, place in zip(drawings, digests, strict=True) if place >= share]
-    return kept, [drawing for drawing, place in zip(drawings, digests, strict=True) if place < share]
+    places = [_place_of(_figure(drawing)) for drawing in drawings]
+    kept = [drawing for drawing, place in zip(drawings, places, strict=True) if place >= share]
+    return kept, [drawing for drawing, place in zip(drawings, places, strict=True) if place < share]
+
+
+def hold_out_shots(shots: Sequence[ShotFolder], share: float) -> tuple[list[ShotFolder], list[ShotFolder]]:
+    """Prepared shots to train on, and shots that validation alone sees: about the share, but one at least of either.
+
+    Args:
+        shots: two or more.
+        share: about what part is held out.
+    """
+    ordered = sorted(shots, key=lambda shot: (_place_of(shot.name), shot.name))
+    many = min(max(1, round(share * len(ordered))), len(ordered) - 1)
+    held = {shot.path for shot in ordered[:many]}
+    return [s for s in shots if s.path not in held], [s for s in shots if s.path in held]
+
+
+def _figure(drawing: Drawing) -> str:
+    """Who is drawn: `sylvie_blue_smile` and `sylvie_green_normal` are one, `pepper_run_01` and `pepper_jump_01` too.
+
+    Folders that a name has taken up (`animals__bugs__caterpillar`) are no part of it. No two backdrops are one.
+    """
+    file = drawing.files[0]
+    if drawing.backdrop:
+        return file.name
+    whole = file.stem.rsplit("__", 1)[-1]
+    return re.split(r"[\W\d_]", whole)[0].lower() or whole
+
+
+def _place_of(name: str) -> float:
+    """Between 0 and 1, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
 
 
 def _places(rng: np.random.Generator, frames: int, span: int) -> tuple[int, int, int]:

@@ -50,6 +50,11 @@ class ShotFolder:
     names: tuple[str, ...]
     size: tuple[int, int]
 
+    @property
+    def name(self) -> str:
+        """Of the folder and the one it is in: those of two videos have equal numbers."""
+        return f"{self.path.resolve().parent.name}/{self.path.name}"
+
     def frame(self, number: int) -> tuple[Bytes, Bytes]:
         """Line art (height, width) and colours (height, width, 3) of a frame, counted from 0.
 

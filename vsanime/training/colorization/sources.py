@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,14 @@ from pathlib import Path
 from vsanime.errors import VsanimeError
 from vsanime.training.colorization.drawings import Drawing, find_drawings
 from vsanime.training.colorization.recipe import ColourRecipe
-from vsanime.training.colorization.samples import Sampling, ShotSamples, hold_out
-from vsanime.training.colorization.shots import find_shots
+from vsanime.training.colorization.samples import Sampling, ShotSamples, hold_out, hold_out_shots
+from vsanime.training.colorization.shots import ShotFolder, find_shots
 from vsanime.training.flushed import write_flushed
 from vsanime.training.pictures import find_place
 from vsanime.training.synthetic import SyntheticShots
 
 _LIST = "material.json"
+_HELD_OUT_SEED = 0  # of the scenes that are measured on, so that runs of any seed can be compared
 
 
 @dataclass(frozen=True)
@@ -50,22 +52,47 @@ def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None
     found = find_drawings([find_place(path, roots) for path in data.drawings]) if data.drawings else []
     kept, held = hold_out(found, data.held_out)
     shots = find_shots([find_place(path, roots) for path in data.shots]) if data.shots else []
-    tell(f"{len(kept)} drawings and {len(shots)} prepared shots; {len(held)} drawings held out")
+    kept_shots, held_shots = _divided(recipe, shots)
+    tell(
+        f"{len(kept)} drawings and {len(kept_shots)} prepared shots; {len(held)} drawings and {len(held_shots)} shots "
+        "held out"
+    )
     width, height = data.size
     sampling = Sampling((width, height), data.span, data.one_sided, distances, data.prepared)
 
-    def samples(drawings: Sequence[Drawing], *, prepared: bool) -> ShotSamples:
-        seed = recipe.training.seed
+    def samples(seed: int, drawings: Sequence[Drawing], shots: Sequence[ShotFolder]) -> ShotSamples:
         synthetic = SyntheticShots(seed, drawings, (width, height), data.cache) if data.synthetic else None
-        return ShotSamples(seed, sampling, synthetic, shots if prepared else ())
+        return ShotSamples(seed, sampling, synthetic, shots)
 
     names = {
-        "drawings": [drawing.files[0].name for drawing in kept],
-        "held_out": [drawing.files[0].name for drawing in held],
-        "shots": [shot.path.name for shot in shots],
+        "drawings": _files(kept),
+        "held_out": _files(held),
+        "shots": [shot.name for shot in kept_shots],
+        "held_out_shots": [shot.name for shot in held_shots],
     }
-    # Prepared shots are all learnt from: validation is of scenes of its own.
-    return Material(samples(kept, prepared=True), samples(held, prepared=not data.synthetic), names)
+    training = samples(recipe.training.seed, kept, kept_shots)
+    return Material(training, samples(_HELD_OUT_SEED, held, held_shots), names)
+
+
+def _divided(recipe: ColourRecipe, shots: Sequence[ShotFolder]) -> tuple[Sequence[ShotFolder], Sequence[ShotFolder]]:
+    """Prepared shots to train on and to measure on; where scenes are made up, those are measured on alone.
+
+    Raises:
+        VsanimeError: there is nothing to measure on.
+    """
+    if recipe.data.synthetic:
+        return shots, ()
+    if len(shots) < 2:
+        raise VsanimeError(
+            f"{shots[0].path} is the only prepared shot, and one is held out for validation; prepare more, or set "
+            "data.synthetic"
+        )
+    return hold_out_shots(shots, recipe.data.held_out)
+
+
+def _files(drawings: Sequence[Drawing]) -> list[str]:
+    """Every file, with the folder it is in."""
+    return [f"{file.parent.name}/{file.name}" for drawing in drawings for file in drawing.files]
 
 
 def keep(names: dict[str, list[str]], folder: Path) -> None:
@@ -91,7 +118,8 @@ def check(names: dict[str, list[str]], folder: Path) -> None:
     except (OSError, ValueError) as error:
         raise VsanimeError(f"{folder / _LIST} is damaged: {error}; the run cannot go on") from None
     for kind, there in names.items():
-        other = sorted(set(there) ^ set(before.get(kind, [])))
+        known = before.get(kind, [])
+        other = sorted((Counter(there) - Counter(known)) + (Counter(known) - Counter(there)))
         if other:
             raise VsanimeError(
                 f"{folder} began with other {kind.replace('_', ' ')}: {other[0]} and {len(other) - 1} more came or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,11 @@ class Stage:
 
     def __init__(self, recipe: ColourRecipe, roots: Sequence[Path], device: torch.device) -> None:
         self._network = recipe.network
+        self.files: list[str] = []  # that weights came from, with their digests
         torch.manual_seed(recipe.training.seed)
         self.net = _fresh(recipe.network)
         if recipe.network.start:
-            start = load(_file(recipe.network.start, roots))
+            start = load(self._file(recipe.network.start, roots))
             if type(start) is not type(self.net) or start.width != recipe.network.width:
                 raise VsanimeError(
                     f"network.start = {recipe.network.start!r} is {_told(start)}; the recipe's network is "
@@ -97,10 +99,17 @@ class Stage:
         return {name: parts[name][:1] if parts[name].ndim == 4 else parts[name][0] for name in names}
 
     def _first_stage(self, roots: Sequence[Path], device: torch.device) -> nn.Module:
-        net = load(_file(self._network.colours, roots))
+        net = load(self._file(self._network.colours, roots))
         if not isinstance(net, ColourNet | ColourTransform):
             raise VsanimeError(f"network.colours = {self._network.colours!r} is {_told(net)}; no network of colours")
         return net.to(device).eval().requires_grad_(False)
+
+    def _file(self, name: str, roots: Sequence[Path]) -> Path:
+        """A file as it is named, or below one of the roots."""
+        path = Path(name) if Path(name).is_file() else find_place(name, roots)
+        if path.is_file():
+            self.files.append(f"{path.name} ({hashlib.sha256(path.read_bytes()).hexdigest()[:16]})")
+        return path
 
 
 def _begin_with(net: nn.Module, start: nn.Module) -> None:
@@ -131,8 +140,3 @@ def _fresh(network: ColourNetwork) -> nn.Module:
 def _told(net: nn.Module) -> str:
     name = next((name for name, kind in _CLASSES.items() if type(net) is kind), type(net).__name__)
     return f"{name!r} of width {net.width}" if hasattr(net, "width") else repr(name)
-
-
-def _file(path: str, roots: Sequence[Path]) -> Path:
-    """A file as it is named, or below one of the roots."""
-    return Path(path) if Path(path).is_file() else find_place(path, roots)
