@@ -14,7 +14,7 @@ from vsanime.models.cards import variants
 
 # Weights come in these forms; only ours, as ONNX, are meant to travel.
 WEIGHTS = (".onnx", ".pt", ".pth", ".pk", ".safetensors", ".param", ".bin", ".glsl", ".hook", ".npz")
-# The whole package is a few hundred kilobytes; more means that something slipped in.
+# Code is a few hundred kilobytes, our own weights are seven megabytes; more means that something slipped in.
 MOST_BYTES = 9_000_000
 
 

@@ -77,6 +77,14 @@ def check(clip: vs.VideoNode, net: str, backend: Any = F32) -> None:
             assert_codes_match(found, expected, CODES_DIFFER[bits] + 2 / expected.size, LARGEST[bits])
 
 
+def test_the_style_that_travels_is_taken_by_itself() -> None:
+    clip = picture("RGB24")
+    found, named = (vsanime.animegan(clip, *style, backend=F32) for style in ((), ("Pepper_VA",)))
+    for one, other in zip(planes_of(found), planes_of(named), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any((one != other).any() for one, other in zip(planes_of(found), planes_of(clip), strict=True))
+
+
 FORMATS = ("YUV420P8", "YUV420P10", "YUV422P8", "YUV444P16", "YUV420PS", "YUV444PH", "RGB24", "RGB48", "RGBS", "GRAY8")
 
 

@@ -163,9 +163,7 @@ def test_the_network_that_travels_is_taken_by_itself() -> None:
 def test_the_temporal_network_sees_both_keys_and_the_frame(net: str, temporal: str) -> None:
     shot = Shot()
     made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=net, temporal=temporal, backend=F32)
-    alone = vsanime.colorize(
-        shot.lineart, shot.references, keys=KEYS, model="flow", temporal=temporal, backend=F32
-    )
+    alone = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model="flow", temporal=temporal, backend=F32)
     for n in (1, 5):
         matched, outputs = shot.mixture(n, (0, 8))
         lines = np.stack([shot.lines[i] for i in (0, n, 8)])[:, None] / np.float32(255)

@@ -48,8 +48,8 @@ def animegan(
 
     Args:
         clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive, 5x5 pixels or more.
-        style: a style's name (`vsanime models list` shows them; `Pepper_VA` travels with the package), or the path of an ONNX file from RGB to RGB in [0, 1],
-            such as `vsanime import` writes.
+        style: a style's name (`vsanime models list` shows them; `Pepper_VA` travels with the package), or the path of
+            an ONNX file from RGB to RGB in [0, 1], such as `vsanime import` writes.
         strength: 0 gives the input's codes back, 1 the network's, between them a blend of both.
         brightness: "none"; or "scene" to give every scene back the mean luma that it had, up to what clips at white, by
             one gain for all of its frames. Scenes are told by `_SceneChangePrev` and `_SceneChangeNext`, which
