@@ -22,17 +22,20 @@ _ESPCN = (3, 64, 64, 128, 128, 256, 256, 12)
 _DRRN = {"drrn": (False, 128), "drrn_low": (True, 64)}
 
 # Channels in and out of the whole network, by task; of the doublers' last convolution four times as many.
+SEVERAL_PICTURES = ("colorize", "colorize_temporal")
 _ENDS = {"double_luma": (1, 4), "chroma": (3, 2), "rgb": (3, 3)}
 
 
 def networks() -> dict[str, list[str]]:
-    """Every card's name, under the first of those that share its network.
+    """Every card's name, under the first of those that share its network; of networks that take one picture.
 
     Cards whose weights are here have one each; the others share one for each architecture and size.
     """
     shared: dict[object, str] = {}
     found: dict[str, list[str]] = {}
     for name, variant in variants().items():
+        if variant.task in SEVERAL_PICTURES:
+            continue
         first = name if available(name) else shared.setdefault(_shape(variant), name)
         found.setdefault(first, []).append(name)
     return found

@@ -17,7 +17,7 @@ import pytest
 import vapoursynth as vs
 
 from tests import halfprecision, tolerances
-from tests.allcards import network, networks
+from tests.allcards import SEVERAL_PICTURES, network, networks
 from tests.clips import clip_of, format_of, planes_of
 from tests.pictures import painted_drawn_rendered
 from tests.planesgraphs import feed_for, from_bytes, planes_graph, run
@@ -26,6 +26,7 @@ from tests.rtx import CAPABILITY, rtx
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.sizes import declared_shape, profile
+from vsanime.graphs.colorize import cut_of, frame_graph, key_graph
 from vsanime.graphs.colour import rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed
@@ -115,7 +116,8 @@ def test_every_card_builds_at_full_hd(name: str, bits: int, precision: str) -> N
 
 
 def test_every_card_has_a_network_and_it_is_the_cards() -> None:
-    assert sorted(name for names in NETWORKS.values() for name in names) == sorted(variants())
+    one = [name for name, variant in variants().items() if variant.task not in SEVERAL_PICTURES]
+    assert sorted(name for names in NETWORKS.values() for name in names) == sorted(one)
     for first, names in NETWORKS.items():
         facts = inspect(network(first))
         for variant in map(variants().__getitem__, names):
@@ -125,6 +127,18 @@ def test_every_card_has_a_network_and_it_is_the_cards() -> None:
             }[variant.task]  # fmt: skip
             if variant.family in ("waifu2x", "animegan"):
                 assert f"{facts.parameters:,} weights" in variant.description
+
+
+@pytest.mark.parametrize("half", [key_graph, frame_graph])
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "f32"])
+def test_both_halves_of_the_network_that_colours_build(half: Any, precision: str) -> None:
+    proto = network("Line_VA")
+    traits = TensorRT(precision=precision).traits(precision)
+    graph = half(proto, cut_of(proto), (512, 288), traits)
+    build = Build(rtx(), graph, BuildSettings(capability=CAPABILITY))
+    assert build.network.num_inputs == len(graph.inputs)
+    assert build.network.num_outputs == len(graph.outputs)
+    assert len(build.serialized()[0]) > 50_000
 
 
 @pytest.mark.parametrize("name", FEW)

@@ -105,7 +105,8 @@ def networks(models: Sequence[str], backend: BackendProtocol) -> list[Method]:
 
 def default_models() -> list[str]:
     """The public networks and our own whose weights are on this machine; nothing is downloaded for a bench."""
-    names = [name for name in variants() if name in _KNOWN or name.endswith(_OUR_SUFFIX) or name.endswith(_RESTORING)]
+    measured = [name for name, variant in variants().items() if variant.task in _TASKS.values()]
+    names = [name for name in measured if name in _KNOWN or name.endswith(_OUR_SUFFIX) or name.endswith(_RESTORING)]
     return [name for name in names if store.available(name)]
 
 
