@@ -70,9 +70,9 @@ def test_keys_are_those_that_a_search_finds(seed: int) -> None:
         assert choice.is_key == (n in keys)
 
 
-def test_nearest_takes_one_key_of_another_scene() -> None:
-    chosen = choose(10, [0, 9], [0, 2, 8], "nearest")
-    assert chosen[2:8] == [Choice(0, 0)] * 3 + [Choice(1, 1)] * 3
+def test_nearest_takes_one_key_of_another_scene_for_all_of_a_scene() -> None:
+    assert choose(10, [0, 9], [0, 2, 7], "nearest")[2:7] == [Choice(0, 0)] * 5
+    assert choose(10, [0, 9], [0, 4, 9], "nearest")[4:9] == [Choice(1, 1)] * 5
 
 
 # Motion alone

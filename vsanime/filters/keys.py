@@ -44,7 +44,10 @@ def choose(length: int, keys: Sequence[int], starts: Sequence[int], no_reference
     choices = []
     for start, end in _scenes(starts, length):
         inside = range(bisect_left(keys, start), bisect_left(keys, end))
-        choices += [_choice(n, keys, inside, no_reference) for n in range(start, end)]
+        if inside:
+            choices += [_choice(n, keys, inside) for n in range(start, end)]
+        else:
+            choices += [_from_afar(start, end, keys, no_reference)] * (end - start)
     return choices
 
 
@@ -67,13 +70,16 @@ def _count(keys: Sequence[int], start: int, end: int) -> int:
     return bisect_left(keys, end) - bisect_left(keys, start)
 
 
-def _choice(n: int, keys: Sequence[int], inside: range, no_reference: str) -> Choice:
+def _from_afar(start: int, end: int, keys: Sequence[int], no_reference: str) -> Choice:
+    """What a scene without a reference gets, one for all of its frames: colours do not change in its midst."""
+    if no_reference == "passthrough":
+        return Choice(None, None)
+    nearest = min(range(len(keys)), key=lambda i: (max(start - keys[i], keys[i] - end + 1), i))
+    return Choice(nearest, nearest)
+
+
+def _choice(n: int, keys: Sequence[int], inside: range) -> Choice:
     """The references of one frame, among those inside its scene."""
-    if not inside:
-        if no_reference == "passthrough":
-            return Choice(None, None)
-        nearest = min(range(len(keys)), key=lambda i: (abs(keys[i] - n), i))
-        return Choice(nearest, nearest)
     before = bisect_right(keys, n) - 1
     if before in inside and keys[before] == n:
         return Choice(before, before, is_key=True)

@@ -155,6 +155,7 @@ def _opened(number: int, source: Picture) -> vs.VideoNode:
         frame = f.copy()
         try:
             samples = _read(number, path)
+            _check_size(f"the reference of frame {number}, {path}, is now", samples.shape[1::-1], (width, height))
         except VsanimeError as error:
             raise vs.Error(f"colorize: {error}") from None
         for plane in range(3):

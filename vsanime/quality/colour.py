@@ -125,7 +125,7 @@ def baselines(clip: Clip, keys: Sequence[int]) -> dict[str, Colouring]:
 
     def filled(number: int) -> Bytes:
         matched = found(number)
-        return fill(clip.lines[number], blend(matched), (matched.prior * matched.errors).sum(axis=0))
+        return fill(clip.lines[number], blend(matched), matched.errors.min(axis=0))  # as the filter does
 
     return {
         "nearest key": copied,
