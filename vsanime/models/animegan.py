@@ -7,7 +7,7 @@ a node at either end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import onnx
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer, NetWriter
+from vsanime.models.shapes import complaints
 
 LEAK = 0.2
 # What the norms add to the variance: that of TensorFlow's layer norm, and that of PyTorch.
@@ -191,18 +192,5 @@ def _check(weights: Mapping[str, Array], upsample: str, epsilon: float) -> None:
         raise VsanimeError(f"AnimeGAN: upsample is one of {', '.join(UPSAMPLES)}, not {upsample!r}")
     if not 0 < epsilon < 1:
         raise VsanimeError(f"AnimeGAN: epsilon is above 0 and below 1, not {epsilon!r}")
-    for wrong in _wrong(weights):
+    for wrong in complaints(weights, SHAPES):
         raise VsanimeError(f"AnimeGANv2's generator: {wrong}")
-
-
-def _wrong(weights: Mapping[str, Array]) -> Iterator[str]:
-    """What is wrong with weights, in words."""
-    for name in sorted(SHAPES.keys() - weights.keys()):
-        yield f"{name} is missing"
-    for name in sorted(weights.keys() - SHAPES.keys()):
-        yield f"{name} is none of its weights"
-    for name, shape in SHAPES.items():
-        if weights[name].shape != shape:
-            yield f"{name} has the shape {weights[name].shape}; {shape} is needed"
-        elif not np.isfinite(weights[name]).all():
-            yield f"{name} has values that are not finite; the file is damaged"

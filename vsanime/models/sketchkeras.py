@@ -7,7 +7,7 @@ their convolutions, with the batch norms already folded in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from onnx import numpy_helper
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer, NetWriter
+from vsanime.models.shapes import complaints
 
 # What surrounds a layer's input: the port to PyTorch reflects; zeros are what Keras pads with unless told otherwise.
 PADDINGS = ("reflect", "zero")
@@ -91,7 +92,7 @@ def sketchkeras(weights: Mapping[str, Array], padding: str = "reflect") -> onnx.
     """
     if padding not in PADDINGS:
         raise VsanimeError(f"SketchKeras: padding is {' or '.join(PADDINGS)}, not {padding!r}")
-    for wrong in _wrong(weights):
+    for wrong in complaints(weights, SHAPES):
         raise VsanimeError(f"SketchKeras: {wrong}")
     writer = _Writer(weights, padding)
     levels = []
@@ -153,16 +154,3 @@ class _Writer(NetWriter):
         x = self.node("Pad", [x, self._pads[unit.margin]], mode=mode)
         layer = Layer(self._arrays[f"{unit.name}.weight"], self._arrays[f"{unit.name}.bias"])
         return self.conv(x, unit.name, layer, pad=0, stride=unit.stride)
-
-
-def _wrong(weights: Mapping[str, Array]) -> Iterator[str]:
-    """What is wrong with weights, in words."""
-    for name in sorted(SHAPES.keys() - weights.keys()):
-        yield f"{name} is missing"
-    for name in sorted(weights.keys() - SHAPES.keys()):
-        yield f"{name} is none of its weights"
-    for name, shape in SHAPES.items():
-        if weights[name].shape != shape:
-            yield f"{name} has the shape {weights[name].shape}; {shape} is needed"
-        elif not np.isfinite(weights[name]).all():
-            yield f"{name} has values that are not finite; the file is damaged"
