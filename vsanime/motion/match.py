@@ -99,7 +99,8 @@ def _doubts(line: NDArray[np.uint8], key: NDArray[np.uint8], found: NDArray[np.f
     astray = _mean(np.hypot(missed[..., 0], missed[..., 1]), _LINE)
     doubt = _DOUBT * astray / (astray + _ASTRAY * line.shape[0])
     misfit = (_mean(difference, _LINE) + _mean(difference, _PART)) / 2
-    return np.clip(misfit + doubt, 0, 1).astype(np.float32)
+    doubts: NDArray[np.float32] = np.clip(misfit + doubt, 0, 1).astype(np.float32)
+    return doubts
 
 
 def _prior(errors: NDArray[np.float32], flows: NDArray[np.float32], same: NDArray[np.bool_]) -> NDArray[np.float32]:
