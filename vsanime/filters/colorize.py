@@ -17,6 +17,7 @@ from vsanime.filters.keys import POLICIES, Choice, choose, runs
 from vsanime.filters.linescenes import Scenes, scene_starts
 from vsanime.filters.outputs import converted, rgb_of, told, wanted_output
 from vsanime.filters.references import Picture, References, read_references
+from vsanime.filters.steadying import agreeing
 from vsanime.motion.flow import SMALLEST
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
 from vsanime.video.clips import first_frame, video_format
@@ -40,6 +41,7 @@ def colorize(
     no_reference: str = "error",
     work_size: int | str = "auto",
     fill: str = "none",
+    steady: bool = True,
     format: int | vs.VideoFormat | None = None,
     depth: int | str | None = None,
     backend: BackendProtocol | None = None,
@@ -70,6 +72,8 @@ def colorize(
             "full" for the frame's. "auto" has networks see one of 288, or the frame's where that is less, and looks for
             motion in the frame itself, which is worth more than it costs.
         fill: "segments" to give regions that are closed by lines one colour where motion fails; "none".
+        steady: where both keys are to be doubted, average a frame with those of the drawings before and after it,
+            moved onto it: less flicker. A drawing that is held for more than four frames stays as it is.
         format: the output's, such as vs.YUV420P10; RGB if None.
         depth: of RGB output, 8 to 16 bits, "half" or "single"; the references' if None.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO()`.
@@ -93,13 +97,20 @@ def colorize(
     work = _wanted_work("full" if work_size == "auto" and is_flow(model) and temporal is False else work_size, size)
     _check_word("no_reference", no_reference, POLICIES)
     _check_word("fill", fill, _FILLS)
+    if not isinstance(steady, bool):
+        raise VsanimeError(f"steady={steady!r}; True or False is needed")
     lines = _as_lines(lineart, spec)
-    choices = choose(lineart.num_frames, found.keys, scene_starts(lines, scenes), no_reference)
-    colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", backend)
+    starts = scene_starts(lines, scenes)
+    choices = choose(lineart.num_frames, found.keys, starts, no_reference)
+    colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", steady, backend)
     pictures = _pictures(lineart, lines, found, work, choices)
     rgb = rgb_of(found.spec)
+    made = run("colorize", pictures, spec, colouring)
+    if steady:
+        keyed = _spliced(made, converted(found.clip, found.spec, rgb), made, choices)
+        made = agreeing("colorize", keyed, lines, starts)
     # Its frames have the line art's properties, among them what its own codes meant.
-    made = converted(told(run("colorize", pictures, spec, colouring), rgb, found.props), rgb, output)
+    made = converted(told(made, rgb, found.props), rgb, output)
     return told(_assembled(made, lineart, spec, found, output, choices), output, found.props)
 
 
@@ -196,6 +207,17 @@ def _assembled(
     """Frames that were made, references where they are of the very frame, and lines where there is no reference."""
     references = converted(found.clip, found.spec, output)
     bare = _gray(lineart, spec, output) if any(choice.before is None for choice in choices) else made
+    joined = _spliced(made, references, bare, choices)
+    if lineart.fps:
+        # References may come at another rate, as pictures do, which would leave the clip without any.
+        joined = joined.std.AssumeFPS(lineart)
+    return joined.std.CopyFrameProps(lineart)
+
+
+def _spliced(
+    made: vs.VideoNode, references: vs.VideoNode, bare: vs.VideoNode, choices: Sequence[Choice]
+) -> vs.VideoNode:
+    """References at the keys, `bare` in scenes without any, and what was made everywhere else."""
     parts: list[vs.VideoNode] = []
     start = 0
     for source, count in runs([_source(choice) for choice in choices]):
@@ -205,11 +227,7 @@ def _assembled(
         else:
             parts.append((made if source == _MADE else bare)[start : start + count])
         start += count
-    joined = _joined(parts)
-    if lineart.fps:
-        # References may come at another rate, as pictures do, which would leave the clip without any.
-        joined = joined.std.AssumeFPS(lineart)
-    return joined.std.CopyFrameProps(lineart)
+    return _joined(parts)
 
 
 def _source(choice: Choice) -> int:

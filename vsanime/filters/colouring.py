@@ -9,7 +9,6 @@ from hashlib import blake2b
 from typing import Any
 from weakref import ref
 
-import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
@@ -17,7 +16,9 @@ from vsanime.backends import BackendProtocol
 from vsanime.backends.base import lanes_wanted
 from vsanime.errors import VsanimeError
 from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
-from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painter
+from vsanime.filters.framearrays import picture_of, plane_of, put
+from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painted, Painter
+from vsanime.filters.steadying import DOUBTS, with_doubts
 from vsanime.models.cards import variants
 from vsanime.models.store import Model, available, load
 from vsanime.motion.extra import ndimage, opencv
@@ -69,6 +70,7 @@ class Colouring:
         model: a network, or "flow".
         temporal: whether a second network refines the result, or which.
         segments: whether closed regions get one colour where motion fails.
+        doubts: whether frames tell where their colours are doubtful.
         backend: where networks run.
     """
 
@@ -77,6 +79,7 @@ class Colouring:
     model: str | os.PathLike[str]
     temporal: bool | str | os.PathLike[str]
     segments: bool
+    doubts: bool
     backend: BackendProtocol | None
 
 
@@ -101,7 +104,8 @@ def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.Vide
     shared = Shared(work, spec, engines, colouring)
     _close_with_script(shared)
     works = [shared.new_lane() for _ in range(engines.lanes)]
-    return run_frames(name, work.clips, works, (work.form, clip.width, clip.height))
+    told = [DOUBTS] if colouring.doubts else []
+    return run_frames(name, work.clips, works, (work.form, clip.width, clip.height), told)
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ class Shared:
         self._peak = 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
         self._keys: Once[int, Key] = Once(_KEYS_KEPT)
         frame_bytes = 3 * form.bytes_per_sample * spec.width * spec.height
-        self._results: Once[tuple[int, int, bytes], Array] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))
+        self._results: Once[tuple[int, int, bytes], Painted] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))
 
     def new_lane(self) -> FrameWork:
         """Colours frames, one after the other."""
@@ -219,13 +223,14 @@ class Shared:
         mixer: Mixer = ByMotion() if colour is None else colour.new_mixer()
         refiner = None if temporal is None else temporal.new_refiner()
         asked = self._colouring
-        painter = Painter(mixer, self._peak, refiner, asked.large_motion, asked.segments)
+        painter = Painter(mixer, self._peak, refiner, asked.large_motion, asked.segments, asked.doubts)
 
         def coloured(number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
             check_same(number, self._known(frames[0]), self._spec)
             result = self._result(number, frames, painter)
-            for plane in range(3):
-                np.asarray(frame[plane])[:] = result[..., plane]
+            put(result.colours, frame)
+            if result.doubts is not None:
+                with_doubts(frame, result.doubts)
 
         return coloured
 
@@ -243,13 +248,13 @@ class Shared:
         """A frame's properties; its range where it does not say."""
         return {"_Range": int(self._spec.range)} | dict(frame.props)
 
-    def _result(self, number: int, frames: Sequence[vs.VideoFrame], painter: Painter) -> Array:
+    def _result(self, number: int, frames: Sequence[vs.VideoFrame], painter: Painter) -> Painted:
         """A frame's colours, from before if the same drawing was there between the same keys."""
         pair = self._work.befores[number], self._work.afters[number]
-        drawing = Drawing(_plane(frames[2]), _plane(frames[1]))
+        drawing = Drawing(plane_of(frames[2]), plane_of(frames[1]))
         seen = blake2b(drawing.full, digest_size=16).digest()
 
-        def made() -> Array:
+        def made() -> Painted:
             keys = [self._key(place, side) for place, side in zip(pair, (frames[3:7], frames[7:11]), strict=True)]
             return painter.paint(drawing, keys)
 
@@ -259,19 +264,10 @@ class Shared:
         lines, colours, small_lines, small_colours = frames
         return self._keys.get(
             place,
-            lambda: Key(place, Drawing(_plane(small_lines), _plane(lines)), _picture(small_colours), _picture(colours)),
+            lambda: Key(
+                place, Drawing(plane_of(small_lines), plane_of(lines)), picture_of(small_colours), picture_of(colours)
+            ),
         )
-
-
-def _plane(frame: vs.VideoFrame) -> NDArray[np.uint8]:
-    """Line art of a frame, as its own array."""
-    return np.array(np.asarray(frame[0]))
-
-
-def _picture(frame: vs.VideoFrame) -> Array:
-    """Colours of a frame: height, width, 3."""
-    merged: Array = opencv().merge([np.asarray(frame[plane]) for plane in range(3)])
-    return merged
 
 
 def _close_with_script(shared: Shared) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vsanime.motion.extra import opencv
 from vsanime.motion.match import Matched, blend, match
 from vsanime.motion.segments import fill
+from vsanime.motion.steady import doubts
 from vsanime.motion.transfer import enlarge
 from vsanime.motion.warp import warp
 
@@ -22,6 +23,8 @@ type Bytes = NDArray[np.uint8]
 
 # Weights are compared by their logarithms: 0 has none. The networks trained here add the latter to their prior.
 _UNHEARD, _LEAST_PRIOR = np.float32(1e-9), np.float32(1e-4)
+# Short side of the map of doubts.
+_TOLD_SIDE = 288
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,20 @@ class Refiner(Protocol):
 
 
 @dataclass(frozen=True)
+class Painted:
+    """A drawing in colours.
+
+    Attributes:
+        colours: height, width, 3 in the codes of `Key.full`.
+        doubts: where they are doubtful (`vsanime.motion.steady.doubts`), at a short side of 288 at most; None where
+            nobody asked.
+    """
+
+    colours: Array
+    doubts: Bytes | None
+
+
+@dataclass(frozen=True)
 class Painter:
     """How drawings are coloured.
 
@@ -139,6 +156,7 @@ class Painter:
         refiner: changes the result; None for nobody.
         large_motion: look for motion at the frame's own size, where a network works at a smaller one.
         segments: give regions that are closed by lines one colour where motion fails.
+        doubts: tell where colours are doubtful.
     """
 
     mixer: Mixer
@@ -146,9 +164,10 @@ class Painter:
     refiner: Refiner | None = None
     large_motion: bool = True
     segments: bool = False
+    doubts: bool = False
 
-    def paint(self, drawing: Drawing, keys: Sequence[Key]) -> Array:
-        """A drawing in colours: height, width, 3 in the codes of `Key.full`.
+    def paint(self, drawing: Drawing, keys: Sequence[Key]) -> Painted:
+        """A drawing in colours.
 
         Args:
             drawing: line art.
@@ -156,7 +175,9 @@ class Painter:
         """
         motion = Motion(drawing, keys)
         result = self._mixed(drawing, keys, motion)
-        return filled(drawing, result, motion.small, self.peak) if self.segments else result
+        if self.segments:
+            result = filled(drawing, result, motion.small, self.peak)
+        return Painted(result, _small(doubts(motion.small)) if self.doubts else None)
 
     def _mixed(self, drawing: Drawing, keys: Sequence[Key], motion: Motion) -> Array:
         """Both keys, moved and mixed."""
@@ -252,6 +273,18 @@ def filled(drawing: Drawing, colours: Array, matched: Matched, peak: float) -> A
     flat = fill(drawing.full, coarse, errors)
     changed = (flat != coarse).any(axis=-1, keepdims=True)
     return np.where(changed, codes(flat * np.float32(peak / 255), peak, colours.dtype), colours)
+
+
+def _small(plane: Bytes) -> Bytes:
+    """A map that travels with a frame: smaller by area."""
+    height, width = plane.shape
+    share = _TOLD_SIDE / min(height, width)
+    if share >= 1:
+        return plane
+    cv2 = opencv()
+    size = (round(width * share), round(height * share))
+    small: Bytes = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _resized(picture: Floats, size: tuple[int, int]) -> Floats:

@@ -68,6 +68,19 @@ def flow(target: Bytes, key: Bytes) -> Flow:
     return _enlarged(best, target.shape)
 
 
+def small_flow(target: Bytes, neighbour: Bytes) -> Flow:
+    """The same for drawings that follow each other: one fine search of the lines as they are, a third of the time.
+
+    Args:
+        target: line art, height and width, `SMALLEST` or more; 255 is paper.
+        neighbour: line art of the same size.
+
+    Returns:
+        Height, width, 2, in pixels.
+    """
+    return _enlarged(_searcher(0).calc(_shrunk(target), _shrunk(neighbour), None), target.shape)
+
+
 def flow_back(key: Bytes, target: Bytes) -> Flow:
     """The other way round, from one view alone: enough to see whether `flow` leads back, for a sixth of its time.
 

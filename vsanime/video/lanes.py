@@ -53,7 +53,11 @@ def run_lanes(
 
 
 def run_frames(
-    name: str, clips: Sequence[vs.VideoNode], works: Sequence[FrameWork], output: tuple[vs.VideoFormat, int, int]
+    name: str,
+    clips: Sequence[vs.VideoNode],
+    works: Sequence[FrameWork],
+    output: tuple[vs.VideoFormat, int, int],
+    told: Sequence[str] = (),
 ) -> vs.VideoNode:
     """A clip whose frames `works` made from the frames of several clips, with the properties of the first.
 
@@ -62,6 +66,7 @@ def run_frames(
         clips: source frames, as many in each.
         works: one function a lane, called with a frame's number, its source frames and the new frame to fill.
         output: format, width and height of the new frames.
+        told: properties that works set on new frames, which are kept beside the first clip's.
     """
     form, width, height = output
     count = len(works)
@@ -71,7 +76,8 @@ def run_frames(
         sources = [_every(clip, count, i) for clip in clips]
         lanes.append(_every(template, count, i).std.ModifyFrame(sources, _callback(name, (i, count), work, output)))
     joined = vs.core.std.Interleave(lanes, extend=True, modify_duration=False)[: clips[0].num_frames]
-    return joined.std.CopyFrameProps(clips[0])
+    made = joined.std.CopyFrameProps(clips[0])
+    return made.std.CopyFrameProps(joined, props=list(told)) if told else made
 
 
 def _every(clip: vs.VideoNode, count: int, offset: int) -> vs.VideoNode:

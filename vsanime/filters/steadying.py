@@ -1,0 +1,100 @@
+"""Coloured frames made to agree with those of the drawings before and after; see `vsanime.motion.steady`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsanime.backends.base import lanes_wanted
+from vsanime.filters.drawings import AFTER, BEFORE, HELD, Drawings
+from vsanime.filters.framearrays import picture_of, plane_of, put
+from vsanime.filters.painting import codes
+from vsanime.motion.extra import opencv
+from vsanime.motion.steady import Neighbour, steadied
+from vsanime.video.lanes import run_frames
+from vsanime.video.once import Once
+
+type Array = NDArray[Any]
+type Bytes = NDArray[np.uint8]
+
+# What coloured frames have on them that tell of doubts: height, width and the map, row by row. None without any doubt.
+DOUBTS = "_VsanimeDoubts"
+# Frames kept for those of the same drawing: the most that lanes and what is read ahead are apart.
+_KEPT = 8
+
+
+def with_doubts(frame: vs.VideoFrame, doubts: Bytes) -> None:
+    """Put a map on a frame."""
+    if doubts.any():
+        frame.props[DOUBTS] = np.array(doubts.shape, "<u4").tobytes() + doubts.tobytes()
+
+
+def doubts_of(frame: vs.VideoFrame) -> Bytes:
+    """The map on a frame at the frame's size; all 0 where there is none."""
+    told = frame.props.get(DOUBTS)
+    if told is None:
+        return np.zeros((frame.height, frame.width), np.uint8)
+    bare = bytes(told)
+    height, width = np.frombuffer(bare[:8], "<u4")
+    small = np.frombuffer(bare[8:], np.uint8).reshape(int(height), int(width))
+    cv2 = opencv()
+    large: Bytes = cv2.resize(small, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR)
+    return large
+
+
+def agreeing(name: str, shown: vs.VideoNode, lines: vs.VideoNode, starts: Sequence[int]) -> vs.VideoNode:
+    """Every frame averaged with those of the drawings around it, where its colours are doubtful.
+
+    Args:
+        name: the filter's, for messages.
+        shown: frames in colours, RGB of any depth, which tell of doubts; keys do not.
+        lines: their line art, GRAY8.
+        starts: number of each scene's first frame, ascending, 0 first.
+    """
+    drawings = Drawings(lines, starts)
+    sides = [clip for side in (drawings.before, drawings.after) for clip in (side(lines), side(shown))]
+    work = _Steadying(1.0 if shown.format.sample_type == vs.FLOAT else float((1 << shown.format.bits_per_sample) - 1))
+    lanes = min(lanes_wanted(None, vs.core.num_threads), shown.num_frames)
+    clips = [shown, drawings.told, lines, *sides]
+    return run_frames(name, clips, [work.steadied] * lanes, (shown.format, shown.width, shown.height))
+
+
+@dataclass
+class _Steadying:
+    """What lanes share: frames that were made, for as long as their drawing is held.
+
+    Attributes:
+        peak: the code of white.
+    """
+
+    peak: float
+
+    def __post_init__(self) -> None:
+        self._made: Once[tuple[int, bytes], Array] = Once(_KEPT)
+
+    def steadied(self, number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
+        shown, told = frames[0], frames[1].props
+        has = [told[BEFORE] != 0, told[AFTER] != 0]
+        if DOUBTS not in shown.props or not any(has):
+            put(picture_of(shown), frame)
+            return
+        first = number - int(told[HELD])
+
+        def made() -> Array:
+            sides = [frames[3:5], frames[5:7]]
+            around = [_neighbour(*side) for side, there in zip(sides, has, strict=True) if there]
+            colours = picture_of(shown)
+            mean = steadied(plane_of(frames[2]), colours, doubts_of(shown), around)
+            return codes(mean, self.peak, colours.dtype)
+
+        # A key in the midst of a held drawing parts it; its doubts are those of other keys then.
+        put(self._made.get((first, bytes(shown.props[DOUBTS])), made), frame)
+
+
+def _neighbour(lines: vs.VideoFrame, shown: vs.VideoFrame) -> Neighbour:
+    return Neighbour(plane_of(lines), picture_of(shown), doubts_of(shown))
