@@ -24,10 +24,12 @@ from vsanime.filters.keys import Choice, choose
 from vsanime.filters.linescenes import cuts
 from vsanime.motion.match import blend, match
 from vsanime.motion.segments import fill
+from vsanime.motion.steady import Neighbour, doubts, steadied
 
 SHIFTS = tuple(range(9))
 KEYS = [0, 8]
 by_motion = partial(vsanime.colorize, model="flow")
+frame_by_frame = partial(by_motion, steady=False)
 
 
 def moving(shifts: tuple[float, ...] = SHIFTS, **more: Any) -> tuple[list[Any], list[Any], vs.VideoNode, vs.VideoNode]:
@@ -81,7 +83,7 @@ def test_nearest_takes_one_key_of_another_scene_for_all_of_a_scene() -> None:
 @pytest.mark.parametrize("size", [(96, 64), (97, 65), (50, 80)])
 def test_frames_between_keys_are_the_blend_of_both(size: tuple[int, int]) -> None:
     lines, colours, lineart, references = moving(size=size)
-    made = by_motion(lineart, references, keys=KEYS)
+    made = frame_by_frame(lineart, references, keys=KEYS)
     assert (made.width, made.height, made.format.id, made.num_frames) == (*size, vs.RGB24, len(lines))
     for n in range(1, 8):
         expected = blend(match(lines[n], [lines[0], lines[8]], [colours[0], colours[8]]))
@@ -112,7 +114,7 @@ def test_keys_come_out_as_they_went_in(name: str) -> None:
 
 def test_a_scene_end_has_one_key() -> None:
     lines, colours, lineart, references = moving()
-    made = by_motion(lineart, references, keys=[3])
+    made = frame_by_frame(lineart, references, keys=[3])
     for n in (0, 2, 4, 8):
         expected = blend(match(lines[n], [lines[3]] * 2, [colours[3]] * 2))
         np.testing.assert_array_equal(picture_of(made, n), expected)
@@ -224,6 +226,67 @@ def test_limited_range_line_art_is_the_same_drawing() -> None:
     # 219 steps hold a drawing of 255 less exactly: motion is found a little elsewhere.
     made = by_motion(limited, references, keys=KEYS)
     assert np.mean(np.abs(picture_of(made, 3).astype(int) - picture_of(expected, 3)) > 2) < 0.02
+
+
+# Neighbours in time
+
+
+def steadied_by_hand(lines: list[Any], colours: list[Any], keys: list[int], n: int, around: tuple[int, int]) -> Any:
+    """Frame n of a clip in one scene, and the drawings before and after it, put together as documented."""
+
+    def alone(at: int) -> Neighbour:
+        pair = max(k for k in keys if k <= at), min(k for k in keys if k >= at)
+        found = match(lines[at], [lines[k] for k in pair], [colours[k] for k in pair])
+        return Neighbour(lines[at], blend(found), np.zeros_like(lines[at]) if at in keys else doubts(found))
+
+    own = alone(n)
+    return np.rint(steadied(own.line, own.colours, own.doubts, [alone(at) for at in around])).astype(np.uint8)
+
+
+def test_doubtful_colours_agree_with_those_before_and_after() -> None:
+    lines, colours, lineart, references = moving()
+    made, alone = by_motion(lineart, references, keys=KEYS), frame_by_frame(lineart, references, keys=KEYS)
+    changed = 0
+    for n in range(1, 8):
+        expected = steadied_by_hand(lines, colours, KEYS, n, (n - 1, n + 1))
+        np.testing.assert_array_equal(picture_of(made, n), expected)
+        changed += int((expected != picture_of(alone, n)).sum())
+    assert changed > 0
+
+
+def test_on_twos_a_drawing_is_shown_the_same_twice() -> None:
+    """Neighbours are the drawings before and after, not the frames."""
+    lines, colours, lineart, references = moving((0, 0, 2, 2, 3.5, 3.5, 5, 5, 8))
+    made = by_motion(lineart, references, keys=KEYS)
+    for n in (2, 4, 6):
+        expected = steadied_by_hand(lines, colours, KEYS, n, (n - 1, n + 2))
+        np.testing.assert_array_equal(picture_of(made, n), expected)
+        np.testing.assert_array_equal(picture_of(made, n + 1), expected)
+
+
+def test_a_drawing_that_is_a_keys_keeps_its_colours() -> None:
+    _, colours, lineart, references = moving((0, 0, 0, 3, 6, 8, 8, 8))
+    made = by_motion(lineart, references, keys=[0, 7])
+    for n, key in ((1, 0), (2, 0), (5, 7), (6, 7)):
+        np.testing.assert_array_equal(picture_of(made, n), colours[key])
+
+
+def test_a_long_hold_stays_as_it_is() -> None:
+    _, _, lineart, references = moving((0, 4, 4, 4, 4, 4, 8))
+    made, alone = by_motion(lineart, references, keys=[0, 6]), frame_by_frame(lineart, references, keys=[0, 6])
+    for n in range(1, 6):
+        np.testing.assert_array_equal(picture_of(made, n), picture_of(alone, n))
+
+
+@pytest.mark.parametrize("form", [vs.RGB48, vs.RGBS])
+def test_deep_colours_agree_as_well(form: int) -> None:
+    _, _, lineart, references = moving()
+    deep = references.resize.Point(format=form)
+    made, coarse = by_motion(lineart, deep, keys=KEYS), by_motion(lineart, references, keys=KEYS)
+    white = 65535 if form == vs.RGB48 else 1
+    for n in (3, 4):
+        difference = picture_of(made, n) / white - picture_of(coarse, n) / 255
+        assert np.abs(difference).max() < 1.01 / 255  # codes of 8 bits were rounded twice
 
 
 # Requests, and what is computed
@@ -391,8 +454,8 @@ def test_a_smaller_work_size_is_nearly_as_good() -> None:
 def test_deep_references_are_mixed_in_their_depth(depth: str, work_size: int | str) -> None:
     _, _, lineart, references = moving()
     deep = references.resize.Point(format=getattr(vs, depth))
-    made = by_motion(lineart, deep, keys=KEYS, work_size=work_size)
-    plain = by_motion(lineart, references, keys=KEYS, work_size=work_size)
+    made = frame_by_frame(lineart, deep, keys=KEYS, work_size=work_size)
+    plain = frame_by_frame(lineart, references, keys=KEYS, work_size=work_size)
     peak = 65535 if depth == "RGB48" else 1.0
     for n in (3, 5):
         values = picture_of(made, n) / peak * 255
@@ -413,8 +476,8 @@ def test_regions_are_filled_where_motion_fails(depth: str) -> None:
     colour[4::8, 20] = PALETTE[2]
     colours = [colour] * 3
     references = colour_clip(colours).resize.Point(format=getattr(vs, depth))
-    plain = by_motion(line_clip(lines), references, keys=[0, 2])
-    filled = by_motion(line_clip(lines), references, keys=[0, 2], fill="segments")
+    plain = frame_by_frame(line_clip(lines), references, keys=[0, 2])
+    filled = frame_by_frame(line_clip(lines), references, keys=[0, 2], fill="segments")
     pictures = [picture_of(clip.resize.Point(format=vs.RGB24), 1) for clip in (plain, filled)]
     matched = match(lines[1], [lines[0], lines[2]], [colours[0], colours[2]])
     expected = fill(lines[1], pictures[0], matched.errors.min(axis=0))
@@ -485,6 +548,7 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
     "backend": (lambda: wrong(backend="cpu"), ["backend='cpu'", "Backend."]),
     "model": (lambda: wrong(model="Line_XY"), ["Line_XY"]),
     "another task": (lambda: wrong(model="C4F32_VA"), ["C4F32_VA", "double_luma", "'flow'"]),
+    "steady": (lambda: wrong(steady=2), ["steady=2", "True or False"]),
     "temporal": (lambda: wrong(temporal=True), ["temporal=True", "no temporal network"]),
     "temporal name": (lambda: wrong(temporal="C4F32_VA"), ["temporal='C4F32_VA'", "double_luma"]),
 }  # fmt: skip

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from vsanime.motion.warp import warp
 
 ROOT = Path(__file__).parents[2]
 SHIFTS = tuple(range(9))
+frame_by_frame = partial(vsanime.colorize, steady=False)
 KEYS = [0, 8]
 F32 = Backend.OpenVINO(precision="f32")
 BACKENDS = pytest.mark.parametrize("backend", [F32, Backend.ONNXRuntime()], ids=["openvino", "onnxruntime"])
@@ -99,7 +101,7 @@ def check(found: Any, expected: Any) -> None:
 @pytest.mark.parametrize("size", [(96, 64), (97, 65), (50, 84)])
 def test_frames_are_what_the_whole_network_makes(net: str, backend: Any, size: tuple[int, int]) -> None:
     shot = Shot(size)
-    made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=net, backend=backend)
+    made = frame_by_frame(shot.lineart, shot.references, keys=KEYS, model=net, backend=backend)
     for n in (1, 4, 7):
         _, outputs = shot.mixture(n, (0, 8))
         check(picture_of(made, n), outputs["colour"])
@@ -109,7 +111,7 @@ def test_frames_are_what_the_whole_network_makes(net: str, backend: Any, size: t
 
 def test_one_key_is_taken_twice(net: str) -> None:
     shot = Shot()
-    made = vsanime.colorize(shot.lineart, shot.references, keys=[2], model=net, backend=F32)
+    made = frame_by_frame(shot.lineart, shot.references, keys=[2], model=net, backend=F32)
     for n in (0, 5):
         _, outputs = shot.mixture(n, (2, 2))
         check(picture_of(made, n), outputs["colour"])
@@ -125,7 +127,7 @@ def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
     monkeypatch.setattr("vsanime.filters.colorize._AUTO", 48)
     size, work = (144, 96), (72, 48)
     shot = Shot(size)
-    made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=net, work_size=work_size, backend=F32)
+    made = frame_by_frame(shot.lineart, shot.references, keys=KEYS, model=net, work_size=work_size, backend=F32)
     for n in (2, 6):
         matched, outputs = shot.mixture(n, (0, 8), work)
         small_line = planes_of(shot.lineart.resize.Bilinear(*work), n)[0]
@@ -162,8 +164,8 @@ def test_the_network_that_travels_is_taken_by_itself() -> None:
 
 def test_the_temporal_network_sees_both_keys_and_the_frame(net: str, temporal: str) -> None:
     shot = Shot()
-    made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=net, temporal=temporal, backend=F32)
-    alone = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model="flow", temporal=temporal, backend=F32)
+    made = frame_by_frame(shot.lineart, shot.references, keys=KEYS, model=net, temporal=temporal, backend=F32)
+    alone = frame_by_frame(shot.lineart, shot.references, keys=KEYS, model="flow", temporal=temporal, backend=F32)
     for n in (1, 5):
         matched, outputs = shot.mixture(n, (0, 8))
         lines = np.stack([shot.lines[i] for i in (0, n, 8)])[:, None] / np.float32(255)
@@ -179,7 +181,7 @@ def test_the_documents_network_colours_by_distances(tmp_path: Path) -> None:
     shot = Shot()
     path = tmp_path / "document.onnx"
     path.write_bytes(document_network().SerializeToString())
-    made = vsanime.colorize(shot.lineart, shot.references, keys=KEYS, model=path, backend=F32)
+    made = frame_by_frame(shot.lineart, shot.references, keys=KEYS, model=path, backend=F32)
     for n in (1, 6):
         lines = [shot.lines[i] for i in (n, *KEYS)]
         planes = np.stack(lines)[:, None] / np.float32(255)

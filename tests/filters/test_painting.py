@@ -52,7 +52,7 @@ def test_weights_still_add_up_to_one_when_enlarged(large_motion: bool) -> None:
     """Whatever the shares are, of one colour that colour comes out."""
     target, _, _ = shown(3)
     painted = Painter(Patches(200 / 255), 255.0, large_motion=large_motion).paint(target, keys(colour=200))
-    np.testing.assert_array_equal(painted, 200)
+    np.testing.assert_array_equal(painted.colours, 200)
 
 
 class Glaring:
@@ -75,7 +75,7 @@ class Gray:
 def test_what_a_refiner_says_comes_out_though_the_mixture_was_beyond_white(small: tuple[int, int]) -> None:
     target, _, _ = shown(3, small)
     painted = Painter(Glaring(), 255.0, Gray()).paint(target, keys(small, colour=180))
-    np.testing.assert_array_equal(painted, 100)
+    np.testing.assert_array_equal(painted.colours, 100)
 
 
 class Whole:
@@ -93,4 +93,4 @@ def test_a_mixer_that_moves_no_key_pays_for_no_motion(
     monkeypatch.setattr(painting, "match", None)
     target, _, _ = shown(3, small)
     painted = Painter(Whole(), 255.0, Gray() if refined else None).paint(target, keys(small))
-    np.testing.assert_array_equal(painted, 100 if refined else 50)
+    np.testing.assert_array_equal(painted.colours, 100 if refined else 50)

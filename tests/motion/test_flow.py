@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.flow import flow
+from vsanime.motion.flow import flow, flow_back, small_flow
 from vsanime.motion.match import match
 
 cv2 = pytest.importorskip("cv2")
@@ -39,6 +41,23 @@ def test_shifted_line_art_is_found(right: float, down: float) -> None:
     ink = scribble() < 128
     assert np.abs(found[ink].mean(axis=0) - (right, down)).max() < 0.3
     assert np.median(np.abs(found[ink] - (right, down)).max(axis=1)) < 0.5
+
+
+@pytest.mark.parametrize("quick", [small_flow, flow_back])
+def test_one_search_finds_small_motion(quick: Callable[[Bytes, Bytes], Any]) -> None:
+    found = quick(scribble(), scribble(2.5, -1.25))
+    ink = scribble() < 128
+    assert found.shape == (120, 160, 2)
+    assert np.abs(found[ink].mean(axis=0) - (2.5, -1.25)).max() < 0.3
+
+
+def test_large_pictures_are_searched_smaller() -> None:
+    large = {"height": 1000, "width": 1100}
+    for quick in (small_flow, flow_back):
+        found = quick(scribble(**large), scribble(6, 4, **large))
+        ink = scribble(**large) < 128
+        assert found.shape == (1000, 1100, 2)
+        assert np.abs(found[ink].mean(axis=0) - (6, 4)).max() < 0.6
 
 
 def test_what_stands_still_stays_while_another_thing_moves() -> None:

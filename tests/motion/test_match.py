@@ -90,3 +90,22 @@ def test_wrong_keys_are_refused() -> None:
         match(line, (line[1:], line), (colour, colour))
     with pytest.raises(VsanimeError, match=r"a key's colours of shape \(96, 128\)"):
         match(line, (line, line), (colour, colour[..., 0]))
+
+
+def test_a_key_that_hides_what_a_frame_shows_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lid over a disc: what it covered in one key comes from elsewhere, though blank paper fits blank paper."""
+
+    def eye(lid: int) -> tuple[Bytes, Bytes]:
+        line, colour = drawing(0)
+        line[:lid], colour[:lid] = 255, (20, 90, 160)
+        line[lid - 2 : lid], colour[lid - 2 : lid] = 0, 10
+        return line, colour
+
+    (line, truth), (shut, one), (open_, other) = eye(40), eye(66), eye(34)
+    found = match(line, (shut, open_), (one, other))
+    monkeypatch.setattr(module, "_DOUBT", 0)
+    trusting = match(line, (shut, open_), (one, other))
+    seen = np.s_[44:60, 35:55]  # of the disc: hidden in the first key, there in the second
+    misled, wrong = (np.abs(blend(made)[seen].astype(int) - truth[seen]).mean() for made in (trusting, found))
+    assert found.prior[1][seen].mean() > trusting.prior[1][seen].mean() + 0.05
+    assert wrong < 0.9 * misled

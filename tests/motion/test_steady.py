@@ -1,0 +1,106 @@
+"""Colours that are doubtful are averaged with those of neighbours, and only those."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("cv2")
+
+from vsanime.motion.match import Matched, match
+from vsanime.motion.steady import Neighbour, doubts, steadied
+
+type Array = NDArray[Any]
+
+HEIGHT, WIDTH = 96, 128
+LEFT, RIGHT = np.s_[:, : WIDTH // 2], np.s_[:, WIDTH // 2 :]
+
+
+def ring(shift: float = 0) -> NDArray[np.uint8]:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    far = np.hypot(x - 60 - shift, y - 48)
+    return np.clip(np.abs(np.abs(far - 25) - 1.5) * 255, 0, 255).astype(np.uint8) | np.where(far < 20, 255, 0).astype(
+        np.uint8
+    )
+
+
+def flat(value: float, dtype: Any = np.uint8) -> Array:
+    return np.full((HEIGHT, WIDTH, 3), value, dtype)
+
+
+def doubted(codes: int) -> NDArray[np.uint8]:
+    return np.full((HEIGHT, WIDTH), codes, np.uint8)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_what_is_not_doubted_stays_bit_by_bit(dtype: Any) -> None:
+    colours = (np.random.default_rng(1).random((HEIGHT, WIDTH, 3)) * 200).astype(dtype)
+    made = steadied(ring(), colours, doubted(0), [Neighbour(ring(3), flat(9, dtype), doubted(0))])
+    np.testing.assert_array_equal(made, colours)
+
+
+def test_without_neighbours_nothing_changes() -> None:
+    np.testing.assert_array_equal(steadied(ring(), flat(70), doubted(90), []), 70)
+
+
+def test_shares_are_those_of_the_variances() -> None:
+    """Of a drawing that stands still: no motion, no misfit, so weights are worked out by hand."""
+    sides = [Neighbour(ring(), flat(100), doubted(0)), Neighbour(ring(), flat(40), doubted(51))]
+    made = steadied(ring(), flat(200), doubted(102), sides)
+    own = (102 / 255) ** 2
+    weights = [1, own / 0.02**2, own / ((51 / 255) ** 2 + 0.02**2)]
+    np.testing.assert_allclose(made, np.dot(weights, [200, 100, 40]) / sum(weights), rtol=1e-5)  # float32
+
+
+def test_each_pixel_has_doubts_of_its_own() -> None:
+    mine = doubted(0)
+    mine[LEFT] = 120
+    made = steadied(ring(), flat(200), mine, [Neighbour(ring(), flat(100), doubted(0))])
+    np.testing.assert_array_equal(made[RIGHT], 200)
+    assert made[LEFT].max() < 101
+
+
+def test_neighbours_are_moved_onto_the_frame() -> None:
+    """A ring with a coloured inside, two pixels away in the neighbour."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+
+    def coloured(shift: float) -> Array:
+        return np.where((np.hypot(x - 60 - shift, y - 48) < 25)[..., None], (220, 30, 60), (20, 90, 160)).astype(
+            np.uint8
+        )
+
+    made = steadied(ring(), flat(128), doubted(255), [Neighbour(ring(2), coloured(2), doubted(0))])
+    off_lines = np.abs(np.hypot(x - 60, y - 48) - 25) > 4
+    assert np.abs(made - coloured(0))[off_lines].max() < 1
+
+
+def test_where_lines_do_not_fit_a_neighbour_counts_for_less() -> None:
+    """A stroke that the frame has not."""
+    line = ring()
+    other = line.copy()
+    other[44:52, 100:124] = 0
+    made = steadied(line, flat(200), doubted(30), [Neighbour(other, flat(100), doubted(0))])
+    assert made[48, 112, 0] > 195
+    assert made[48, 5, 0] < 110
+
+
+def test_doubts_are_what_keys_differ_by_and_how_badly_they_fit() -> None:
+    warped = np.stack([flat(200), flat(100)])
+    prior = np.full((2, HEIGHT, WIDTH), 0.5, np.float32)
+    errors = np.zeros((2, HEIGHT, WIDTH), np.float32)
+    flows = np.zeros((2, HEIGHT, WIDTH, 2), np.float32)
+    assert (doubts(Matched(warped, errors, prior, flows)) == 50).all()
+    errors += np.float32(0.1)
+    agreed = Matched(np.stack([flat(7)] * 2), errors, prior, flows)
+    assert (doubts(agreed) == 51).all()  # 2 * 0.1 of 255
+    errors[1] = 0
+    assert not doubts(agreed).any()  # one of them fits
+
+
+def test_a_drawing_that_is_a_keys_is_not_doubted() -> None:
+    found = match(ring(), (ring(), ring(8)), (flat(10), flat(250)))
+    assert not doubts(found).any()
+    assert doubts(match(ring(4), (ring(), ring(8)), (flat(10), flat(250)))).any()
