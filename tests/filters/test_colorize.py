@@ -504,6 +504,15 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
     "no lines": (lambda: wrong(lineart="lines.mkv"), ["str", "clip"]),
     "no references": (lambda: wrong(references=3), ["references=int", "mapping"]),
     "gray references": (lambda: wrong(references=line_clip(LINES)), ["gray", "RGB or YUV"]),
+    "interlaced references": (
+        lambda: wrong(references=colour_clip(COLOURS, _FieldBased=2)), ["the references", "nterlaced"]
+    ),
+    "unknown matrix": (
+        lambda: wrong(
+            references=colour_clip(COLOURS).resize.Bicubic(format=vs.YUV444P8, matrix=1).std.SetFrameProps(_Matrix=12)
+        ),
+        ["the references", "_Matrix"],
+    ),
     "another size": (lambda: wrong(references=colour_clip(COLOURS).resize.Point(48, 32)), ["48x32", "96x64"]),
     "no keys": (lambda: wrong(keys=None), ["keys are missing", "9 frames"]),
     "keys beyond": (lambda: wrong(keys=[0, 9]), ["keys=[0, 9]", "0 to 8"]),

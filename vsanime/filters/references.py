@@ -66,10 +66,13 @@ def read_references(references: Sources, keys: Sequence[int] | None, size: Size,
             f"references={type(references).__name__}; a colour clip, or a mapping of frame numbers to picture files or "
             "one-frame clips is needed"
         )
-    spec, props = first_frame(clip)
+    try:
+        spec, props = first_frame(clip)
+        check_matrix(spec.matrix)
+    except VsanimeError as error:
+        raise VsanimeError(f"the references: {error}") from None
     if spec.format.family is Family.GRAY:
         raise VsanimeError("the references are gray; colour pictures, RGB or YUV, are needed")
-    check_matrix(spec.matrix)
     return References(finished(_checked(clip, spec, numbers), spec), tuple(numbers), spec, props)
 
 

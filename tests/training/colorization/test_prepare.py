@@ -97,6 +97,26 @@ def test_shots_that_are_too_short_are_left_out(tmp_path: Path) -> None:
         prepare([Source(tmp_path / "in")], tmp_path / "other", Cutting(least=9))
 
 
+@pytest.mark.parametrize("after", [3, 14])
+def test_a_run_that_is_stopped_leaves_whole_shots_alone(tmp_path: Path, after: int) -> None:
+    frames = np.concatenate([scene((230, 220, 200), (200, 30, 30), 9), scene((40, 60, 90), (220, 220, 40), 9)])
+    source = Source(write_video(tmp_path / "in", frames))
+    seen = 0
+
+    def stop() -> None:
+        nonlocal seen
+        seen += 1
+        if seen > after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare([source], tmp_path / "out", Cutting(), stop)
+    shots = sorted(folder.name for folder in (tmp_path / "out").glob("*"))
+    assert shots == (["shot-0001"] if after > 9 else [])
+    for kind in ("line", "distance", "colour") if shots else ():
+        assert numbers(tmp_path / "out" / "shot-0001" / kind) == list(range(1, 10))
+
+
 def test_lines_are_those_of_the_filter() -> None:
     frame = scene((230, 220, 200), (200, 30, 30), 1, scale=5)[0]
     blank = vs.core.std.BlankClip(format=vs.RGB24, width=480, height=320, length=1)

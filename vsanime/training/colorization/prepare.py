@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import rmtree
 
 import cv2
 import numpy as np
@@ -112,6 +113,8 @@ def prepare(
 ) -> Prepared:
     """Write a folder for every shot of all sources.
 
+    Whatever ends it early, Ctrl-C included, shots that are complete stay and the one at hand is taken away.
+
     Args:
         sources: in their order.
         out: a folder that is not there yet, or is empty.
@@ -128,8 +131,12 @@ def prepare(
     try:
         for source in sources:
             writer = _ShotWriter(out, source.name, cutting, prepared)
-            for shot in _shots(source, cutting, prepared, advance):
-                writer.take(shot)
+            try:
+                for shot in _shots(source, cutting, prepared, advance):
+                    writer.take(shot)
+            except BaseException:
+                writer.drop()
+                raise
             writer.end()
     except OSError as error:
         raise VsanimeError(f"{out} cannot be written: {error.strerror or error}") from None
@@ -228,6 +235,11 @@ class _ShotWriter:
         if self._waiting:
             self.prepared.short += 1
         self._waiting, self._folder = [], None
+
+    def drop(self) -> None:
+        """Take the shot at hand away."""
+        if self._folder is not None:
+            rmtree(self._folder, ignore_errors=True)
 
     def _begin(self) -> None:
         self.prepared.shots += 1
