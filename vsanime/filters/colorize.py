@@ -50,8 +50,8 @@ def colorize(
 
     A frame between two keys gets the colours of both: each is moved onto it by the motion between the two line
     pictures, and they are mixed by how far things moved and how well the lines fit, or as a network says. Before the
-    first key of a scene, and after its last, there is one. Keys come out as they went in. Equal drawings between the
-    same keys come out equal, and are computed once.
+    first key of a scene, and after its last, there is one. Keys come out as they went in. A drawing that is held comes
+    out equal in all of its frames, and is computed once.
 
     Args:
         lineart: GRAY, white (1, or 255 of 8 bits) for paper and black for ink, progressive. Untagged, its range is
