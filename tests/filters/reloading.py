@@ -17,7 +17,7 @@ from tests.cudasim import CudaSim
 from tests.lineanimation import animation, colour_clip, line_clip
 from tests.simbackend import SimBackend
 from vsanime.backends import cuda, openvino
-from vsanime.filters import colouring
+from vsanime.filters import colouring, steadying
 
 RELOADS = 20
 
@@ -70,6 +70,14 @@ def colorized(policy: Policy) -> None:
         made.append(ref(self))
 
     colouring.Shared.__init__ = watched  # type: ignore[method-assign,assignment]
+    averaged: list[ref[steadying.Steadying]] = []
+    prepared = steadying.Steadying.__post_init__
+
+    def seen(self: steadying.Steadying) -> None:
+        prepared(self)
+        averaged.append(ref(self))
+
+    steadying.Steadying.__post_init__ = seen  # type: ignore[method-assign]
     lines, colours = animation(range(5))
     for _ in range(3):
         environment = policy.new_environment()
@@ -81,8 +89,12 @@ def colorized(policy: Policy) -> None:
             assert shared is not None
             assert shared.engines.colour is not None
             assert (shared.kept(), shared.engines.colour.kept()) == (2 + 3, 2)
+            around = averaged[-1]()
+            assert around is not None
+            assert around.kept() == 3
         environment.dispose()
         assert (shared.kept(), shared.engines.colour.kept()) == (0, 0)
+        assert around.kept() == 0
 
 
 if __name__ == "__main__":

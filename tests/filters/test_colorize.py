@@ -289,6 +289,16 @@ def test_deep_colours_agree_as_well(form: int) -> None:
         assert np.abs(difference).max() < 1.01 / 255  # codes of 8 bits were rounded twice
 
 
+def test_what_references_have_on_them_is_no_doubt_of_ours() -> None:
+    """A property of that name would be read as a map."""
+    _, _, lineart, references = moving()
+    made = by_motion(lineart, references.std.SetFrameProps(_VsanimeDoubts=b"odd"), keys=KEYS)
+    expected = by_motion(lineart, references, keys=KEYS)
+    for n in (0, 1, 4):
+        np.testing.assert_array_equal(picture_of(made, n), picture_of(expected, n))
+        assert not any(name.startswith("_Vsanime") for name in props_of(made, n))
+
+
 # Requests, and what is computed
 
 
@@ -483,6 +493,10 @@ def test_regions_are_filled_where_motion_fails(depth: str) -> None:
     expected = fill(lines[1], pictures[0], matched.errors.min(axis=0))
     np.testing.assert_array_equal(pictures[1], expected)
     assert (pictures[0] != pictures[1]).any()
+    steady = picture_of(by_motion(line_clip(lines), references, keys=[0, 2], fill="segments"), 1)
+    keys_beside = [Neighbour(lines[n], picture_of(references, n), np.zeros_like(lines[n])) for n in (0, 2)]
+    averaged = steadied(lines[1], picture_of(filled, 1), doubts(matched), keys_beside)
+    assert np.abs(steady - averaged).max() < 0.51  # rounded to codes
     for n in (0, 2):
         np.testing.assert_array_equal(picture_of(filled, n), picture_of(plain, n))
 

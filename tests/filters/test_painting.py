@@ -92,5 +92,6 @@ def test_a_mixer_that_moves_no_key_pays_for_no_motion(
 ) -> None:
     monkeypatch.setattr(painting, "match", None)
     target, _, _ = shown(3, small)
-    painted = Painter(Whole(), 255.0, Gray() if refined else None).paint(target, keys(small))
+    painted = Painter(Whole(), 255.0, Gray() if refined else None, doubts=True).paint(target, keys(small))
+    assert painted.doubts is None
     np.testing.assert_array_equal(painted.colours, 100 if refined else 50)

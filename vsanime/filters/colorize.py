@@ -17,7 +17,7 @@ from vsanime.filters.keys import POLICIES, Choice, choose, runs
 from vsanime.filters.linescenes import Scenes, scene_starts
 from vsanime.filters.outputs import converted, rgb_of, told, wanted_output
 from vsanime.filters.references import Picture, References, read_references
-from vsanime.filters.steadying import agreeing
+from vsanime.filters.steadying import DOUBTS, agreeing
 from vsanime.motion.flow import SMALLEST
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
 from vsanime.video.clips import first_frame, video_format
@@ -71,7 +71,8 @@ def colorize(
         work_size: length of the short side of the picture that a network sees and in which motion is looked for;
             "full" for the frame's. "auto" has networks see one of 288, or the frame's where that is less, and looks for
             motion in the frame itself, which is worth more than it costs.
-        fill: "segments" to give regions that are closed by lines one colour where motion fails; "none".
+        fill: "segments" to give regions that are closed by lines one colour where motion fails, before anything is
+            averaged; "none".
         steady: where both keys are to be doubted, average a frame with those of the drawings before and after it,
             moved onto it: less flicker. A drawing that is held for more than four frames stays as it is.
         format: the output's, such as vs.YUV420P10; RGB if None.
@@ -107,7 +108,8 @@ def colorize(
     rgb = rgb_of(found.spec)
     made = run("colorize", pictures, spec, colouring)
     if steady:
-        keyed = _spliced(made, converted(found.clip, found.spec, rgb), made, choices)
+        sure = converted(found.clip, found.spec, rgb).std.RemoveFrameProps([DOUBTS])
+        keyed = _spliced(made, sure, made, choices)
         made = agreeing("colorize", keyed, lines, starts)
     # Its frames have the line art's properties, among them what its own codes meant.
     made = converted(told(made, rgb, found.props), rgb, output)

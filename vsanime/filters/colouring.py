@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
-from weakref import ref
 
 import vapoursynth as vs
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from vsanime.backends import BackendProtocol
 from vsanime.backends.base import lanes_wanted
 from vsanime.errors import VsanimeError
+from vsanime.filters.closing import close_with_script
 from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
 from vsanime.filters.framearrays import picture_of, plane_of, put
 from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painted, Painter
@@ -102,7 +102,7 @@ def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.Vide
     clip = work.clips[0]
     engines = _engines(colouring, clip.num_frames)
     shared = Shared(work, spec, engines, colouring)
-    _close_with_script(shared)
+    close_with_script(shared)
     works = [shared.new_lane() for _ in range(engines.lanes)]
     told = [DOUBTS] if colouring.doubts else []
     return run_frames(name, work.clips, works, (work.form, clip.width, clip.height), told)
@@ -268,14 +268,3 @@ class Shared:
                 place, Drawing(plane_of(small_lines), plane_of(lines)), picture_of(small_colours), picture_of(colours)
             ),
         )
-
-
-def _close_with_script(shared: Shared) -> None:
-    """Has everything given back when the script is unloaded, even where a previewer still holds its clips."""
-    held = ref(shared)
-
-    def close() -> None:
-        if (alive := held()) is not None:
-            alive.close()
-
-    vs.register_on_destroy(close)

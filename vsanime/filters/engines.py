@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from weakref import ref
 
 import vapoursynth as vs
 
@@ -12,6 +11,7 @@ from vsanime.backends import Backend, BackendProtocol, Engine
 from vsanime.backends.base import Workload
 from vsanime.errors import TooLittleMemory, VsanimeError
 from vsanime.filters.arguments import Pair, Size, Tiles, smaller_tile, wanted_tile
+from vsanime.filters.closing import close_with_script
 from vsanime.graphs.inspect import NetFacts, inspect
 from vsanime.models.store import Model, load
 from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
@@ -110,7 +110,7 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     spec, facts = job.spec, job.network.facts
     lanes = min(_lanes(backend, facts), job.clip.num_frames)
     plan, graph, engine = _compiled(job, backend, tiling, lanes)
-    _close_with_script(engine)
+    close_with_script(engine)
     _warn_if_crowded(job.filter, lanes)
     shrink = _shrink(job)
     works = [
@@ -213,20 +213,6 @@ def _planned(job: Job, tiling: Tiling, traits: GraphTraits, suggested: Pair) -> 
     subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
     grid = tuple(max(facts.multiple, traits.block, 1 << s) for s in subsampling)
     return plan_tiles(frame, tile, overlap, (grid[0], grid[1]), facts.multiple), overlap
-
-
-def _close_with_script(engine: Engine) -> None:
-    """Has the engine closed when the script is unloaded, even where a previewer still holds its clips.
-
-    The engine is held weakly: a clip that is dropped before takes its engine along.
-    """
-    held = ref(engine)
-
-    def close() -> None:
-        if (alive := held()) is not None:
-            alive.close()
-
-    vs.register_on_destroy(close)
 
 
 def _warn_if_crowded(name: str, lanes: int) -> None:

@@ -139,7 +139,7 @@ class Painted:
     Attributes:
         colours: height, width, 3 in the codes of `Key.full`.
         doubts: where they are doubtful (`vsanime.motion.steady.doubts`), at a short side of 288 at most; None where
-            nobody asked.
+            nobody asked, or no key was moved.
     """
 
     colours: Array
@@ -156,7 +156,7 @@ class Painter:
         refiner: changes the result; None for nobody.
         large_motion: look for motion at the frame's own size, where a network works at a smaller one.
         segments: give regions that are closed by lines one colour where motion fails.
-        doubts: tell where colours are doubtful.
+        doubts: tell where colours are doubtful, if keys are moved.
     """
 
     mixer: Mixer
@@ -174,14 +174,16 @@ class Painter:
             keys: the two references, of a single one twice the same.
         """
         motion = Motion(drawing, keys)
-        result = self._mixed(drawing, keys, motion)
+        mixed = self._refined(drawing.line, keys, motion)
+        result = self._mixed(drawing, keys, motion, mixed)
         if self.segments:
             result = filled(drawing, result, motion.small, self.peak)
-        return Painted(result, _small(doubts(motion.small)) if self.doubts else None)
+        # Of pictures that no key was moved for motion says nothing.
+        told = self.doubts and mixed.weights is not None
+        return Painted(result, _small(doubts(motion.small)) if told else None)
 
-    def _mixed(self, drawing: Drawing, keys: Sequence[Key], motion: Motion) -> Array:
+    def _mixed(self, drawing: Drawing, keys: Sequence[Key], motion: Motion, mixed: Mix) -> Array:
         """Both keys, moved and mixed."""
-        mixed = self._refined(drawing.line, keys, motion)
         dtype = keys[0].full.dtype
         if drawing.full.shape != drawing.line.shape:
             mixed, moved = self._at_full_size(drawing, keys, motion, mixed)

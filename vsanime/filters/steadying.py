@@ -11,6 +11,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.backends.base import lanes_wanted
+from vsanime.filters.closing import close_with_script
 from vsanime.filters.drawings import AFTER, BEFORE, HELD, Drawings
 from vsanime.filters.framearrays import picture_of, plane_of, put
 from vsanime.filters.painting import codes
@@ -24,7 +25,7 @@ type Bytes = NDArray[np.uint8]
 
 # What coloured frames have on them that tell of doubts: height, width and the map, row by row. None without any doubt.
 DOUBTS = "_VsanimeDoubts"
-# Frames kept for those of the same drawing: the most that lanes and what is read ahead are apart.
+# Frames kept for those of the same drawing.
 _KEPT = 8
 
 
@@ -52,20 +53,21 @@ def agreeing(name: str, shown: vs.VideoNode, lines: vs.VideoNode, starts: Sequen
 
     Args:
         name: the filter's, for messages.
-        shown: frames in colours, RGB of any depth, which tell of doubts; keys do not.
+        shown: frames in colours, RGB of any depth, which tell of doubts; what tells of none stays.
         lines: their line art, GRAY8.
         starts: number of each scene's first frame, ascending, 0 first.
     """
     drawings = Drawings(lines, starts)
     sides = [clip for side in (drawings.before, drawings.after) for clip in (side(lines), side(shown))]
-    work = _Steadying(1.0 if shown.format.sample_type == vs.FLOAT else float((1 << shown.format.bits_per_sample) - 1))
+    work = Steadying(1.0 if shown.format.sample_type == vs.FLOAT else float((1 << shown.format.bits_per_sample) - 1))
+    close_with_script(work)
     lanes = min(lanes_wanted(None, vs.core.num_threads), shown.num_frames)
     clips = [shown, drawings.told, lines, *sides]
     return run_frames(name, clips, [work.steadied] * lanes, (shown.format, shown.width, shown.height))
 
 
-@dataclass
-class _Steadying:
+@dataclass(eq=False)
+class Steadying:
     """What lanes share: frames that were made, for as long as their drawing is held.
 
     Attributes:
@@ -75,13 +77,23 @@ class _Steadying:
     peak: float
 
     def __post_init__(self) -> None:
-        self._made: Once[tuple[int, bytes], Array] = Once(_KEPT)
+        self._made: Once[int, Array] = Once(_KEPT)  # by the first frame that holds a drawing
+
+    def kept(self) -> int:
+        """How many there are."""
+        return len(self._made)
+
+    def close(self) -> None:
+        """Forgets them."""
+        self._made.close()
 
     def steadied(self, number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
+        """Fills a frame: of the colours shown, what was told of the drawing, and lines and colours of both sides."""
         shown, told = frames[0], frames[1].props
         has = [told[BEFORE] != 0, told[AFTER] != 0]
         if DOUBTS not in shown.props or not any(has):
-            put(picture_of(shown), frame)
+            for plane in range(3):
+                np.asarray(frame[plane])[:] = np.asarray(shown[plane])
             return
         first = number - int(told[HELD])
 
@@ -92,8 +104,7 @@ class _Steadying:
             mean = steadied(plane_of(frames[2]), colours, doubts_of(shown), around)
             return codes(mean, self.peak, colours.dtype)
 
-        # A key in the midst of a held drawing parts it; its doubts are those of other keys then.
-        put(self._made.get((first, bytes(shown.props[DOUBTS])), made), frame)
+        put(self._made.get(first, made), frame)
 
 
 def _neighbour(lines: vs.VideoFrame, shown: vs.VideoFrame) -> Neighbour:
