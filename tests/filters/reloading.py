@@ -71,13 +71,13 @@ def colorized(policy: Policy) -> None:
 
     colouring.Shared.__init__ = watched  # type: ignore[method-assign,assignment]
     averaged: list[ref[steadying.Steadying]] = []
-    prepared = steadying.Steadying.__post_init__
+    prepared = steadying.Steadying.__init__
 
-    def seen(self: steadying.Steadying) -> None:
-        prepared(self)
+    def seen(self: steadying.Steadying, *arguments: object) -> None:
+        prepared(self, *arguments)  # type: ignore[arg-type]
         averaged.append(ref(self))
 
-    steadying.Steadying.__post_init__ = seen  # type: ignore[method-assign]
+    steadying.Steadying.__init__ = seen  # type: ignore[method-assign,assignment]
     lines, colours = animation(range(5))
     for _ in range(3):
         environment = policy.new_environment()

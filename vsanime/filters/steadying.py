@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,24 +58,23 @@ def agreeing(name: str, shown: vs.VideoNode, lines: vs.VideoNode, starts: Sequen
     """
     drawings = Drawings(lines, starts)
     sides = [clip for side in (drawings.before, drawings.after) for clip in (side(lines), side(shown))]
-    work = Steadying(1.0 if shown.format.sample_type == vs.FLOAT else float((1 << shown.format.bits_per_sample) - 1))
+    work = Steadying(shown.format)
     close_with_script(work)
     lanes = min(lanes_wanted(None, vs.core.num_threads), shown.num_frames)
     clips = [shown, drawings.told, lines, *sides]
     return run_frames(name, clips, [work.steadied] * lanes, (shown.format, shown.width, shown.height))
 
 
-@dataclass(eq=False)
 class Steadying:
-    """What lanes share: frames that were made, for as long as their drawing is held.
+    """What lanes share: frames that were made, for as long as their drawing is held."""
 
-    Attributes:
-        peak: the code of white.
-    """
+    def __init__(self, form: vs.VideoFormat) -> None:
+        """Keeps nothing yet.
 
-    peak: float
-
-    def __post_init__(self) -> None:
+        Args:
+            form: of the frames, RGB.
+        """
+        self._peak = 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
         self._made: Once[int, Array] = Once(_KEPT)  # by the first frame that holds a drawing
 
     def kept(self) -> int:
@@ -102,7 +100,7 @@ class Steadying:
             around = [_neighbour(*side) for side, there in zip(sides, has, strict=True) if there]
             colours = picture_of(shown)
             mean = steadied(plane_of(frames[2]), colours, doubts_of(shown), around)
-            return codes(mean, self.peak, colours.dtype)
+            return codes(mean, self._peak, colours.dtype)
 
         put(self._made.get(first, made), frame)
 
