@@ -38,16 +38,22 @@ def simulated(policy: Policy) -> None:
         assert sim.violations == [], sim.violations
 
 
-def openvino_engines(policy: Policy) -> None:
-    """The engine of a script is closed with it, though its clip is still held."""
-    made: list[ref[openvino.OpenVINOEngine]] = []
-    original = openvino.OpenVINOEngine.__init__
+def watched[T](kind: type[T]) -> list[ref[T]]:
+    """Grows by every object that is made of a class from now on."""
+    made: list[ref[T]] = []
+    original = kind.__init__
 
-    def watched(self: openvino.OpenVINOEngine, *arguments: object) -> None:
-        original(self, *arguments)  # type: ignore[arg-type]
+    def init(self: T, *arguments: object) -> None:
+        original(self, *arguments)
         made.append(ref(self))
 
-    openvino.OpenVINOEngine.__init__ = watched  # type: ignore[method-assign,assignment]
+    kind.__init__ = init  # type: ignore[assignment]
+    return made
+
+
+def openvino_engines(policy: Policy) -> None:
+    """The engine of a script is closed with it, though its clip is still held."""
+    made = watched(openvino.OpenVINOEngine)
     for _ in range(3):
         environment = policy.new_environment()
         with environment.use():
@@ -62,22 +68,7 @@ def openvino_engines(policy: Policy) -> None:
 
 def colorized(policy: Policy) -> None:
     """Engines, keys and coloured frames go with the script, though its clip is still held."""
-    made: list[ref[colouring.Shared]] = []
-    original = colouring.Shared.__init__
-
-    def watched(self: colouring.Shared, *arguments: object) -> None:
-        original(self, *arguments)  # type: ignore[arg-type]
-        made.append(ref(self))
-
-    colouring.Shared.__init__ = watched  # type: ignore[method-assign,assignment]
-    averaged: list[ref[steadying.Steadying]] = []
-    prepared = steadying.Steadying.__init__
-
-    def seen(self: steadying.Steadying, *arguments: object) -> None:
-        prepared(self, *arguments)  # type: ignore[arg-type]
-        averaged.append(ref(self))
-
-    steadying.Steadying.__init__ = seen  # type: ignore[method-assign,assignment]
+    made, averaged = watched(colouring.Shared), watched(steadying.Steadying)
     lines, colours = animation(range(5))
     for _ in range(3):
         environment = policy.new_environment()
