@@ -23,7 +23,7 @@ _LINE, _PART = 0.004, 0.02  # of the height
 # What is hidden in a key has no place to come from: motion leads into something else, and from there back elsewhere. In
 # blank paper lines cannot tell. At this distance between there and the pixel doubt is half of its most. Both keys
 # blended, 12 and 24 frames apart: 0.4 and 0.5 dB on changed pixels of an eye that opens, 0.0 on Prologue, which hides
-# little, -0.03 on a run before a pan.
+# little, -0.06 on a run before a pan.
 _ASTRAY = 0.02  # of the height
 _DOUBT = 0.05
 # How much a misfit counts: at this error a key weighs 1/e of what it would otherwise.
