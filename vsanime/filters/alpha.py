@@ -15,7 +15,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.spec import Family, PlaneFormat
-from vsanime.video.clips import video_format
+from vsanime.video.clips import peak_of, video_format
 
 type Array = NDArray[Any]
 
@@ -47,7 +47,7 @@ def alpha_of(name: str, clip: vs.VideoNode, first: Mapping[str, Any]) -> vs.Vide
         frame = vs.core.create_video_frame(form, clip.width, clip.height)
         plane = np.asarray(frame[0])
         if found is None:
-            plane[:] = _peak(form)
+            plane[:] = peak_of(form)
         else:
             plane[:] = np.asarray(_checked(name, n, found, (clip.width, clip.height), form)[0])
         return frame
@@ -92,20 +92,16 @@ def with_sure_ends(scaled: vs.VideoNode, source: vs.VideoNode) -> vs.VideoNode:
     # std.Minimum knows no half floats.
     wide = source.resize.Point(format=vs.GRAYS) if source.format.sample_type == vs.FLOAT else source
     least, most = (clip.resize.Point(scaled.width, scaled.height) for clip in (wide.std.Minimum(), wide.std.Maximum()))
-    high, peak = _peak(wide.format), _peak(scaled.format)
+    high, peak = peak_of(wide.format), peak_of(scaled.format)
     half = scaled.format.sample_type == vs.FLOAT and scaled.format.bits_per_sample == 16
     values = scaled.resize.Point(format=vs.GRAYS) if half else scaled
     sure = vs.core.std.Expr([values, least, most], f"y {high} >= {peak} z 0 <= 0 x ? ?")
     return sure.resize.Point(format=vs.GRAYH) if half else sure
 
 
-def _peak(form: vs.VideoFormat) -> float:
-    return 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
-
-
 def colour_spread(clip: vs.VideoNode, alpha: vs.VideoNode, distance: int) -> vs.VideoNode:
     """An RGB clip whose fully transparent pixels take the colour of visible ones up to `distance` pixels away."""
-    background = _BACKGROUND * _peak(clip.format)
+    background = _BACKGROUND * peak_of(clip.format)
 
     def spread(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
         known = np.asarray(f[1][0]) > 0

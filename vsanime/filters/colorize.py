@@ -104,12 +104,12 @@ def colorize(
     starts = scene_starts(lines, scenes)
     choices = choose(lineart.num_frames, found.keys, starts, no_reference)
     colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", steady, backend)
-    pictures = _pictures(lineart, lines, found, work, choices)
     rgb = rgb_of(found.spec)
+    painted = converted(found.clip, found.spec, rgb)
+    pictures = _pictures(lineart, lines, found.keys, painted, work, choices)
     made = run("colorize", pictures, spec, colouring)
     if steady:
-        sure = converted(found.clip, found.spec, rgb).std.RemoveFrameProps([DOUBTS])
-        keyed = _spliced(made, sure, made, choices)
+        keyed = _spliced(made, painted.std.RemoveFrameProps([DOUBTS]), made, choices)
         made = agreeing("colorize", keyed, lines, starts)
     # Its frames have the line art's properties, among them what its own codes meant.
     made = converted(told(made, rgb, found.props), rgb, output)
@@ -161,24 +161,37 @@ def _check_word(name: str, value: str, words: Sequence[str]) -> None:
 
 
 def _pictures(
-    lineart: vs.VideoNode, lines: vs.VideoNode, found: References, work: tuple[int, int], choices: Sequence[Choice]
+    lineart: vs.VideoNode,
+    lines: vs.VideoNode,
+    keys: Sequence[int],
+    painted: vs.VideoNode,
+    work: tuple[int, int],
+    choices: Sequence[Choice],
 ) -> Work:
-    """The clips that a frame is coloured from, as many frames in each as in the line art."""
-    rgb = converted(found.clip, found.spec, rgb_of(found.spec))
-    drawn = _joined([lines[key] for key in found.keys])
+    """The clips that a frame is coloured from, as many frames in each as in the line art.
+
+    Args:
+        lineart: as it came.
+        lines: the same as GRAY8.
+        keys: numbers of the keys' frames.
+        painted: the keys, RGB.
+        work: width and height of the smaller pictures.
+        choices: the keys of every frame.
+    """
+    drawn = _joined([lines[key] for key in keys])
     small = lines.resize.Bilinear(*work)
     key_clips = [
         drawn,
-        rgb,
+        painted,
         drawn.resize.Bilinear(*work),
-        rgb.resize.Bilinear(*work, format=vs.RGB24),
+        painted.resize.Bilinear(*work, format=vs.RGB24),
     ]
     befores, afters = _places([choice.before for choice in choices]), _places([choice.after for choice in choices])
     for clip in key_clips:
         # The two that frames are being made of, and the next, in every lane.
         clip.std.SetVideoCache(mode=1, fixedsize=1, maxsize=4, maxhistory=0)
     sides = [[_spread(clip, places) for clip in key_clips] for places in (befores, afters)]
-    return Work([lineart, lines, small, *sides[0], *sides[1]], befores, afters, rgb.format)
+    return Work([lineart, lines, small, *sides[0], *sides[1]], befores, afters, painted.format)
 
 
 def _places(numbers: Sequence[int | None]) -> list[int]:

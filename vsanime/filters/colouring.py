@@ -16,14 +16,14 @@ from vsanime.backends.base import lanes_wanted
 from vsanime.errors import VsanimeError
 from vsanime.filters.closing import close_with_script
 from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
-from vsanime.filters.framearrays import picture_of, plane_of, put, white_of
+from vsanime.filters.framearrays import picture_of, plane_of, put
 from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painted, Painter
 from vsanime.filters.steadying import DOUBTS, with_doubts
 from vsanime.models.cards import variants
 from vsanime.models.store import Model, available, load
 from vsanime.motion.extra import ndimage, opencv
 from vsanime.spec import FrameSpec
-from vsanime.video.clips import check_same
+from vsanime.video.clips import check_same, peak_of
 from vsanime.video.lanes import FrameWork, run_frames
 from vsanime.video.once import Once
 
@@ -212,7 +212,7 @@ class Shared:
         self.engines = engines
         self._colouring = colouring
         form = work.form
-        self._peak = white_of(form)
+        self._peak = peak_of(form)
         self._keys: Once[int, Key] = Once(_KEYS_KEPT)
         frame_bytes = 3 * form.bytes_per_sample * spec.width * spec.height
         self._results: Once[tuple[int, int, bytes], Painted] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))

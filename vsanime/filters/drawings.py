@@ -91,10 +91,5 @@ def _shifted(clip: vs.VideoNode, by: int) -> vs.VideoNode:
     """A clip that shows at frame n what the other does at n + by; its ends are held."""
     if by == 0:
         return clip
-    count = clip.num_frames
-    steps = min(abs(by), count)
-    rest = count - steps
-    held = clip[0 if by < 0 else count - 1].std.Loop(steps)
-    if not rest:
-        return held
-    return held + clip[:rest] if by < 0 else clip[steps:] + held
+    held = clip[0 if by < 0 else -1].std.Loop(abs(by))
+    return (held + clip)[: clip.num_frames] if by < 0 else (clip + held)[by:]

@@ -13,11 +13,6 @@ from vsanime.motion.extra import opencv
 type Array = NDArray[Any]
 
 
-def white_of(form: vs.VideoFormat) -> float:
-    """The value of white in RGB."""
-    return 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
-
-
 def plane_of(frame: vs.VideoFrame) -> NDArray[np.uint8]:
     """The first plane, as for GRAY8: height, width."""
     return np.array(np.asarray(frame[0]))

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from vsanime.backends.base import lanes_wanted
 from vsanime.filters.closing import close_with_script
 from vsanime.filters.drawings import AFTER, BEFORE, HELD, Drawings
-from vsanime.filters.framearrays import picture_of, plane_of, put, white_of
+from vsanime.filters.framearrays import picture_of, plane_of, put
 from vsanime.filters.painting import codes
 from vsanime.motion.extra import opencv
 from vsanime.motion.steady import Neighbour, steadied
+from vsanime.video.clips import peak_of
 from vsanime.video.lanes import run_frames
 from vsanime.video.once import Once
 
@@ -74,7 +75,7 @@ class Steadying:
         Args:
             form: of the frames, RGB.
         """
-        self._peak = white_of(form)
+        self._peak = peak_of(form)
         self._made: Once[int, Array] = Once(_KEPT)  # by the first frame that holds a drawing
 
     def kept(self) -> int:

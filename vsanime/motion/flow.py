@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vsanime.motion.extra import opencv
 from vsanime.motion.warp import warp
+from vsanime.motion.windows import mean
 
 type Bytes = NDArray[np.uint8]
 type Flow = NDArray[np.float32]
@@ -170,11 +171,10 @@ def _best(target: Bytes, key: Bytes, flows: Sequence[Flow]) -> Flow:
     """At each pixel the flow by which the lines around it fit best; the first where none is clearly better."""
     cv2 = opencv()
     line, key_line = (cv2.GaussianBlur(picture, (0, 0), _SMOOTHED) for picture in (target, key))
-    side = 2 * max(1, round(_AROUND * target.shape[0])) + 1
     chosen, least = flows[0], None
     for number, candidate in enumerate(flows):
         difference = cv2.absdiff(warp(key_line, candidate), line).astype(np.float32) / np.float32(255)
-        cost = cv2.blur(difference, (side, side)) + np.float32(_BETTER if number else 0)
+        cost = mean(difference, _AROUND) + np.float32(_BETTER if number else 0)
         if least is None:
             least = cost
             continue

@@ -17,6 +17,7 @@ from vsanime.errors import VsanimeError
 from vsanime.motion.extra import opencv
 from vsanime.motion.flow import SMALLEST, flow, flow_back
 from vsanime.motion.warp import warp
+from vsanime.motion.windows import mean
 
 # Half the sides of the two windows over which misfit is averaged: one for the line at hand, one for what it belongs to.
 _LINE, _PART = 0.004, 0.02  # of the height
@@ -71,9 +72,8 @@ def match(
     single = np.array_equal(key_lines[0], key_lines[1])
     flows = np.stack([first, first if single else flow(line, key_lines[1])])
     warped = np.stack([warp(colour, found) for colour, found in zip(key_colours, flows, strict=True)])
-    doubts = [_doubts(line, key_lines[0], first)]
-    doubts.append(doubts[0] if single else _doubts(line, key_lines[1], flows[1]))
-    errors = np.stack(doubts)
+    error = _errors(line, key_lines[0], first)
+    errors = np.stack([error, error if single else _errors(line, key_lines[1], flows[1])])
     same = np.array([np.array_equal(line, key) for key in key_lines])
     return Matched(warped, errors, _prior(errors, flows, same), flows)
 
@@ -86,7 +86,7 @@ def blend(matched: Matched) -> NDArray[np.uint8]:
     return codes
 
 
-def _doubts(line: NDArray[np.uint8], key: NDArray[np.uint8], found: NDArray[np.float32]) -> NDArray[np.float32]:
+def _errors(line: NDArray[np.uint8], key: NDArray[np.uint8], found: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much a moved key is to be doubted, in [0, 1].
 
     Mean difference of the two line pictures around each pixel, of a small and a large window, halved; and how far from
@@ -96,11 +96,11 @@ def _doubts(line: NDArray[np.uint8], key: NDArray[np.uint8], found: NDArray[np.f
         return np.zeros(line.shape, np.float32)
     difference = opencv().absdiff(line, warp(key, found)).astype(np.float32) / np.float32(255)
     missed = found + warp(flow_back(key, line), found)
-    astray = _mean(np.hypot(missed[..., 0], missed[..., 1]), _LINE)
+    astray = mean(np.hypot(missed[..., 0], missed[..., 1]), _LINE)
     doubt = _DOUBT * astray / (astray + _ASTRAY * line.shape[0])
-    misfit = (_mean(difference, _LINE) + _mean(difference, _PART)) / 2
-    doubts: NDArray[np.float32] = np.clip(misfit + doubt, 0, 1).astype(np.float32)
-    return doubts
+    misfit = (mean(difference, _LINE) + mean(difference, _PART)) / 2
+    errors: NDArray[np.float32] = np.clip(misfit + doubt, 0, 1).astype(np.float32)
+    return errors
 
 
 def _prior(errors: NDArray[np.float32], flows: NDArray[np.float32], same: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -109,24 +109,12 @@ def _prior(errors: NDArray[np.float32], flows: NDArray[np.float32], same: NDArra
         weights = same.astype(np.float32)[:, None, None] * np.ones_like(errors)
     else:
         lengths = [np.hypot(found[..., 0], found[..., 1]) for found in flows]
-        far = np.stack([_mean(length, _FAR) + _WHOLE * length.mean() + _LEAST for length in lengths])
+        far = np.stack([mean(length, _FAR) + _WHOLE * length.mean() + _LEAST for length in lengths])
         # The better of the two fits perfectly, so that two bad ones are still weighed against each other.
         misfit = (errors - errors.min(axis=0)) / _TOLERATED
         weights = far[::-1] ** _DAMPED * np.exp(-misfit)
     prior: NDArray[np.float32] = (weights / weights.sum(axis=0)).astype(np.float32)
     return prior
-
-
-def _mean(plane: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
-    """Over a square around each pixel.
-
-    Args:
-        plane: height and width.
-        radius: half the side of the square, as a share of the height.
-    """
-    side = 2 * max(1, round(radius * plane.shape[0])) + 1
-    mean: NDArray[np.float32] = opencv().blur(plane, (side, side))
-    return mean
 
 
 def _check(

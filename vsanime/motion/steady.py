@@ -20,6 +20,7 @@ from vsanime.motion.extra import opencv
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import Matched
 from vsanime.motion.warp import warp
+from vsanime.motion.windows import mean, side_of
 
 type Array = NDArray[Any]
 type Bytes = NDArray[np.uint8]
@@ -93,7 +94,6 @@ def _variance(doubted: Bytes) -> Floats:
 def _misfit(line: Bytes, moved: Bytes) -> Floats:
     """The largest difference of the two line pictures around each pixel, in [0, 1], without its edges."""
     cv2 = opencv()
-    side = 2 * max(1, round(_LINE * line.shape[0])) + 1
+    side = side_of(_LINE, line.shape[0])
     worst = cv2.dilate(cv2.absdiff(line, moved), np.ones((side, side), np.uint8))
-    smooth: Floats = cv2.blur(worst.astype(np.float32) / np.float32(255), (side, side))
-    return smooth
+    return mean(worst.astype(np.float32) / np.float32(255), _LINE)

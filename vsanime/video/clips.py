@@ -77,6 +77,11 @@ def video_format(form: PlaneFormat) -> vs.VideoFormat:
     return vs.core.query_video_format(family, sample, form.bits, form.subsampling_w, form.subsampling_h)
 
 
+def peak_of(form: vs.VideoFormat) -> float:
+    """The largest value in full range: of RGB, white."""
+    return 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
+
+
 def spec_from_props(form: PlaneFormat, width: int, height: int, props: Mapping[str, Any]) -> FrameSpec:
     """Resolves properties, absent ones by VapourSynth's defaults: limited YUV and gray, full RGB, left siting."""
     subsampled = form.subsampling_w > 0 or form.subsampling_h > 0
