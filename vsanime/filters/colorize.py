@@ -13,7 +13,7 @@ from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
 from vsanime.filters.colouring import Colouring, Work, is_flow, run
 from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.keys import POLICIES, Choice, choose, runs
+from vsanime.filters.keys import POLICIES, Choice, Window, choose, runs, windows
 from vsanime.filters.linescenes import Scenes, scene_starts
 from vsanime.filters.outputs import converted, rgb_of, told, wanted_output
 from vsanime.filters.references import Picture, References, read_references
@@ -24,6 +24,9 @@ from vsanime.video.clips import first_frame, video_format
 
 # Height (or width, whichever is less) of the pictures that motion is looked for in, where nobody says another.
 _AUTO = 288
+# Frames on either side of a key that steps are taken over. Their line art is held, up to so much and some more.
+_REACH = 48
+_HELD_BYTES, _HELD_MORE = 1 << 27, 18
 _FILLS = ("none", "segments")
 # What a frame is that is no key: made, or bare lines.
 _MADE, _BARE = -1, -2
@@ -41,6 +44,7 @@ def colorize(
     no_reference: str = "error",
     work_size: int | str = "auto",
     fill: str = "none",
+    steps: bool = True,
     steady: bool = True,
     format: int | vs.VideoFormat | None = None,
     depth: int | str | None = None,
@@ -73,6 +77,9 @@ def colorize(
             motion in the frame itself, which is worth more than it costs.
         fill: "segments" to give regions that are closed by lines one colour where motion fails, before anything is
             averaged; "none".
+        steps: look for motion from drawing to drawing as far as each key as well, where that is no further than
+            48 frames: what opens, turns or is hidden for a while is found so. A frame asked for alone then has all line
+            art between its keys looked at.
         steady: where both keys are to be doubted, average a frame with those of the drawings before and after it,
             moved onto it: less flicker. A drawing that is held for more than four frames stays as it is.
         format: the output's, such as vs.YUV420P10; RGB if None.
@@ -98,15 +105,19 @@ def colorize(
     work = _wanted_work("full" if work_size == "auto" and is_flow(model) and temporal is False else work_size, size)
     _check_word("no_reference", no_reference, POLICIES)
     _check_word("fill", fill, _FILLS)
-    if not isinstance(steady, bool):
-        raise VsanimeError(f"steady={steady!r}; True or False is needed")
-    lines = _as_lines(lineart, spec)
+    for name, value in (("steps", steps), ("steady", steady)):
+        if not isinstance(value, bool):
+            raise VsanimeError(f"{name}={value!r}; True or False is needed")
+    held = lineart.std.RemoveFrameProps([DOUBTS])  # which are ours to tell
+    lines = _as_lines(held, spec)
     starts = scene_starts(lines, scenes)
     choices = choose(lineart.num_frames, found.keys, starts, no_reference)
+    between = windows(choices, found.keys, starts, _REACH if steps else 0)
+    _hold(held, between)
     colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", steady, backend)
     rgb = rgb_of(found.spec)
     painted = converted(found.clip, found.spec, rgb)
-    pictures = _pictures(lineart, lines, found.keys, painted, work, choices)
+    pictures = _pictures(held, lines, found.keys, painted, work, choices, between)
     made = run("colorize", pictures, spec, colouring)
     if steady:
         keyed = _spliced(made, painted.std.RemoveFrameProps([DOUBTS]), made, choices)
@@ -167,6 +178,7 @@ def _pictures(
     painted: vs.VideoNode,
     work: tuple[int, int],
     choices: Sequence[Choice],
+    between: Sequence[tuple[Window | None, Window | None]],
 ) -> Work:
     """The clips that a frame is coloured from, as many frames in each as in the line art.
 
@@ -177,6 +189,7 @@ def _pictures(
         painted: the keys, RGB.
         work: width and height of the smaller pictures.
         choices: the keys of every frame.
+        between: what lies between it and them.
     """
     drawn = _joined([lines[key] for key in keys])
     small = lines.resize.Bilinear(*work)
@@ -191,7 +204,33 @@ def _pictures(
         # The two that frames are being made of, and the next, in every lane.
         clip.std.SetVideoCache(mode=1, fixedsize=1, maxsize=4, maxhistory=0)
     sides = [[_spread(clip, places) for clip in key_clips] for places in (befores, afters)]
-    return Work([lineart, lines, small, *sides[0], *sides[1]], befores, afters, painted.format)
+    clips = [lineart, lines, small, *sides[0], *sides[1], *_stacks(lines, between)]
+    return Work(clips, befores, afters, between, painted.format)
+
+
+def _stacks(lines: vs.VideoNode, between: Sequence[tuple[Window | None, Window | None]]) -> list[vs.VideoNode]:
+    """For every frame the lines of either window, one above the other, at the size that steps are searched at."""
+    small = lines.resize.Bilinear(*_wanted_work("auto", (lines.width, lines.height)))
+    places: dict[Window | None, int] = {None: 0}
+    for window in (window for pair in between for window in pair):
+        places.setdefault(window, len(places))
+    stacks = [small[0]]  # where there is no window, nobody looks
+    for window in list(places)[1:]:
+        assert window is not None
+        stacked = vs.core.std.StackVertical([small[n] for n in range(window.start, window.end)])
+        stacked.std.SetVideoCache(mode=0)
+        stacks.append(stacked)
+    joined = stacks[0] if len(stacks) == 1 else vs.core.std.Splice(stacks, mismatch=True)
+    joined.std.SetVideoCache(mode=1, fixedsize=1, maxsize=4, maxhistory=0)
+    return [_spread(joined, [places[pair[side]] for pair in between]) for side in (0, 1)]
+
+
+def _hold(lineart: vs.VideoNode, between: Sequence[tuple[Window | None, Window | None]]) -> None:
+    """Keeps line art from when a window is looked at until its frames are coloured."""
+    longest = max((window.end - window.start for pair in between for window in pair if window is not None), default=0)
+    frame_bytes = lineart.format.bytes_per_sample * lineart.width * lineart.height
+    kept = min(longest, _HELD_BYTES // frame_bytes) + _HELD_MORE
+    lineart.std.SetVideoCache(mode=1, fixedsize=1, maxsize=kept, maxhistory=0)
 
 
 def _places(numbers: Sequence[int | None]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -17,11 +17,13 @@ from vsanime.errors import VsanimeError
 from vsanime.filters.closing import close_with_script
 from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
 from vsanime.filters.framearrays import picture_of, plane_of, put
+from vsanime.filters.keys import Window
 from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painted, Painter
 from vsanime.filters.steadying import DOUBTS, with_doubts
 from vsanime.models.cards import variants
 from vsanime.models.store import Model, available, load
 from vsanime.motion.extra import ndimage, opencv
+from vsanime.motion.steps import Led, Steps
 from vsanime.spec import FrameSpec
 from vsanime.video.clips import check_same, peak_of
 from vsanime.video.lanes import FrameWork, run_frames
@@ -34,6 +36,8 @@ FLOW = "flow"
 TASK, TEMPORAL_TASK = "colorize", "colorize_temporal"
 # Keys whose pictures are kept: those of two spans side by side, and of the next.
 _KEYS_KEPT = 4
+# Ways to a key that are kept: from both sides in two spans.
+_WAYS_KEPT = 4
 # Coloured frames are kept for the next time that their drawing comes: a mouth goes through three of them again and
 # again, and animation on twos shows each twice.
 _KEPT_BYTES = 1 << 28
@@ -48,15 +52,18 @@ class Work:
 
     Attributes:
         clips: the line art as it came; its lines at the frame's and at the work size; then of the key before and of
-            that after: lines and colours at the frame's size, and both at the work size.
+            that after: lines and colours at the frame's size, and both at the work size; and last the lines of the
+            window of either, one above the other.
         befores: for every frame the place of the key before it.
         afters: of that after it.
+        windows: for every frame the frames between it and either key, None for no look at them.
         form: RGB of the depth that results have.
     """
 
     clips: Sequence[vs.VideoNode]
     befores: Sequence[int]
     afters: Sequence[int]
+    windows: Sequence[tuple[Window | None, Window | None]]
     form: vs.VideoFormat
 
 
@@ -214,8 +221,9 @@ class Shared:
         form = work.form
         self._peak = peak_of(form)
         self._keys: Once[int, Key] = Once(_KEYS_KEPT)
+        self._ways: Once[Window, Steps] = Once(_WAYS_KEPT)
         frame_bytes = 3 * form.bytes_per_sample * spec.width * spec.height
-        self._results: Once[tuple[int, int, bytes], Painted] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))
+        self._results: Once[Hashable, Painted] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))
 
     def new_lane(self) -> FrameWork:
         """Colours frames, one after the other."""
@@ -235,13 +243,14 @@ class Shared:
         return coloured
 
     def kept(self) -> int:
-        """How many keys and coloured frames are kept."""
-        return len(self._keys) + len(self._results)
+        """How many keys, ways to them and coloured frames are kept."""
+        return len(self._keys) + len(self._ways) + len(self._results)
 
     def close(self) -> None:
         """Gives back what the engines hold, and forgets keys and frames."""
         self.engines.close()
         self._keys.close()
+        self._ways.close()
         self._results.close()
 
     def _known(self, frame: vs.VideoFrame) -> dict[str, Any]:
@@ -251,14 +260,30 @@ class Shared:
     def _result(self, number: int, frames: Sequence[vs.VideoFrame], painter: Painter) -> Painted:
         """A frame's colours, from before if the same drawing was there between the same keys."""
         pair = self._work.befores[number], self._work.afters[number]
+        windows = self._work.windows[number]
         drawing = Drawing(plane_of(frames[2]), plane_of(frames[1]))
         seen = blake2b(drawing.full, digest_size=16).digest()
 
         def made() -> Painted:
             keys = [self._key(place, side) for place, side in zip(pair, (frames[3:7], frames[7:11]), strict=True)]
-            return painter.paint(drawing, keys)
+            return painter.paint(drawing, keys, led)
 
-        return self._results.get((*pair, seen), made)
+        def led() -> list[Led | None]:
+            return [self._led(number, window, stack) for window, stack in zip(windows, frames[11:13], strict=True)]
+
+        return self._results.get((*pair, *windows, seen), made)
+
+    def _led(self, number: int, window: Window | None, stack: vs.VideoFrame) -> Led | None:
+        """Where steps lead from a frame to the key of a window, whose lines are one above the other."""
+        if window is None:
+            return None
+        count = window.end - window.start
+
+        def way() -> Steps:
+            lines = plane_of(stack).reshape(count, stack.height // count, stack.width)
+            return Steps(lines, window.key - window.start)
+
+        return self._ways.get(window, way).to(number - window.start)
 
     def _key(self, place: int, frames: Sequence[vs.VideoFrame]) -> Key:
         lines, colours, small_lines, small_colours = frames

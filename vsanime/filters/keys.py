@@ -51,6 +51,56 @@ def choose(length: int, keys: Sequence[int], starts: Sequence[int], no_reference
     return choices
 
 
+@dataclass(frozen=True)
+class Window:
+    """Frames on one side of a key, with it.
+
+    Attributes:
+        start: the first of them.
+        end: the one after the last.
+        key: number of the key's frame, at one end.
+    """
+
+    start: int
+    end: int
+    key: int
+
+
+def windows(
+    choices: Sequence[Choice], keys: Sequence[int], starts: Sequence[int], reach: int
+) -> list[tuple[Window | None, Window | None]]:
+    """For every frame the frames between it and each of its two keys, and beyond it as far as the next key.
+
+    None for a key of another scene, one that is too far, and where the frame is a key or has none.
+
+    Args:
+        choices: of every frame.
+        keys: numbers of the frames that references are of, ascending.
+        starts: number of each scene's first frame, ascending, 0 first.
+        reach: frames on one side of a key that are in its window at most.
+    """
+    found: list[tuple[Window | None, Window | None]] = []
+    for start, end in _scenes(starts, len(choices)):
+        for n in range(start, end):
+            choice = choices[n]
+            if choice.before is None or choice.after is None or choice.is_key:
+                found.append((None, None))
+                continue
+            pair = keys[choice.before], keys[choice.after]
+            first, last = max([start, *(key for key in pair if key < n)]), min([end - 1, *(k for k in pair if k > n)])
+            found.append((_window(n, pair[0], first, last, reach), _window(n, pair[1], first, last, reach)))
+    return found
+
+
+def _window(n: int, key: int, first: int, last: int, reach: int) -> Window | None:
+    """A key's, among the frames from `first` to `last`."""
+    if key not in (first, last) or abs(n - key) > reach:
+        return None
+    if key < n:
+        return Window(key, min(last, key + reach) + 1, key)
+    return Window(max(first, key - reach), key + 1, key)
+
+
 def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Numbers that repeat as (number, how often), in order."""
     found: list[tuple[int, int]] = []

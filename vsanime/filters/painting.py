@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -14,12 +14,14 @@ from vsanime.motion.extra import opencv
 from vsanime.motion.match import Matched, blend, match
 from vsanime.motion.segments import fill
 from vsanime.motion.steady import doubts
+from vsanime.motion.steps import Led
 from vsanime.motion.transfer import enlarge
 from vsanime.motion.warp import warp
 
 type Array = NDArray[Any]
 type Floats = NDArray[np.float32]
 type Bytes = NDArray[np.uint8]
+type Leads = Callable[[], Sequence[Led | None]]
 
 # Weights are compared by their logarithms: 0 has none. The networks trained here add the latter to their prior.
 _UNHEARD, _LEAST_PRIOR = np.float32(1e-9), np.float32(1e-4)
@@ -60,26 +62,32 @@ class Key:
 class Motion:
     """Both keys moved onto a drawing; what nobody asks for is not looked for."""
 
-    def __init__(self, drawing: Drawing, keys: Sequence[Key]) -> None:
-        """Keeps both for then.
+    def __init__(self, drawing: Drawing, keys: Sequence[Key], leads: Leads) -> None:
+        """Keeps all for then.
 
         Args:
             drawing: line art.
             keys: the two references, of a single one twice the same.
+            leads: tells for each where steps from drawing to drawing lead, None where there are none.
         """
-        self._drawing, self._keys = drawing, keys
+        self._drawing, self._keys, self._leads = drawing, keys, leads
 
     @cached_property
     def small(self) -> Matched:
         """By the motion between the smaller pictures."""
         lines = [key.drawing.line for key in self._keys]
-        return match(self._drawing.line, lines, [key.colours for key in self._keys])
+        return match(self._drawing.line, lines, [key.colours for key in self._keys], self._led)
 
     @cached_property
     def large(self) -> Matched:
         """By that at the frame's size. Colours are not moved, which may be deep."""
+        lines = [key.drawing.full for key in self._keys]
         nothing = np.zeros((*self._drawing.full.shape, 3), np.uint8)
-        return match(self._drawing.full, [key.drawing.full for key in self._keys], [nothing] * len(self._keys))
+        return match(self._drawing.full, lines, [nothing] * len(lines), self._led)
+
+    @cached_property
+    def _led(self) -> Sequence[Led | None]:
+        return self._leads()
 
 
 @dataclass(frozen=True)
@@ -166,14 +174,15 @@ class Painter:
     segments: bool = False
     doubts: bool = False
 
-    def paint(self, drawing: Drawing, keys: Sequence[Key]) -> Painted:
+    def paint(self, drawing: Drawing, keys: Sequence[Key], leads: Leads) -> Painted:
         """A drawing in colours.
 
         Args:
             drawing: line art.
             keys: the two references, of a single one twice the same.
+            leads: see `Motion`.
         """
-        motion = Motion(drawing, keys)
+        motion = Motion(drawing, keys, leads)
         mixed = self._refined(drawing.line, keys, motion)
         result = self._mixed(drawing, keys, motion, mixed)
         if self.segments:

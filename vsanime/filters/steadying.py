@@ -15,6 +15,7 @@ from vsanime.filters.drawings import AFTER, BEFORE, HELD, Drawings
 from vsanime.filters.framearrays import picture_of, plane_of, put
 from vsanime.filters.painting import codes
 from vsanime.motion.extra import opencv
+from vsanime.motion.flow import small_flow
 from vsanime.motion.steady import Neighbour, steadied
 from vsanime.video.clips import peak_of
 from vsanime.video.lanes import run_frames
@@ -22,11 +23,16 @@ from vsanime.video.once import Once
 
 type Array = NDArray[Any]
 type Bytes = NDArray[np.uint8]
+type Floats = NDArray[np.float32]
 
 # What coloured frames have on them that tell of doubts: height, width and the map, row by row. None without any doubt.
 DOUBTS = "_VsanimeDoubts"
+# A second round agrees with what the first one made; a third changes little more.
+_ROUNDS = 2
 # Frames kept for those of the same drawing.
 _KEPT = 8
+# Drawings whose motion is kept for the next round, beside those that lanes are at: it waits for the drawing after.
+_AHEAD = 3
 
 
 def with_doubts(frame: vs.VideoFrame, doubts: Bytes) -> None:
@@ -58,24 +64,31 @@ def agreeing(name: str, shown: vs.VideoNode, lines: vs.VideoNode, starts: Sequen
         starts: number of each scene's first frame, ascending, 0 first.
     """
     drawings = Drawings(lines, starts)
-    sides = [clip for side in (drawings.before, drawings.after) for clip in (side(lines), side(shown))]
-    work = Steadying(shown.format)
-    close_with_script(work)
+    beside = [drawings.before(lines), drawings.after(lines)]
     lanes = min(lanes_wanted(None, vs.core.num_threads), shown.num_frames)
-    clips = [shown, drawings.told, lines, *sides]
-    return run_frames(name, clips, [work.steadied] * lanes, (shown.format, shown.width, shown.height))
+    flows: Once[tuple[int, int], Floats] = Once(2 * (lanes + _AHEAD))
+    close_with_script(flows)
+    for _ in range(_ROUNDS):
+        work = Steadying(shown.format, flows)
+        close_with_script(work)
+        clips = [shown, drawings.told, lines, *beside, drawings.before(shown), drawings.after(shown)]
+        shown = run_frames(name, clips, [work.steadied] * lanes, (shown.format, shown.width, shown.height))
+    return shown
 
 
 class Steadying:
-    """What lanes share: frames that were made, for as long as their drawing is held."""
+    """What lanes share: frames that were made, for as long as their drawing is held, and motion to neighbours."""
 
-    def __init__(self, form: vs.VideoFormat) -> None:
+    def __init__(self, form: vs.VideoFormat, flows: Once[tuple[int, int], Floats]) -> None:
         """Keeps nothing yet.
 
         Args:
             form: of the frames, RGB.
+            flows: by the first frame that holds a drawing, and -1 for the drawing before or 1 for that after; shared
+                with other rounds.
         """
         self._peak = peak_of(form)
+        self._flows = flows
         self._made: Once[int, Array] = Once(_KEPT)  # by the first frame that holds a drawing
 
     def kept(self) -> int:
@@ -87,24 +100,35 @@ class Steadying:
         self._made.close()
 
     def steadied(self, number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
-        """Fills a frame: of the colours shown, what was told of the drawing, and lines and colours of both sides."""
+        """Fills a frame: of the colours shown, what was told of the drawing, its lines, and lines and colours beside.
+
+        Of the drawings before and after, as of lines and colours, in this order.
+        """
         shown, told = frames[0], frames[1].props
-        has = [told[BEFORE] != 0, told[AFTER] != 0]
-        if DOUBTS not in shown.props or not any(has):
+        away = [int(told[BEFORE]), int(told[AFTER])]
+        if DOUBTS not in shown.props or not any(away):
             for plane in range(3):
                 np.asarray(frame[plane])[:] = np.asarray(shown[plane])
             return
         first = number - int(told[HELD])
 
         def made() -> Array:
-            sides = [frames[3:5], frames[5:7]]
-            around = [_neighbour(*side) for side, there in zip(sides, has, strict=True) if there]
-            colours = picture_of(shown)
-            mean = steadied(plane_of(frames[2]), colours, doubts_of(shown), around)
-            return codes(mean, self._peak, colours.dtype)
+            line, colours = plane_of(frames[2]), picture_of(shown)
+            sides = zip((-1, 1), away, frames[3:5], frames[5:7], strict=True)
+            around = [self._neighbour((first, side), line, *pair) for side, by, *pair in sides if by]
+            return codes(steadied(line, colours, doubts_of(shown), around), self._peak, colours.dtype)
 
         put(self._made.get(first, made), frame)
 
+    def _neighbour(self, place: tuple[int, int], line: Bytes, lines: vs.VideoFrame, shown: vs.VideoFrame) -> Neighbour:
+        """The drawing on one side of a frame's.
 
-def _neighbour(lines: vs.VideoFrame, shown: vs.VideoFrame) -> Neighbour:
-    return Neighbour(plane_of(lines), picture_of(shown), doubts_of(shown))
+        Args:
+            place: first frame that holds the frame's drawing, and -1 for the drawing before it or 1 for that after.
+            line: the frame's line art.
+            lines: the neighbour's.
+            shown: its colours.
+        """
+        beside = plane_of(lines)
+        found = self._flows.get(place, lambda: small_flow(line, beside))
+        return Neighbour(beside, picture_of(shown), doubts_of(shown), found)

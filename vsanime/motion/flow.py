@@ -37,6 +37,8 @@ _SMOOTHED = 0.8  # pixels: lines that lie between the pixels of the key
 _AROUND = 0.012  # half the side of the window
 # Another view than the first has to fit better by so much (of full scale): in blank paper everything fits.
 _BETTER = 0.01
+# Where lengths of motion, averaged over a window around the pixel, are above this steps are believed before one leap.
+_FAR, _PART = 0.01, 0.05  # of the height; half the side of the window
 # The smallest patches that DIS was made for, at every third pixel, and more weight on gradients than its presets give
 # (10), since line art is little else; of 3 to 100 this was best or nearly so on every clip.
 _PATCH, _STRIDE, _GRADIENTS = 8, 3, 30.0
@@ -59,14 +61,45 @@ def flow(target: Bytes, key: Bytes) -> Flow:
     """
     if np.array_equal(target, key):
         return np.zeros((*target.shape, 2), np.float32)
+    return enlarged(_direct(_shrunk(target), _shrunk(key)), target.shape)
+
+
+def flow_by_steps(target: Bytes, key: Bytes, led: Flow) -> tuple[Flow, NDArray[np.bool_]]:
+    """The same where it is known how motion leads there through the drawings between (`vsanime.motion.steps`).
+
+    Where things moved far the steps are believed, elsewhere the direct way; the other one where it fits clearly better.
+
+    Args:
+        target: line art, height and width, `SMALLEST` or more; 255 is paper.
+        key: line art of the same size, another drawing.
+        led: what the steps add up to, in pixels of its own size, which may be smaller.
+
+    Returns:
+        Height, width, 2, in pixels; and where things moved far, height and width.
+    """
     small_target, small_key = _shrunk(target), _shrunk(key)
-    still = np.zeros((*small_target.shape, 2), np.float32)
-    found = [_searcher(0).calc(small_target, small_key, None)]
-    found += [
-        _searcher(1).calc(view(small_target), view(small_key), None) for view in (_near_lines, _blurred, _wide_distance)
-    ]
-    best = _best(small_target, small_key, [*found, still, still + _pan(small_target, small_key)])
-    return _enlarged(best, target.shape)
+    direct = _direct(small_target, small_key)
+    stepped = led if led.shape == direct.shape else searched_on(small_target, small_key, enlarged(led, small_key.shape))
+    lengths = np.maximum(np.hypot(*np.moveaxis(direct, -1, 0)), np.hypot(*np.moveaxis(stepped, -1, 0)))
+    far = mean(lengths, _PART) > _FAR * lengths.shape[0]
+    views = _smoothed(small_target), _smoothed(small_key)
+    fitting = _cost(*views, stepped) - _cost(*views, direct) < np.where(far, _BETTER, -_BETTER)
+    best = enlarged(np.where(fitting[..., None], stepped, direct), target.shape)
+    height, width = target.shape
+    mask = opencv().resize(far.astype(np.uint8), (width, height), interpolation=opencv().INTER_NEAREST)
+    return best, mask != 0
+
+
+def searched_on(target: Bytes, key: Bytes, led: Flow) -> Flow:
+    """One more fine search from where a flow leads, taken where lines fit better by it.
+
+    Args:
+        target: line art, height and width, `SMALLEST` or more; 255 is paper.
+        key: line art of the same size.
+        led: height, width, 2, in pixels.
+    """
+    more = _searcher(0).calc(target, warp(key, led), None)
+    return _best(target, key, [led, more + warp(led, more)], better=0.0)
 
 
 def small_flow(target: Bytes, neighbour: Bytes) -> Flow:
@@ -77,23 +110,24 @@ def small_flow(target: Bytes, neighbour: Bytes) -> Flow:
         neighbour: line art of the same size.
 
     Returns:
-        Height, width, 2, in pixels.
+        Height, width, 2, of the picture that was searched, which may be smaller, and in its pixels; see `enlarged`.
     """
-    return _enlarged(_searcher(0).calc(_shrunk(target), _shrunk(neighbour), None), target.shape)
+    found: Flow = _searcher(0).calc(_shrunk(target), _shrunk(neighbour), None)
+    return found
 
 
-def flow_back(key: Bytes, target: Bytes) -> Flow:
-    """The other way round, from one view alone: enough to see whether `flow` leads back, for a sixth of its time.
+def coarse_flow(target: Bytes, key: Bytes) -> Flow:
+    """The same from one view alone, in a sixth of the time: for drawings that follow each other, or the way back.
 
     Args:
-        key: line art, height and width, `SMALLEST` or more; 255 is paper.
-        target: line art of the same size.
+        target: line art, height and width, `SMALLEST` or more; 255 is paper.
+        key: line art of the same size.
 
     Returns:
-        Height, width, 2, in pixels: how far right and down in `target` each pixel of `key` comes from.
+        Height, width, 2, in pixels.
     """
-    small_key, small_target = _blurred(_shrunk(key)), _blurred(_shrunk(target))
-    return _enlarged(_searcher(1).calc(small_key, small_target, None), key.shape)
+    small_target, small_key = _blurred(_shrunk(target)), _blurred(_shrunk(key))
+    return enlarged(_searcher(1).calc(small_target, small_key, None), target.shape)
 
 
 def _shrunk(line: Bytes) -> Bytes:
@@ -106,7 +140,8 @@ def _shrunk(line: Bytes) -> Bytes:
     return small
 
 
-def _enlarged(small: Flow, size: tuple[int, ...]) -> Flow:
+def enlarged(small: Flow, size: tuple[int, ...]) -> Flow:
+    """A flow at another size, and in its pixels."""
     if small.shape[:2] == size:
         return small
     height, width = size
@@ -145,6 +180,14 @@ def _distance(line: Bytes, share: float) -> NDArray[np.float32]:
 # What is found -------------------------------------------------------------------------------------------------------
 
 
+def _direct(target: Bytes, key: Bytes) -> Flow:
+    """By all views, at the pictures' own size."""
+    still = np.zeros((*target.shape, 2), np.float32)
+    found = [_searcher(0).calc(target, key, None)]
+    found += [_searcher(1).calc(view(target), view(key), None) for view in (_near_lines, _blurred, _wide_distance)]
+    return _best(target, key, [*found, still, still + _pan(target, key)])
+
+
 def _searcher(finest: int) -> Any:
     """This thread's, down to pictures halved so many times; a search keeps its pyramids in the object."""
     searchers = _lanes.__dict__.setdefault("searchers", {})
@@ -167,17 +210,23 @@ def _pan(target: Bytes, key: Bytes) -> NDArray[np.float32]:
     return found if np.isfinite(found).all() else np.zeros(2, np.float32)  # there is no peak in blank paper
 
 
-def _best(target: Bytes, key: Bytes, flows: Sequence[Flow]) -> Flow:
+def _best(target: Bytes, key: Bytes, flows: Sequence[Flow], better: float = _BETTER) -> Flow:
     """At each pixel the flow by which the lines around it fit best; the first where none is clearly better."""
-    cv2 = opencv()
-    line, key_line = (cv2.GaussianBlur(picture, (0, 0), _SMOOTHED) for picture in (target, key))
-    chosen, least = flows[0], None
-    for number, candidate in enumerate(flows):
-        difference = cv2.absdiff(warp(key_line, candidate), line).astype(np.float32) / np.float32(255)
-        cost = mean(difference, _AROUND) + np.float32(_BETTER if number else 0)
-        if least is None:
-            least = cost
-            continue
-        better = cost < least
-        chosen, least = np.where(better[..., None], candidate, chosen), np.minimum(cost, least)
+    views = _smoothed(target), _smoothed(key)
+    chosen, least = flows[0], _cost(*views, flows[0])
+    for candidate in flows[1:]:
+        cost = _cost(*views, candidate) + np.float32(better)
+        chosen = np.where((cost < least)[..., None], candidate, chosen)
+        least = np.minimum(cost, least)
     return chosen
+
+
+def _smoothed(line: Bytes) -> Bytes:
+    shown: Bytes = opencv().GaussianBlur(line, (0, 0), _SMOOTHED)
+    return shown
+
+
+def _cost(line: Bytes, key_line: Bytes, found: Flow) -> NDArray[np.float32]:
+    """How badly the lines around each pixel fit, of full scale."""
+    difference = opencv().absdiff(warp(key_line, found), line).astype(np.float32) / np.float32(255)
+    return mean(difference, _AROUND)

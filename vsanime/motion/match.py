@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.motion.extra import opencv
-from vsanime.motion.flow import SMALLEST, flow, flow_back
+from vsanime.motion.flow import SMALLEST, coarse_flow, flow, flow_by_steps
+from vsanime.motion.steps import Led
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
+
+type Bytes = NDArray[np.uint8]
+type Floats = NDArray[np.float32]
 
 # Half the sides of the two windows over which misfit is averaged: one for the line at hand, one for what it belongs to.
 _LINE, _PART = 0.004, 0.02  # of the height
@@ -27,6 +31,8 @@ _LINE, _PART = 0.004, 0.02  # of the height
 # little, -0.06 on a run before a pan.
 _ASTRAY = 0.02  # of the height
 _DOUBT = 0.05
+# The same for steps from drawing to drawing, whose ways there and back are added up.
+_STEPS_DOUBT = 0.1
 # How much a misfit counts: at this error a key weighs 1/e of what it would otherwise.
 _TOLERATED = 0.0225
 # Lengths of motion are averaged over this window, and have the mean of the picture added to this share. A key counts
@@ -43,19 +49,21 @@ class Matched:
 
     Attributes:
         warped: 2, height, width, 3; the colours of both moved onto the frame.
-        errors: 2, height, width in [0, 1]; how badly the moved line art fits the frame's, and motion there and back.
+        errors: 2, height, width in [0, 1]; how badly the moved line art fits the frame's, and `astray`.
+        astray: 2, height, width in [0, 1]; how badly motion there and back ends where it began.
         prior: 2, height, width, sum 1; weights by which `blend` mixes the two.
         flows: 2, height, width, 2; how far right and down in the key a pixel of the frame comes from, in pixels.
     """
 
-    warped: NDArray[np.uint8]
-    errors: NDArray[np.float32]
-    prior: NDArray[np.float32]
-    flows: NDArray[np.float32]
+    warped: Bytes
+    errors: Floats
+    astray: Floats
+    prior: Floats
+    flows: Floats
 
 
 def match(
-    line: NDArray[np.uint8], key_lines: Sequence[NDArray[np.uint8]], key_colours: Sequence[NDArray[np.uint8]]
+    line: Bytes, key_lines: Sequence[Bytes], key_colours: Sequence[Bytes], led: Sequence[Led | None] = (None, None)
 ) -> Matched:
     """Move two keys onto a frame.
 
@@ -63,47 +71,70 @@ def match(
         line: line art of the frame, height and width; 255 is paper.
         key_lines: that of the two keys; of a single one, twice the same.
         key_colours: their pictures, height, width, 3.
+        led: for both, where the drawings between it and the frame lead, at any size; None where there are none.
 
     Raises:
         VsanimeError: there are not two keys, the sizes differ, or OpenCV is not installed.
     """
     _check(line, key_lines, key_colours)
-    first = flow(line, key_lines[0])
-    single = np.array_equal(key_lines[0], key_lines[1])
-    flows = np.stack([first, first if single else flow(line, key_lines[1])])
-    warped = np.stack([warp(colour, found) for colour, found in zip(key_colours, flows, strict=True)])
-    error = _errors(line, key_lines[0], first)
-    errors = np.stack([error, error if single else _errors(line, key_lines[1], flows[1])])
+    first = _found(line, key_lines[0], led[0])
+    single = np.array_equal(key_lines[0], key_lines[1]) and led[0] is led[1]
+    found = [first, first if single else _found(line, key_lines[1], led[1])]
+    flows, astray, errors = (np.stack(parts) for parts in zip(*found, strict=True))
+    warped = np.stack([warp(colour, motion) for colour, motion in zip(key_colours, flows, strict=True)])
     same = np.array([np.array_equal(line, key) for key in key_lines])
-    return Matched(warped, errors, _prior(errors, flows, same), flows)
+    return Matched(warped, errors, astray, _prior(errors, flows, same), flows)
 
 
-def blend(matched: Matched) -> NDArray[np.uint8]:
+def blend(matched: Matched) -> Bytes:
     """The keys mixed by the prior weights alone: the flow baseline; height, width, 3."""
     first, second = matched.warped.astype(np.float32)
     mixed = second + matched.prior[0, ..., None] * (first - second)
-    codes: NDArray[np.uint8] = np.rint(mixed).astype(np.uint8)
+    codes: Bytes = np.rint(mixed).astype(np.uint8)
     return codes
 
 
-def _errors(line: NDArray[np.uint8], key: NDArray[np.uint8], found: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much a moved key is to be doubted, in [0, 1].
+def _found(line: Bytes, key: Bytes, led: Led | None) -> tuple[Floats, Floats, Floats]:
+    """Motion to a key, how far it leads astray, and how much the moved key is to be doubted, both in [0, 1].
 
-    Mean difference of the two line pictures around each pixel, of a small and a large window, halved; and how far from
-    the pixel the motion there and back ends.
+    The latter is the mean difference of the two line pictures around each pixel, of a small and a large window,
+    halved; and the former.
     """
     if np.array_equal(line, key):
-        return np.zeros(line.shape, np.float32)
+        nothing = np.zeros(line.shape, np.float32)
+        return flow(line, key), nothing, nothing
+    if led is None:
+        found = flow(line, key)
+        astray = _there_and_back(line, key, found)
+    else:
+        found, far = flow_by_steps(line, key, led.flow)
+        astray = np.where(far, _along(led, line.shape), _there_and_back(line, key, found))
     difference = opencv().absdiff(line, warp(key, found)).astype(np.float32) / np.float32(255)
-    missed = found + warp(flow_back(key, line), found)
-    astray = mean(np.hypot(missed[..., 0], missed[..., 1]), _LINE)
-    doubt = _DOUBT * astray / (astray + _ASTRAY * line.shape[0])
     misfit = (mean(difference, _LINE) + mean(difference, _PART)) / 2
-    errors: NDArray[np.float32] = np.clip(misfit + doubt, 0, 1).astype(np.float32)
-    return errors
+    return found, astray, np.clip(misfit + astray, 0, 1)
 
 
-def _prior(errors: NDArray[np.float32], flows: NDArray[np.float32], same: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _there_and_back(line: Bytes, key: Bytes, found: Floats) -> Floats:
+    missed = found + warp(coarse_flow(key, line), found)
+    return _saturated(np.hypot(missed[..., 0], missed[..., 1]), _DOUBT)
+
+
+def _along(led: Led, size: tuple[int, ...]) -> Floats:
+    """What the steps missed, at another size."""
+    astray = _saturated(led.astray, _STEPS_DOUBT)
+    if astray.shape == size:
+        return astray
+    large: Floats = opencv().resize(astray, (size[1], size[0]), interpolation=opencv().INTER_LINEAR)
+    return large
+
+
+def _saturated(missed: Floats, most: float) -> Floats:
+    """What pixels of distance are worth as an error."""
+    around = mean(missed, _LINE)
+    return np.float32(most) * around / (around + np.float32(_ASTRAY * missed.shape[0]))
+
+
+def _prior(errors: Floats, flows: Floats, same: NDArray[np.bool_]) -> Floats:
     """Weights of the two keys: the nearer one weighs more, and one whose lines do not fit less."""
     if same.any():  # the drawing is a key's: that key alone
         weights = same.astype(np.float32)[:, None, None] * np.ones_like(errors)
@@ -113,13 +144,11 @@ def _prior(errors: NDArray[np.float32], flows: NDArray[np.float32], same: NDArra
         # The better of the two fits perfectly, so that two bad ones are still weighed against each other.
         misfit = (errors - errors.min(axis=0)) / _TOLERATED
         weights = far[::-1] ** _DAMPED * np.exp(-misfit)
-    prior: NDArray[np.float32] = (weights / weights.sum(axis=0)).astype(np.float32)
+    prior: Floats = (weights / weights.sum(axis=0)).astype(np.float32)
     return prior
 
 
-def _check(
-    line: NDArray[np.uint8], key_lines: Sequence[NDArray[np.uint8]], key_colours: Sequence[NDArray[np.uint8]]
-) -> None:
+def _check(line: Bytes, key_lines: Sequence[Bytes], key_colours: Sequence[Bytes]) -> None:
     if len(key_lines) != 2 or len(key_colours) != 2:
         raise VsanimeError(
             f"{len(key_lines)} keys' lines and {len(key_colours)} keys' colours; two of each are needed "

@@ -2,9 +2,7 @@
 
 Where neither key shows what a frame does, each frame errs in another way, and that flickers. Neighbours that were
 coloured by themselves are moved onto the frame, which is a small step where that from a key is a large one, and all
-three are averaged, by how much the keys are to be doubted in each, and how well the neighbours' lines fit. One round of
-this is worth 1.0 dB on changed pixels of an eye that opens and 0.7 dB on a run before a pan, and takes a quarter of
-the flicker away; Prologue, where there is little to doubt, loses 0.04 dB and a fortieth of its flicker.
+three are averaged, by how much the keys are to be doubted in each, and how well the neighbours' lines fit.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.motion.extra import opencv
-from vsanime.motion.flow import small_flow
+from vsanime.motion.flow import enlarged
 from vsanime.motion.match import Matched
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean, side_of
@@ -26,12 +24,13 @@ type Array = NDArray[Any]
 type Bytes = NDArray[np.uint8]
 type Floats = NDArray[np.float32]
 
-# Variances, of squares of full scale. Of doubtful colours: so many times the square of the lesser key's error, and
-# what the two moved keys differ by.
+# Variances, of squares of full scale. Of doubtful colours: so many times the square of the lesser key's error, in which
+# motion that leads astray counts so much more than in the mixture; and what the two moved keys differ by.
 _ERROR = 4.0
+_ASTRAY = 3.0
 # Of a neighbour's, beside its own: for having been moved, and so many times the square of how its lines misfit.
 _MOVED = 0.02**2
-_MISFIT = 10.0
+_MISFIT = 6.0
 # Half the side of the window in which lines have to fit, as a share of the height.
 _LINE = 0.004
 
@@ -44,11 +43,13 @@ class Neighbour:
         line: its line art, height and width; 255 is paper.
         colours: height, width, 3.
         doubts: see `doubts`.
+        flow: by which it is moved onto the frame (`vsanime.motion.flow.small_flow`), at any size.
     """
 
     line: Bytes
     colours: Array
     doubts: Bytes
+    flow: Floats
 
 
 def doubts(matched: Matched) -> Bytes:
@@ -58,7 +59,8 @@ def doubts(matched: Matched) -> Bytes:
     """
     first, second = matched.warped.astype(np.float32) / np.float32(255)
     apart = matched.prior[0] * matched.prior[1] * np.square(first - second).mean(axis=-1)
-    variance = _ERROR * np.square(matched.errors.min(axis=0)) + apart
+    error = (matched.errors + np.float32(_ASTRAY) * matched.astray).min(axis=0)
+    variance = _ERROR * np.square(error) + apart
     codes: Bytes = np.minimum(np.rint(np.sqrt(variance) * 255), 255).astype(np.uint8)
     return codes
 
@@ -72,14 +74,12 @@ def steadied(line: Bytes, colours: Array, doubted: Bytes, neighbours: Sequence[N
         doubted: what `doubts` says of them.
         neighbours: those there are; without any the colours stay.
 
-    Raises:
-        VsanimeError: OpenCV is not installed.
     """
     total: Floats = colours.astype(np.float32)
     weights: Floats = np.ones((*line.shape, 1), np.float32)
     own = _variance(doubted)
     for neighbour in neighbours if own.any() else ():
-        found = small_flow(line, neighbour.line)
+        found = enlarged(neighbour.flow, line.shape)
         misfit = _misfit(line, warp(neighbour.line, found))
         weight = own / (warp(_variance(neighbour.doubts), found) + _MOVED + _MISFIT * np.square(misfit))
         total += weight[..., None] * warp(neighbour.colours, found)
