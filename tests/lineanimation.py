@@ -11,6 +11,8 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from tests.clips import clip_of
+from vsanime.motion.match import Matched, match
+from vsanime.motion.steps import Led, Steps
 
 type Array = NDArray[Any]
 
@@ -59,3 +61,18 @@ def picture_of(clip: vs.VideoNode, n: int) -> Array:
     """A frame of RGB: height, width, 3."""
     with clip.get_frame(n) as frame:
         return np.stack([np.asarray(frame[p]) for p in range(3)], axis=-1)
+
+
+def led_by_hand(lines: Sequence[Array], keys: Sequence[int], n: int) -> list[Led]:
+    """Where steps lead to from frame n of a scene: to the key before it and that after, or twice to the only one."""
+    before, after = [key for key in keys if key <= n][-1:], [key for key in keys if key >= n][:1]
+    first, last = (before or [0])[0], (after or [len(lines) - 1])[0]
+    found = [Steps(np.stack(lines[first : last + 1]), key - first).to(n - first) for key in (*before, *after)]
+    return [*found, *found][:2]
+
+
+def matched_by_hand(lines: Sequence[Array], colours: Sequence[Array], keys: Sequence[int], n: int) -> Matched:
+    """Both keys of frame n of a scene moved onto it, as documented."""
+    before, after = [key for key in keys if key <= n][-1:], [key for key in keys if key >= n][:1]
+    pair = [*before, *after, *before, *after][:2]
+    return match(lines[n], [lines[k] for k in pair], [colours[k] for k in pair], led_by_hand(lines, keys, n))

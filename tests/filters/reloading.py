@@ -67,7 +67,7 @@ def openvino_engines(policy: Policy) -> None:
 
 
 def colorized(policy: Policy) -> None:
-    """Engines, keys and coloured frames go with the script, though its clip is still held."""
+    """Engines, keys, the ways to them and coloured frames go with the script, though its clip is still held."""
     made, averaged = watched(colouring.Shared), watched(steadying.Steadying)
     lines, colours = animation(range(5))
     for _ in range(3):
@@ -79,10 +79,10 @@ def colorized(policy: Policy) -> None:
             shared = made[-1]()
             assert shared is not None
             assert shared.engines.colour is not None
-            assert (shared.kept(), shared.engines.colour.kept()) == (2 + 3, 2)
+            assert (shared.kept(), shared.engines.colour.kept()) == (2 + 2 + 3, 2)
             around = averaged[-1]()
             assert around is not None
-            assert around.kept() == 3
+            assert around.kept() == 3 + 2 * 3  # frames, and motion to either side
         environment.dispose()
         assert (shared.kept(), shared.engines.colour.kept()) == (0, 0)
         assert around.kept() == 0

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,24 @@ import vapoursynth as vs
 from PIL import Image
 
 import vsanime
+import vsanime.filters.colorize as colorize_module
 from tests.clips import format_of, planes_of, props_of
 from tests.filters.test_bad_input import one_line
-from tests.lineanimation import OTHER, PALETTE, animation, colour_clip, line_clip, picture_of
-from vsanime.filters import painting
-from vsanime.filters.keys import Choice, choose
+from tests.lineanimation import OTHER, PALETTE, animation, colour_clip, line_clip, matched_by_hand, picture_of
+from vsanime.filters import painting, steadying
+from vsanime.filters.keys import Choice, Window, choose, windows
 from vsanime.filters.linescenes import cuts
+from vsanime.motion.flow import small_flow
 from vsanime.motion.match import blend, match
 from vsanime.motion.segments import fill
 from vsanime.motion.steady import Neighbour, doubts, steadied
+from vsanime.motion.steps import Led, Steps
 
 SHIFTS = tuple(range(9))
 KEYS = [0, 8]
 by_motion = partial(vsanime.colorize, model="flow")
 frame_by_frame = partial(by_motion, steady=False)
+by_leaps = partial(frame_by_frame, steps=False)
 
 
 def moving(shifts: tuple[float, ...] = SHIFTS, **more: Any) -> tuple[list[Any], list[Any], vs.VideoNode, vs.VideoNode]:
@@ -77,16 +82,90 @@ def test_nearest_takes_one_key_of_another_scene_for_all_of_a_scene() -> None:
     assert choose(10, [0, 9], [0, 4, 9], "nearest")[4:9] == [Choice(1, 1)] * 5
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_windows_are_those_that_a_search_finds(seed: int) -> None:
+    """Frames of the scene from the key on, over this frame, up to the next key; no more than the reach."""
+    rng = random.Random(seed)
+    length, reach = rng.randint(1, 60), rng.randint(1, 12)
+    keys = sorted(rng.sample(range(length), rng.randint(1, min(length, 6))))
+    starts = sorted({0, *rng.sample(range(length), min(length, 3))})
+    for policy in ("passthrough", "nearest"):
+        choices = choose(length, keys, starts, policy)
+        for n, found in enumerate(windows(choices, keys, starts, reach)):
+            scene = max(s for s in starts if s <= n), min([s for s in starts if s > n], default=length)
+            for place, window in zip((choices[n].before, choices[n].after), found, strict=True):
+                if n in keys or place is None or abs(keys[place] - n) > reach or not scene[0] <= keys[place] < scene[1]:
+                    assert window is None
+                    continue
+                key, way = keys[place], 1 if keys[place] < n else -1
+                frames = [key]
+                while frames[-1] + way in range(*scene) and abs(frames[-1] - key) < reach:
+                    frames.append(frames[-1] + way)
+                    if frames[-1] in keys:
+                        break
+                assert window == Window(min(frames), max(frames) + 1, key)
+                assert n in frames
+
+
 # Motion alone
 
 
 @pytest.mark.parametrize("size", [(96, 64), (97, 65), (50, 80)])
 def test_frames_between_keys_are_the_blend_of_both(size: tuple[int, int]) -> None:
     lines, colours, lineart, references = moving(size=size)
-    made = frame_by_frame(lineart, references, keys=KEYS)
+    made = by_leaps(lineart, references, keys=KEYS)
     assert (made.width, made.height, made.format.id, made.num_frames) == (*size, vs.RGB24, len(lines))
     for n in range(1, 8):
         expected = blend(match(lines[n], [lines[0], lines[8]], [colours[0], colours[8]]))
+        np.testing.assert_array_equal(picture_of(made, n), expected)
+
+
+@pytest.mark.parametrize("keys", [KEYS, [0, 3, 8], [4]])
+def test_motion_goes_from_drawing_to_drawing(keys: list[int]) -> None:
+    lines, colours, lineart, references = moving((0, 3, 6, 9, 12, 15, 18, 21, 24))
+    made, leaps = frame_by_frame(lineart, references, keys=keys), by_leaps(lineart, references, keys=keys)
+    changed = 0
+    for n in set(range(9)) - set(keys):
+        expected = blend(matched_by_hand(lines, colours, keys, n))
+        np.testing.assert_array_equal(picture_of(made, n), expected)
+        changed += int((expected != picture_of(leaps, n)).sum())
+    assert changed > 0
+
+
+def test_steps_end_at_cuts() -> None:
+    """Each scene is coloured as if it were alone."""
+    lines, colours, lineart, references = two_scenes()
+    made = frame_by_frame(lineart, references, keys=[0, 4, 7], scenes=[5])
+    for n in (1, 2, 3):
+        expected = blend(matched_by_hand(lines[:5], colours[:5], [0, 4], n))
+        np.testing.assert_array_equal(picture_of(made, n), expected)
+    for n in (5, 6, 8, 9):
+        expected = blend(matched_by_hand(lines[5:], colours[5:], [2], n - 5))
+        np.testing.assert_array_equal(picture_of(made, n), expected)
+
+
+def test_steps_are_taken_no_further_than_their_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, colours, lineart, references = moving(tuple(range(0, 24, 2)))
+    monkeypatch.setattr(colorize_module, "_REACH", 4)
+    made = frame_by_frame(lineart, references, keys=[0, 11])
+    pictures = [(lines[0], lines[11]), (colours[0], colours[11])]
+    for n in range(1, 11):
+        led: list[Led | None] = [
+            Steps(np.stack(lines[:5]), 0).to(n) if n <= 4 else None,
+            Steps(np.stack(lines[7:]), 4).to(n - 7) if n >= 7 else None,
+        ]
+        np.testing.assert_array_equal(picture_of(made, n), blend(match(lines[n], *pictures, led)))
+
+
+def test_steps_at_another_size_than_the_frames() -> None:
+    """Steps are searched at a short side of 288."""
+    size = 640, 360
+    lines, colours, lineart, references = moving((0, 9, 18, 27), size=size)
+    made = frame_by_frame(lineart, references, keys=[0, 3])
+    small = np.stack([np.asarray(frame[0]).copy() for frame in lineart.resize.Bilinear(512, 288).frames()])
+    for n in (1, 2):
+        led = [Steps(small, 0).to(n), Steps(small, 3).to(n)]
+        expected = blend(match(lines[n], [lines[0], lines[3]], [colours[0], colours[3]], led))
         np.testing.assert_array_equal(picture_of(made, n), expected)
 
 
@@ -114,7 +193,7 @@ def test_keys_come_out_as_they_went_in(name: str) -> None:
 
 def test_a_scene_end_has_one_key() -> None:
     lines, colours, lineart, references = moving()
-    made = frame_by_frame(lineart, references, keys=[3])
+    made = by_leaps(lineart, references, keys=[3])
     for n in (0, 2, 4, 8):
         expected = blend(match(lines[n], [lines[3]] * 2, [colours[3]] * 2))
         np.testing.assert_array_equal(picture_of(made, n), expected)
@@ -164,15 +243,20 @@ def test_scenes_without_a_key() -> None:
         "no_reference='nearest'",
         "'passthrough'",
     )
-    across = by_motion(lineart, references, keys=[2], scenes=[5], no_reference="nearest")
-    within = by_motion(lineart, references, keys=[2])
-    bare = by_motion(lineart, references, keys=[2], scenes=[5], no_reference="passthrough")
+    # From across the cut no steps lead to the key.
+    leaps = partial(by_leaps, lineart, references, keys=[2])
+    across, within = leaps(scenes=[5], no_reference="nearest"), leaps()
+    stepped = [by_motion(lineart, references, keys=[2], scenes=[5], no_reference=p) for p in ("nearest", "passthrough")]
+    first = by_motion(lineart[:5], references[:5], keys=[2])
     for n in range(10):
         np.testing.assert_array_equal(picture_of(across, n), picture_of(within, n))
+        nearest, bare = (picture_of(clip, n) for clip in stepped)
         if n < 5:
-            np.testing.assert_array_equal(picture_of(bare, n), picture_of(within, n))
+            for picture in (nearest, bare):
+                np.testing.assert_array_equal(picture, picture_of(first, n))
         else:
-            np.testing.assert_array_equal(picture_of(bare, n), np.repeat(lines[n][..., None], 3, axis=-1))
+            np.testing.assert_array_equal(bare, np.repeat(lines[n][..., None], 3, axis=-1))
+            assert (nearest != bare).any()
 
 
 # References
@@ -231,24 +315,26 @@ def test_limited_range_line_art_is_the_same_drawing() -> None:
 # Neighbours in time
 
 
-def steadied_by_hand(lines: list[Any], colours: list[Any], keys: list[int], n: int, around: tuple[int, int]) -> Any:
-    """Frame n of a clip in one scene, and the drawings before and after it, put together as documented."""
-
-    def alone(at: int) -> Neighbour:
-        pair = max(k for k in keys if k <= at), min(k for k in keys if k >= at)
-        found = match(lines[at], [lines[k] for k in pair], [colours[k] for k in pair])
-        return Neighbour(lines[at], blend(found), np.zeros_like(lines[at]) if at in keys else doubts(found))
-
-    own = alone(n)
-    return np.rint(steadied(own.line, own.colours, own.doubts, [alone(at) for at in around])).astype(np.uint8)
+def steadied_by_hand(lines: list[Any], colours: list[Any], keys: list[int]) -> list[Any]:
+    """A clip in one scene between keys at its ends, put together drawing by drawing as documented."""
+    holds = [list(held) for _, held in groupby(range(len(lines)), lambda n: lines[n].tobytes())]
+    drawn = [lines[held[0]] for held in holds]
+    found = [matched_by_hand(lines, colours, keys, held[0]) for held in holds]
+    unsure = [doubts(matched) for matched in found]
+    shown = [blend(matched) for matched in found]
+    for _ in range(2):
+        before = list(shown)
+        for i in range(1, len(holds) - 1):
+            beside = [Neighbour(drawn[j], before[j], unsure[j], small_flow(drawn[i], drawn[j])) for j in (i - 1, i + 1)]
+            shown[i] = np.rint(steadied(drawn[i], before[i], unsure[i], beside)).astype(np.uint8)
+    return [picture for held, picture in zip(holds, shown, strict=True) for _ in held]
 
 
 def test_doubtful_colours_agree_with_those_before_and_after() -> None:
     lines, colours, lineart, references = moving()
     made, alone = by_motion(lineart, references, keys=KEYS), frame_by_frame(lineart, references, keys=KEYS)
     changed = 0
-    for n in range(1, 8):
-        expected = steadied_by_hand(lines, colours, KEYS, n, (n - 1, n + 1))
+    for n, expected in enumerate(steadied_by_hand(lines, colours, KEYS)):
         np.testing.assert_array_equal(picture_of(made, n), expected)
         changed += int((expected != picture_of(alone, n)).sum())
     assert changed > 0
@@ -258,10 +344,25 @@ def test_on_twos_a_drawing_is_shown_the_same_twice() -> None:
     """Neighbours are the drawings before and after, not the frames."""
     lines, colours, lineart, references = moving((0, 0, 2, 2, 3.5, 3.5, 5, 5, 8))
     made = by_motion(lineart, references, keys=KEYS)
-    for n in (2, 4, 6):
-        expected = steadied_by_hand(lines, colours, KEYS, n, (n - 1, n + 2))
-        np.testing.assert_array_equal(picture_of(made, n), expected)
-        np.testing.assert_array_equal(picture_of(made, n + 1), expected)
+    expected = steadied_by_hand(lines, colours, KEYS)
+    for n in range(2, 8):
+        np.testing.assert_array_equal(picture_of(made, n), expected[n])
+
+
+def test_motion_to_neighbours_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rounds, on twos: four drawings between the keys, each with two neighbours."""
+    asked: list[int] = []
+
+    def counted(line: Any, beside: Any) -> Any:
+        asked.append(threading.get_ident())
+        return small_flow(line, beside)
+
+    monkeypatch.setattr(steadying, "small_flow", counted)
+    _, _, lineart, references = moving((0, 2, 2, 4, 4, 6, 6, 8, 8, 10))
+    made = by_motion(lineart, references, keys=[0, 9])
+    for frame in made.frames():
+        frame.close()
+    assert len(asked) == 8
 
 
 def test_a_drawing_that_is_a_keys_keeps_its_colours() -> None:
@@ -286,7 +387,7 @@ def test_deep_colours_agree_as_well(form: int) -> None:
     white = 65535 if form == vs.RGB48 else 1
     for n in (3, 4):
         difference = picture_of(made, n) / white - picture_of(coarse, n) / 255
-        assert np.abs(difference).max() < 1.01 / 255  # codes of 8 bits were rounded twice
+        assert np.abs(difference).max() < 1.51 / 255  # codes of 8 bits were rounded three times
 
 
 def test_what_references_have_on_them_is_no_doubt_of_ours() -> None:
@@ -489,14 +590,19 @@ def test_regions_are_filled_where_motion_fails(depth: str) -> None:
     plain = frame_by_frame(line_clip(lines), references, keys=[0, 2])
     filled = frame_by_frame(line_clip(lines), references, keys=[0, 2], fill="segments")
     pictures = [picture_of(clip.resize.Point(format=vs.RGB24), 1) for clip in (plain, filled)]
-    matched = match(lines[1], [lines[0], lines[2]], [colours[0], colours[2]])
+    matched = matched_by_hand(lines, colours, [0, 2], 1)
     expected = fill(lines[1], pictures[0], matched.errors.min(axis=0))
     np.testing.assert_array_equal(pictures[1], expected)
     assert (pictures[0] != pictures[1]).any()
     steady = picture_of(by_motion(line_clip(lines), references, keys=[0, 2], fill="segments"), 1)
-    keys_beside = [Neighbour(lines[n], picture_of(references, n), np.zeros_like(lines[n])) for n in (0, 2)]
-    averaged = steadied(lines[1], picture_of(filled, 1), doubts(matched), keys_beside)
-    assert np.abs(steady - averaged).max() < 0.51  # rounded to codes
+    keys_beside = [
+        Neighbour(lines[n], picture_of(references, n), np.zeros_like(lines[n]), small_flow(lines[1], lines[n]))
+        for n in (0, 2)
+    ]
+    averaged = picture_of(filled, 1)
+    for _ in range(2):
+        averaged = np.rint(steadied(lines[1], averaged, doubts(matched), keys_beside)).astype(averaged.dtype)
+    np.testing.assert_array_equal(steady, averaged)
     for n in (0, 2):
         np.testing.assert_array_equal(picture_of(filled, n), picture_of(plain, n))
 
@@ -571,6 +677,7 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
     "backend": (lambda: wrong(backend="cpu"), ["backend='cpu'", "Backend."]),
     "model": (lambda: wrong(model="Line_XY"), ["Line_XY"]),
     "another task": (lambda: wrong(model="C4F32_VA"), ["C4F32_VA", "double_luma", "'flow'"]),
+    "steps": (lambda: wrong(steps="yes"), ["steps='yes'", "True or False"]),
     "steady": (lambda: wrong(steady=2), ["steady=2", "True or False"]),
     "temporal": (lambda: wrong(temporal=True), ["temporal=True", "no temporal network"]),
     "temporal name": (lambda: wrong(temporal="C4F32_VA"), ["temporal='C4F32_VA'", "double_luma"]),

@@ -23,7 +23,7 @@ from tests.colournets import colour_network, document_network, temporal_network
 from tests.cudasim import CudaSim
 from tests.filters.test_bad_input import one_line
 from tests.graphs.test_colorize import run
-from tests.lineanimation import animation, colour_clip, line_clip, picture_of
+from tests.lineanimation import animation, colour_clip, led_by_hand, line_clip, matched_by_hand, picture_of
 from tests.networks import artcnn_like
 from tests.simbackend import SimBackend
 from vsanime import Backend
@@ -70,7 +70,7 @@ class Shot:
         if work is not None:
             lines = [planes_of(self.lineart.resize.Bilinear(*work), i)[0] for i in range(len(lines))]
             colours = [picture_of(self.references.resize.Bilinear(*work), i) for i in range(len(colours))]
-        matched = match(lines[n], [lines[k] for k in keys], [colours[k] for k in keys])
+        matched = matched_by_hand(lines, colours, sorted(set(keys)), n)
         height, width = lines[n].shape
         more = ((0, 0), (0, 0), (0, -height % 16), (0, -width % 16))
 
@@ -83,10 +83,18 @@ class Shot:
             key_lines=padded(np.stack([lines[k][None] for k in keys])),
             key_colours=padded(np.stack([colours[k].transpose(2, 0, 1) for k in keys])),
             warped=padded(matched.warped.transpose(0, 3, 1, 2)),
-            errors=padded(matched.errors[:, None], 1),
+            errors=padded(matched.misfit[:, None], 1),
             prior=padded(matched.prior[:, None], 1),
         )
-        return matched, {name: value[0, :, :height, :width].transpose(1, 2, 0) for name, value in made.items()}
+        outputs = {name: value[0, :, :height, :width].transpose(1, 2, 0) for name, value in made.items()}
+        # The network knows nothing of where motion leads astray: there its weights are those without it.
+        prior = np.dstack([*matched.prior, np.zeros((height, width), np.float32)])
+        say = np.exp(-matched.astray.max(axis=0) / 0.02)[..., None]
+        outputs["weights"] = say * outputs["weights"] + (1 - say) * prior
+        moved = [*(matched.warped / np.float32(255)), outputs["copied"]]
+        mixed = sum(outputs["weights"][..., i : i + 1] * picture for i, picture in enumerate(moved))
+        outputs["colour"] = mixed + outputs["residual"]
+        return matched, outputs
 
 
 def check(found: Any, expected: Any) -> None:
@@ -136,7 +144,9 @@ def test_a_smaller_work_size_is_enlarged_and_mixes_large_keys(
             return enlarge(np.ascontiguousarray(picture), line, full)
 
         if work_size == "auto":
-            large = match(shot.lines[n], [shot.lines[k] for k in KEYS], [shot.colours[k] for k in KEYS])
+            small = [planes_of(shot.lineart.resize.Bilinear(*work), i)[0] for i in range(9)]
+            pair = [shot.lines[k] for k in KEYS], [shot.colours[k] for k in KEYS]
+            large = match(shot.lines[n], *pair, led_by_hand(small, KEYS, n))
             flows = list(large.flows)
             logits = np.log(outputs["weights"])
             logits[..., :2] -= np.log(matched.prior.transpose(1, 2, 0) + 1e-4)

@@ -34,6 +34,11 @@ def keys(small: tuple[int, int] = SMALL, colour: int | None = None) -> list[Key]
     return made
 
 
+def no_leads() -> list[None]:
+    """There are no drawings between."""
+    return [None, None]
+
+
 class Patches:
     """Takes the moved keys and a copied colour in patches, one alone in each."""
 
@@ -51,7 +56,7 @@ class Patches:
 def test_weights_still_add_up_to_one_when_enlarged(large_motion: bool) -> None:
     """Whatever the shares are, of one colour that colour comes out."""
     target, _, _ = shown(3)
-    painted = Painter(Patches(200 / 255), 255.0, large_motion=large_motion).paint(target, keys(colour=200))
+    painted = Painter(Patches(200 / 255), 255.0, large_motion=large_motion).paint(target, keys(colour=200), no_leads)
     np.testing.assert_array_equal(painted.colours, 200)
 
 
@@ -74,7 +79,7 @@ class Gray:
 @pytest.mark.parametrize("small", [SIZE, SMALL])
 def test_what_a_refiner_says_comes_out_though_the_mixture_was_beyond_white(small: tuple[int, int]) -> None:
     target, _, _ = shown(3, small)
-    painted = Painter(Glaring(), 255.0, Gray()).paint(target, keys(small, colour=180))
+    painted = Painter(Glaring(), 255.0, Gray()).paint(target, keys(small, colour=180), no_leads)
     np.testing.assert_array_equal(painted.colours, 100)
 
 
@@ -92,6 +97,6 @@ def test_a_mixer_that_moves_no_key_pays_for_no_motion(
 ) -> None:
     monkeypatch.setattr(painting, "match", None)
     target, _, _ = shown(3, small)
-    painted = Painter(Whole(), 255.0, Gray() if refined else None, doubts=True).paint(target, keys(small))
+    painted = Painter(Whole(), 255.0, Gray() if refined else None, doubts=True).paint(target, keys(small), no_leads)
     assert painted.doubts is None
     np.testing.assert_array_equal(painted.colours, 100 if refined else 50)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.flow import flow, flow_back, small_flow
+from vsanime.motion.flow import coarse_flow, enlarged, flow, flow_by_steps, searched_on, small_flow
 from vsanime.motion.match import match
 
 cv2 = pytest.importorskip("cv2")
@@ -43,7 +43,7 @@ def test_shifted_line_art_is_found(right: float, down: float) -> None:
     assert np.median(np.abs(found[ink] - (right, down)).max(axis=1)) < 0.5
 
 
-@pytest.mark.parametrize("quick", [small_flow, flow_back])
+@pytest.mark.parametrize("quick", [small_flow, coarse_flow])
 def test_one_search_finds_small_motion(quick: Callable[[Bytes, Bytes], Any]) -> None:
     found = quick(scribble(), scribble(2.5, -1.25))
     ink = scribble() < 128
@@ -53,11 +53,54 @@ def test_one_search_finds_small_motion(quick: Callable[[Bytes, Bytes], Any]) -> 
 
 def test_large_pictures_are_searched_smaller() -> None:
     large = {"height": 1000, "width": 1100}
-    for quick in (small_flow, flow_back):
+    ink = scribble(**large) < 128
+    for quick in (small_flow, coarse_flow):
         found = quick(scribble(**large), scribble(6, 4, **large))
-        ink = scribble(**large) < 128
-        assert found.shape == (1000, 1100, 2)
-        assert np.abs(found[ink].mean(axis=0) - (6, 4)).max() < 0.6
+        assert found.shape == ((500, 550, 2) if quick is small_flow else (1000, 1100, 2))
+        assert np.abs(enlarged(found, ink.shape)[ink].mean(axis=0) - (6, 4)).max() < 0.6
+
+
+# Where steps lead
+
+
+def apart(right: float, down: float, size: tuple[int, int] = (120, 160)) -> Any:
+    return np.full((*size, 2), (right, down), np.float32)
+
+
+def test_a_search_goes_on_from_where_steps_lead() -> None:
+    """What is 40 pixels away is found from 38 of them."""
+    target, key = scribble(-20), scribble(20)
+    found = searched_on(target, key, apart(38, 1))
+    assert np.median(np.abs(found[target < 128] - (40, 0)).max(axis=1)) < 0.5
+
+
+def test_a_search_that_finds_nothing_better_leaves_steps_as_they_are() -> None:
+    target = scribble()
+    np.testing.assert_array_equal(searched_on(target, target, apart(0, 0)), 0)
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_far_away_steps_are_believed_where_they_fit(share: int) -> None:
+    """Rows of equal strokes, moved by three of them: one leap finds the nearest."""
+    target, key = (np.full((120, 160), 255, np.uint8) for _ in range(2))
+    target[20:100, 20:100:10] = 0
+    key[20:100, 50:130:10] = 0
+    found, far = flow_by_steps(target, key, apart(30 / share, 0, (120 // share, 160 // share)))
+    middle = np.s_[40:80, 35:85]
+    assert far[middle].all()
+    assert np.abs(found[middle] - (30, 0)).max() < 0.5
+    leap = flow(target, key)
+    assert np.abs(leap[middle] - (30, 0)).max() > 9
+
+
+def test_where_nothing_moved_far_the_direct_way_is_believed() -> None:
+    """Steps that lead nowhere in particular."""
+    target, key = scribble(height=300, width=300), scribble(1, 1, height=300, width=300)
+    lost = np.random.default_rng(1).normal(0, 2, (300, 300, 2)).astype(np.float32)
+    found, far = flow_by_steps(target, key, lost)
+    assert not far.any()
+    fitting = (found == flow(target, key)).all(axis=-1)
+    assert fitting.mean() > 0.95
 
 
 def test_what_stands_still_stays_while_another_thing_moves() -> None:

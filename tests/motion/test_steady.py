@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 pytest.importorskip("cv2")
 
+from vsanime.motion.flow import small_flow
 from vsanime.motion.match import Matched, match
 from vsanime.motion.steady import Neighbour, doubts, steadied
 
@@ -35,10 +36,15 @@ def doubted(codes: int) -> NDArray[np.uint8]:
     return np.full((HEIGHT, WIDTH), codes, np.uint8)
 
 
+def beside(line: NDArray[np.uint8], colours: Array, doubts_of_it: NDArray[np.uint8]) -> Neighbour:
+    """A neighbour of `ring()`."""
+    return Neighbour(line, colours, doubts_of_it, small_flow(ring(), line))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_what_is_not_doubted_stays_bit_by_bit(dtype: Any) -> None:
     colours = (np.random.default_rng(1).random((HEIGHT, WIDTH, 3)) * 200).astype(dtype)
-    made = steadied(ring(), colours, doubted(0), [Neighbour(ring(3), flat(9, dtype), doubted(0))])
+    made = steadied(ring(), colours, doubted(0), [beside(ring(3), flat(9, dtype), doubted(0))])
     np.testing.assert_array_equal(made, colours)
 
 
@@ -48,7 +54,7 @@ def test_without_neighbours_nothing_changes() -> None:
 
 def test_shares_are_those_of_the_variances() -> None:
     """Of a drawing that stands still: no motion, no misfit, so weights are worked out by hand."""
-    sides = [Neighbour(ring(), flat(100), doubted(0)), Neighbour(ring(), flat(40), doubted(51))]
+    sides = [beside(ring(), flat(100), doubted(0)), beside(ring(), flat(40), doubted(51))]
     made = steadied(ring(), flat(200), doubted(102), sides)
     own = (102 / 255) ** 2
     weights = [1, own / 0.02**2, own / ((51 / 255) ** 2 + 0.02**2)]
@@ -58,7 +64,7 @@ def test_shares_are_those_of_the_variances() -> None:
 def test_each_pixel_has_doubts_of_its_own() -> None:
     mine = doubted(0)
     mine[LEFT] = 120
-    made = steadied(ring(), flat(200), mine, [Neighbour(ring(), flat(100), doubted(0))])
+    made = steadied(ring(), flat(200), mine, [beside(ring(), flat(100), doubted(0))])
     np.testing.assert_array_equal(made[RIGHT], 200)
     assert made[LEFT].max() < 101
 
@@ -72,7 +78,7 @@ def test_neighbours_are_moved_onto_the_frame() -> None:
             np.uint8
         )
 
-    made = steadied(ring(), flat(128), doubted(255), [Neighbour(ring(2), coloured(2), doubted(0))])
+    made = steadied(ring(), flat(128), doubted(255), [beside(ring(2), coloured(2), doubted(0))])
     off_lines = np.abs(np.hypot(x - 60, y - 48) - 25) > 4
     assert np.abs(made - coloured(0))[off_lines].max() < 1
 
@@ -82,7 +88,7 @@ def test_where_lines_do_not_fit_a_neighbour_counts_for_less() -> None:
     line = ring()
     other = line.copy()
     other[44:52, 100:124] = 0
-    made = steadied(line, flat(200), doubted(30), [Neighbour(other, flat(100), doubted(0))])
+    made = steadied(line, flat(200), doubted(30), [beside(other, flat(100), doubted(0))])
     assert made[48, 112, 0] > 195
     assert made[48, 5, 0] < 110
 
@@ -90,13 +96,15 @@ def test_where_lines_do_not_fit_a_neighbour_counts_for_less() -> None:
 def test_doubts_are_what_keys_differ_by_and_how_badly_they_fit() -> None:
     warped = np.stack([flat(200), flat(100)])
     prior = np.full((2, HEIGHT, WIDTH), 0.5, np.float32)
-    errors = np.zeros((2, HEIGHT, WIDTH), np.float32)
+    misfit, astray = (np.zeros((2, HEIGHT, WIDTH), np.float32) for _ in range(2))
     flows = np.zeros((2, HEIGHT, WIDTH, 2), np.float32)
-    assert (doubts(Matched(warped, errors, prior, flows)) == 50).all()
-    errors += np.float32(0.1)
-    agreed = Matched(np.stack([flat(7)] * 2), errors, prior, flows)
+    assert (doubts(Matched(warped, misfit, astray, prior, flows)) == 50).all()
+    misfit += np.float32(0.1)
+    agreed = Matched(np.stack([flat(7)] * 2), misfit, astray, prior, flows)
     assert (doubts(agreed) == 51).all()  # 2 * 0.1 of 255
-    errors[1] = 0
+    astray += np.float32(0.05)
+    assert (doubts(agreed) == 153).all()  # 2 * 0.1 + 8 * 0.05 of 255
+    misfit[1] = astray[1] = 0
     assert not doubts(agreed).any()  # one of them fits
 
 
@@ -104,3 +112,16 @@ def test_a_drawing_that_is_a_keys_is_not_doubted() -> None:
     found = match(ring(), (ring(), ring(8)), (flat(10), flat(250)))
     assert not doubts(found).any()
     assert doubts(match(ring(4), (ring(), ring(8)), (flat(10), flat(250)))).any()
+
+
+def test_motion_may_be_of_a_smaller_picture() -> None:
+    neighbour = beside(ring(4), flat(100), doubted(0))
+    small = Neighbour(
+        neighbour.line, neighbour.colours, neighbour.doubts, np.full((HEIGHT // 2, WIDTH // 2, 2), (2, 0), np.float32)
+    )
+    whole = Neighbour(
+        neighbour.line, neighbour.colours, neighbour.doubts, np.full((HEIGHT, WIDTH, 2), (4, 0), np.float32)
+    )
+    made = [steadied(ring(), flat(200), doubted(99), [one]) for one in (small, whole)]
+    np.testing.assert_array_equal(*made)
+    assert made[0].min() < 110

@@ -92,8 +92,8 @@ class Steadying:
         self._made: Once[int, Array] = Once(_KEPT)  # by the first frame that holds a drawing
 
     def kept(self) -> int:
-        """How many there are."""
-        return len(self._made)
+        """How many frames and motions there are."""
+        return len(self._made) + len(self._flows)
 
     def close(self) -> None:
         """Forgets them."""

@@ -49,17 +49,24 @@ class Matched:
 
     Attributes:
         warped: 2, height, width, 3; the colours of both moved onto the frame.
-        errors: 2, height, width in [0, 1]; how badly the moved line art fits the frame's, and `astray`.
-        astray: 2, height, width in [0, 1]; how badly motion there and back ends where it began.
+        misfit: 2, height, width in [0, 1]; how badly the moved line art fits the frame's: mean differences around each
+            pixel, of a small and a large window, halved.
+        astray: likewise, how badly motion there and back ends where it began.
         prior: 2, height, width, sum 1; weights by which `blend` mixes the two.
         flows: 2, height, width, 2; how far right and down in the key a pixel of the frame comes from, in pixels.
     """
 
     warped: Bytes
-    errors: Floats
+    misfit: Floats
     astray: Floats
     prior: Floats
     flows: Floats
+
+    @property
+    def errors(self) -> Floats:
+        """How much each key is to be doubted: 2, height, width in [0, 1]."""
+        errors: Floats = np.minimum(self.misfit + self.astray, 1)
+        return errors
 
 
 def match(
@@ -80,10 +87,10 @@ def match(
     first = _found(line, key_lines[0], led[0])
     single = np.array_equal(key_lines[0], key_lines[1]) and led[0] is led[1]
     found = [first, first if single else _found(line, key_lines[1], led[1])]
-    flows, astray, errors = (np.stack(parts) for parts in zip(*found, strict=True))
+    flows, misfit, astray = (np.stack(parts) for parts in zip(*found, strict=True))
     warped = np.stack([warp(colour, motion) for colour, motion in zip(key_colours, flows, strict=True)])
     same = np.array([np.array_equal(line, key) for key in key_lines])
-    return Matched(warped, errors, astray, _prior(errors, flows, same), flows)
+    return Matched(warped, misfit, astray, _prior(misfit + astray, flows, same), flows)
 
 
 def blend(matched: Matched) -> Bytes:
@@ -95,11 +102,7 @@ def blend(matched: Matched) -> Bytes:
 
 
 def _found(line: Bytes, key: Bytes, led: Led | None) -> tuple[Floats, Floats, Floats]:
-    """Motion to a key, how far it leads astray, and how much the moved key is to be doubted, both in [0, 1].
-
-    The latter is the mean difference of the two line pictures around each pixel, of a small and a large window,
-    halved; and the former.
-    """
+    """Motion to a key, how badly its lines fit, and how badly motion there and back ends where it began."""
     if np.array_equal(line, key):
         nothing = np.zeros(line.shape, np.float32)
         return flow(line, key), nothing, nothing
@@ -108,10 +111,11 @@ def _found(line: Bytes, key: Bytes, led: Led | None) -> tuple[Floats, Floats, Fl
         astray = _there_and_back(line, key, found)
     else:
         found, far = flow_by_steps(line, key, led.flow)
-        astray = np.where(far, _along(led, line.shape), _there_and_back(line, key, found))
+        astray = _there_and_back(line, key, found)
+        astray[far] = _along(led, line.shape)[far]
     difference = opencv().absdiff(line, warp(key, found)).astype(np.float32) / np.float32(255)
-    misfit = (mean(difference, _LINE) + mean(difference, _PART)) / 2
-    return found, astray, np.clip(misfit + astray, 0, 1)
+    misfit: Floats = (mean(difference, _LINE) + mean(difference, _PART)) / np.float32(2)
+    return found, misfit, astray
 
 
 def _there_and_back(line: Bytes, key: Bytes, found: Floats) -> Floats:
@@ -131,7 +135,8 @@ def _along(led: Led, size: tuple[int, ...]) -> Floats:
 def _saturated(missed: Floats, most: float) -> Floats:
     """What pixels of distance are worth as an error."""
     around = mean(missed, _LINE)
-    return np.float32(most) * around / (around + np.float32(_ASTRAY * missed.shape[0]))
+    saturated: Floats = np.float32(most) * around / (around + np.float32(_ASTRAY * missed.shape[0]))
+    return saturated
 
 
 def _prior(errors: Floats, flows: Floats, same: NDArray[np.bool_]) -> Floats:

@@ -174,7 +174,7 @@ def as_sample(triplet: Triplet) -> dict[str, Floats]:
         "key_lines": _unit(triplet.lines[::2])[:, None],
         "key_colours": np.stack([_planes(triplet.colours[0]), _planes(triplet.colours[2])]),
         "warped": np.stack([_planes(warped) for warped in matched.warped]),
-        "errors": matched.errors[:, None],
+        "errors": matched.misfit[:, None],
         "prior": matched.prior[:, None],
     }
     if triplet.distances is not None:
