@@ -89,7 +89,7 @@ class Shot:
         outputs = {name: value[0, :, :height, :width].transpose(1, 2, 0) for name, value in made.items()}
         # The network knows nothing of where motion leads astray: there its weights are those without it.
         prior = np.dstack([*matched.prior, np.zeros((height, width), np.float32)])
-        say = np.exp(-matched.astray.max(axis=0) / 0.02)[..., None]
+        say = np.exp(-matched.astray.max(axis=0) / 0.01)[..., None]
         outputs["weights"] = say * outputs["weights"] + (1 - say) * prior
         moved = [*(matched.warped / np.float32(255)), outputs["copied"]]
         mixed = sum(outputs["weights"][..., i : i + 1] * picture for i, picture in enumerate(moved))

@@ -108,16 +108,16 @@ def colorize(
     for name, value in (("steps", steps), ("steady", steady)):
         if not isinstance(value, bool):
             raise VsanimeError(f"{name}={value!r}; True or False is needed")
-    held = lineart.std.RemoveFrameProps([DOUBTS])  # which are ours to tell
-    lines = _as_lines(held, spec)
+    lineart = lineart.std.RemoveFrameProps([DOUBTS])  # which are ours to tell
+    lines = _as_lines(lineart, spec)
     starts = scene_starts(lines, scenes)
     choices = choose(lineart.num_frames, found.keys, starts, no_reference)
     between = windows(choices, found.keys, starts, _REACH if steps else 0)
-    _hold(held, between)
+    _hold(lineart, between)
     colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", steady, backend)
     rgb = rgb_of(found.spec)
     painted = converted(found.clip, found.spec, rgb)
-    pictures = _pictures(held, lines, found.keys, painted, work, choices, between)
+    pictures = _pictures(lineart, lines, found.keys, painted, work, choices, between)
     made = run("colorize", pictures, spec, colouring)
     if steady:
         keyed = _spliced(made, painted.std.RemoveFrameProps([DOUBTS]), made, choices)
@@ -211,18 +211,17 @@ def _pictures(
 def _stacks(lines: vs.VideoNode, between: Sequence[tuple[Window | None, Window | None]]) -> list[vs.VideoNode]:
     """For every frame the lines of either window, one above the other, at the size that steps are searched at."""
     small = lines.resize.Bilinear(*_wanted_work("auto", (lines.width, lines.height)))
-    places: dict[Window | None, int] = {None: 0}
-    for window in (window for pair in between for window in pair):
-        places.setdefault(window, len(places))
-    stacks = [small[0]]  # where there is no window, nobody looks
-    for window in list(places)[1:]:
-        assert window is not None
-        stacked = vs.core.std.StackVertical([small[n] for n in range(window.start, window.end)])
+    # Where there is no window nobody looks.
+    spans = [[(0, 1) if window is None else (window.start, window.end) for window in pair] for pair in between]
+    places = {span: place for place, span in enumerate(sorted({span for pair in spans for span in pair}))}
+    stacks = []
+    for start, end in places:
+        stacked = vs.core.std.StackVertical([small[n] for n in range(start, end)])
         stacked.std.SetVideoCache(mode=0)
         stacks.append(stacked)
     joined = stacks[0] if len(stacks) == 1 else vs.core.std.Splice(stacks, mismatch=True)
     joined.std.SetVideoCache(mode=1, fixedsize=1, maxsize=4, maxhistory=0)
-    return [_spread(joined, [places[pair[side]] for pair in between]) for side in (0, 1)]
+    return [_spread(joined, [places[pair[side]] for pair in spans]) for side in (0, 1)]
 
 
 def _hold(lineart: vs.VideoNode, between: Sequence[tuple[Window | None, Window | None]]) -> None:

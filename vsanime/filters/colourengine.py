@@ -39,7 +39,7 @@ type Array = NDArray[Any]
 _KEYS_KEPT = 4
 # Networks learn weights from motion in one leap and from misfit, which does not tell them what is hidden. Where motion
 # leads astray by as much as this, their weights have 1/e of a say.
-_BELIEVED = np.float32(0.02)
+_BELIEVED = np.float32(0.01)
 # Channels of the temporal network's widest layer, at full width.
 _TEMPORAL_FEATURES = 256
 

@@ -31,8 +31,6 @@ _LINE, _PART = 0.004, 0.02  # of the height
 # little, -0.06 on a run before a pan.
 _ASTRAY = 0.02  # of the height
 _DOUBT = 0.05
-# The same for steps from drawing to drawing, whose ways there and back are added up.
-_STEPS_DOUBT = 0.1
 # How much a misfit counts: at this error a key weighs 1/e of what it would otherwise.
 _TOLERATED = 0.0225
 # Lengths of motion are averaged over this window, and have the mean of the picture added to this share. A key counts
@@ -120,23 +118,23 @@ def _found(line: Bytes, key: Bytes, led: Led | None) -> tuple[Floats, Floats, Fl
 
 def _there_and_back(line: Bytes, key: Bytes, found: Floats) -> Floats:
     missed = found + warp(coarse_flow(key, line), found)
-    return _saturated(np.hypot(missed[..., 0], missed[..., 1]), _DOUBT)
+    return _doubted(np.hypot(missed[..., 0], missed[..., 1]))
 
 
 def _along(led: Led, size: tuple[int, ...]) -> Floats:
     """What the steps missed, at another size."""
-    astray = _saturated(led.astray, _STEPS_DOUBT)
+    astray = _doubted(led.astray)
     if astray.shape == size:
         return astray
     large: Floats = opencv().resize(astray, (size[1], size[0]), interpolation=opencv().INTER_LINEAR)
     return large
 
 
-def _saturated(missed: Floats, most: float) -> Floats:
-    """What pixels of distance are worth as an error."""
+def _doubted(missed: Floats) -> Floats:
+    """What pixels between the beginning and the end of a way there and back are worth as an error."""
     around = mean(missed, _LINE)
-    saturated: Floats = np.float32(most) * around / (around + np.float32(_ASTRAY * missed.shape[0]))
-    return saturated
+    doubt: Floats = np.float32(_DOUBT) * around / (around + np.float32(_ASTRAY * missed.shape[0]))
+    return doubt
 
 
 def _prior(errors: Floats, flows: Floats, same: NDArray[np.bool_]) -> Floats:
