@@ -101,9 +101,9 @@ def test_doubts_are_what_keys_differ_by_and_how_badly_they_fit() -> None:
     assert (doubts(Matched(warped, misfit, astray, prior, flows)) == 50).all()
     misfit += np.float32(0.1)
     agreed = Matched(np.stack([flat(7)] * 2), misfit, astray, prior, flows)
-    assert (doubts(agreed) == 51).all()  # 2 * 0.1 of 255
+    assert (doubts(agreed) == 26).all()  # 0.1 of 255
     astray += np.float32(0.05)
-    assert (doubts(agreed) == 153).all()  # 2 * 0.1 + 8 * 0.05 of 255
+    assert (doubts(agreed) == 128).all()  # 0.1 + 8 * 0.05 of 255
     misfit[1] = astray[1] = 0
     assert not doubts(agreed).any()  # one of them fits
 

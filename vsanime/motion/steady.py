@@ -24,12 +24,12 @@ type Array = NDArray[Any]
 type Bytes = NDArray[np.uint8]
 type Floats = NDArray[np.float32]
 
-# Variances, of squares of full scale. Of doubtful colours: the square of so many times the lesser key's misfit and so
-# many times its motion's going astray; and what the two moved keys differ by.
-_MISFIT, _ASTRAY = 2.0, 8.0
+# Variances, of squares of full scale. Of doubtful colours: the square of the lesser key's misfit and so many times its
+# motion's going astray; and what the two moved keys differ by.
+_ASTRAY = 8.0
 # Of a neighbour's, beside its own: for having been moved, and so many times the square of how its lines misfit.
 _MOVED = 0.02**2
-_UNFIT = 6.0
+_MISFIT = 6.0
 # Half the side of the window in which lines have to fit, as a share of the height.
 _LINE = 0.004
 
@@ -58,7 +58,7 @@ def doubts(matched: Matched) -> Bytes:
     """
     first, second = matched.warped.astype(np.float32) / np.float32(255)
     apart = matched.prior[0] * matched.prior[1] * np.square(first - second).mean(axis=-1)
-    error = (np.float32(_MISFIT) * matched.misfit + np.float32(_ASTRAY) * matched.astray).min(axis=0)
+    error = (matched.misfit + np.float32(_ASTRAY) * matched.astray).min(axis=0)
     variance = np.square(error) + apart
     codes: Bytes = np.minimum(np.rint(np.sqrt(variance) * 255), 255).astype(np.uint8)
     return codes
@@ -80,7 +80,7 @@ def steadied(line: Bytes, colours: Array, doubted: Bytes, neighbours: Sequence[N
     for neighbour in neighbours if own.any() else ():
         found = enlarged(neighbour.flow, line.shape)
         misfit = _misfit(line, warp(neighbour.line, found))
-        weight = own / (warp(_variance(neighbour.doubts), found) + _MOVED + _UNFIT * np.square(misfit))
+        weight = own / (warp(_variance(neighbour.doubts), found) + _MOVED + _MISFIT * np.square(misfit))
         total += weight[..., None] * warp(neighbour.colours, found)
         weights += weight[..., None]
     return total / weights
