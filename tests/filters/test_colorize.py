@@ -103,7 +103,8 @@ def test_windows_are_those_that_a_search_finds(seed: int) -> None:
                     frames.append(frames[-1] + way)
                     if frames[-1] in keys:
                         break
-                assert window == Window(min(frames), max(frames) + 1, key)
+                ended = frames[-1] in keys or frames[-1] + way not in range(*scene)
+                assert window == Window(min(frames), max(frames) + 1, key, cut=not ended)
                 assert n in frames
 
 
@@ -151,10 +152,68 @@ def test_steps_are_taken_no_further_than_their_reach(monkeypatch: pytest.MonkeyP
     pictures = [(lines[0], lines[11]), (colours[0], colours[11])]
     for n in range(1, 11):
         led: list[Led | None] = [
-            Steps(np.stack(lines[:5]), 0).to(n) if n <= 4 else None,
-            Steps(np.stack(lines[7:]), 4).to(n - 7) if n >= 7 else None,
+            Steps(np.stack(lines[:5]), 0).to(n) if n < 4 else None,
+            Steps(np.stack(lines[7:]), 4).to(n - 7) if n > 7 else None,
         ]
         np.testing.assert_array_equal(picture_of(made, n), blend(match(lines[n], *pictures, led)))
+
+
+@pytest.mark.parametrize("steady", [False, True])
+@pytest.mark.parametrize("keys", [[0], [0, 13], [13]])
+def test_a_hold_across_the_reach_comes_out_equal(
+    keys: list[int], steady: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its frames is asked for first."""
+    shifts = (0, 2, 2, 6, 9, 9, 9, 12, 12, 12, 15, 15, 18, 20)
+    _, _, lineart, references = moving(shifts)
+    monkeypatch.setattr(colorize_module, "_REACH", 5)
+
+    def script() -> vs.VideoNode:
+        return by_motion(lineart, references, keys=keys, steady=steady)
+
+    forth, back = script(), script()
+    pictures = [picture_of(forth, n) for n in range(14)]
+    for n in reversed(range(14)):
+        np.testing.assert_array_equal(picture_of(back, n), pictures[n])
+    for n in range(13):
+        if shifts[n] == shifts[n + 1]:
+            np.testing.assert_array_equal(pictures[n], pictures[n + 1])
+
+
+def counting(clip: vs.VideoNode) -> tuple[vs.VideoNode, list[int]]:
+    """A clip, and the numbers of the frames that were asked of it."""
+    asked: list[int] = []
+
+    def seen(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        asked.append(n)
+        return f
+
+    return clip.std.ModifyFrame(clip, seen), asked
+
+
+def test_line_art_is_asked_for_once() -> None:
+    """Over two spans, also where the line art is dear; a few frames at their border are looked at from both."""
+    _, _, lineart, references = moving(tuple(range(0, 49)), size=(192, 64))
+    counted, asked = counting(lineart)
+    made = by_motion(counted, references, keys=[0, 24, 48])
+    asked.clear()
+    for frame in made.frames(close=True):
+        assert frame.width == 192
+    assert set(asked) == set(range(49))
+    assert len(asked) <= 49 + 5
+
+
+def test_without_steps_a_frame_asks_for_what_is_around_it() -> None:
+    _, _, lineart, references = moving(tuple(n / 2 for n in range(60)))
+    counted, asked = counting(lineart)
+    made = by_motion(counted, references, keys=[20, 55], steps=False)
+    asked.clear()
+    made.get_frame(40).close()
+    assert set(asked) <= {20, 55, *range(30, 51)}
+    stepped = by_motion(counted, references, keys=[20, 55])
+    asked.clear()
+    stepped.get_frame(40).close()
+    assert set(asked) == set(range(20, 56))
 
 
 def test_steps_at_another_size_than_the_frames() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 from vsanime.motion.flow import coarse_flow, enlarged, flow, flow_by_steps, searched_on, small_flow
 from vsanime.motion.match import match
+from vsanime.motion.warp import warp
 
 cv2 = pytest.importorskip("cv2")
 
@@ -75,8 +76,15 @@ def test_a_search_goes_on_from_where_steps_lead() -> None:
 
 
 def test_a_search_that_finds_nothing_better_leaves_steps_as_they_are() -> None:
-    target = scribble()
-    np.testing.assert_array_equal(searched_on(target, target, apart(0, 0)), 0)
+    """Grain that moved by whole pixels: nothing fits better, while a search by itself goes astray in it."""
+    target = np.random.default_rng(5).integers(0, 255, (120, 160)).astype(np.uint8)
+    key = np.roll(target, 10, axis=1)
+    key[:, 70:90] = 255  # a gap, about which a search smooths
+    led = apart(10, 0)
+    exact = np.s_[:, 84:140]
+    np.testing.assert_array_equal(searched_on(target, key, led)[exact], led[exact])
+    more = small_flow(target, warp(key, led))
+    assert np.abs(more[exact]).max() > 0.001
 
 
 @pytest.mark.parametrize("share", [1, 2])
@@ -141,6 +149,17 @@ def test_any_number_of_threads_finds_the_same() -> None:
     finally:
         cv2.setNumThreads(before)
     assert all(np.array_equal(found, alone[n % 4]) for n, found in enumerate(together))
+
+
+def test_a_small_picture_changes_nothing_for_larger_ones() -> None:
+    """OpenCV gives a searcher other scales for pictures that are too small for its own."""
+    target, key = scribble(), scribble(6, 2)
+    pictures = [flow(target, key), small_flow(target, key), coarse_flow(target, key)]
+    tiny = scribble(height=40, width=40), scribble(3, height=40, width=40)
+    flow(*tiny)
+    coarse_flow(*tiny)
+    for before, after in zip(pictures, (flow, small_flow, coarse_flow), strict=True):
+        np.testing.assert_array_equal(after(target, key), before)
 
 
 def test_the_least_size_is_told() -> None:

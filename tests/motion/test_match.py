@@ -14,6 +14,7 @@ from vsanime.errors import VsanimeError
 from vsanime.motion import match as module
 from vsanime.motion.flow import flow
 from vsanime.motion.match import blend, match
+from vsanime.motion.steps import Led
 from vsanime.motion.warp import warp
 
 type Bytes = NDArray[np.uint8]
@@ -109,3 +110,25 @@ def test_a_key_that_hides_what_a_frame_shows_is_doubted(monkeypatch: pytest.Monk
     misled, wrong = (np.abs(blend(made)[seen].astype(int) - truth[seen]).mean() for made in (trusting, found))
     assert found.prior[1][seen].mean() > trusting.prior[1][seen].mean() + 0.05
     assert wrong < 0.9 * misled
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_where_steps_lead_astray_the_other_key_counts(share: int) -> None:
+    """The disc moved far, and steps to the first key went astray in its right half, by a fiftieth of the height."""
+    (line, _), (first, one), (second, other) = drawing(0), drawing(12), drawing(-12)
+    astray = np.zeros((HEIGHT // share, WIDTH // share), np.float32)
+    astray[:, 45 // share :] = 0.02 * HEIGHT / share
+
+    def led(right: float, missed: NDArray[np.float32]) -> Led:
+        return Led(np.full((*missed.shape, 2), (right / share, 0), np.float32), missed)
+
+    sure = led(-12, np.zeros_like(astray))
+    found = match(line, (first, second), (one, other), [led(12, astray), sure])
+    inside = np.hypot(*(np.mgrid[:HEIGHT, :WIDTH] - np.array([48, 45])[:, None, None])) < 16
+    x = np.arange(WIDTH)[None]
+    left, right = inside & (x < 41), inside & (x > 49)
+    np.testing.assert_allclose(found.astray[0][right], 0.025, rtol=1e-3)  # half of the most
+    assert found.astray[0][left].max() < 0.001
+    assert found.astray[1][inside].max() < 0.001
+    assert found.prior[1][right].min() > 0.7
+    assert found.prior[1][left].max() < 0.6

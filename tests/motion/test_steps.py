@@ -144,11 +144,23 @@ def test_each_drawing_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(asked) == 3
 
 
+def test_a_drawing_that_may_be_held_beyond_the_end_is_out_of_reach() -> None:
+    lines = np.stack([figure(n) for n in (0, 4, 8, 4, 8, 8)])
+    first, last = Steps(lines, 0, cut=True), Steps(lines[::-1].copy(), 5, cut=True)
+    for place in range(6):
+        beyond = place in (2, 4, 5)  # all that show what the end shows
+        for led in (first.to(place), last.to(5 - place)):
+            assert (led is None) == beyond
+    assert all(Steps(lines, 0).to(place) is not None for place in range(6))
+
+
 def test_blank_paper_leads_nowhere() -> None:
-    blank = np.full((64, 64), 255, np.uint8)
+    blank = np.full((96, 96), 255, np.uint8)
     dotted = blank.copy()
-    dotted[30:34, 30:34] = 0
+    dotted[10:14, 10:14] = 0
     found = moved([blank, dotted], 0).to(1)
     assert isinstance(found, Led)
     assert np.isfinite(found.flow).all()
-    assert np.isfinite(found.astray).all()
+    away = np.s_[48:, 48:]
+    assert np.abs(found.flow[away]).max() < 0.5
+    assert found.astray[away].max() < 0.5

@@ -12,6 +12,7 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
 from vsanime.filters.colouring import Colouring, Work, is_flow, run
+from vsanime.filters.drawings import REACH
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.keys import POLICIES, Choice, Window, choose, runs, windows
 from vsanime.filters.linescenes import Scenes, scene_starts
@@ -24,9 +25,11 @@ from vsanime.video.clips import first_frame, video_format
 
 # Height (or width, whichever is less) of the pictures that motion is looked for in, where nobody says another.
 _AUTO = 288
-# Frames on either side of a key that steps are taken over. Their line art is held, up to so much and some more.
+# Frames on either side of a key that steps are taken over. Their line art is held until they are coloured, with what is
+# looked at around each, up to so many bytes.
 _REACH = 48
-_HELD_BYTES, _HELD_MORE = 1 << 27, 18
+_LOOKED_AT = 2 * (2 * REACH + 1)
+_HELD_BYTES = 1 << 28
 _FILLS = ("none", "segments")
 # What a frame is that is no key: made, or bare lines.
 _MADE, _BARE = -1, -2
@@ -74,7 +77,7 @@ def colorize(
             "passthrough" to leave the lines as they are.
         work_size: length of the short side of the picture that a network sees and in which motion is looked for;
             "full" for the frame's. "auto" has networks see one of 288, or the frame's where that is less, and looks for
-            motion in the frame itself, which is worth more than it costs.
+            motion in the frame itself, which is worth more than it costs. Steps are looked for at 288 at most.
         fill: "segments" to give regions that are closed by lines one colour where motion fails, before anything is
             averaged; "none".
         steps: look for motion from drawing to drawing as far as each key as well, where that is no further than
@@ -204,21 +207,24 @@ def _pictures(
         # The two that frames are being made of, and the next, in every lane.
         clip.std.SetVideoCache(mode=1, fixedsize=1, maxsize=4, maxhistory=0)
     sides = [[_spread(clip, places) for clip in key_clips] for places in (befores, afters)]
-    clips = [lineart, lines, small, *sides[0], *sides[1], *_stacks(lines, between)]
+    clips = [lineart, lines, small, *sides[0], *sides[1], *_stacks(lines, work, between)]
     return Work(clips, befores, afters, between, painted.format)
 
 
-def _stacks(lines: vs.VideoNode, between: Sequence[tuple[Window | None, Window | None]]) -> list[vs.VideoNode]:
+def _stacks(
+    lines: vs.VideoNode, work: tuple[int, int], between: Sequence[tuple[Window | None, Window | None]]
+) -> list[vs.VideoNode]:
     """For every frame the lines of either window, one above the other, at the size that steps are searched at."""
-    small = lines.resize.Bilinear(*_wanted_work("auto", (lines.width, lines.height)))
-    # Where there is no window nobody looks.
-    spans = [[(0, 1) if window is None else (window.start, window.end) for window in pair] for pair in between]
-    places = {span: place for place, span in enumerate(sorted({span for pair in spans for span in pair}))}
-    stacks = []
-    for start, end in places:
-        stacked = vs.core.std.StackVertical([small[n] for n in range(start, end)])
-        stacked.std.SetVideoCache(mode=0)
-        stacks.append(stacked)
+    size = min(work, _wanted_work("auto", (lines.width, lines.height)))  # both of the frame's aspect
+    small = lines.resize.Bilinear(*size)
+    spans = [[None if window is None else (window.start, window.end) for window in pair] for pair in between]
+    places: dict[tuple[int, int] | None, int] = {None: 0}
+    stacks = [small.std.BlankClip(length=1, keep=True)]  # where there is no window, nobody looks
+    for span in (span for pair in spans for span in pair):
+        if span is not None and span not in places:
+            places[span] = len(stacks)
+            stacks.append(vs.core.std.StackVertical([small[n] for n in range(*span)]))
+            stacks[-1].std.SetVideoCache(mode=0)
     joined = stacks[0] if len(stacks) == 1 else vs.core.std.Splice(stacks, mismatch=True)
     joined.std.SetVideoCache(mode=1, fixedsize=1, maxsize=4, maxhistory=0)
     return [_spread(joined, [places[pair[side]] for pair in spans]) for side in (0, 1)]
@@ -227,9 +233,10 @@ def _stacks(lines: vs.VideoNode, between: Sequence[tuple[Window | None, Window |
 def _hold(lineart: vs.VideoNode, between: Sequence[tuple[Window | None, Window | None]]) -> None:
     """Keeps line art from when a window is looked at until its frames are coloured."""
     longest = max((window.end - window.start for pair in between for window in pair if window is not None), default=0)
-    frame_bytes = lineart.format.bytes_per_sample * lineart.width * lineart.height
-    kept = min(longest, _HELD_BYTES // frame_bytes) + _HELD_MORE
-    lineart.std.SetVideoCache(mode=1, fixedsize=1, maxsize=kept, maxhistory=0)
+    if longest:
+        frame_bytes = lineart.format.bytes_per_sample * lineart.width * lineart.height
+        kept = max(1, min(longest + _LOOKED_AT, _HELD_BYTES // frame_bytes))
+        lineart.std.SetVideoCache(mode=1, fixedsize=1, maxsize=kept, maxhistory=0)
 
 
 def _places(numbers: Sequence[int | None]) -> list[int]:

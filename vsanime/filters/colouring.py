@@ -247,7 +247,7 @@ class Shared:
         return len(self._keys) + len(self._ways) + len(self._results)
 
     def close(self) -> None:
-        """Gives back what the engines hold, and forgets keys and frames."""
+        """Gives back what the engines hold, and forgets keys, ways to them and frames."""
         self.engines.close()
         self._keys.close()
         self._ways.close()
@@ -281,7 +281,7 @@ class Shared:
 
         def way() -> Steps:
             lines = plane_of(stack).reshape(count, stack.height // count, stack.width)
-            return Steps(lines, window.key - window.start)
+            return Steps(lines, window.key - window.start, cut=window.cut)
 
         return self._ways.get(window, way).to(number - window.start)
 

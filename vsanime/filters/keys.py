@@ -59,11 +59,13 @@ class Window:
         start: the first of them.
         end: the one after the last.
         key: number of the key's frame, at one end.
+        cut: whether the other end is neither a key nor the scene's, but as far as is looked.
     """
 
     start: int
     end: int
     key: int
+    cut: bool
 
 
 def windows(
@@ -97,8 +99,8 @@ def _window(n: int, key: int, first: int, last: int, reach: int) -> Window | Non
     if key not in (first, last) or abs(n - key) > reach:
         return None
     if key < n:
-        return Window(key, min(last, key + reach) + 1, key)
-    return Window(max(first, key - reach), key + 1, key)
+        return Window(key, min(last, key + reach) + 1, key, cut=last > key + reach)
+    return Window(max(first, key - reach), key + 1, key, cut=first < key - reach)
 
 
 def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:

@@ -65,14 +65,14 @@ def flow(target: Bytes, key: Bytes) -> Flow:
 
 
 def flow_by_steps(target: Bytes, key: Bytes, led: Flow) -> tuple[Flow, NDArray[np.bool_]]:
-    """The same where it is known how motion leads there through the drawings between (`vsanime.motion.steps`).
+    """As `flow`, where it is known how motion leads there through the drawings between (`vsanime.motion.steps`).
 
     Where things moved far the steps are believed, elsewhere the direct way; the other one where it fits clearly better.
 
     Args:
         target: line art, height and width, `SMALLEST` or more; 255 is paper.
         key: line art of the same size, another drawing.
-        led: what the steps add up to, in pixels of its own size, which may be smaller.
+        led: what the steps add up to, in pixels of its own size, which may be another.
 
     Returns:
         Height, width, 2, in pixels; and where things moved far, height and width.
@@ -103,7 +103,7 @@ def searched_on(target: Bytes, key: Bytes, led: Flow) -> Flow:
 
 
 def small_flow(target: Bytes, neighbour: Bytes) -> Flow:
-    """The same for drawings that follow each other: one fine search of the lines as they are, a third of the time.
+    """As `flow`, for drawings that follow each other: one fine search of the lines as they are, a third of the time.
 
     Args:
         target: line art, height and width, `SMALLEST` or more; 255 is paper.
@@ -117,7 +117,7 @@ def small_flow(target: Bytes, neighbour: Bytes) -> Flow:
 
 
 def coarse_flow(target: Bytes, key: Bytes) -> Flow:
-    """The same from one view alone, in a sixth of the time: for drawings that follow each other, or the way back.
+    """As `flow`, from one view alone, in a sixth of the time: for drawings that follow each other, or the way back.
 
     Args:
         target: line art, height and width, `SMALLEST` or more; 255 is paper.
@@ -193,13 +193,14 @@ def _searcher(finest: int) -> Any:
     searchers = _lanes.__dict__.setdefault("searchers", {})
     if finest not in searchers:
         cv2 = opencv()
-        made = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        made.setFinestScale(finest)
-        made.setPatchSize(_PATCH)
-        made.setPatchStride(_STRIDE)
-        made.setVariationalRefinementGamma(_GRADIENTS)
-        searchers[finest] = made
-    return searchers[finest]
+        searchers[finest] = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        searchers[finest].setVariationalRefinementGamma(_GRADIENTS)
+    found = searchers[finest]
+    # Every time: a picture too small for these has OpenCV choose others, and keep them.
+    found.setFinestScale(finest)
+    found.setPatchSize(_PATCH)
+    found.setPatchStride(_STRIDE)
+    return found
 
 
 def _pan(target: Bytes, key: Bytes) -> NDArray[np.float32]:

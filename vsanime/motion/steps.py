@@ -42,24 +42,28 @@ class Steps:
     Safe in threads: a drawing's way depends on the drawings alone, not on which was asked for first.
     """
 
-    def __init__(self, lines: Bytes, key: int) -> None:
+    def __init__(self, lines: Bytes, key: int, *, cut: bool = False) -> None:
         """Searches nothing yet.
 
         Args:
             lines: line art of consecutive frames: count, height, width; 255 is paper.
-            key: the place of the key's among them.
+            key: the place of the key's among them, the first or the last.
+            cut: whether frames go on at the other end. The drawing there may be held beyond it, so it is out of reach.
         """
         self._lines = lines
         self._drawings = _first_places(lines)
         self._key = self._drawings[key]
         self._nearer = _tree(self._drawings, self._key)
+        self._beyond = self._drawings[0 if key else -1] if cut else None
         size = lines.shape[1:]
         self._led = {self._key: Led(np.zeros((*size, 2), np.float32), np.zeros(size, np.float32))}
         self._lock = Lock()
 
-    def to(self, place: int) -> Led:
-        """Where the steps from a frame's drawing to the key lead."""
+    def to(self, place: int) -> Led | None:
+        """Where the steps from a frame's drawing to the key lead; None for a drawing out of reach."""
         drawing = self._drawings[place]
+        if drawing == self._beyond:
+            return None
         way = []
         with self._lock:
             while drawing not in self._led:

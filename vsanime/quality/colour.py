@@ -111,7 +111,7 @@ def around(keys: Sequence[int], number: int) -> tuple[int, int, int]:
 
 
 def baselines(clip: Clip, keys: Sequence[int]) -> dict[str, Colouring]:
-    """What every network has to beat, by name: copying, motion, both keys blended, and that with segments filled."""
+    """What the filter has to beat, by name: copying, one leap of motion, both keys blended, the same filled."""
     found = _Matches(clip, keys)
 
     def copied(number: int) -> Bytes:
@@ -125,7 +125,7 @@ def baselines(clip: Clip, keys: Sequence[int]) -> dict[str, Colouring]:
 
     def filled(number: int) -> Bytes:
         matched = found(number)
-        return fill(clip.lines[number], blend(matched), matched.errors.min(axis=0))  # as the filter does
+        return fill(clip.lines[number], blend(matched), matched.errors.min(axis=0))  # as the filter does without steps
 
     return {
         "nearest key": copied,
