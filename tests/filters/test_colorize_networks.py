@@ -87,10 +87,11 @@ class Shot:
             prior=padded(matched.prior[:, None], 1),
         )
         outputs = {name: value[0, :, :height, :width].transpose(1, 2, 0) for name, value in made.items()}
-        # The network knows nothing of where motion leads astray: there its weights are those without it.
+        # The network knows nothing of where motion leads astray: there it is as if there were none.
         prior = np.dstack([*matched.prior, np.zeros((height, width), np.float32)])
-        say = np.exp(-matched.astray.max(axis=0) / 0.01)[..., None]
+        say = np.exp(-((matched.astray.max(axis=0) / 0.02) ** 2))[..., None]
         outputs["weights"] = say * outputs["weights"] + (1 - say) * prior
+        outputs["residual"] = say * outputs["residual"]
         moved = [*(matched.warped / np.float32(255)), outputs["copied"]]
         mixed = sum(outputs["weights"][..., i : i + 1] * picture for i, picture in enumerate(moved))
         outputs["colour"] = mixed + outputs["residual"]

@@ -28,7 +28,6 @@ from vsanime.graphs.colorize import (
 from vsanime.models.store import Model
 from vsanime.motion.distance import field
 from vsanime.motion.extra import ndimage
-from vsanime.motion.match import Matched
 from vsanime.spec import PlanesGraph
 from vsanime.video.once import Once
 
@@ -37,9 +36,9 @@ type Array = NDArray[Any]
 
 # Keys whose features are kept: those of two spans side by side, and of the next.
 _KEYS_KEPT = 4
-# Networks learn weights from motion in one leap and from misfit, which does not tell them what is hidden. Where motion
-# leads astray by as much as this, their weights have 1/e of a say.
-_BELIEVED = np.float32(0.01)
+# Networks learn from motion in one leap and from misfit, which does not tell them what is hidden. Where motion leads
+# astray by as much as this they have 1/e of a say; the prior, which knows of it, has the rest.
+_BELIEVED = np.float32(0.02)
 # Channels of the temporal network's widest layer, at full width.
 _TEMPORAL_FEATURES = 256
 
@@ -233,14 +232,9 @@ class NetworkMixer:
         lane.run()
         width, height = self._size
         weights, copied, residual = (output[0, :, :height, :width] for output in lane.outputs)
-        return Mix(_believed(weights, matched), _interleaved(copied), _interleaved(residual))
-
-
-def _believed(weights: Floats, matched: Matched) -> Floats:
-    """A network's weights where motion leads back, and the prior's, which know of it, where it leads astray."""
-    prior = np.concatenate([matched.prior, np.zeros_like(weights[2:])])
-    shares: Floats = prior + np.exp(-matched.astray.max(axis=0) / _BELIEVED) * (weights - prior)
-    return shares
+        say = np.exp(-np.square(matched.astray.max(axis=0) / _BELIEVED))
+        prior = np.concatenate([matched.prior, np.zeros_like(weights[2:])])
+        return Mix(prior + say * (weights - prior), _interleaved(copied), _interleaved(say * residual))
 
 
 class DocumentMixer:
