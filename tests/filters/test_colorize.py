@@ -21,7 +21,7 @@ import vsanime.filters.colorize as colorize_module
 from tests.clips import format_of, planes_of, props_of
 from tests.filters.test_bad_input import one_line
 from tests.lineanimation import OTHER, PALETTE, animation, colour_clip, line_clip, matched_by_hand, picture_of
-from vsanime.filters import painting, steadying
+from vsanime.filters import colouring, painting, steadying
 from vsanime.filters.keys import Choice, Window, choose, windows
 from vsanime.filters.linescenes import cuts
 from vsanime.motion.flow import small_flow
@@ -201,6 +201,23 @@ def test_line_art_is_asked_for_once() -> None:
         assert frame.width == 192
     assert set(asked) == set(range(49))
     assert len(asked) <= 49 + 5
+
+
+@pytest.mark.parametrize("gap", [2, 3, 12])
+def test_each_way_to_a_key_is_made_once(gap: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short spans are, and however many of them frames are in hand of."""
+    made: list[tuple[int, int]] = []
+
+    def counted(lines: Any, key: int, *, cut: bool) -> Steps:
+        made.append((len(lines), key))
+        return Steps(lines, key, cut=cut)
+
+    monkeypatch.setattr(colouring, "Steps", counted)
+    _, _, lineart, references = moving(tuple(n / 3 for n in range(37)))
+    clip = by_motion(lineart, references, keys=list(range(0, 37, gap)))
+    for frame in clip.frames(close=True, prefetch=8):
+        assert frame.width == 96
+    assert len(made) == 2 * (36 // gap)
 
 
 def test_without_steps_a_frame_asks_for_what_is_around_it() -> None:

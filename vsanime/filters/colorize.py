@@ -14,7 +14,7 @@ from vsanime.errors import VsanimeError
 from vsanime.filters.colouring import Colouring, Work, is_flow, run
 from vsanime.filters.drawings import REACH
 from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.keys import POLICIES, Choice, Window, choose, runs, windows
+from vsanime.filters.keys import POLICIES, Choice, Window, choose, longest, runs, windows
 from vsanime.filters.linescenes import Scenes, scene_starts
 from vsanime.filters.outputs import converted, rgb_of, told, wanted_output
 from vsanime.filters.references import Picture, References, read_references
@@ -232,10 +232,9 @@ def _stacks(
 
 def _hold(lineart: vs.VideoNode, between: Sequence[tuple[Window | None, Window | None]]) -> None:
     """Keeps line art from when a window is looked at until its frames are coloured."""
-    longest = max((window.end - window.start for pair in between for window in pair if window is not None), default=0)
-    if longest:
+    if looked_at := longest(between):
         frame_bytes = lineart.format.bytes_per_sample * lineart.width * lineart.height
-        kept = max(1, min(longest + _LOOKED_AT, _HELD_BYTES // frame_bytes))
+        kept = max(1, min(looked_at + _LOOKED_AT, _HELD_BYTES // frame_bytes))
         lineart.std.SetVideoCache(mode=1, fixedsize=1, maxsize=kept, maxhistory=0)
 
 

@@ -16,8 +16,9 @@ from vsanime.backends.base import lanes_wanted
 from vsanime.errors import VsanimeError
 from vsanime.filters.closing import close_with_script
 from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
+from vsanime.filters.drawings import REACH
 from vsanime.filters.framearrays import picture_of, plane_of, put
-from vsanime.filters.keys import Window
+from vsanime.filters.keys import Window, longest
 from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painted, Painter
 from vsanime.filters.steadying import DOUBTS, with_doubts
 from vsanime.models.cards import variants
@@ -36,7 +37,7 @@ FLOW = "flow"
 TASK, TEMPORAL_TASK = "colorize", "colorize_temporal"
 # Keys whose pictures are kept: those of two spans side by side, and of the next.
 _KEYS_KEPT = 4
-# Ways to a key that are kept: from both sides in two spans.
+# Ways to a key that are kept: from both sides in two spans, and in as many more as the frames in hand go over.
 _WAYS_KEPT = 4
 # Coloured frames are kept for the next time that their drawing comes: a mouth goes through three of them again and
 # again, and animation on twos shows each twice.
@@ -221,7 +222,8 @@ class Shared:
         form = work.form
         self._peak = peak_of(form)
         self._keys: Once[int, Key] = Once(_KEYS_KEPT)
-        self._ways: Once[Window, Steps] = Once(_WAYS_KEPT)
+        in_hand = engines.lanes + 2 * REACH
+        self._ways: Once[Window, Steps] = Once(_WAYS_KEPT + 2 * in_hand // max(1, longest(work.windows)))
         frame_bytes = 3 * form.bytes_per_sample * spec.width * spec.height
         self._results: Once[Hashable, Painted] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))
 

@@ -94,6 +94,11 @@ def windows(
     return found
 
 
+def longest(found: Sequence[tuple[Window | None, Window | None]]) -> int:
+    """Frames in the longest of the windows of all frames; 0 where there are none."""
+    return max((window.end - window.start for pair in found for window in pair if window is not None), default=0)
+
+
 def _window(n: int, key: int, first: int, last: int, reach: int) -> Window | None:
     """A key's, among the frames from `first` to `last`."""
     if key not in (first, last) or abs(n - key) > reach:
