@@ -63,9 +63,14 @@ def picture_of(clip: vs.VideoNode, n: int) -> Array:
         return np.stack([np.asarray(frame[p]) for p in range(3)], axis=-1)
 
 
-def led_by_hand(lines: Sequence[Array], keys: Sequence[int], n: int) -> list[Led]:
+def keys_beside(keys: Sequence[int], n: int) -> tuple[list[int], list[int]]:
+    """The key before frame n of a scene, or at it, and the one after or at it; empty for none."""
+    return [key for key in keys if key <= n][-1:], [key for key in keys if key >= n][:1]
+
+
+def led_by_hand(lines: Sequence[Array], keys: Sequence[int], n: int) -> list[Led | None]:
     """Where steps lead to from frame n of a scene: to the key before it and that after, or twice to the only one."""
-    before, after = [key for key in keys if key <= n][-1:], [key for key in keys if key >= n][:1]
+    before, after = keys_beside(keys, n)
     first, last = (before or [0])[0], (after or [len(lines) - 1])[0]
     found = [Steps(np.stack(lines[first : last + 1]), key - first).to(n - first) for key in (*before, *after)]
     return [*found, *found][:2]
@@ -73,6 +78,6 @@ def led_by_hand(lines: Sequence[Array], keys: Sequence[int], n: int) -> list[Led
 
 def matched_by_hand(lines: Sequence[Array], colours: Sequence[Array], keys: Sequence[int], n: int) -> Matched:
     """Both keys of frame n of a scene moved onto it, as documented."""
-    before, after = [key for key in keys if key <= n][-1:], [key for key in keys if key >= n][:1]
+    before, after = keys_beside(keys, n)
     pair = [*before, *after, *before, *after][:2]
     return match(lines[n], [lines[k] for k in pair], [colours[k] for k in pair], led_by_hand(lines, keys, n))

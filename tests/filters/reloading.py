@@ -47,7 +47,7 @@ def watched[T](kind: type[T]) -> list[ref[T]]:
         original(self, *arguments)
         made.append(ref(self))
 
-    kind.__init__ = init  # type: ignore[assignment]
+    kind.__init__ = init  # type: ignore[assignment] - mypy takes methods for fixed; this process is the test's alone
     return made
 
 

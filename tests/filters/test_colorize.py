@@ -192,7 +192,7 @@ def counting(clip: vs.VideoNode) -> tuple[vs.VideoNode, list[int]]:
 
 
 def test_line_art_is_asked_for_once() -> None:
-    """Over two spans, also where the line art is dear; a few frames at their border are looked at from both."""
+    """Over two spans; a few frames at their border are looked at from both."""
     _, _, lineart, references = moving(tuple(range(0, 49)), size=(192, 64))
     counted, asked = counting(lineart)
     made = by_motion(counted, references, keys=[0, 24, 48])
