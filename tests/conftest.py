@@ -18,48 +18,49 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _shared(variable: str) -> Path | None:
-    """The first folder of the list that a variable holds, if it is there."""
-    folder = Path(os.environ.get(variable, "").split(os.pathsep)[0] or "nowhere")
-    return folder if folder.is_dir() else None
+# Read once, before any test changes the environment.
+_FOLDERS = {
+    variable: Path(os.environ.get(variable, "").split(os.pathsep)[0] or "nowhere")
+    for variable in ("VSANIME_MODEL_PATH", "VSANIME_TEST_MEDIA")
+}
 
 
-def _missing(variable: str, what: str) -> None:
-    message = f"{what} are found through {variable}, which names no folder"
+def _require_folder(variable: str, content: str) -> Path:
+    """Return the first folder that a variable names; skip the test without one, or fail where it is required."""
+    folder = _FOLDERS[variable]
+    if folder.is_dir():
+        return folder
+    message = f"{content} are found through {variable}, which names no folder"
     if os.environ.get("VSANIME_REQUIRE_SHARED"):
         pytest.fail(message)
     pytest.skip(message)
 
 
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """Return the folder of third-party weights, or skip the test."""
+    return _require_folder("VSANIME_MODEL_PATH", "third-party weights")
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """Return the folder of real pictures and clips, or skip the test."""
+    return _require_folder("VSANIME_TEST_MEDIA", "pictures and clips")
+
+
 @pytest.fixture(autouse=True)
 def _need_shared(request: pytest.FixtureRequest) -> None:
-    """Tests marked `weights` or `media` are skipped without them, and fail where they are required."""
-    if request.node.get_closest_marker("weights") and _shared("VSANIME_MODEL_PATH") is None:
-        _missing("VSANIME_MODEL_PATH", "third-party weights")
-    if request.node.get_closest_marker("media") and _shared("VSANIME_TEST_MEDIA") is None:
-        _missing("VSANIME_TEST_MEDIA", "pictures and clips")
+    """Skip tests marked `weights` or `media` as those fixtures do, also where a test reads the files by name."""
+    for name in ("weights", "media"):
+        if request.node.get_closest_marker(name):
+            request.getfixturevalue(name)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _offline() -> None:
-    """No test downloads anything but from its own server."""
+def _isolate(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no test download anything but from its own server, nor see models that the user keeps at home."""
     os.environ.setdefault("VSANIME_OFFLINE", "1")
-
-
-@pytest.fixture
-def weights() -> Path:
-    """The folder of third-party weights."""
-    folder = _shared("VSANIME_MODEL_PATH")
-    assert folder is not None
-    return folder
-
-
-@pytest.fixture
-def media() -> Path:
-    """The folder of real pictures and clips."""
-    folder = _shared("VSANIME_TEST_MEDIA")
-    assert folder is not None
-    return folder
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from vsanime.models.cards import find, variants
 # A file's digest is looked at before anything else, so rubbish under a pinned name will do.
 RUBBISH = b"rubbish"
 # The fixture below points this variable elsewhere in every test.
-REAL_WEIGHTS = os.environ.get("VSANIME_MODEL_PATH", "")
 
 
 def doubler() -> bytes:
@@ -101,15 +100,19 @@ def test_show_reads_a_file_by_path(models_folder: Path, capfd: pytest.CaptureFix
     assert shown["scale in the ONNX"] == "2x"
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize(
     ("name", "radius", "parameters"),
     [("C4F16", 7, "12,340"), ("C4F32_Chroma", 7, "47,714"), ("R8F64", 27, "926,148")],
 )
 def test_show_of_real_weights(
-    name: str, radius: int, parameters: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    weights: Path,
+    name: str,
+    radius: int,
+    parameters: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("VSANIME_MODEL_PATH", REAL_WEIGHTS)
+    monkeypatch.setenv("VSANIME_MODEL_PATH", str(weights))
     assert main(["models", "show", name]) == 0
     shown = facts(capfd.readouterr().out)
     assert shown["receptive field"] == f"{radius} pixels each way"

@@ -6,7 +6,6 @@ Measured on pictures that none of them was trained on: those that their recipes 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -92,9 +91,8 @@ def test_flat_area_stays_flat(name: str, level: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def unseen() -> list[np.ndarray]:
+def unseen(media: Path) -> list[np.ndarray]:
     """R, G and B of the held-out pictures, on white, with even sides."""
-    media = Path(os.environ["VSANIME_TEST_MEDIA"])
     made = recipe.load("C4F32_VA")
     places = find_sources(made.sources, [media])
     held_out = [p for p in survey(places, made, lambda _: None)[0] if p.held_out]
@@ -145,8 +143,9 @@ def test_against_the_public_network_of_the_same_size(gains: Callable[[str, str],
         ("pepper_run_pan_1280x720_48f_rgb_lossless.mkv", "pepper_run_360p_h264_crf30.mp4", 16),
     ],
 )
-def test_restored_from_compression_better_than_by_lanczos(truth: str, compressed: str | None, every: int) -> None:
-    media = Path(os.environ["VSANIME_TEST_MEDIA"])
+def test_restored_from_compression_better_than_by_lanczos(
+    media: Path, truth: str, compressed: str | None, every: int
+) -> None:
     lanczos = next(method for method in resampling() if method.name == "Lanczos3")
     methods = [lanczos, *networks(["C4F32_DS_VA"], F32)]
     spoilt = media / "video" / compressed if compressed else None

@@ -33,9 +33,6 @@ pytestmark = pytest.mark.usefixtures("user_folder")
 API = "https://api.github.com/repos/Artoriuz/ArtCNN/releases"
 ASSET = "https://github.com/Artoriuz/ArtCNN/releases/download"
 
-# The fixture below hides this variable from every test.
-REAL_WEIGHTS = os.environ.get("VSANIME_MODEL_PATH", "")
-
 
 def network(seed: int = 0) -> onnx.ModelProto:
     """One 3x3 convolution, 1 to 4 channels, and depth-to-space."""
@@ -162,10 +159,9 @@ def test_unknown_digest_is_accepted_where_the_user_put_it_but_not_among_download
     assert (model.name, model.path, model.variant) == ("C16F64", tmp_path / variant.file, variant)
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize("name", ["C4F16", "C4F32_Chroma", "R8F64"])
-def test_real_weights_load_by_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VSANIME_MODEL_PATH", REAL_WEIGHTS)
+def test_real_weights_load_by_name(weights: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSANIME_MODEL_PATH", str(weights))
     model = store.load(name)
     assert model.variant == find(name)
     assert model.proto.graph.node
