@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -61,6 +62,17 @@ def _isolate(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let no test download anything but from its own server, nor see models that the user keeps at home."""
     os.environ.setdefault("VSANIME_OFFLINE", "1")
     os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every file system answer as one without locks does."""
+    fcntl = pytest.importorskip("fcntl", reason="every file system of Windows has locks")
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
 
 
 @pytest.fixture

@@ -599,19 +599,13 @@ def test_folder_below_a_file_is_told_once(tmp_path: Path, caplog: pytest.LogCapt
     assert build.builds == 4
 
 
-@pytest.mark.skipif(os.name == "nt", reason="every file system of Windows has locks")
+@pytest.mark.usefixtures("without_locks")
 def test_file_system_without_locks_is_told_once(
-    cache: EngineCache, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    cache: EngineCache, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A lock that outlives its killed holder, which filelock may put in their place, is not taken."""
-    import fcntl
-
-    def flock(*_: object) -> None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-
-    monkeypatch.setattr(fcntl, "flock", flock)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # filelock's own
+        warnings.simplefilter("ignore")  # of filelock before 3.32
         for _ in range(2):
             assert cache.fetch(FACTS, NOTES, lambda: ENGINE) == ENGINE
     (record,) = caplog.records
@@ -632,6 +626,21 @@ def test_gate_that_stays_shut_is_told_once(
     assert unwritable(record, folder)
     assert cache.fetch(FACTS, NOTES, lambda: ENGINE) == ENGINE
     assert files(folder) == WHOLE
+
+
+def test_lock_that_is_never_released_ends_the_wait(
+    cache: EngineCache, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine is built without being kept, which is reported once."""
+    monkeypatch.setattr(locks, "_WAIT_SECONDS", 0.3)
+    folder.mkdir()
+    with FileLock(folder / f"{KEY}.lock"):
+        for _ in range(2):
+            assert cache.fetch(FACTS, NOTES, lambda: ENGINE) == ENGINE
+    (record,) = caplog.records
+    assert unwritable(record, folder)
+    assert "has held" in record.getMessage()
+    assert f"{KEY}.engine" not in files(folder)
 
 
 @pytest.mark.parametrize("write", [1, 2])

@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -245,6 +246,27 @@ def test_bad_download_leaves_nothing(
     assert [p.name for p in user_folder.iterdir() if p.suffix != ".lock"] == []
 
 
+@pytest.mark.usefixtures("without_locks")
+def test_file_system_without_locks_takes_a_download(user_folder: Path, release: Release, variant: Variant) -> None:
+    """No marker file is left there, which a killed process would leave for good."""
+    release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of filelock before 3.32
+        path = store.fetch(variant, open_url=release.open_url, progress=False)
+    assert path.read_bytes() == NETWORK
+    assert all(p.stat().st_size == 0 for p in user_folder.glob("*.lock"))
+
+
+def test_leftovers_of_a_killed_download_are_removed(user_folder: Path, release: Release, variant: Variant) -> None:
+    release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK))
+    user_folder.mkdir(parents=True)
+    for left in (f"{variant.file}.part", f"{variant.file}.0123abcd.part", f"{variant.file}.json.0123abcd.part"):
+        (user_folder / left).write_bytes(b"half")
+    store.fetch(variant, open_url=release.open_url, progress=False)
+    names = {p.name for p in user_folder.iterdir() if p.suffix != ".lock"}
+    assert names == {variant.file, f"{variant.file}.json"}
+
+
 @pytest.mark.parametrize("answer", [b"", b"<html>", b'{"message": "rate limit"}', b"[1]", b'[{"draft": false}]'])
 def test_answer_that_is_no_list_of_releases(release: Release, variant: Variant, answer: bytes) -> None:
     release.answers[f"{API}?per_page=100"] = answer
@@ -353,6 +375,7 @@ def test_two_processes_download_once(tmp_path: Path, release: Release, variant: 
 
 NO_SOCKET_SCRIPT = """
 import sys
+import warnings
 def watch(event, args):
     if event.startswith("socket.") and event != "socket.gethostname":
         raise SystemExit(f"{event} {args}")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsanime.errors import VsanimeError
+from vsanime.locks import NoLocksError, acquire
 
 if TYPE_CHECKING:
     import torch
@@ -85,8 +88,6 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
-    from filelock import FileLock, Timeout
-
     _need_torch()
     import torch
 
@@ -101,15 +102,26 @@ def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
     device = _device(args.device)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock", timeout=0):
+        with _lock_run(out):
             onnx = _train_any(recipe, out, tuple(args.data), device, args.resume)
-    except Timeout:
-        raise VsanimeError(f"another process trains in {out}; wait for it, or give another --out") from None
     except OSError as error:
         where = error.filename or f"the folder of the run {out}"
         raise VsanimeError(f"{where} cannot be used: {error.strerror or error}") from None
     print(onnx)
     return 0
+
+
+@contextmanager
+def _lock_run(out: Path) -> Iterator[None]:
+    """Keep other processes from training in the same folder, where its file system has locks."""
+    with ExitStack() as stack:
+        try:
+            stack.callback(acquire(out / ".lock", seconds=0).release)
+        except TimeoutError:
+            raise VsanimeError(f"another process trains in {out}; wait for it, or give another --out") from None
+        except NoLocksError:
+            _tell(f"warning: the file system of {out} has no locks; let no other process train in this folder")
+        yield
 
 
 def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:

@@ -6,17 +6,18 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import onnx
 import platformdirs
-from filelock import FileLock, Timeout
 
 from vsanime.errors import VsanimeError
+from vsanime.locks import NoLocksError, acquire
 from vsanime.models.cards import Variant, engines_folder, find
 from vsanime.models.download import Asset, OpenUrl, download, newest_asset, open_https
 from vsanime.models.foreign import converted, fetched, packaged
@@ -154,7 +155,7 @@ def fetch(
 
 def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) -> None:
     """Downloads under a temporary name, records the digest, renames; leaves nothing half done under the final name."""
-    partial = target.with_name(f"{target.name}.part")
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         asset, digest = _obtained(variant, partial, open_url, progress)
         # The record first: a file without one would not be accepted.
@@ -268,7 +269,7 @@ def _record(target: Path, asset: Asset, digest: str) -> None:
         "release": asset.release,
     }
     note = _note(target)
-    partial = note.with_name(f"{note.name}.part")
+    partial = note.with_name(f"{note.name}.{secrets.token_hex(4)}.part")
     partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     partial.replace(note)
 
@@ -285,8 +286,22 @@ def _writing(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _lock(target: Path) -> Iterator[None]:
-    try:
-        with FileLock(target.with_name(f"{target.name}.lock"), timeout=_LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise VsanimeError(f"another process has been downloading {target} for {_LOCK_SECONDS:.0f} seconds") from None
+    """Keep other processes from downloading the same file.
+
+    Where the file system has no locks, nobody is kept out: each process downloads under a name of its own.
+    """
+    with ExitStack() as stack:
+        try:
+            lock = acquire(target.with_name(f"{target.name}.lock"), _LOCK_SECONDS)
+        except TimeoutError:
+            raise VsanimeError(
+                f"another process has been downloading {target} for {_LOCK_SECONDS:.0f} seconds"
+            ) from None
+        except NoLocksError:
+            pass
+        else:
+            stack.callback(lock.release)
+            # Nobody is writing now: what is there was left by a killed process.
+            for partial in target.parent.glob(f"{target.name}*.part"):
+                partial.unlink(missing_ok=True)
+        yield

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, SoftFileLock
+from vsanime.locks import BaseFileLock, acquire
 
 LOCK_SUFFIX = ".lock"
 # Held for the moment that taking or giving back an entry's lock takes; never removed.
@@ -18,6 +18,9 @@ _GATE_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 # A second look at a finished entry takes less; a build takes longer.
 _PATIENCE_SECONDS = 1.0
+# The longest build that was reported for a network of this kind took less than half of it; what holds a lock for longer
+# is stuck, and the engine is built without being kept.
+_WAIT_SECONDS = 3600.0
 
 
 class EntryLocks:
@@ -43,7 +46,8 @@ class EntryLocks:
             on_wait: called once if the wait is longer than a moment.
 
         Raises:
-            OSError: the folder cannot be written, or its file system has no locks.
+            OSError: the folder cannot be written, its file system has no locks, or somebody else has held the lock for
+                an hour.
         """
         lock = self._waited_for(name, on_wait)
         try:
@@ -81,6 +85,8 @@ class EntryLocks:
     def _waited_for(self, name: str, on_wait: Callable[[], None]) -> BaseFileLock:
         started, told = time.monotonic(), False
         while (lock := self._taken(name)) is None:
+            if time.monotonic() - started > _WAIT_SECONDS:
+                raise TimeoutError(f"another process has held {self._path(name)} for {_WAIT_SECONDS:.0f} seconds")
             if not told and time.monotonic() - started > _PATIENCE_SECONDS:
                 on_wait()
                 told = True
@@ -91,7 +97,7 @@ class EntryLocks:
         """The lock, or None if somebody holds it."""
         with self._gate():
             try:
-                return _acquired(self._path(name), seconds=0)
+                return acquire(self._path(name), seconds=0)
             except TimeoutError:
                 return None
 
@@ -108,7 +114,7 @@ class EntryLocks:
 
     @contextmanager
     def _gate(self) -> Iterator[None]:
-        gate = _acquired(self._folder / GATE, seconds=_GATE_SECONDS)
+        gate = acquire(self._folder / GATE, seconds=_GATE_SECONDS)
         try:
             yield
         finally:
@@ -116,23 +122,3 @@ class EntryLocks:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{LOCK_SUFFIX}"
-
-
-def _acquired(path: Path, seconds: float) -> BaseFileLock:
-    """A lock, taken.
-
-    Raises:
-        TimeoutError: somebody else holds it.
-        OSError: no lock can be had here.
-    """
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=seconds, blocking=seconds > 0)
-    except NotImplementedError as error:
-        raise OSError(str(error)) from None
-    if isinstance(lock, SoftFileLock):
-        # What newer versions of filelock turn into where the file system has no locks: a file that outlives a killed
-        # holder.
-        lock.release()
-        raise OSError("the file system has no locks")
-    return lock
