@@ -1,4 +1,4 @@
-"""`python -m tools demo [--input VIDEO]` and `python -m tools test [PYTEST ARGUMENTS]`, from a bare clone."""
+"""Run a command of a bare clone, such as `python -m tools demo` or `python -m tools test`."""
 
 # Old Pythons must get as far as the message below: nothing newer than Python 3.7 in this file.
 from __future__ import annotations
@@ -6,16 +6,21 @@ from __future__ import annotations
 import sys
 
 USAGE = """usage: python -m tools demo [--input VIDEO] [--model NAME]
-       python -m tools test [PYTEST ARGUMENTS]
+       python -m tools test [--lowest | --newest] [PYTEST ARGUMENTS]
+       python -m tools test-all [--lowest | --newest] [PYTEST ARGUMENTS]
 
-demo  doubles a drawn clip, or VIDEO, and says where the result is (folder demo-output)
-test  runs the tests
+demo      double a drawn clip, or VIDEO, and say where the result is (folder demo-output)
+test      run the tests, without the long ones and those of TensorRT-RTX
+test-all  run all tests, also on real weights and pictures where VSANIME_MODEL_PATH and VSANIME_TEST_MEDIA name them
+
+--lowest  in an environment with every direct dependency at its lowest declared version (.venv-lowest)
+--newest  in an environment with everything at its newest version (.venv-newest)
 
 Each makes the environment .venv and installs what it needs the first time."""
 
 
 def main(arguments: list[str]) -> int:
-    """Prepares the environment, then runs the wanted command inside it.
+    """Prepare the environment, then run a command inside it.
 
     Args:
         arguments: the command line without the program's name.

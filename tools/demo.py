@@ -82,7 +82,7 @@ def _double(job: Job, model: str) -> int:
     say(f"doubling {job.source} with {model}")
     started = time.perf_counter()
     upscale = ["upscale", str(job.source), str(job.result), "--model", model, "--depth", "10", "--force"]
-    code = call([sys.executable, "-m", "vsanime", *upscale], inside=True)
+    code = call([sys.executable, "-m", "vsanime", *upscale])
     if code:
         return code
     _report(job, time.perf_counter() - started)

@@ -110,35 +110,39 @@ def test_png_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2), (["dance"], 2)])
-def test_usage_names_both_commands(arguments: list[str], code: int) -> None:
+def test_usage_names_the_commands(arguments: list[str], code: int) -> None:
     command = [sys.executable, "-m", "tools", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert "tools demo" in done.stdout + done.stderr
-    assert "tools test" in done.stdout + done.stderr
+    for name in environment.COMMANDS:
+        assert f"tools {name}" in done.stdout + done.stderr
 
 
-def test_environment_is_made_once_and_a_copied_one_is_recognised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(environment, "ENVIRONMENT", tmp_path / "a cl\u00f4ne" / ".venv")
-    assert not environment._works()
-    assert environment.make_environment() == 0
-    assert environment._works()
-    assert environment._stands_where_it_was_made()
-    shutil.copytree(environment.ENVIRONMENT, tmp_path / "copy" / ".venv", symlinks=True)
-    monkeypatch.setattr(environment, "ENVIRONMENT", tmp_path / "copy" / ".venv")
-    assert not environment._stands_where_it_was_made()
+def test_lowest_and_newest_exclude_each_other(capfd: pytest.CaptureFixture[str]) -> None:
+    assert environment.run(environment.COMMANDS["test"], ["--lowest", "--newest"]) == 2
+    assert "exclude each other" in capfd.readouterr().err
+
+
+def test_environment_is_made_once_and_a_copied_one_is_recognised(tmp_path: Path) -> None:
+    made = environment.Environment(tmp_path / "a cl\u00f4ne" / ".venv")
+    assert not made.works()
+    assert made.make() == 0
+    assert made.works()
+    assert made.stands_where_it_was_made()
+    shutil.copytree(made.folder, tmp_path / "copy" / ".venv", symlinks=True)
+    assert not environment.Environment(tmp_path / "copy" / ".venv").stands_where_it_was_made()
 
 
 def test_installation_is_repeated_when_the_settings_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     settings = tmp_path / "pyproject.toml"
     settings.write_text("[project]\n")
-    before = environment.fingerprint()
-    assert environment.fingerprint() == before
+    made = environment.Environment(tmp_path / ".venv")
+    before = made.fingerprint()
+    assert made.fingerprint() == before
     settings.write_text("[project]\n# changed\n")
-    assert environment.fingerprint() != before
+    assert made.fingerprint() != before
 
 
 def _script(path: Path, body: str) -> None:
