@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.cudasim import CudaSim
+    from tests.trtsim import TensorRTSim
 
 # Shells have what they run in the background ignore SIGINT, and so would the programs that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -96,3 +99,24 @@ def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CudaSim]
     for sim in made:
         assert sim.violations == []
         assert sim.leaks() == []
+
+
+@pytest.fixture
+def cards(
+    simulate: Callable[..., CudaSim], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., TensorRTSim]]:
+    """Provide simulated cards with TensorRT-RTX on them, and an empty cache of engines."""
+    from tests.trtsim import TensorRTSim
+    from vsanime.backends.tensorrt import flavours
+
+    def make(**options: object) -> TensorRTSim:
+        sim = TensorRTSim(simulate(**options))
+        sim.__spec__ = sys.modules["tensorrt_rtx"].__spec__
+        monkeypatch.setitem(sys.modules, "tensorrt_rtx", sim)  # type: ignore[arg-type]  # a module, for whoever asks
+        monkeypatch.setenv("VSANIME_CACHE_DIR", str(tmp_path / "engines"))
+        flavours.load_flavour.cache_clear()
+        return sim
+
+    yield make
+    gc.collect()
+    flavours.load_flavour.cache_clear()

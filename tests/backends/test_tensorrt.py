@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ import vapoursynth as vs
 
 import vsanime
 from tests.clips import clip_of, noise, noise_clip, planes_of, props_of
-from tests.cudasim import MIB, CudaSim, cudaError_t
+from tests.cudasim import MIB, cudaError_t
 from tests.reference import psnr
 from tests.trtsim import TensorRTSim
 from vsanime import Backend
@@ -30,25 +28,6 @@ F32 = Backend.ONNXRuntime(num_streams=1)
 # The simulated card runs the very graph, its sums in the same order but for tiles: codes may fall to the other side of
 # a rounding edge (see tests/tolerances.py).
 CODES_DIFFER = 1e-3
-
-
-@pytest.fixture
-def cards(
-    simulate: Callable[..., CudaSim], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., TensorRTSim]:
-    """Simulated cards with TensorRT-RTX on them, and an empty cache of engines."""
-
-    def make(**options: object) -> TensorRTSim:
-        sim = TensorRTSim(simulate(**options))
-        sim.__spec__ = sys.modules["tensorrt_rtx"].__spec__
-        monkeypatch.setitem(sys.modules, "tensorrt_rtx", sim)  # type: ignore[arg-type]
-        monkeypatch.setenv("VSANIME_CACHE_DIR", str(tmp_path / "engines"))
-        flavours.load_flavour.cache_clear()
-        return sim
-
-    yield make
-    gc.collect()
-    flavours.load_flavour.cache_clear()
 
 
 def same(found: vs.VideoNode, expected: vs.VideoNode, n: int = 0) -> None:

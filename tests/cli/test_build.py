@@ -16,7 +16,6 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.backends.test_tensorrt import cards  # noqa: F401 - a fixture
 from tests.clips import noise_clip, planes_of
 from tests.cudasim import cudaError_t
 from tests.generators import random_generator
@@ -266,7 +265,7 @@ def test_engines_go_where_they_are_to(tmp_path: Path, folder: Path, capfd: pytes
 )  # fmt: skip
 @pytest.mark.weights
 def test_scripts_find_what_was_built(
-    cards: Cards,  # noqa: F811 - it is the fixture
+    cards: Cards,
     capfd: pytest.CaptureFixture[str],
     arguments: list[str],
     form: str,
@@ -285,7 +284,7 @@ def test_scripts_find_what_was_built(
 
 
 def test_where_there_is_a_card_it_is_built_for(
-    cards: Cards,  # noqa: F811 - it is the fixture
+    cards: Cards,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     sim = cards(cards=2)
@@ -298,7 +297,7 @@ def test_where_there_is_a_card_it_is_built_for(
 
 
 def test_a_card_that_nothing_serves_is_told(
-    cards: Cards,  # noqa: F811 - it is the fixture
+    cards: Cards,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """An old card beside a new one is left out; alone it is an error."""
@@ -443,7 +442,7 @@ def test_options_of_waifu2x_are_refused_for_other_models(option: list[str], capf
 
 
 def test_a_card_that_cannot_be_opened_stops_none_of_the_others(
-    cards: Cards,  # noqa: F811 - it is the fixture
+    cards: Cards,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
