@@ -36,12 +36,13 @@ from vsanime.spec import PlanesGraph
 
 try:
     from cuda.bindings.runtime import cudaError_t, cudaMemcpyKind, cudaStreamCaptureMode
-except ImportError:  # not to be had on macOS: the same names and numbers, as far as they are used
+except ImportError:  # macOS, or an environment of `make test`: the same names and numbers, as far as they are used
 
     class cudaError_t(IntEnum):
         cudaSuccess = 0
         cudaErrorInvalidValue = 1
         cudaErrorMemoryAllocation = 2
+        cudaErrorInsufficientDriver = 35
         cudaErrorInvalidDevice = 101
         cudaErrorInvalidResourceHandle = 400
         cudaErrorIllegalAddress = 700

@@ -145,7 +145,7 @@ def test_a_section_that_fails_does_not_end_the_report() -> None:
 def test_report_for_people_holds_the_same(report: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 0
     lines = capfd.readouterr().out.splitlines()
-    assert [line.rstrip(":") for line in lines if not line.startswith(" ")] == list(report)
+    assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == list(report)
     assert f"  num_threads: {report['vapoursynth']['num_threads']}" in lines
     assert f"      name: {report['openvino']['devices']['CPU']['name']}" in lines
 
