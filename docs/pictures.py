@@ -28,6 +28,7 @@ sys.path.insert(0, str(HERE.parent))
 import vsanime  # noqa: E402
 from tools import animation  # noqa: E402
 from tools.pictures import Picture, crop, luma_psnr, side_by_side  # noqa: E402
+from vsanime.pictures import open_picture  # noqa: E402
 
 # A frame of the walk, whose lines are a pixel or two wide at the source's size.
 FRAME = 20
@@ -73,7 +74,8 @@ def waifu2x(truth: Picture) -> list[Panel]:
     quality = 70
     file = io.BytesIO()
     Image.fromarray(animation.draw(FRAME, SOURCE_HEIGHT)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
-    clip = as_clip(np.asarray(Image.open(file)))
+    with open_picture(file) as coded:
+        clip = as_clip(np.asarray(coded))
     return [
         rated(f"JPEG {quality}, bicubic", enlarged(clip), truth),
         rated("noise=1", as_picture(vsanime.waifu2x(clip, noise=1, backend=BACKEND)), truth),

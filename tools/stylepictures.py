@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from PIL import Image
+from vsanime.pictures import open_picture
 
 _PEPPER = "Anna Dorokhova after David Revoy, Pepper & Carrot"
 _FIGURE = 160  # pixels that a figure has at least, both ways: a patch
@@ -139,13 +139,13 @@ def _background(out: Path, background: Background, media: Path) -> str:
     if not path.is_file():
         return f"missing: {background.file}"
     out.mkdir(parents=True, exist_ok=True)
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
         picture.convert("RGB").crop(background.box or (0, 0, *picture.size)).save(out / f"{background.name}.png")
     return f"{background.name}.png of {background.file}: {background.author}, {background.licence}"
 
 
 def _figure(out: Path, path: Path, author: str, licence: str) -> list[str]:
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
         if min(picture.size) < _FIGURE:
             return []
         out.mkdir(parents=True, exist_ok=True)

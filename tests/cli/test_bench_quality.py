@@ -167,7 +167,7 @@ def test_unreadable_and_small_pictures_are_counted(
     said = capsys.readouterr()
     assert "skipped 3 files" in said.err
     assert "my art (2)" in said.out
-    for name, reason in (("broken.png", "cannot be read"), ("broken.mkv", "cannot be read"), ("small.png", "20x90")):
+    for name, reason in (("broken.png", "it is no picture"), ("broken.mkv", "cannot be read"), ("small.png", "20x90")):
         assert re.search(rf"{re.escape(name)}: .*{reason}", said.out)
 
 

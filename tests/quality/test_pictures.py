@@ -86,7 +86,7 @@ def test_too_small_a_picture_says_so(tmp_path: Path, size: tuple[int, int]) -> N
 
 def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"not a picture")
-    with pytest.raises(VsanimeError, match="cannot be read"):
+    with pytest.raises(VsanimeError, match="it is no picture"):
         Reader().read(Place("g", "broken", tmp_path / "broken.png"))
 
 

@@ -163,7 +163,8 @@ def test_what_cannot_be_used_is_listed(tmp_path: Path) -> None:
     reasons = {Path(file.path).name: file.reason for file in skipped}
     assert set(reasons) == {"cut short.png", "ünreadable.jpg", "broken.mkv", "tiny.png"}
     assert "31x80 is smaller than the 32 pixels of a patch" in reasons["tiny.png"]
-    assert all("cannot be read" in reasons[name] for name in ("cut short.png", "ünreadable.jpg", "broken.mkv"))
+    assert all("cannot be read" in reasons[name] for name in ("cut short.png", "broken.mkv"))
+    assert "it is no picture" in reasons["ünreadable.jpg"]
 
 
 def test_too_few_pictures(tmp_path: Path) -> None:

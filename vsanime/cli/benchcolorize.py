@@ -213,9 +213,11 @@ def _pictures(path: Path, count: int | None) -> list[Bytes]:
     if not files:
         raise VsanimeError(f"{path} holds no pictures")
     try:
-        pictures = [read_pixels(file)[..., :3] for file in files]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise VsanimeError(f"{path}: a picture cannot be read: {error}") from None
+        pictures = []
+        for file in files:
+            pictures.append(read_pixels(file)[..., :3])
+    except VsanimeError as error:
+        raise VsanimeError(f"{file}: {error}") from None
     if len({picture.shape for picture in pictures}) > 1:
         raise VsanimeError(f"{path}: pictures of several sizes; frames of one clip are needed")
     return pictures

@@ -200,8 +200,8 @@ def _read(path: Path, size: int) -> Floats:
 
     try:
         return _sized(read_pixels(path)[..., :3], size)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise VsanimeError(f"{path} cannot be read: {error}") from None
+    except VsanimeError as error:
+        raise VsanimeError(f"{path}: {error}") from None
 
 
 def _sized(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], size: int) -> Floats:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from vsanime.cli.png16 import SIGNATURE, png16
 from vsanime.errors import VsanimeError
+from vsanime.pictures import open_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -111,31 +110,13 @@ class Header:
         return ("L" if self.gray else "RGB") + ("A" if self.alpha else "")
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The picture, its pixels not read yet; what Pillow raises, now or meanwhile, becomes one kind of error."""
-    if find_spec("PIL") is None:
-        raise VsanimeError('Pillow is not installed, which reads pictures; pip install "vsanime[encode]" brings it')
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        # By its name, Pillow maps gray TIFF into memory, with width for height if it lies sideways.
-        with path.open("rb") as file, Image.open(file) as picture:
-            yield picture
-    except UnidentifiedImageError:
-        raise VsanimeError("it is no picture, or of a kind that is not known") from None
-    # Damaged files make Pillow raise nearly anything.
-    except (OSError, ValueError, SyntaxError, struct.error, EOFError, Image.DecompressionBombError) as error:
-        raise VsanimeError(f"it cannot be read: {error}") from None
-
-
 def read_header(path: Path) -> Header:
     """Looks at a picture without decoding it.
 
     Raises:
         VsanimeError: it cannot be read, is animated, a TIFF of 16 bits of a kind not read, or its white is not known.
     """
-    with _opened(path) as picture:
+    with open_picture(path) as picture:
         # Photographs of some cameras hold a preview as a second frame.
         frames = getattr(picture, "n_frames", 1)
         if frames > 1 and picture.format != "MPO":
@@ -235,7 +216,7 @@ def read_samples(path: Path, header: Header) -> Samples:
     if header.bits == 16:
         stored = _read_deep(path, header)
     else:
-        with _opened(path) as picture:
+        with open_picture(path) as picture:
             stored = np.asarray(picture.convert(header.mode))
         stored = stored.reshape(*stored.shape[:2], -1)
     upright = _UPRIGHT[header.orientation](stored) if header.orientation in _UPRIGHT else stored
@@ -286,7 +267,7 @@ def read_tags(path: Path, channels: int, size: tuple[int, int]) -> Tags:
         channels: of the result; a profile for others is left out.
         size: width and height of the result.
     """
-    with _opened(path) as picture:
+    with open_picture(path) as picture:
         icc = picture.info.get("icc_profile")
         if not isinstance(icc, bytes) or icc[16:20] != _PROFILE_SPACES[channels]:
             icc = None

@@ -27,9 +27,9 @@ _NOTES = f"""\
 Videos
 {KEPT}
 Pictures
-{", ".join(FORMATS)} are written, and whatever else Pillow reads is read. Pictures
-come out upright, with their transparency, colour profile and EXIF; gray stays gray, and a PNG of 16 bits a channel
-stays one. JPEG and BMP have no transparency: white is put underneath.
+{", ".join(FORMATS)} are written; GIF, AVIF, JPEG 2000, PPM and TGA are read too.
+Pictures come out upright, with their transparency, colour profile and EXIF; gray stays gray, and a PNG of 16 bits a
+channel stays one. JPEG and BMP have no transparency: white is put underneath.
 
 Folders
 Every picture in the folder INPUT that ends in one of these, though not in folders inside it, goes to the folder OUTPUT

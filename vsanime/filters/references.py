@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 from vsanime.filters.properties import finished
 from vsanime.graphs.colour import check_matrix
+from vsanime.pictures import open_picture
 from vsanime.spec import Family, FrameSpec
 from vsanime.video.clips import check_same, first_frame
 
@@ -175,16 +176,13 @@ def _read(number: int, path: Path) -> NDArray[np.uint8]:
         VsanimeError: Pillow is not installed, or cannot read it.
     """
     try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise VsanimeError("Pillow is not installed, which reads pictures; pip install 'vsanime[encode]'") from None
-    try:
-        # Opened here: Pillow would keep a damaged file open.
-        with path.open("rb") as file, Image.open(file) as picture:
+        with open_picture(path) as picture:
+            from PIL import Image, ImageOps
+
             upright = ImageOps.exif_transpose(picture)
             if upright.has_transparency_data:
                 paper = Image.new("RGBA", upright.size, "white")
                 upright = Image.alpha_composite(paper, upright.convert("RGBA"))
             return np.asarray(upright.convert("RGB"))
-    except Exception as error:  # damaged files make Pillow raise nearly anything
-        raise VsanimeError(f"the reference of frame {number}, {path}, cannot be read: {error}") from None
+    except VsanimeError as error:
+        raise VsanimeError(f"the reference of frame {number}, {path}: {error}") from None

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
-from PIL import Image
 
 from vsanime.errors import VsanimeError
 from vsanime.training.colorization.recipe import ColourRecipe
@@ -156,7 +155,7 @@ class Reader:
         """
         try:
             pixels = read_pixels(place.path) if place.frame is None else self._frame(place.path, place.frame)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, vs.Error) as error:
+        except (OSError, ValueError, vs.Error) as error:
             raise VsanimeError(f"cannot be read: {error}") from None
         height, width = (size // MULTIPLE * MULTIPLE for size in pixels.shape[:2])
         if min(height, width) < LEAST:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vsanime.pictures import open_picture
 from vsanime.training.pictures import LUMA
 
 type Floats = NDArray[np.float32]
@@ -180,7 +181,7 @@ def jpeg(picture: Floats, quality: int, *, half_chroma: bool) -> Floats:
     file = io.BytesIO()
     options = {} if len(codes) == 1 else {"subsampling": 2 if half_chroma else 0}
     image.save(file, "JPEG", quality=quality, **options)
-    with Image.open(file) as decoded:
+    with open_picture(file) as decoded:
         pixels = np.asarray(decoded)
     return from_codes(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 

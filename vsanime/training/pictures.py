@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vsanime.errors import VsanimeError
+from vsanime.pictures import open_picture
 from vsanime.training import split
 from vsanime.training.recipe import PictureRecipe, Source
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
@@ -207,7 +207,7 @@ def _check(path: Path, source: Source, least: int) -> list[_Found] | str:
             found = [_Found(None, (pixels.shape[1], pixels.shape[0]), digest, split.thumbnail(pixels))]
     except VsanimeError as error:
         return str(error)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except OSError as error:
         return f"cannot be read: {error}"
     width, height = found[0].size
     if min(width, height) < least:
@@ -263,7 +263,7 @@ class Library:
         path = picture.file(self._places[picture.source])
         try:
             pixels = self._frame(path, picture.frame) if picture.frame is not None else read_pixels(path)
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, VsanimeError) as error:
             raise VsanimeError(f"{path} could be read when the run began and cannot now: {error}") from None
         return to_luma(pixels) if self._gray else pixels
 
@@ -284,9 +284,9 @@ def read_pixels(path: Path) -> Bytes:
     """A picture's R, G and B, and alpha where something in it is transparent: height, width, 3 or 4.
 
     Raises:
-        VsanimeError: its values cannot be told to be black or white.
+        VsanimeError: it cannot be read, or its values cannot be told to be black or white.
     """
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
         # Pillow clips what is beyond 8 bits instead of scaling it. PNG of older versions is "I" with 16 bits.
         if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
             gray = np.rint(np.asarray(picture).astype(np.float32) * (255 / 65535)).astype(np.uint8)

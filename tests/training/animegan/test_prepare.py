@@ -53,7 +53,7 @@ def test_what_cannot_be_taken_is_named(frames: Path, tmp_path: Path, capsys: pyt
     draw(frames / "figure.png", 4, mode="RGBA")
     assert main(["prepare", "animegan", str(frames), str(tmp_path / "out")]) == 0
     said = capsys.readouterr().err
-    assert "bad.png: cannot identify image file" in said
+    assert "bad.png: it is no picture" in said
     assert "figure.png: it is transparent in part" in said
 
 

@@ -72,7 +72,7 @@ def _pictures(frames: Path, every: int, skipped: list[Skipped]) -> Iterator[tupl
                     yield f"{name}-{number:06d}", reader.frame(number)
                 continue
             pixels = read_pixels(path)
-        except (OSError, ValueError, SyntaxError, VsanimeError, Image.DecompressionBombError) as error:
+        except (OSError, VsanimeError) as error:
             skipped.append(Skipped(str(path), str(error)))
             continue
         if pixels.shape[2] == 4:

@@ -200,8 +200,8 @@ def _paired(path: Path, pixels: Bytes) -> Bytes:
     """
     try:
         smooth = read_pixels(path)[..., :3]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise VsanimeError(f"{path}, the partner of a picture of the style, cannot be read: {error}") from None
+    except VsanimeError as error:
+        raise VsanimeError(f"{path}, the partner of a picture of the style: {error}") from None
     if smooth.shape[:2] != pixels.shape[:2]:
         raise VsanimeError(
             f"{path} is {smooth.shape[1]}x{smooth.shape[0]} and its partner {pixels.shape[1]}x{pixels.shape[0]}; "

@@ -12,7 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vsanime.errors import VsanimeError
 from vsanime.training.colorization.material import refuse_evaluation
@@ -96,7 +95,7 @@ def _look(path: Path) -> _Look | None:
     """What a file is; None if it is nothing to draw with."""
     try:
         pixels = read_pixels(path)
-    except (OSError, ValueError, SyntaxError, VsanimeError, Image.DecompressionBombError):
+    except VsanimeError:
         return None
     height, width = pixels.shape[:2]
     if min(height, width) < _LEAST:
@@ -182,7 +181,7 @@ class Cutouts:
 def _decoded(path: Path, drawing: Drawing) -> Bytes:
     try:
         pixels = read_pixels(path)
-    except (OSError, ValueError, SyntaxError) as error:
+    except VsanimeError as error:
         raise VsanimeError(f"{path} could be read when the run began and cannot now: {error}") from None
     alpha = np.full(pixels.shape[:2], 255, np.uint8) if drawing.backdrop else _alpha(pixels)
     left, top, right, bottom = drawing.box

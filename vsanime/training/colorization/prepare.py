@@ -290,8 +290,8 @@ def _read(path: Path) -> Bytes:
     """A picture; what is transparent lies on white, as cels do on paper."""
     try:
         pixels = read_pixels(path)
-    except (OSError, ValueError, SyntaxError, VsanimeError, Image.DecompressionBombError) as error:
-        raise VsanimeError(f"{path} cannot be read: {error}") from None
+    except VsanimeError as error:
+        raise VsanimeError(f"{path}: {error}") from None
     if pixels.shape[2] == 3:
         return pixels
     alpha = pixels[..., 3:].astype(np.float32) / 255

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vsanime.errors import VsanimeError
+from vsanime.pictures import open_picture
 from vsanime.training.colorization.material import refuse_evaluation
 
 type Bytes = NDArray[np.uint8]
@@ -87,10 +87,10 @@ class ShotFolder:
     def _read(self, kind: str, number: int, mode: str) -> Bytes:
         path = self.path / kind / self.names[number]
         try:
-            with Image.open(path) as picture:
+            with open_picture(path) as picture:
                 pixels = np.asarray(picture.convert(mode))
-        except (OSError, ValueError, SyntaxError) as error:
-            raise VsanimeError(f"{path} cannot be read: {error}") from None
+        except VsanimeError as error:
+            raise VsanimeError(f"{path}: {error}") from None
         if pixels.shape[1::-1] != self.size:
             raise VsanimeError(
                 f"{path} is {pixels.shape[1]}x{pixels.shape[0]} and the shot {self.size[0]}x{self.size[1]}; "
@@ -143,10 +143,10 @@ def open_shot(folder: Path) -> ShotFolder:
         raise VsanimeError(f"{folder / LINE} has no PNG; prepare the shot again")
     ordered = tuple(sorted(names[LINE]))
     try:
-        with Image.open(folder / LINE / ordered[0]) as picture:
+        with open_picture(folder / LINE / ordered[0]) as picture:
             size = picture.size
-    except (OSError, SyntaxError) as error:
-        raise VsanimeError(f"{folder / LINE / ordered[0]} cannot be read: {error}") from None
+    except VsanimeError as error:
+        raise VsanimeError(f"{folder / LINE / ordered[0]}: {error}") from None
     return ShotFolder(folder, ordered, size)
 
 
