@@ -9,9 +9,11 @@ import io
 import os
 import sys
 from importlib.util import find_spec
+from typing import Any
 
 from vsanime._version import __version__
 from vsanime.errors import VsanimeError
+from vsanime.terminal import clean_streams
 
 # Each is a module of this folder with `add_parser(subparsers)`, which sets `func(args) -> exit code`.
 COMMANDS = (
@@ -34,8 +36,13 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 for a failure told in one line on stderr. Wrong usage exits with 2, as argparse does.
     """
-    arguments = sys.argv[1:] if argv is None else argv
     _accept_any_text()
+    with clean_streams():
+        return _run(sys.argv[1:] if argv is None else argv)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run the command; what goes wrong becomes one line and an exit code."""
     try:
         args = _parser(arguments).parse_args(arguments)
         code: int = args.func(args)
@@ -54,8 +61,16 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser without the escapes by which argparse of Python 3.14 colors help and errors: they would be shown."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.color = False
+
+
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vsanime",
         description="Anime neural filters for VapourSynth.",
         epilog="`vsanime COMMAND --help` explains a command.",

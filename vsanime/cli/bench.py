@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsanime.cli import benchcolorize, benchquality, benchstyle
 from vsanime.errors import VsanimeError
+from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
     from vsanime.graphs.inspect import NetFacts
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
             cases = _cases(model, common, args.peers)
             for number in range(args.rounds):
                 for case in cases:
-                    print(f"{model} {precision}: round {number + 1} of {args.rounds}, {case.label}", file=sys.stderr)
+                    print_line(f"{model} {precision}: round {number + 1} of {args.rounds}, {case.label}", stderr=True)
                     case.times.append(_once(case) if args.keep_disturbed else _undisturbed(case))
             _report(f"{model}, {precision}, {args.size}", cases)
     return 0
@@ -156,7 +157,7 @@ def _tuned(python: str, options: dict[str, Any]) -> Case:
         for tile in (None, [width, 136], [width, height // 2 + 2 * options["radius"]]):
             case = Case("", python, {**options, "streams": streams, "tilesize": tile})
             case.label = f"{options['engine']}, {streams} streams, {f'tiles {tile[0]}x{tile[1]}' if tile else 'whole'}"
-            print(f"trying {case.label}", file=sys.stderr)
+            print_line(f"trying {case.label}", stderr=True)
             tried.append((_once(case), case))
     return min(tried, key=lambda t: t[0])[1]
 
@@ -210,7 +211,7 @@ def _report(title: str, cases: list[Case]) -> None:
     print("|---|---|---|---|---|")
     for case in cases:
         ratio = f"{case.median / first:.2f}x"
-        print(f"| {case.label} | {case.median:.1f} | {min(case.times):.1f} | {max(case.times):.1f} | {ratio} |")
+        print_line(f"| {case.label} | {case.median:.1f} | {min(case.times):.1f} | {max(case.times):.1f} | {ratio} |")
     by_label = {case.label: case.median for case in cases}
     if "raw inference, luma only" in by_label:
         extra = by_label["vsanime, luma only"] - by_label["raw inference, luma only"]

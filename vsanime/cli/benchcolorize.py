@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.cli.progress import progress
 from vsanime.cli.tables import print_table
 from vsanime.errors import VsanimeError
+from vsanime.terminal import open_console, print_line
 
 if TYPE_CHECKING:
     from vsanime.quality.colour import Clip, Colouring, Outcome
@@ -103,30 +104,21 @@ def _measure(clip: Clip, gap: int, given: Sequence[dict[str, Any]], sheet: Path 
     for arguments in given:
         named = ", ".join(f"{name}={value}" for name, value in arguments.items())
         methods[f"colorize({named})"] = _filter(clip, keys, arguments)
-    done = 0
-
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        if sys.stderr.isatty():
-            print(f"\rframe {done} of {keys[-1] + 1 - len(keys)}", end="", file=sys.stderr, flush=True)
-
-    outcome = colour.measure(clip, keys, methods, advance)
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
+    with progress(keys[-1] + 1 - len(keys), open_console(), things="frames", rate="fps") as advance:
+        outcome = colour.measure(clip, keys, methods, advance)
     _print(clip, gap, keys, outcome)
     if sheet is not None:
         from vsanime.quality import coloursheet
 
         coloursheet.write(sheet, clip, keys, outcome)
-        print(f"frames to look at: {sheet}")
+        print_line(f"frames to look at: {sheet}")
     print(flush=True)
 
 
 def _print(clip: Clip, gap: int, keys: Sequence[int], outcome: Outcome) -> None:
     height, width = clip.lines.shape[1:]
     changed, off = outcome.pixels
-    print(
+    print_line(
         f"{clip.name}, {width}x{height}, {keys[-1] + 1} frames, keys every {gap}: {changed:.1%} of pixels changed, "
         f"{off:.2%} off lines; warp error of the truth {outcome.truth_warp:.5f}"
     )

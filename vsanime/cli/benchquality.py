@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsanime.errors import VsanimeError
+from vsanime.terminal import open_console, print_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -219,14 +219,13 @@ class _Bar:
 
 @contextmanager
 def _progress() -> Iterator[_Bar]:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = open_console()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         yield _Bar(progress, progress.add_task("measuring", total=0), plain=not console.is_terminal)
 
 
 def _tell(line: str) -> None:
-    print(f"vsanime: {line}", file=sys.stderr, flush=True)
+    print_line(f"vsanime: {line}", stderr=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vsanime.errors import VsanimeError
+from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
     from vsanime.quality.style import Floats, GramDistance, Measured, Style
@@ -95,7 +95,7 @@ def _still(args: argparse.Namespace, photos: dict[str, Floats], styles: list[Flo
     rows = []
     for name, photo in photos.items():
         rows.append(measure(name, photo, style, distance))
-        print(_row(rows[-1]), flush=True)
+        print_line(_row(rows[-1]))
     verdict = judge(rows)
     nearer = ", ".join(f"{name} {share:+.1%}" for name, share in verdict.nearer.items())
     print(f"all {len(rows)}: nearer {nearer}; edges {verdict.edges:.3f}; look-up {verdict.lookup:.1%}")
@@ -114,7 +114,7 @@ def _distance(args: argparse.Namespace, styles: list[Floats]) -> tuple[tuple[str
 
     found = perceptual.find(args.perceptual, args.data, _tell)
     layers = tuple(args.layers.split(",")) if args.layers else (perceptual.DEEP[found.kind],)
-    print(f"{len(styles)} pictures of the style, by {found.kind} ({found.origin})")
+    print_line(f"{len(styles)} pictures of the style, by {found.kind} ({found.origin})")
     return layers, GramDistance(perceptual.Trunk(found, layers), styles)
 
 
@@ -127,7 +127,7 @@ def _moving(path: Path, args: argparse.Namespace, style: Style) -> None:
     frames = [_sized(reader.frame(n), args.size) for n in range(count)]
     before, after = warp_errors(frames, [style(frame) for frame in frames])
     ratio = f"{after / before:.2f} times that" if before else "of nothing"
-    print(f"{path.name}, {count} frames: warp error {before:.5f}, of the style {after:.5f}: {ratio}")
+    print_line(f"{path.name}, {count} frames: warp error {before:.5f}, of the style {after:.5f}: {ratio}")
 
 
 def _network(name: str, threads: int) -> Style:
@@ -222,4 +222,4 @@ def _sized(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], size: int) -
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print_line(line, stderr=True)

@@ -11,11 +11,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from vsanime.cli.tables import print_table
 from vsanime.errors import VsanimeError
+from vsanime.terminal import clean_line, open_console
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -358,14 +358,14 @@ def _failed(model: str, use: str, args: argparse.Namespace, error: Exception) ->
 @contextmanager
 def _progress() -> Iterator[tuple[Progress, Callable[[Sequence[Use]], Iterator[Use]]]]:
     """Bars on stderr, and what tells there which engine's turn it is; a line each where stderr is no terminal."""
-    console = Console(stderr=True)
+    console = open_console()
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
 
         def tell(uses: Sequence[Use]) -> Iterator[Use]:
             task = bars.add_task("building", total=len(uses))
             for number, use in enumerate(uses, 1):
-                what = f"{use.model} for {use.name}"
+                what = clean_line(f"{use.model} for {use.name}")
                 bars.update(task, description=what)
                 if not console.is_terminal:
                     line = f"vsanime: {number} of {len(uses)}: {what}"

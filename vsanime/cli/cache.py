@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsanime.cli.tables import print_table
 from vsanime.errors import VsanimeError
+from vsanime.terminal import clean_line, print_line
 
 if TYPE_CHECKING:
     from vsanime.backends.cache import EngineCache, Entry, Removal
@@ -75,10 +76,10 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"folder": str(cache.folder), "entries": [_record(entry) for entry in entries]}, indent=2))
     elif not entries:
-        print(f"No engines in {cache.folder}. One is kept there when a script first runs a model with TensorRT.")
+        print_line(f"No engines in {cache.folder}. One is kept there when a script first runs a model with TensorRT.")
     else:
         print_table([("MODEL", "SIZE", "PRECISION", "CARD", "MB", "BUILT", "LAST USED", "STATE"), *map(_row, entries)])
-        print(f"{_total(entries)} in {cache.folder}")
+        print_line(f"{_total(entries)} in {cache.folder}")
     return 0
 
 
@@ -112,7 +113,7 @@ def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise VsanimeError("clear asks before it removes anything, and this is no terminal; give --yes")
     try:
-        return input(question).strip().lower() in ("y", "yes")
+        return input(clean_line(question)).strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
@@ -121,7 +122,7 @@ def _told(removals: Sequence[Removal], done: str) -> int:
     """One line for each and one for all; 1 if something could not be removed for a reason other than being in use."""
     for removal in removals:
         outcome, why = ("kept", removal.kept) if removal.kept else (done, _short(removal.reason, removal.entry))
-        print(f"{_name(removal.entry)}  {outcome}{': ' if why else ''}{why}")
+        print_line(f"{_name(removal.entry)}  {outcome}{': ' if why else ''}{why}")
     gone = [removal.entry for removal in removals if not removal.kept]
     print(f"{_total(gone)} {done}" if gone else f"nothing {done}")
     return int(any(removal.failed for removal in removals))

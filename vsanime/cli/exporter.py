@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vsanime.cli.output import check_output, write_output
 from vsanime.errors import VsanimeError
+from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
     from vsanime.models.store import Model
@@ -41,7 +42,7 @@ def _export(args: argparse.Namespace) -> int:
         raise VsanimeError(f"{model.name} cannot be written as a shader: {error}") from None
     data = text.encode()
     write_output(target, data, force=args.force)
-    print(f"{target}: {len(data):,} bytes, {'compute' if args.compute else 'fragment'} passes")
+    print_line(f"{target}: {len(data):,} bytes, {'compute' if args.compute else 'fragment'} passes")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vsanime.cli.output import check_output, write_output
 from vsanime.errors import VsanimeError
+from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
     from vsanime.graphs.inspect import NetFacts
@@ -81,10 +82,10 @@ def _import(args: argparse.Namespace) -> int:
     imported = read(args.file, args.activation, args.upsample)
     facts = inspect(imported.proto)
     for name, value in _facts(imported, facts):
-        print(f"{name:<16} {value}")
-    print(f"{'checked':<16} {try_out(imported.proto, facts)}")
+        print_line(f"{name:<16} {value}")
+    print_line(f"{'checked':<16} {try_out(imported.proto, facts)}")
     write_output(target, imported.proto.SerializeToString(), force=args.force)
-    print(f"{'written':<16} {target.resolve()}")
+    print_line(f"{'written':<16} {target.resolve()}")
     return 0
 
 

@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vsanime.terminal import print_line
+
 # Distribution names: what pyproject names, as far as filters and commands run on it.
 _PACKAGES = (
     "vapoursynth",
@@ -257,12 +259,12 @@ def _print(facts: Mapping[str, Any], indent: str = "") -> None:
     """Nested facts as indented lines."""
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            print(f"{indent}{name}:")
+            print_line(f"{indent}{name}:")
             _print(value, indent + "  ")
         elif isinstance(value, list):
-            print(f"{indent}{name}: {_joined(value)}")
+            print_line(f"{indent}{name}: {_joined(value)}")
         else:
-            print(f"{indent}{name}: {'-' if value is None else value}")
+            print_line(f"{indent}{name}: {'-' if value is None else value}")
 
 
 def _joined(values: list[str]) -> str:

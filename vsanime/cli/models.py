@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vsanime.cli.tables import print_table
 from vsanime.errors import VsanimeError
+from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
     from vsanime.models.cards import Variant
@@ -64,7 +65,7 @@ def _fetch(args: argparse.Namespace) -> int:
     # Every name is looked up before the first download starts.
     for variant in [find(name) for name in args.names]:
         path = store.locate(variant)
-        print(f"{variant.name}: {path or store.fetch(variant)}{' (was there)' if path else ''}", flush=True)
+        print_line(f"{variant.name}: {path or store.fetch(variant)}{' (was there)' if path else ''}")
     return 0
 
 
@@ -140,4 +141,4 @@ def _print_facts(facts: Iterable[tuple[str, str]]) -> None:
     rows = list(facts)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"{name.ljust(width)}  {value}")
+        print_line(f"{name.ljust(width)}  {value}")

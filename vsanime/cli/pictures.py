@@ -28,6 +28,7 @@ from vsanime.cli.picturefile import (
 from vsanime.cli.progress import progress, tell
 from vsanime.cli.publicfilters import Call
 from vsanime.errors import VsanimeError
+from vsanime.terminal import open_console
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -126,7 +127,7 @@ def process_picture(source: Path, output: Path, call: Call, result: Result) -> N
     check_output(output, force=result.overwrite, option="--overwrite")
     result.check(_formats([output]))
     tally = _Tally()
-    _run([(source, output)], call, result, tally, Console(stderr=True))
+    _run([(source, output)], call, result, tally, open_console())
     for reason in tally.skipped.values():
         raise VsanimeError(f"INPUT {source}: {reason}")
 
@@ -148,7 +149,7 @@ def process_folder(source: Path, output: Path, call: Call, result: Result, suffi
         VsanimeError: wrong folders or settings, no picture, or none that can be done.
         KeyboardInterrupt: stopped by the user; what is written stays.
     """
-    console = Console(stderr=True)
+    console = open_console()
     pairs, others = _pairs(source, output, suffix)
     result.check(_formats([made for _, made in pairs]))
     wanted = [(picture, made) for picture, made in pairs if result.overwrite or not _is_file(made)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from vsanime.errors import VsanimeError
+from vsanime.terminal import open_console, print_line
 
 _ANIMEGAN = "Makes pictures of a style, the same with blurred edges, and the same in gray."
 _ANIMEGAN_EPILOG = """\
@@ -100,15 +100,13 @@ def _prepare_animegan(args: argparse.Namespace) -> int:
         raise VsanimeError(f"--every {args.every}; 1 or more is needed")
     prepared = prepare(args.frames, args.out, size=args.size, every=args.every)
     for skipped in prepared.skipped:
-        print(f"skipped {skipped.path}: {skipped.reason}", file=sys.stderr)
-    print(f"{prepared.written} pictures in {args.out / 'style'}, {args.out / 'smooth'} and {args.out / 'gray'}")
+        print_line(f"skipped {skipped.path}: {skipped.reason}", stderr=True)
+    print_line(f"{prepared.written} pictures in {args.out / 'style'}, {args.out / 'smooth'} and {args.out / 'gray'}")
     return 0
 
 
 def _prepare_colorization(args: argparse.Namespace) -> int:
     _check_installed({"PIL": "Pillow", "cv2": "OpenCV", "scipy": "SciPy"})
-    from rich.console import Console
-
     from vsanime.cli.progress import progress
     from vsanime.training.colorization.prepare import Cutting, Source, prepare
 
@@ -120,9 +118,9 @@ def _prepare_colorization(args: argparse.Namespace) -> int:
         raise VsanimeError(f"--least {args.least}; 3 or more, since a frame and a key on either side are needed")
     sources = [Source(path) for path in args.videos]
     total = sum(source.frames for source in sources)
-    with progress(total, Console(stderr=True), things="frames", rate="fps") as advance:
+    with progress(total, open_console(), things="frames", rate="fps") as advance:
         prepared = prepare(sources, args.out, Cutting(args.size, args.threshold, args.least), advance)
-    print(f"{prepared.shots} shots, {prepared.frames} frames in {args.out}")
+    print_line(f"{prepared.shots} shots, {prepared.frames} frames in {args.out}")
     print(f"left out: {prepared.held} held frames, {prepared.short} shots of less than {args.least} frames")
     return 0
 

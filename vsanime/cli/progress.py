@@ -11,13 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from vsanime.terminal import clean_line
+
 _PLAIN_SECONDS = 10.0  # between lines where stderr is no terminal
 
 
 def tell(console: Console, message: str) -> None:
     """One line, above a bar if there is one; blanks at its beginning stay, as the indent of a list."""
     indent = " " * (len(message) - len(message.lstrip(" ")))
-    console.print(f"vsanime: {indent}{' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        clean_line(f"vsanime: {indent}{' '.join(message.split())}"), markup=False, highlight=False, soft_wrap=True
+    )
 
 
 @contextmanager
@@ -36,7 +40,13 @@ def progress(total: int, console: Console, *, things: str, rate: str) -> Iterato
     if not console.is_terminal:
         yield _plain(total, console, things, rate)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(rate), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(rate),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console) as bars:
         task = bars.add_task(things, total=total)
         yield lambda: bars.advance(task)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vsanime.errors import VsanimeError
 from vsanime.locks import NoLocksError, acquire
+from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +75,7 @@ def _train(args: argparse.Namespace) -> int:
 
     if args.list:
         for name in recipes.names():
-            print(f"{name:<20} {recipes.load(name).about}")
+            print_line(f"{name:<20} {recipes.load(name).about}")
         return 0
     if args.recipe is None:
         raise VsanimeError("no recipe was given; `vsanime train --list` names those that come with the package")
@@ -107,7 +107,7 @@ def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
     except OSError as error:
         where = error.filename or f"the folder of the run {out}"
         raise VsanimeError(f"{where} cannot be used: {error.strerror or error}") from None
-    print(onnx)
+    print_line(onnx)
     return 0
 
 
@@ -194,4 +194,4 @@ def _device(name: str) -> torch.device:
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print_line(line, stderr=True)

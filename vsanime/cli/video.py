@@ -26,6 +26,7 @@ from vsanime.cli.publicfilters import Call
 from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
 from vsanime.cli.streams import CONTAINERS, plan_streams
 from vsanime.errors import VsanimeError
+from vsanime.terminal import open_console
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -127,7 +128,7 @@ def process_video(
     _check_paths(source, output, force, option)
     container = CONTAINERS[output.suffix.lower()]
     ffmpeg = find_ffmpeg(encoding.encoder)
-    console = Console(stderr=True)
+    console = open_console()
     with ExitStack() as stack:
         stack.enter_context(terminated_like_interrupted())
         opened = _open(source, console)

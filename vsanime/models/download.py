@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 from urllib.parse import urlsplit
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vsanime._version import __version__
 from vsanime.errors import VsanimeError
+from vsanime.terminal import open_console
 
 type OpenUrl = Callable[[str], BinaryIO]
 
@@ -118,8 +118,8 @@ def download(asset: Asset, target: Path, accepted: set[str], open_url: OpenUrl, 
 def _copy(source: BinaryIO, sink: BinaryIO, asset: Asset, progress: bool) -> tuple[str, int]:
     """Copies at most one chunk more than announced; returns sha256 and bytes."""
     sha256, size = hashlib.sha256(), 0
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=open_console(), disable=not progress) as bar:
         task = bar.add_task(asset.url.rpartition("/")[2], total=asset.size)
         while size <= asset.size and (chunk := source.read(_CHUNK_BYTES)):
             sha256.update(chunk)

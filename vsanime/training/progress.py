@@ -7,8 +7,9 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vsanime.terminal import open_console
 
 _LINE_SECONDS = 30.0
 
@@ -23,15 +24,20 @@ class RunProgress:
     """
 
     def __init__(self, name: str, first: int, steps: int) -> None:
-        console = Console(stderr=True)
+        console = open_console()
         self._bar: Progress | None = None
         self._said = time.monotonic()
         self._first, self._steps = first, steps
         self._began = time.monotonic()
         self._loss, self._measured = "", ""
         if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, TextColumn("{task.fields[said]}"), console=console)
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, TextColumn("{task.fields[said]}", markup=False), console=console)
             self._task = self._bar.add_task(name, total=steps, completed=first, said="")
 
     def __enter__(self) -> Self:
@@ -70,6 +76,6 @@ class RunProgress:
     def say(self, line: str) -> None:
         """A line above the bar."""
         if self._bar is not None:
-            self._bar.console.print(line, highlight=False)
+            self._bar.console.print(line, markup=False, highlight=False)
         else:
             print(line, file=sys.stderr, flush=True)

@@ -16,10 +16,10 @@ from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from vsanime.backends.tensorrt.flavours import Flavour
+from vsanime.terminal import open_console
 
 log = logging.getLogger("vsanime.tensorrt")
 
@@ -210,7 +210,7 @@ def _bars(title: str) -> Iterator[Progress]:
                 watch.bars.remove_task(task)
         watch.seconds.append(time.monotonic() - started)
         return
-    console = Console(stderr=True)
+    console = open_console()
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
     # Where stderr is no terminal, one line says what takes so long.
     console.print(f"vsanime: {title}", markup=False, highlight=False, soft_wrap=True)
