@@ -497,8 +497,8 @@ def test_a_failed_run_keeps_the_file_that_force_would_have_replaced(vfr: Path, n
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no way to interrupt just one process")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_no_file(number: int, net: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupted_run_leaves_no_file(name: str, net: str, tmp_path: Path) -> None:
     source, output = tmp_path / "long.mkv", tmp_path / "out.mkv"
     ffmpeg(
         "-f",
@@ -518,7 +518,7 @@ def test_an_interrupted_run_leaves_no_file(number: int, net: str, tmp_path: Path
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        process.send_signal(number)
+        process.send_signal(getattr(signal, name))
         _, err = process.communicate(timeout=BUSY_SECONDS)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "vsanime: interrupted"

@@ -2,25 +2,83 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
+import ctypes
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+# What asks a process to end: kill and a system that shuts down; a terminal that is closed; Ctrl-Break of Windows.
+NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")
+# Of Windows: a console that is closed, a user who logs off, a system that shuts down.
+_ENDS = (2, 5, 6)
+_PATIENCE_SECONDS = 4.5  # Windows ends a process 5 seconds after it closed its console
 
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """Has SIGTERM raise KeyboardInterrupt meanwhile."""
+    """Have signals that ask the process to end raise KeyboardInterrupt meanwhile.
+
+    One that is ignored, as `nohup` has SIGHUP be, stays ignored.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    before = {}
     try:
-        before = signal.signal(signal.SIGTERM, interrupt)
+        for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, interrupt)
     except ValueError:  # not the main thread, which alone receives signals
         yield
         return
+    ended = threading.Event()
+    try:
+        with _watch_console(lambda event: interrupt_on_close(event, ended)):
+            yield
+    finally:
+        ended.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt_on_close(
+    event: int, ended: threading.Event, interrupt: Callable[[], None] = _thread.interrupt_main
+) -> bool:
+    """Interrupt the main thread when the console closes, and wait for it: Windows ends the process on return.
+
+    Args:
+        event: what happened to the console, as Windows numbers it.
+        ended: set when the main thread has cleaned up.
+        interrupt: interrupts the main thread.
+
+    Returns:
+        Whether the event was one of these.
+    """
+    if event not in _ENDS:
+        return False
+    interrupt()
+    ended.wait(_PATIENCE_SECONDS)
+    return True
+
+
+@contextmanager
+def _watch_console(handle: Callable[[int], bool]) -> Iterator[None]:
+    """Call a function on each event of the console meanwhile; only Windows has such events."""
+    if sys.platform != "win32":
+        yield
+        return
+    handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(handle)
+    added = False
+    with contextlib.suppress(OSError, AttributeError):
+        added = bool(ctypes.windll.kernel32.SetConsoleCtrlHandler(handler, 1))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if added:
+            ctypes.windll.kernel32.SetConsoleCtrlHandler(handler, 0)

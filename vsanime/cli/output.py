@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 
 
@@ -19,8 +20,9 @@ def check_output(output: Path, *, force: bool, option: str = "--force") -> None:
         option: what a user gives to say so.
 
     Raises:
-        VsanimeError: a folder, in no folder, or there already.
+        VsanimeError: a folder, in no folder, there already, or a name that Windows takes for another thing.
     """
+    files.check_name(output)
     if output.is_dir():
         raise VsanimeError(f"the output {output} is a folder; give the name of a file")
     if not output.parent.is_dir():
@@ -38,15 +40,12 @@ def partial_file(output: Path, *, force: bool, option: str = "--force") -> Itera
     """
     # The suffix stays last: ffmpeg chooses the container by it. The rest would make a long name too long.
     partial = output.parent.resolve() / f".{secrets.token_hex(8)}.partial{output.suffix}"
-    try:
+    with files.stage(output, partial):
         yield partial
         if output.exists() and not force:
             raise VsanimeError(
                 f"the output {output} appeared meanwhile; give {option} to overwrite it, or another name"
             )
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_output(output: Path, data: bytes, *, force: bool) -> None:

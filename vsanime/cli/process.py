@@ -14,6 +14,7 @@ from vsanime.cli.publicfilters import FOR_SCRIPTS, Call, Filter, find_filter, pu
 from vsanime.cli.streams import CONTAINERS
 from vsanime.cli.video import ENCODING, KEPT, Encoding, add_encoding, process_video
 from vsanime.errors import VsanimeError
+from vsanime.files import check_name
 
 _DESCRIPTION = """\
 Puts a video, a picture or a folder of pictures through a filter of this package.
@@ -137,6 +138,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _kind(args: argparse.Namespace) -> str:
     """What is asked for: "video", "picture" or "folder"."""
+    check_name(args.output)
     suffix = args.output.suffix.lower()
     if args.input.is_dir():
         if suffix in (*CONTAINERS, *FORMATS) and not args.output.exists():

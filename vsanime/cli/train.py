@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsanime.errors import VsanimeError
+from vsanime.files import check_name
 from vsanime.locks import NoLocksError, acquire
 from vsanime.terminal import print_line
 
@@ -84,6 +85,7 @@ def _train(args: argparse.Namespace) -> int:
         return 0
     recipe = recipes.load(args.recipe)
     out = args.out or Path("runs") / recipe.name
+    check_name(out)
     return _run(args, recipe, out)
 
 

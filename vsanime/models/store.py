@@ -16,6 +16,7 @@ from pathlib import Path
 import onnx
 import platformdirs
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.locks import NoLocksError, acquire
 from vsanime.models.cards import Variant, engines_folder, find
@@ -160,7 +161,9 @@ def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) ->
         asset, digest = _obtained(variant, partial, open_url, progress)
         # The record first: a file without one would not be accepted.
         _record(target, asset, digest)
-        partial.replace(target)
+        files.flush_file(partial)
+        files.rename(partial, target)
+        files.flush_folder(target.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -269,9 +272,9 @@ def _record(target: Path, asset: Asset, digest: str) -> None:
         "release": asset.release,
     }
     note = _note(target)
-    partial = note.with_name(f"{note.name}.{secrets.token_hex(4)}.part")
-    partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    partial.replace(note)
+    # A name that the next download removes if this one is killed.
+    partial = target.with_name(f"{note.name}.{secrets.token_hex(4)}.part")
+    files.write(note, (json.dumps(facts, indent=2) + "\n").encode(), partial)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import onnx
 from torch import nn
 from torch.nn.utils import parametrize
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.models import architectures
 from vsanime.models.animegan import animegan
@@ -99,6 +100,6 @@ def save(net: nn.Module, path: Path) -> None:
     data = to_onnx(net).SerializeToString()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        files.write(path, data)
     except OSError as error:
         raise VsanimeError(f"export: cannot write {str(path)!r}: {error.strerror}") from error

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.quality import crops, tables
 from vsanime.quality.compressed import measure_compressed, pair_of
@@ -102,7 +103,7 @@ def run(plan: Plan, out: Path, bar: Bar) -> Outcome:
 def _run(plan: Plan, out: Path, bar: Bar) -> Outcome:
     out.mkdir(parents=True, exist_ok=True)
     csv = out / CSV_NAME
-    csv.write_text(tables.as_csv([], heading=True), encoding="utf-8", newline="\n")
+    files.write_text(csv, tables.as_csv([], heading=True))
     for name in (MARKDOWN_NAME, CROPS_NAME):
         (out / name).unlink(missing_ok=True)
     outcome = Outcome(list(plan.skipped))
@@ -114,7 +115,7 @@ def _run(plan: Plan, out: Path, bar: Bar) -> Outcome:
     _measure_pictures(plan, csv, outcome, bar)
     if pair is not None:
         _keep(measure_compressed(pair, plan.restoring, bar.step), csv, outcome)
-    (out / MARKDOWN_NAME).write_text(report(plan, outcome), encoding="utf-8", newline="\n")
+    files.write_text(out / MARKDOWN_NAME, report(plan, outcome))
     if outcome.strips:
         crops.write(out / CROPS_NAME, outcome.strips)
     return outcome

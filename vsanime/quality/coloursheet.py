@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.quality.colour import Clip, Outcome, around
 
@@ -27,6 +28,7 @@ def check_path(path: Path) -> None:
     Raises:
         VsanimeError: the name ends like no picture's, or there is no such folder.
     """
+    files.check_name(path)
     suffixes = Image.registered_extensions()
     if suffixes.get(path.suffix.lower()) not in Image.SAVE:
         raise VsanimeError(f"{path} cannot be written: its name has to end like a picture's, in .png or .webp")
@@ -54,7 +56,8 @@ def write(path: Path, clip: Clip, keys: Sequence[int], outcome: Outcome) -> None
             page.paste(picture, (left, top))
             pen.text((left, top + high), label, fill=(_INK,) * 3, font=font)
     try:
-        page.save(path)
+        with files.stage(path) as staged:
+            page.save(staged)
     except (OSError, ValueError) as error:
         raise VsanimeError(f"{path} cannot be written: {error}") from None
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vsanime import files
 from vsanime.quality.measure import Results
 from vsanime.quality.metrics import psnr
 from vsanime.training.degrade import to_codes
@@ -97,7 +98,8 @@ def write(path: Path, strips: Sequence[Strip]) -> None:
     for strip in drawn:
         page.paste(strip, (0, top))
         top += strip.height
-    page.save(path, optimize=True)
+    with files.stage(path) as staged:
+        page.save(staged, optimize=True)
 
 
 def _drawn(strip: Strip) -> Image.Image:

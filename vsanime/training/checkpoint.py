@@ -7,6 +7,7 @@ the one before as it was. Samples are pure functions of the step, so nothing els
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import shutil
@@ -18,8 +19,8 @@ import torch
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 
+from vsanime import files
 from vsanime.errors import VsanimeError
-from vsanime.training.flushed import flush_folder, write_flushed
 
 SHARD_BYTES = 15_000_000  # of tensors at most, less what a header takes
 _HEADER_BYTES = 200_000
@@ -86,16 +87,15 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
         for number, shard in enumerate(_shards(checkpoint.tensors), 1):
             data = write_tensors(shard)
             name = f"state-{number:03d}.safetensors"
-            write_flushed(partial / name, data)
+            files.write(partial / name, data)
             shards[name] = hashlib.sha256(data).hexdigest()
         cut = {name: list(tensor.shape) for name, tensor in checkpoint.tensors.items() if tensor.nbytes > _ROOM}
         state = {"step": checkpoint.step, "shards": shards, "cut": cut}
-        write_flushed(partial / _STATE, json.dumps(state, indent=1).encode())
-        flush_folder(partial)
+        files.write_text(partial / _STATE, json.dumps(state, indent=1))
         if final.exists():  # damaged, or written by Ctrl-C a moment ago; out of the way in one go
-            final.rename(folder / f"{_PARTIAL}old-{checkpoint.step:08d}")
-        partial.rename(final)
-        flush_folder(folder)
+            files.rename(final, folder / f"{_PARTIAL}old-{checkpoint.step:08d}")
+        files.rename(partial, final)
+        files.flush_folder(folder)
         _remove_partial(folder)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -183,4 +183,4 @@ def _numbered(folder: Path) -> list[Path]:
 
 def _remove_partial(folder: Path) -> None:
     for path in folder.glob(f"{_PARTIAL}*"):
-        shutil.rmtree(path)
+        files.retry(functools.partial(shutil.rmtree, path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 import tempfile
 from collections import OrderedDict
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.degrade import Floats, from_codes, to_codes
 from vsanime.training.recipe import H264
@@ -196,14 +196,10 @@ def _check_ffmpeg(code: int, said: bytes) -> None:
 
 def _keep(path: Path, data: bytes) -> None:
     """Whole or not at all, whatever other workers do."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        files.write(path, data, flush=False)  # made again where it is missing
     except OSError as error:
         # On Windows a file that another worker reads cannot be replaced: it is the same one.
         if not path.exists():
             raise VsanimeError(f"the clip {path} cannot be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 
 
@@ -29,11 +30,9 @@ class Log:
         self._columns = columns
         rows = [row for row in read(path) if _step(row) is not None and (_step(row) or 0) <= done]
         text = _rows([columns]) + _rows([[row.get(name) or "" for name in columns] for row in rows])
-        partial = path.with_name(f".{path.name}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(text, encoding="utf-8", newline="")
-            partial.replace(path)
+            files.write_text(path, text)
         except OSError as error:
             raise _unwritable(path, error) from None
 

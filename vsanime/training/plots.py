@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from vsanime import files
 from vsanime.training.log import read
 
 _SIZE_INCHES, _DOTS_PER_INCH = (8.0, 4.5), 120
@@ -86,4 +87,5 @@ def _draw(path: Path, curves: Mapping[str, Curve], unit: str, *, logarithmic: bo
         axes.set_yscale("log")
     axes.grid(visible=True, alpha=0.3)
     axes.legend()
-    figure.savefig(path)
+    with files.stage(path) as staged:
+        figure.savefig(staged)

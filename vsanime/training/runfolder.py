@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training import pictures
-from vsanime.training.flushed import flush_folder, write_flushed
 from vsanime.training.pictures import Picture
 from vsanime.training.recipe import AnyRecipe, PictureRecipe, differences, from_table, to_table
 
@@ -132,11 +132,8 @@ class RunFolder:
 
 def _write_json(path: Path, table: object) -> None:
     """Whole or not at all."""
-    partial = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_flushed(partial, json.dumps(table, indent=1, ensure_ascii=False).encode())
-        partial.replace(path)
-        flush_folder(path.parent)
+        files.write_text(path, json.dumps(table, indent=1, ensure_ascii=False))
     except OSError as error:
         raise VsanimeError(f"{path} cannot be written: {error.strerror or error}") from None

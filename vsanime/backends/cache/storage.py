@@ -8,13 +8,13 @@ import json
 import os
 import re
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vsanime import files
 from vsanime._version import __version__
 from vsanime.backends.cache.locks import LOCK_SUFFIX
 
@@ -31,10 +31,6 @@ _BLOB_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,149}"
 # The group is the entry that a file belongs to.
 _ENGINE_FILE = re.compile(r"([0-9a-f]{64})(?:\.lock|\.(?:engine|json)(?:\.[0-9a-f]{8}\.tmp)?)")
 _BLOB_FILE = re.compile(rf"({_BLOB_NAME}\.blob)(?:\.lock|\.[0-9a-f]{{8}}\.tmp)?")
-
-# A reader or a virus scanner that has the file open keeps Windows from replacing it, for a moment.
-_REPLACE_ATTEMPTS = 10
-_REPLACE_PAUSE_SECONDS = 0.1
 
 
 class DamagedError(Exception):
@@ -115,26 +111,7 @@ def write(path: Path, data: bytes) -> None:
         OSError: it cannot be written; nothing is left then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _replace(partial, path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _replace(partial: Path, path: Path) -> None:
-    for _ in range(_REPLACE_ATTEMPTS - 1):
-        try:
-            partial.replace(path)
-            return
-        except PermissionError:
-            time.sleep(_REPLACE_PAUSE_SECONDS)
-    partial.replace(path)
+    files.write(path, data, path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp"))
 
 
 def write_engine(

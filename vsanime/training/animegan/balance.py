@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.animegan import losses
 from vsanime.training.animegan.perceptual import DEEP, Trunk, measure_scales
@@ -122,7 +123,7 @@ def write(balance: Balance, path: Path) -> None:
         VsanimeError: it cannot be written.
     """
     try:
-        path.write_text(json.dumps(asdict(balance), indent=1), encoding="utf-8")
+        files.write_text(path, json.dumps(asdict(balance), indent=1))
     except OSError as error:
         raise VsanimeError(f"{path} cannot be written: {error.strerror or error}") from None
 

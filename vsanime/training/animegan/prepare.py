@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.animegan.edges import smoothed
 from vsanime.training.pictures import Bytes, Skipped, files_in, read_pixels
@@ -44,6 +45,7 @@ def prepare(frames: Path, out: Path, *, size: int, every: int) -> Prepared:
     """
     if not frames.exists():
         raise VsanimeError(f"{frames} is not there; a folder, a picture or a video is needed")
+    files.check_name(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise VsanimeError(f"{out} is there and not empty; give another folder")
     skipped: list[Skipped] = []
@@ -105,4 +107,5 @@ def _write(out: Path, name: str, pixels: Bytes) -> None:
     gray = np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
     for folder, picture in zip(_FOLDERS, (pixels, smoothed(pixels), gray), strict=True):
         (out / folder).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(out / folder / f"{name}.png")
+        with files.stage(out / folder / f"{name}.png", flush=False) as staged:
+            Image.fromarray(picture).save(staged)

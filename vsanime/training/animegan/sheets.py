@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.animegan.validate import HeldOut
 from vsanime.training.pictures import Bytes
@@ -33,7 +34,8 @@ def write_sheet(folder: Path, step: int, net: nn.Module, held: HeldOut) -> Path:
     path = folder / f"step-{step:06d}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(sheet).save(path)
+        with files.stage(path) as staged:
+            Image.fromarray(sheet).save(staged)
     except OSError as error:
         raise VsanimeError(f"the samples {path} cannot be written: {error.strerror or error}") from None
     return path

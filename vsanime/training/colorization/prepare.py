@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.graphs.lineart import Pen, usual_sigma
 from vsanime.motion import distance
@@ -125,6 +126,7 @@ def prepare(
         VsanimeError: something is in the way, a frame has another size than the first, no shot is long enough, or
             nothing can be written.
     """
+    files.check_name(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise VsanimeError(f"{out} is there and not empty; give another folder")
     prepared = Prepared()
@@ -247,7 +249,7 @@ class _ShotWriter:
         for kind in (LINE, DISTANCE, COLOUR):
             (self._folder / kind).mkdir(parents=True)
         facts = {"source": self.source, "first_frame": self._first}
-        (self._folder / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        files.write_text(self._folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n", flush=False)
         for frame in self._waiting:
             self._write(self._folder, frame)
         self._waiting = []
@@ -257,7 +259,8 @@ class _ShotWriter:
         far = np.rint(255 * distance.field(line)).astype(np.uint8)
         name = f"{frame.number - self._first + 1:05d}.png"
         for kind, picture in ((LINE, line), (DISTANCE, far), (COLOUR, colours)):
-            Image.fromarray(picture).save(folder / kind / name)
+            with files.stage(folder / kind / name, flush=False) as staged:
+                Image.fromarray(picture).save(staged)
         self.prepared.frames += 1
 
 

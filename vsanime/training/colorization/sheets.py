@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.batches import Named
 from vsanime.training.colorization.validate import blend
@@ -36,7 +37,8 @@ def write_sheet(folder: Path, step: int, samples: Sequence[Named], run: Callable
     path = folder / f"step-{step:06d}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.concatenate(rows, 0)).save(path)
+        with files.stage(path) as staged:
+            Image.fromarray(np.concatenate(rows, 0)).save(staged)
     except OSError as error:
         raise VsanimeError(f"the samples {path} cannot be written: {error.strerror or error}") from None
     return path

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.colorization.drawings import Drawing, find_drawings
 from vsanime.training.colorization.recipe import ColourRecipe
 from vsanime.training.colorization.samples import Sampling, ShotSamples, hold_out, hold_out_shots
 from vsanime.training.colorization.shots import ShotFolder, find_shots
-from vsanime.training.flushed import write_flushed
 from vsanime.training.pictures import find_place
 from vsanime.training.synthetic import SyntheticShots
 
@@ -102,7 +102,7 @@ def keep(names: dict[str, list[str]], folder: Path) -> None:
         VsanimeError: they cannot be written.
     """
     try:
-        write_flushed(folder / _LIST, json.dumps(names, indent=1, ensure_ascii=False).encode())
+        files.write_text(folder / _LIST, json.dumps(names, indent=1, ensure_ascii=False))
     except OSError as error:
         raise VsanimeError(f"{folder / _LIST} cannot be written: {error.strerror or error}") from None
 
