@@ -44,6 +44,14 @@ def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     write(path, text.encode(), flush=flush)
 
 
+def expand(path: str | os.PathLike[str]) -> Path:
+    """Return a path with `~` as the home folder, or as it is where nobody knows that folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # `~somebody` without a home: a folder of that name, perhaps
+        return Path(path)
+
+
 @contextmanager
 def stage(path: Path, partial: Path | None = None, *, flush: bool = True) -> Iterator[Path]:
     """Give a name beside a file's, which becomes the file at the end of the block and vanishes if that fails.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsanime.cli.tables import print_table
 from vsanime.errors import VsanimeError
+from vsanime.files import expand
 from vsanime.terminal import clean_line, print_line
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _clear(args: argparse.Namespace) -> int:
 def _cache(args: argparse.Namespace) -> EngineCache:
     from vsanime.backends.cache import EngineCache
 
-    return EngineCache(None if args.dir is None else args.dir.expanduser())
+    return EngineCache(None if args.dir is None else expand(args.dir))
 
 
 def _agreed(question: str) -> bool:

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vsanime.errors import VsanimeError
 from vsanime.terminal import print_line
 
 # Distribution names: what pyproject names, as far as filters and commands run on it.
@@ -208,11 +209,17 @@ def _chosen_flavour(capability: tuple[int, int]) -> str:
 
 def _folders() -> dict[str, object]:
     from vsanime.backends.cache import cache_folder
+    from vsanime.models.search import describe_folder
     from vsanime.models.store import search_path, user_folder
 
+    described = [(folder, describe_folder(folder)) for folder in search_path()]
+    try:
+        downloads = str(user_folder())
+    except VsanimeError as error:
+        downloads = f"none: {error}"
     return {
-        "model_search_path": [f"{folder}{'' if folder.is_dir() else ' (does not exist)'}" for folder in search_path()],
-        "downloads": str(user_folder()),
+        "model_search_path": [f"{folder}{f' ({said})' if said else ''}" for folder, said in described],
+        "downloads": downloads,
         "cache": str(cache_folder()),
     }
 

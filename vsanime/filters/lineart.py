@@ -22,6 +22,7 @@ from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
 from vsanime.graphs.sketch import Sketch, check_size, sketch_graph
+from vsanime.models.search import find_files
 from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.models.store import Model, as_path, load, search_path
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
@@ -194,7 +195,7 @@ def _model(method: str, padding: str) -> Model:
 def _found() -> Path:
     """The file of that name where models are looked for."""
     folders = search_path()
-    path = next((folder / _FILE for folder in folders if (folder / _FILE).is_file()), None)
+    path = next(find_files(folders, _FILE), None)
     if path is None:
         raise VsanimeError(
             f"method='sketchkeras' needs its weights, which do not come with the package: make {_FILE} with `vsanime "

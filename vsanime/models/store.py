@@ -23,6 +23,7 @@ from vsanime.models.cards import Variant, engines_folder, find
 from vsanime.models.download import Asset, OpenUrl, download, newest_asset, open_https
 from vsanime.models.foreign import converted, fetched, packaged
 from vsanime.models.onnxfile import read_onnx
+from vsanime.models.search import find_files
 
 # The largest file is 16 MB: another process that holds the lock for longer is stuck.
 _LOCK_SECONDS = 600.0
@@ -46,14 +47,33 @@ class Model:
 
 
 def user_folder() -> Path:
-    """Where downloads go."""
-    return platformdirs.user_data_path("vsanime", appauthor=False) / "models"
+    """Return where downloads go.
+
+    Raises:
+        VsanimeError: nobody knows the user's home folder.
+    """
+    try:
+        folder = platformdirs.user_data_path("vsanime", appauthor=False) / "models"
+    except (OSError, RuntimeError, ValueError, KeyError):  # of systems that keep it in a registry or a database
+        folder = Path()
+    if not folder.is_absolute():  # a relative one would be another in every working folder
+        raise VsanimeError("the user's data folder is not known: HOME is not set; set it, or XDG_DATA_HOME")
+    return folder
 
 
 def search_path() -> list[Path]:
-    """Folders searched for a model's file, first to last: VSANIME_MODEL_PATH's, the user's, the package's."""
+    """Return the folders where models are looked for: VSANIME_MODEL_PATH's, the user's, the package's, in this order."""
     listed = os.environ.get("VSANIME_MODEL_PATH", "").split(os.pathsep)
-    return [*(_expanded(entry) for entry in listed if entry), user_folder(), engines_folder()]
+    own = _user_folders()
+    return [*(files.expand(entry) for entry in listed if entry), *own, engines_folder()]
+
+
+def _user_folders() -> list[Path]:
+    """Return the folder of downloads, or none where it is not known."""
+    try:
+        return [user_folder()]
+    except VsanimeError:
+        return []
 
 
 def load(model: str | os.PathLike[str]) -> Model:
@@ -91,7 +111,7 @@ def as_path(model: str | os.PathLike[str]) -> Path | None:
         separators = {os.sep, os.altsep or os.sep}
         if not model.lower().endswith(".onnx") and not any(mark in model for mark in separators):
             return None
-    return _expanded(model)
+    return files.expand(model)
 
 
 def locate(variant: Variant) -> Path | None:
@@ -100,11 +120,9 @@ def locate(variant: Variant) -> Path | None:
     Raises:
         VsanimeError: the file's digest is not among those pinned in the card or recorded when it was downloaded.
     """
-    for folder in search_path():
-        path = folder / variant.file
-        if path.is_file():
-            _verify(variant, path, trusted=folder != user_folder())
-            return path
+    for path in find_files(search_path(), variant.file):
+        _verify(variant, path, trusted=path.parent not in _user_folders())
+        return path
     return _packaged(variant)
 
 
@@ -140,7 +158,7 @@ def fetch(
         VsanimeError: downloads forbidden, no address, no connection, no known digest, or a wrong one.
     """
     target = (folder or user_folder()) / variant.file
-    if not target.is_file():
+    if not _is_file(target):
         _demand_allowed(variant)
     with _writing(target), _lock(target):
         # Another process may have fetched it while this one waited.
@@ -152,6 +170,14 @@ def fetch(
         except VsanimeError as error:
             raise VsanimeError(f"{variant.name} cannot be fetched: {error}. {_by_hand(variant)}") from None
     return target
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether a file is there; not where its folder cannot be looked into."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) -> None:
@@ -192,7 +218,9 @@ def recorded_digest(path: Path) -> str | None:
         digest = json.loads(note.read_text(encoding="utf-8"))["sha256"]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise VsanimeError(f"{note} cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
         digest = None
     if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
         raise VsanimeError(f"{note} is damaged; delete it and {path.name}, and fetch the model again")
@@ -210,13 +238,6 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise VsanimeError(f"{path} cannot be read: {error.strerror or error}") from None
-
-
-def _expanded(path: str | os.PathLike[str]) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # `~somebody` without a home: a folder of that name, perhaps
-        return Path(path)
 
 
 def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:

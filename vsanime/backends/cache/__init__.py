@@ -13,6 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
+from vsanime import files
 from vsanime.backends.cache import care, storage
 from vsanime.backends.cache.care import Entry, Removal
 from vsanime.backends.cache.locks import EntryLocks
@@ -32,9 +33,7 @@ def cache_folder() -> Path:
     chosen = os.environ.get("VSANIME_CACHE_DIR")
     if not chosen:
         return platformdirs.user_cache_path("vsanime", appauthor=False) / "engines"
-    with contextlib.suppress(RuntimeError):  # `~somebody` without a home: a folder of that name, perhaps
-        return Path(chosen).expanduser()
-    return Path(chosen)
+    return files.expand(chosen)
 
 
 class EngineCache:
