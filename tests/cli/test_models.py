@@ -62,7 +62,8 @@ def test_list_names_every_model_its_licence_and_where_it_is(
     rows = {line.split()[0]: line.split(maxsplit=4)[1:] for line in capfd.readouterr().out.splitlines()}
     assert list(rows) == ["NAME", *variants()]
     assert rows["C16F64"] == ["double_luma", "2x", "MIT", str(models_folder / "ArtCNN_C16F64.onnx")]
-    assert rows["R16F96_Chroma"] == ["chroma", "1x", "MIT", "not here (fetched on first use)"]
+    assert rows["R16F96_Chroma"] == ["chroma", "1x", "MIT", "not here (never seen: fetch --unverified)"]
+    assert rows["R8F64"] == ["double_luma", "2x", "MIT", "not here (fetched on first use)"]
     assert rows["C4F32"][3].startswith("found, but its digest is not accepted")
 
 
@@ -77,7 +78,7 @@ def test_show_prints_card_and_network(models_folder: Path, capfd: pytest.Capture
     assert shown["licence"] == "MIT"
     assert shown["copyright"] == "Copyright (c) 2024 João Chrisóstomo"
     assert shown["origin"] == "https://github.com/Artoriuz/ArtCNN"
-    assert shown["sha256 pinned"].startswith("none")
+    assert shown["sha256 pinned"] == "none: never seen here, fetched with --unverified only"
     assert shown["receptive field"] == "1 pixels each way"
     assert shown["parameters"] == "40"
     assert shown["channels"] == "1 in, 1 out"

@@ -86,7 +86,7 @@ def test_artcnn_card_states_the_contract_its_name_implies(name: str) -> None:
     assert variant.file == f"ArtCNN_{name}.onnx"
     assert (variant.license, variant.value_range) == ("MIT", (0.0, 1.0))
     assert variant.url == "https://api.github.com/repos/Artoriuz/ArtCNN/releases"
-    assert bool(variant.sha256) == (name in PINNED)
+    assert bool(variant.sha256) == variant.seen == (name in PINNED)
 
 
 def test_our_own_say_what_they_were_trained_on() -> None:
@@ -165,6 +165,10 @@ def test_variant_overrides_defaults(tmp_path: Path) -> None:
         ('colour = "gray"', 'colour = "red"', "colour must be one of gray, ycbcr, rgb, not 'red'"),
         ('url = ""', 'url = "http://example.org"', "url must be an https address, or empty"),
         ("sha256 = []", 'sha256 = ["ABC"]', "sha256 must be a list of 64-digit"),
+        ('url = ""', 'url = "https://example.org"', "sha256 is empty; a digest of the file is needed, or seen = false"),
+        ("sha256 = []", "sha256 = []\nseen = false", "seen = false is for a file with a url and without a digest"),
+        ("sha256 = []", "sha256 = []\nseen = 0", "seen must be true or false, not 0"),
+        ("sha256 = []", "sha256 = []\nmost_bytes = 1.5", "most_bytes must be an integer, not 1.5"),
         ("sha256 = []", "sha256 = []\ndata = 7", "test.toml: variant One: data must be text, not 7"),
         ("sha256 = []", 'sha256 = "abc"', "sha256 must be a list, not 'abc'"),
         ("value_range = [0, 1]", "value_range = [1, 0]", "value_range must be two ascending numbers"),

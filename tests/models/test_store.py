@@ -181,12 +181,14 @@ def test_fetch_takes_the_newest_release_that_has_the_file(
         release.add("v1.7", "2026-02-01T00:00:00Z", "another.onnx", NETWORK),
         release.add("v2.0", "2026-03-01T00:00:00Z", variant.file, NETWORK) | {"draft": True},
     )
-    path = store.fetch(variant, open_url=release.open_url)
+    path = store.fetch(variant, unverified=True, open_url=release.open_url)
     assert path == user_folder / variant.file
     assert path.read_bytes() == data
     note = json.loads((user_folder / f"{variant.file}.json").read_text(encoding="utf-8"))
     assert note.pop("date").startswith("20")
-    assert note == {"url": f"{ASSET}/v1.6/{variant.file}", "sha256": sha256(data), "release": "v1.6"}
+    assert note == {
+        "url": f"{ASSET}/v1.6/{variant.file}", "sha256": sha256(data), "release": "v1.6", "verified": False
+    }  # fmt: skip
     written = capfd.readouterr()
     assert written.out == ""
     assert variant.file in written.err  # the progress bar
@@ -196,17 +198,59 @@ def test_fetch_takes_the_newest_release_that_has_the_file(
     assert store.fetch(variant, open_url=no_network) == path
 
 
-def test_download_is_recorded_beside_pinned_digests(release: Release) -> None:
+def test_an_unverified_download_is_recorded_beside_pinned_digests(release: Release) -> None:
     pinned = find("C4F32")
     release.publish(release.add("v1.6", "2026-01-01T00:00:00Z", pinned.file, NETWORK))
-    path = store.fetch(pinned, open_url=release.open_url, progress=False)
+    path = store.fetch(pinned, unverified=True, open_url=release.open_url, progress=False)
     assert sha256(NETWORK) not in pinned.sha256
     assert store.locate(pinned) == path
 
 
+def test_a_pinned_digest_wins_over_a_published_one(user_folder: Path, release: Release) -> None:
+    """Whoever can change a release can change what its API publishes as well."""
+    pinned = find("C4F32")
+    release.publish(release.add("v1.6", "2026-01-01T00:00:00Z", pinned.file, NETWORK))
+    with pytest.raises(
+        VsanimeError, match=f"published with sha256 {sha256(NETWORK)}, the card pins {pinned.sha256[0]}"
+    ):
+        store.fetch(pinned, open_url=release.open_url, progress=False)
+    assert release.asked[f"{ASSET}/v1.6/{pinned.file}"] == 0
+    release.publish(
+        release.add("v1.6", "2026-01-01T00:00:00Z", pinned.file, NETWORK, digest=f"sha256:{pinned.sha256[0]}")
+    )
+    with pytest.raises(VsanimeError, match=f"has sha256 {sha256(NETWORK)}, expected {pinned.sha256[0]}; not kept"):
+        store.fetch(pinned, open_url=release.open_url, progress=False)
+    assert [p.name for p in user_folder.iterdir() if p.suffix != ".lock"] == []
+
+
+def test_the_newest_release_with_a_pinned_digest_is_taken(release: Release, variant: Variant) -> None:
+    pinned, other = replace(variant, seen=True, sha256=(sha256(NETWORK),)), network(3).SerializeToString()
+    release.publish(
+        release.add("v1", "2024-01-01T00:00:00Z", variant.file, NETWORK),
+        release.add("v2", "2025-01-01T00:00:00Z", variant.file, NETWORK),
+        release.add("v3", "2026-01-01T00:00:00Z", variant.file, other),
+    )
+    assert store.fetch(pinned, open_url=release.open_url, progress=False).read_bytes() == NETWORK
+    assert release.asked[f"{ASSET}/v2/{variant.file}"] == 1
+
+
+@pytest.mark.parametrize("digest", [None, "md5:0123", "sha256:"])
+def test_what_was_never_seen_is_not_downloaded_by_itself(
+    release: Release, variant: Variant, digest: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VSANIME_OFFLINE", "")
+    with pytest.raises(VsanimeError, match=r"`vsanime models fetch C16F64 --unverified` downloads it"):
+        store.load(variant.name)
+    with pytest.raises(VsanimeError, match="is not downloaded by itself, because no digest of it is known"):
+        store.fetch(variant, open_url=no_network)
+    release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK, digest=digest))
+    path = store.fetch(variant, unverified=True, open_url=release.open_url, progress=False)
+    assert store.locate(variant) == path
+
+
 def test_changed_download_is_noticed(release: Release, variant: Variant) -> None:
     release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK))
-    path = store.fetch(variant, open_url=release.open_url, progress=False)
+    path = store.fetch(variant, unverified=True, open_url=release.open_url, progress=False)
     changed = network(2).SerializeToString()
     path.write_bytes(changed)
     with pytest.raises(VsanimeError, match=f"{sha256(changed)}, accepted is {sha256(NETWORK)}"):
@@ -215,7 +259,7 @@ def test_changed_download_is_noticed(release: Release, variant: Variant) -> None
 
 def test_damaged_record_is_told(user_folder: Path, release: Release, variant: Variant) -> None:
     release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK))
-    store.fetch(variant, open_url=release.open_url, progress=False)
+    store.fetch(variant, unverified=True, open_url=release.open_url, progress=False)
     (user_folder / f"{variant.file}.json").write_text("{")
     with pytest.raises(VsanimeError, match="is damaged; delete it"):
         store.locate(variant)
@@ -225,8 +269,6 @@ def test_damaged_record_is_told(user_folder: Path, release: Release, variant: Va
     ("changed", "message"),
     [
         ({"digest": f"sha256:{'0' * 64}"}, f"has sha256 {sha256(NETWORK)}, expected {'0' * 64}"),
-        ({"digest": None}, "no digest is published"),
-        ({"digest": "md5:0123"}, "no digest is published"),
         ({"size": len(NETWORK) + 1}, f"gave {len(NETWORK)} bytes where {len(NETWORK) + 1} were announced"),
         ({"size": 1}, "bytes where 1 were announced"),
         ({"browser_download_url": "http://example.org/a.onnx"}, "only https addresses are used"),
@@ -240,7 +282,7 @@ def test_bad_download_leaves_nothing(
 ) -> None:
     release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK, **changed))
     with pytest.raises(VsanimeError, match="C16F64 cannot be fetched: ") as error:
-        store.fetch(variant, open_url=release.open_url, progress=False)
+        store.fetch(variant, unverified=True, open_url=release.open_url, progress=False)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert [p.name for p in user_folder.iterdir() if p.suffix != ".lock"] == []
@@ -252,7 +294,7 @@ def test_file_system_without_locks_takes_a_download(user_folder: Path, release: 
     release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of filelock before 3.32
-        path = store.fetch(variant, open_url=release.open_url, progress=False)
+        path = store.fetch(variant, unverified=True, open_url=release.open_url, progress=False)
     assert path.read_bytes() == NETWORK
     assert all(p.stat().st_size == 0 for p in user_folder.glob("*.lock"))
 
@@ -262,7 +304,7 @@ def test_leftovers_of_a_killed_download_are_removed(user_folder: Path, release: 
     user_folder.mkdir(parents=True)
     for left in (f"{variant.file}.part", f"{variant.file}.0123abcd.part", f"{variant.file}.json.0123abcd.part"):
         (user_folder / left).write_bytes(b"half")
-    store.fetch(variant, open_url=release.open_url, progress=False)
+    store.fetch(variant, unverified=True, open_url=release.open_url, progress=False)
     names = {p.name for p in user_folder.iterdir() if p.suffix != ".lock"}
     assert names == {variant.file, f"{variant.file}.json"}
 
@@ -271,17 +313,17 @@ def test_leftovers_of_a_killed_download_are_removed(user_folder: Path, release: 
 def test_answer_that_is_no_list_of_releases(release: Release, variant: Variant, answer: bytes) -> None:
     release.answers[f"{API}?per_page=100"] = answer
     with pytest.raises(VsanimeError, match="did not answer with a list of releases"):
-        store.fetch(variant, open_url=release.open_url, progress=False)
+        store.fetch(variant, unverified=True, open_url=release.open_url, progress=False)
 
 
 def test_no_release_has_the_file(release: Release, variant: Variant) -> None:
     release.publish(release.add("v1", "2026-01-01T00:00:00Z", "another.onnx", NETWORK))
     with pytest.raises(VsanimeError, match=r"no release at .* has a file named ArtCNN_C16F64.onnx"):
-        store.fetch(variant, open_url=release.open_url, progress=False)
+        store.fetch(variant, unverified=True, open_url=release.open_url, progress=False)
 
 
 def test_unpublished_digest_is_replaced_by_a_pinned_one(release: Release, variant: Variant) -> None:
-    pinned = replace(variant, sha256=(sha256(NETWORK),))
+    pinned = replace(variant, seen=True, sha256=(sha256(NETWORK),))
     release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK, digest=None))
     assert store.fetch(pinned, open_url=release.open_url, progress=False).read_bytes() == NETWORK
 
@@ -299,8 +341,8 @@ def test_lost_connection_is_told_with_a_way_out(variant: Variant, failure: Excep
         raise failure
 
     with pytest.raises(VsanimeError, match=message) as error:
-        store.fetch(variant, open_url=broken, progress=False)
-    assert "`vsanime models fetch C16F64` downloads it" in str(error.value)
+        store.fetch(variant, unverified=True, open_url=broken, progress=False)
+    assert "`vsanime models fetch C16F64 --unverified` downloads it" in str(error.value)
     assert "VSANIME_MODEL_PATH" in str(error.value)
 
 
@@ -334,7 +376,7 @@ def test_only_https_is_opened(url: str) -> None:
 def test_folder_that_cannot_be_made_is_told(tmp_path: Path, variant: Variant) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(VsanimeError, match="cannot be written"):
-        store.fetch(variant, folder=tmp_path / "file" / "models", open_url=no_network)
+        store.fetch(variant, unverified=True, folder=tmp_path / "file" / "models", open_url=no_network)
 
 
 FETCH_SCRIPT = """
@@ -346,7 +388,7 @@ base, folder = sys.argv[1:]
 open_url = lambda url: urllib.request.urlopen(f"{base}/{url}", timeout=20)
 print("ready", flush=True)
 sys.stdin.readline()
-print(store.fetch(find("C16F64"), folder=Path(folder), open_url=open_url, progress=False))
+print(store.fetch(find("C16F64"), unverified=True, folder=Path(folder), open_url=open_url, progress=False))
 """
 
 

@@ -29,6 +29,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     fetch = actions.add_parser("fetch", help="download networks into the user's data folder")
     fetch.add_argument("names", metavar="NAME", nargs="+", help="as `vsanime models list` writes it")
+    fetch.add_argument(
+        "--unverified",
+        action="store_true",
+        help="take the newest release's file though no digest of it is known, or another one",
+    )
     fetch.set_defaults(func=_fetch)
 
 
@@ -65,7 +70,8 @@ def _fetch(args: argparse.Namespace) -> int:
     # Every name is looked up before the first download starts.
     for variant in [find(name) for name in args.names]:
         path = store.locate(variant)
-        print_line(f"{variant.name}: {path or store.fetch(variant)}{' (was there)' if path else ''}")
+        fetched = path or store.fetch(variant, unverified=args.unverified)
+        print_line(f"{variant.name}: {fetched}{' (was there)' if path else ''}")
     return 0
 
 
@@ -78,7 +84,9 @@ def _whereabouts(variant: Variant) -> str:
     except VsanimeError:
         return "found, but its digest is not accepted (`vsanime models show` says more)"
     if path is None:
-        return "not here (fetched on first use)" if variant.can_be_fetched else "not here"
+        if not variant.can_be_fetched:
+            return "not here"
+        return "not here (fetched on first use)" if variant.seen else "not here (never seen: fetch --unverified)"
     return str(path)
 
 
@@ -113,7 +121,7 @@ def _pinned(variant: Variant) -> str:
         return f"{variant.foreign.sha256} (of the weights before conversion)"
     if variant.sha256:
         return ", ".join(variant.sha256)
-    return "none: checked against what the release publishes" if variant.url else "none"
+    return "none" if variant.seen else "none: never seen here, fetched with --unverified only"
 
 
 def _network_facts(model: str | Path) -> list[tuple[str, str]]:

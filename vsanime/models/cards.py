@@ -25,6 +25,8 @@ TASKS = (
 )
 COLOURS = ("gray", "ycbcr", "rgb")
 
+MOST_BYTES = 64 << 20  # of a file that is downloaded, unless its card says more: the largest has 16 MB
+
 _FAMILY_KEYS = {"name": str, "origin": str, "license": str, "copyright": str, "description": str}
 _VARIANT_KEYS: dict[str, type] = {
     "name": str,
@@ -82,6 +84,9 @@ class Variant:
         origin: where the family comes from.
         foreign: the same weights in another format; None where there are none.
         data: what it was trained on, and the licences of that; empty where the card does not say.
+        seen: whether a file that is published was ever at hand here, so that a digest is known; others are downloaded
+            only where the user asks for it and takes them unverified.
+        most_bytes: bytes that the file may have.
     """
 
     name: str
@@ -100,6 +105,8 @@ class Variant:
     origin: str
     foreign: Foreign | None = None
     data: str = ""
+    seen: bool = True
+    most_bytes: int = MOST_BYTES
 
     @property
     def can_be_fetched(self) -> bool:
@@ -199,13 +206,27 @@ def read_card(path: Path) -> list[Variant]:
 def _variant(card: str, family: dict[str, str], row: dict[str, Any]) -> Variant:
     where = f"{card}: variant {row.get('name', '(unnamed)')}"
     foreign = _foreign(where, row.pop("foreign", None))
-    data = row.pop("data", "")
-    _check_keys(where, {"data": data}, {"data": str})
+    data, seen, most = row.pop("data", ""), row.pop("seen", True), row.pop("most_bytes", MOST_BYTES)
+    _check_keys(where, {"data": data, "most_bytes": most}, {"data": str, "most_bytes": int})
+    if not isinstance(seen, bool):
+        raise VsanimeError(f"{where}: seen must be true or false, not {seen!r}")
     _check_keys(where, row, _VARIANT_KEYS)
     _check_values(where, row)
     low, high = row["value_range"]
     facts = row | {"sha256": tuple(row["sha256"]), "value_range": (float(low), float(high))}
-    return Variant(**facts, family=family["name"], origin=family["origin"], foreign=foreign, data=data)
+    found = Variant(
+        **facts, family=family["name"], origin=family["origin"], foreign=foreign, data=data, seen=seen, most_bytes=most
+    )
+    _check_digest(where, found)
+    return found
+
+
+def _check_digest(where: str, variant: Variant) -> None:
+    """Check that a file that can be downloaded has a digest, or is said never to have been seen."""
+    if variant.seen and variant.url and not variant.sha256:
+        raise VsanimeError(f"{where}: sha256 is empty; a digest of the file is needed, or seen = false")
+    if not variant.seen and (variant.sha256 or not variant.url):
+        raise VsanimeError(f"{where}: seen = false is for a file with a url and without a digest")
 
 
 def _foreign(where: str, table: Any) -> Foreign | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from vsanime.models.cards import Foreign
+from vsanime.models.cards import MOST_BYTES, Foreign
 from vsanime.models.download import Asset, OpenUrl, download
 
 # UpConv_7 as ncnn describes it; the weights say the rest.
@@ -57,6 +57,6 @@ def fetched(foreign: Foreign, open_url: OpenUrl, *, progress: bool) -> tuple[onn
     asset = Asset(foreign.url, foreign.sha256, foreign.bytes, release="")
     with tempfile.TemporaryDirectory(prefix="vsanime-") as folder:
         weights = Path(folder) / "network.bin"
-        download(asset, weights, {foreign.sha256}, open_url, progress=progress)
+        download(asset, weights, {foreign.sha256}, open_url, progress=progress, most=max(MOST_BYTES, foreign.bytes))
         weights.with_suffix(".param").write_text(_UPCONV_7, encoding="ascii")
         return converted(weights), asset

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.locks import NoLocksError, acquire
 from vsanime.models.cards import Variant, engines_folder, find
-from vsanime.models.download import Asset, OpenUrl, download, newest_asset, open_https
+from vsanime.models.download import Asset, OpenUrl, download, find_assets, open_https
 from vsanime.models.foreign import converted, fetched, packaged
 from vsanime.models.onnxfile import read_onnx
 from vsanime.models.search import find_files
@@ -62,7 +62,7 @@ def user_folder() -> Path:
 
 
 def search_path() -> list[Path]:
-    """Return the folders where models are looked for: VSANIME_MODEL_PATH's, the user's, the package's, in this order."""
+    """Return the folders where models are looked for: VSANIME_MODEL_PATH's, the user's and the package's, in order."""
     listed = os.environ.get("VSANIME_MODEL_PATH", "").split(os.pathsep)
     own = _user_folders()
     return [*(files.expand(entry) for entry in listed if entry), *own, engines_folder()]
@@ -91,7 +91,7 @@ def load(model: str | os.PathLike[str]) -> Model:
     if path is not None:
         return Model(path.stem, path, read_onnx(path), None)
     variant = find(str(model))
-    path = locate(variant) or fetch(variant)
+    path = locate(variant) or fetch(variant)  # which refuses by itself what was never seen
     # The digest speaks for this one file only, so its weights must be in it.
     proto = read_onnx(path, external=False) if path.suffix == ".onnx" else converted(path)
     return Model(variant.name, path, proto, variant)
@@ -141,32 +141,39 @@ def _packaged(variant: Variant) -> Path | None:
 
 
 def fetch(
-    variant: Variant, *, folder: Path | None = None, open_url: OpenUrl = open_https, progress: bool = True
+    variant: Variant,
+    *,
+    folder: Path | None = None,
+    open_url: OpenUrl = open_https,
+    progress: bool = True,
+    unverified: bool = False,
 ) -> Path:
-    """Downloads a variant's file, unless it is there already; one process at a time.
+    """Download a variant's file, unless it is there already; one process at a time.
 
-    The newest release that has the file is used. Its bytes must have the digest that the releases API publishes, or,
-    where it publishes none, one pinned in the card. The digest is recorded in `<file>.json` beside the file.
+    The file must have a digest that is pinned in the card, whatever the release says of it. The digest is recorded in
+    `<file>.json` beside the file.
 
     Args:
         variant: what to fetch.
         folder: where to; the user's data folder if None.
         open_url: opens an https address; tests pass their own.
         progress: whether to draw a progress bar on stderr.
+        unverified: take the newest release's file though no pinned digest speaks for it; the digest that the releases
+            API publishes, if any, still has to be its own.
 
     Raises:
         VsanimeError: downloads forbidden, no address, no connection, no known digest, or a wrong one.
     """
     target = (folder or user_folder()) / variant.file
     if not _is_file(target):
-        _demand_allowed(variant)
+        _demand_allowed(variant, unverified=unverified)
     with _writing(target), _lock(target):
         # Another process may have fetched it while this one waited.
         if target.is_file():
             _verify(variant, target, trusted=False)
             return target
         try:
-            _fetch(variant, target, open_url, progress)
+            _fetch(variant, target, open_url, progress=progress, unverified=unverified)
         except VsanimeError as error:
             raise VsanimeError(f"{variant.name} cannot be fetched: {error}. {_by_hand(variant)}") from None
     return target
@@ -180,13 +187,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) -> None:
+def _fetch(variant: Variant, target: Path, open_url: OpenUrl, *, progress: bool, unverified: bool) -> None:
     """Downloads under a temporary name, records the digest, renames; leaves nothing half done under the final name."""
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
-        asset, digest = _obtained(variant, partial, open_url, progress)
+        asset, digest = _obtain(variant, partial, open_url, progress=progress, unverified=unverified)
         # The record first: a file without one would not be accepted.
-        _record(target, asset, digest)
+        _record(target, asset, digest, verified=variant.foreign is not None or digest in variant.sha256)
         files.flush_file(partial)
         files.rename(partial, target)
         files.flush_folder(target.parent)
@@ -194,17 +201,39 @@ def _fetch(variant: Variant, target: Path, open_url: OpenUrl, progress: bool) ->
         partial.unlink(missing_ok=True)
 
 
-def _obtained(variant: Variant, partial: Path, open_url: OpenUrl, progress: bool) -> tuple[Asset, str]:
-    """Downloads, checked, and where it is no ONNX converted; returns where it came from and the ONNX's digest."""
+def _obtain(
+    variant: Variant, partial: Path, open_url: OpenUrl, *, progress: bool, unverified: bool
+) -> tuple[Asset, str]:
+    """Download, check, and convert what is no ONNX; return where it came from and the ONNX's digest."""
     if variant.foreign is not None:
         proto, asset = fetched(variant.foreign, open_url, progress=progress)
         partial.write_bytes(proto.SerializeToString(deterministic=True))
         return asset, file_digest(partial)
-    asset = newest_asset(variant.url, variant.file, open_url)
-    accepted = {asset.sha256} if asset.sha256 else set(variant.sha256)
-    if not accepted:
-        raise VsanimeError(f"no digest is published for {asset.url}, and {variant.name}'s card pins none")
-    return asset, download(asset, partial, accepted, open_url, progress=progress)
+    assets = find_assets(variant.url, variant.file, open_url)
+    if unverified:
+        asset, accepted = assets[0], {assets[0].sha256} if assets[0].sha256 else None
+    else:
+        asset, accepted = _choose_pinned(variant, assets), set(variant.sha256)
+    digest = download(asset, partial, accepted, open_url, progress=progress, most=variant.most_bytes)
+    return asset, digest
+
+
+def _choose_pinned(variant: Variant, assets: Sequence[Asset]) -> Asset:
+    """Return the newest file that has a pinned digest, or else the newest that may have one.
+
+    Raises:
+        VsanimeError: all are published with other digests.
+    """
+    for asset in assets:
+        if asset.sha256 in variant.sha256:
+            return asset
+    for asset in assets:
+        if asset.sha256 is None:
+            return asset
+    raise VsanimeError(
+        f"{assets[0].url} is published with sha256 {assets[0].sha256}, the card pins {' or '.join(variant.sha256)}; "
+        f"`vsanime models fetch {variant.name} --unverified` takes what is published"
+    )
 
 
 def recorded_digest(path: Path) -> str | None:
@@ -254,12 +283,17 @@ def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:
         )
 
 
-def _demand_allowed(variant: Variant) -> None:
+def _demand_allowed(variant: Variant, *, unverified: bool) -> None:
     offline = os.environ.get("VSANIME_OFFLINE", "") not in ("", "0")
     if offline or not variant.can_be_fetched:
         why = "VSANIME_OFFLINE forbids downloads" if offline else "it has no download"
         folders = ", ".join(str(folder) for folder in search_path())
         raise VsanimeError(f"{variant.name}: {variant.file} is not in {folders}, and {why}. {_by_hand(variant)}")
+    if not variant.seen and not unverified:
+        raise VsanimeError(
+            f"{variant.name}: {variant.file} is not on this machine, and is not downloaded by itself, because no "
+            f"digest of it is known. {_by_hand(variant)}"
+        )
 
 
 def _by_hand(variant: Variant) -> str:
@@ -275,8 +309,9 @@ def _by_hand(variant: Variant) -> str:
             f"`vsanime import FILE -o {variant.file}` makes it of a file in another format; put it into a folder named "
             "in VSANIME_MODEL_PATH"
         )
+    option = "" if variant.seen else " --unverified"
     return (
-        f"`vsanime models fetch {variant.name}` downloads it; or take {variant.file} from {variant.origin} "
+        f"`vsanime models fetch {variant.name}{option}` downloads it; or take {variant.file} from {variant.origin} "
         "and put it into a folder named in VSANIME_MODEL_PATH"
     )
 
@@ -285,12 +320,13 @@ def _note(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def _record(target: Path, asset: Asset, digest: str) -> None:
+def _record(target: Path, asset: Asset, digest: str, *, verified: bool) -> None:
     facts = {
         "url": asset.url,
         "sha256": digest,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "release": asset.release,
+        "verified": verified,
     }
     note = _note(target)
     # A name that the next download removes if this one is killed.
