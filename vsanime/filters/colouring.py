@@ -27,6 +27,7 @@ from vsanime.motion.extra import ndimage, opencv
 from vsanime.motion.steps import Led, Steps
 from vsanime.spec import FrameSpec
 from vsanime.video.clips import check_same, peak_of
+from vsanime.video.frameprops import read_all
 from vsanime.video.lanes import FrameWork, run_frames
 from vsanime.video.once import Once
 
@@ -257,7 +258,7 @@ class Shared:
 
     def _known(self, frame: vs.VideoFrame) -> dict[str, Any]:
         """A frame's properties; its range where it does not say."""
-        return {"_Range": int(self._spec.range)} | dict(frame.props)
+        return {"_Range": int(self._spec.range)} | read_all(frame.props)
 
     def _result(self, number: int, frames: Sequence[vs.VideoFrame], painter: Painter) -> Painted:
         """A frame's colours, from before if the same drawing was there between the same keys."""

@@ -12,6 +12,7 @@ from vsanime.errors import VsanimeError
 from vsanime.filters.errors import raises_vs_error
 from vsanime.spec import Family, FrameSpec, Range
 from vsanime.video.clips import frame_spec
+from vsanime.video.frameprops import read_integer, read_numbers
 
 ENCODERS = ("x264", "x265", "ffmpeg")
 
@@ -229,7 +230,7 @@ def _siting(spec: FrameSpec) -> int | None:
 
 
 def _code(name: str, props: Mapping[str, Any], names: Mapping[int, str]) -> int | None:
-    value = int(props.get(name, 2))
+    value = read_integer(props, name, 2)
     return None if value == 2 else _checked_code(name, value, names)
 
 
@@ -241,24 +242,19 @@ def _checked_code(name: str, value: int | None, names: Mapping[int, str]) -> int
 
 
 def _sample_aspect(props: Mapping[str, Any]) -> tuple[int, int] | None:
-    across, down = int(props.get("_SARNum", 0)), int(props.get("_SARDen", 0))
+    across, down = read_integer(props, "_SARNum", 0), read_integer(props, "_SARDen", 0)
     return (across, down) if across > 0 and down > 0 else None
 
 
 def _mastering_display(props: Mapping[str, Any]) -> str | None:
-    xs, ys = _floats(props, "MasteringDisplayPrimariesX"), _floats(props, "MasteringDisplayPrimariesY")
-    white = _floats(props, "MasteringDisplayWhitePointX") + _floats(props, "MasteringDisplayWhitePointY")
-    light = _floats(props, "MasteringDisplayMaxLuminance") + _floats(props, "MasteringDisplayMinLuminance")
+    xs, ys = read_numbers(props, "MasteringDisplayPrimariesX"), read_numbers(props, "MasteringDisplayPrimariesY")
+    white = read_numbers(props, "MasteringDisplayWhitePointX") + read_numbers(props, "MasteringDisplayWhitePointY")
+    light = read_numbers(props, "MasteringDisplayMaxLuminance") + read_numbers(props, "MasteringDisplayMinLuminance")
     if len(xs) != 3 or len(ys) != 3 or len(white) != 2 or len(light) != 2:
         return None
     red, green, blue = (_pair(x, y, _CHROMATICITY_STEPS) for x, y in zip(xs, ys, strict=True))
     white_point = _pair(white[0], white[1], _CHROMATICITY_STEPS)
     return f"G{green}B{blue}R{red}WP{white_point}L{_pair(light[0], light[1], _LUMINANCE_STEPS)}"
-
-
-def _floats(props: Mapping[str, Any], name: str) -> list[float]:
-    value = props.get(name, [])
-    return [float(v) for v in value] if isinstance(value, (list, tuple)) else [float(value)]
 
 
 def _pair(first: float, second: float, steps: int) -> str:
@@ -268,4 +264,5 @@ def _pair(first: float, second: float, steps: int) -> str:
 def _content_light(props: Mapping[str, Any]) -> str | None:
     if "ContentLightLevelMax" not in props:
         return None
-    return f"{int(props['ContentLightLevelMax'])},{int(props.get('ContentLightLevelAverage', 0))}"
+    highest, average = (read_integer(props, f"ContentLightLevel{name}", 0) for name in ("Max", "Average"))
+    return f"{highest},{average}"

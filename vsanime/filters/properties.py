@@ -12,9 +12,11 @@ import vapoursynth as vs
 from vsanime.graphs.colour import known_matrix
 from vsanime.spec import Family, FrameSpec
 from vsanime.video.clips import guess_matrix
+from vsanime.video.frameprops import read_integer
 
 # A width that is off by less than this came from rounding to whole chroma samples.
 _ROUNDING = 2
+_MOST_ASPECT = 1 << 31
 
 
 def meaning(spec: FrameSpec) -> dict[str, int]:
@@ -46,11 +48,18 @@ def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None 
 
 
 def sample_aspect(props: Mapping[str, Any], spec: FrameSpec, size: tuple[int, int]) -> dict[str, int]:
-    """The sample aspect ratio of an output that is out of proportion, where the source has one."""
+    """Return the sample aspect ratio of an output that is out of proportion, where the source has one.
+
+    Raises:
+        VsanimeError: the source's is no pair of numbers.
+    """
     if abs(spec.width * size[1] / spec.height - size[0]) < _ROUNDING:
         return {}
-    old = [int(props.get(name, 0)) for name in ("_SARNum", "_SARDen")]
-    if not all(old):
+    old = [read_integer(props, name, 0) for name in ("_SARNum", "_SARDen")]
+    if min(old) <= 0:
         return {}
-    new = Fraction(*old) * Fraction(spec.width * size[1], spec.height * size[0])
+    # No display tells such fractions apart, and a property holds 63 bits.
+    new = (Fraction(*old) * Fraction(spec.width * size[1], spec.height * size[0])).limit_denominator(_MOST_ASPECT)
+    if not 0 < new < _MOST_ASPECT:
+        return {}
     return {"_SARNum": new.numerator, "_SARDen": new.denominator}

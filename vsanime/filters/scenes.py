@@ -9,6 +9,7 @@ import vapoursynth as vs
 from vsanime.errors import VsanimeError
 from vsanime.filters.errors import raises_vs_error
 from vsanime.video.clips import first_frame
+from vsanime.video.frameprops import read_integer
 
 BEGINS, ENDS = "_SceneChangePrev", "_SceneChangeNext"
 MARKS = (BEGINS, ENDS)
@@ -23,16 +24,24 @@ def is_marked(clip: vs.VideoNode) -> bool:
 
 
 def marked_starts(clip: vs.VideoNode) -> list[int] | None:
-    """Number of each scene's first frame, by the marks on the frames, all of which are read; None without marks."""
+    """Return the number of each scene's first frame, by the marks on the frames, all of which are read; None without.
+
+    Raises:
+        VsanimeError: a mark is no number.
+    """
     starts = [0]
     last = False
     for number, frame in enumerate(clip.frames(close=True)):
         props = frame.props
         if number == 0 and not any(mark in props for mark in MARKS):
             return None
-        if number and (last or props.get(BEGINS, 0)):
+        try:
+            begins, ends = (read_integer(props, mark, 0) for mark in MARKS)
+        except VsanimeError as error:
+            raise VsanimeError(f"frame {number}: {error}") from None
+        if number and (last or begins):
             starts.append(number)
-        last = bool(props.get(ENDS, 0))
+        last = bool(ends)
     return starts
 
 

@@ -22,6 +22,7 @@ from vsanime.quality.shrink import halve_codes
 from vsanime.training.clips import encode_to
 from vsanime.training.degrade import from_codes
 from vsanime.video.clips import guess_matrix
+from vsanime.video.frameprops import read_integer
 
 type Bytes = NDArray[np.uint8]
 
@@ -154,7 +155,7 @@ def _cut(clip: vs.VideoNode) -> vs.VideoNode:
 def _matrix(clip: vs.VideoNode) -> int:
     """The matrix that luma was made by; for RGB and where the clip does not say, what its height suggests."""
     with clip.get_frame(0) as frame:
-        said = int(frame.props.get("_Matrix", vs.MATRIX_UNSPECIFIED))
+        said = read_integer(frame.props, "_Matrix", vs.MATRIX_UNSPECIFIED)
     unknown = said in (vs.MATRIX_RGB, vs.MATRIX_UNSPECIFIED)
     return int(guess_matrix(clip.width, clip.height)) if unknown else said
 
@@ -174,6 +175,6 @@ def _source(clip: vs.VideoNode) -> vs.VideoNode:
 def _plane(clip: vs.VideoNode) -> vs.VideoNode:
     """Luma of YUV by itself, which says its range."""
     with clip.get_frame(0) as frame:
-        full = frame.props.get("_Range", vs.RANGE_LIMITED)
+        full = read_integer(frame.props, "_Range", vs.RANGE_LIMITED)
     plane = clip.std.ShufflePlanes(0, vs.GRAY) if clip.format.color_family == vs.YUV else clip
-    return plane.std.SetFrameProps(_Range=int(full))
+    return plane.std.SetFrameProps(_Range=full)

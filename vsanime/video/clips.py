@@ -9,9 +9,11 @@ import vapoursynth as vs
 
 from vsanime.errors import VsanimeError
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.video.frameprops import read_all, read_integer
 
 _FAMILIES = {vs.GRAY: Family.GRAY, vs.YUV: Family.YUV, vs.RGB: Family.RGB}
 _UNSPECIFIED = 2
+_LAST_MATRIX = 255  # of the codes in ITU-T H.273
 _MOST_BITS = 16
 
 # Players take an untagged picture of at most 576 lines and less than HD width for BT.601, any other for BT.709.
@@ -54,7 +56,7 @@ def first_frame(clip: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
             "convert it with resize.Point(format=...)"
         )
     with clip.get_frame(0) as frame:
-        props = dict(frame.props)
+        props = read_all(frame.props)
     check_progressive(0, props)
     return spec_from_props(form, clip.width, clip.height, props), props
 
@@ -97,9 +99,9 @@ def spec_from_props(form: PlaneFormat, width: int, height: int, props: Mapping[s
 
 
 def _enum[T: (Range, ChromaLocation)](props: Mapping[str, Any], name: str, kind: type[T], default: T) -> T:
-    value = props.get(name, default)
+    value = read_integer(props, name, default)
     try:
-        return kind(int(value))
+        return kind(value)
     except ValueError:
         known = ", ".join(f"{v.value} ({v.name.lower().replace('_', ' ')})" for v in kind)
         raise VsanimeError(f"the frame property {name} is {value}; it can be {known}") from None
@@ -108,7 +110,7 @@ def _enum[T: (Range, ChromaLocation)](props: Mapping[str, Any], name: str, kind:
 def _matrix(form: PlaneFormat, width: int, height: int, props: Mapping[str, Any]) -> int | None:
     if form.family is Family.RGB:
         return None
-    given = int(props.get("_Matrix", _UNSPECIFIED))
+    given = read_integer(props, "_Matrix", _UNSPECIFIED, most=_LAST_MATRIX)
     return given if given != _UNSPECIFIED else guess_matrix(width, height)
 
 
@@ -123,11 +125,12 @@ def check_progressive(number: int, props: Mapping[str, Any]) -> None:
     """Refuses interlaced frames.
 
     Raises:
-        VsanimeError: `_FieldBased` is 1 or 2.
+        VsanimeError: `_FieldBased` is 1 or 2, or no number.
     """
-    if props.get("_FieldBased", 0):
+    fields = read_integer(props, "_FieldBased", 0)
+    if fields:
         raise VsanimeError(
-            f"frame {number} is marked interlaced (_FieldBased={props['_FieldBased']}); deinterlace the clip first, "
+            f"frame {number} is marked interlaced (_FieldBased={fields}); deinterlace the clip first, "
             "or, if its frames are progressive after all, clear the mark with std.SetFieldBased(0)"
         )
 
@@ -136,10 +139,13 @@ def check_same(number: int, props: Mapping[str, Any], spec: FrameSpec) -> None:
     """Refuses a frame that means something else than the first one did.
 
     Raises:
-        VsanimeError: the frame is interlaced, or its range, matrix or siting differ.
+        VsanimeError: the frame is interlaced, its range, matrix or siting differ, or one of them is no number.
     """
     check_progressive(number, props)
-    found = spec_from_props(spec.format, spec.width, spec.height, props)
+    try:
+        found = spec_from_props(spec.format, spec.width, spec.height, props)
+    except VsanimeError as error:
+        raise VsanimeError(f"frame {number}: {error}") from None
     # Float samples mean the same in either range.
     if spec.format.is_integer and found.range is not spec.range:
         _differs(number, "_Range", int(found.range), int(spec.range))
