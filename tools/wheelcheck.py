@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
+import onnx
+
 from vsanime.models.cards import variants
+from vsanime.models.licences import read_author, read_note
 
 # Weights come in these forms; only ours, as ONNX, are meant to travel.
 WEIGHTS = (".onnx", ".pt", ".pth", ".pk", ".safetensors", ".param", ".bin", ".glsl", ".hook", ".npz")
@@ -22,11 +25,13 @@ def complaints(wheel: Path) -> list[str]:
     """What is wrong with a wheel, one line each; nothing if it is right."""
     with ZipFile(wheel) as archive:
         names = archive.namelist()
+        uncredited = [name for name in names if name.endswith(".onnx") and not _is_credited(archive.read(name))]
     bundled = {variant.file for variant in variants().values() if variant.is_bundled}
     found = {PurePosixPath(name).name for name in names if PurePosixPath(name).suffix in WEIGHTS}
     cards = [name for name in names if name.startswith("vsanime/engines/") and name.endswith(".toml")]
     wrong = [f"weights that no card calls bundled: {name}" for name in sorted(found - bundled)]
     wrong += [f"a card's bundled weights are missing: {name}" for name in sorted(bundled - found)]
+    wrong += [f"weights without licence or author in their metadata: {name}" for name in sorted(uncredited)]
     if not bundled:
         wrong.append("no card names bundled weights: the package would not work without a download")
     if not cards:
@@ -36,6 +41,12 @@ def complaints(wheel: Path) -> list[str]:
     if wheel.stat().st_size > MOST_BYTES:
         wrong.append(f"the wheel has {wheel.stat().st_size} bytes, more than {MOST_BYTES}")
     return wrong
+
+
+def _is_credited(data: bytes) -> bool:
+    """Return whether an ONNX says its licence and its author."""
+    proto = onnx.load_from_string(data)
+    return bool(read_note(proto) and read_author(proto))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ from tests.quality.counter import Counter
 from tests.reference import psnr
 from vsanime.backends import Backend
 from vsanime.models.cards import engines_folder, find, variants
+from vsanime.models.licences import card_note, read_author, read_note
 from vsanime.models.store import load
 from vsanime.quality.compressed import measure_compressed, pair_of
 from vsanime.quality.measure import CHROMA_KERNELS, SITINGS, Figure, Title, measure_chroma, measure_doubling
@@ -64,7 +65,23 @@ def test_nothing_else_travels() -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_file_is_the_one_the_card_pins(name: str) -> None:
     path = engines_folder() / find(name).file
-    assert find(name).sha256 == (hashlib.sha256(path.read_bytes()).hexdigest(),)
+    assert find(name).sha256[0] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_file_says_its_licence_and_author(name: str) -> None:
+    proto = load(name).proto
+    assert read_note(proto) == card_note(find(name)) == "MIT; Copyright (c) 2026 the vsanime authors"
+    assert read_author(proto) == "the vsanime authors"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_weights_are_those_that_were_released_without_them(name: str) -> None:
+    """Metadata stands at the end: without it, the file is the older one bit for bit, which is accepted as well."""
+    data = (engines_folder() / find(name).file).read_bytes()
+    metadata = onnx.ModelProto(metadata_props=onnx.load_from_string(data).metadata_props).SerializeToString()
+    assert data.endswith(metadata)
+    assert hashlib.sha256(data.removesuffix(metadata)).hexdigest() == find(name).sha256[1]
 
 
 @pytest.mark.parametrize("name", OURS)

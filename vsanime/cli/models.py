@@ -127,12 +127,13 @@ def _pinned(variant: Variant) -> str:
 def _network_facts(model: str | Path) -> list[tuple[str, str]]:
     """What the ONNX itself says."""
     from vsanime.graphs.inspect import inspect
-    from vsanime.models.licences import read_note
+    from vsanime.models.licences import read_author, read_note
     from vsanime.models.store import load
 
     loaded = load(model)
     facts = inspect(loaded.proto)
     note = "" if loaded.variant is not None else read_note(loaded.proto)
+    author = read_author(loaded.proto)
     reach = "the whole frame (cannot be tiled)" if facts.radius is None else f"{facts.radius} pixels each way"
     return [
         ("channels", f"{facts.in_channels} in, {facts.out_channels} out"),
@@ -141,6 +142,7 @@ def _network_facts(model: str | Path) -> list[tuple[str, str]]:
         ("size multiple", str(facts.multiple)),
         ("parameters", f"{facts.parameters:,}"),
         *([("licence in the ONNX", note)] if note else []),
+        *([("author in the ONNX", author)] if author else []),
     ]
 
 

@@ -13,6 +13,7 @@ from vsanime.models.cards import Variant
 
 # Of an ONNX's metadata. Others spell it their own way.
 _KEY, _OTHER_KEYS = "licence", ("license",)
+_AUTHOR = "author"
 _UNKNOWN = "that of the weights' author"
 # A note is about one licence; a file may claim any length.
 _LONGEST = 1000
@@ -66,6 +67,24 @@ def write_note(proto: onnx.ModelProto, note: str) -> None:
     """Puts a note into a network's metadata, in place of another."""
     others = {entry.key: entry.value for entry in proto.metadata_props if entry.key != _KEY}
     onnx.helper.set_model_props(proto, others | ({_KEY: one_line(note)} if note else {}))
+
+
+def read_author(proto: onnx.ModelProto) -> str:
+    """Return who a network's metadata says made it; empty where they do not."""
+    return one_line(next((entry.value for entry in proto.metadata_props if entry.key == _AUTHOR), ""))
+
+
+def write_credits(proto: onnx.ModelProto, note: str, author: str) -> None:
+    """Put a licence note and an author into a network's metadata, where they are known.
+
+    Args:
+        proto: the network.
+        note: of the licence; empty for one that is not known.
+        author: who made it; empty for somebody who is not known.
+    """
+    credits = {key: one_line(value) for key, value in ((_KEY, note), (_AUTHOR, author)) if value}
+    others = {entry.key: entry.value for entry in proto.metadata_props if entry.key not in credits}
+    onnx.helper.set_model_props(proto, others | credits)
 
 
 def head(note: str) -> list[str]:

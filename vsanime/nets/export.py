@@ -16,6 +16,7 @@ from vsanime.models.architectures import Array, Layer
 from vsanime.models.colour import colour
 from vsanime.models.colourtransform import colour_transform
 from vsanime.models.drrn import DrrnLayers, drrn
+from vsanime.models.licences import write_credits
 from vsanime.models.temporal import temporal
 from vsanime.nets.animegan import Generator
 from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
@@ -91,13 +92,21 @@ def layer(conv: nn.Conv2d | nn.ConvTranspose2d) -> Layer:
     return Layer(conv.weight.detach().float().cpu().numpy(), bias)
 
 
-def save(net: nn.Module, path: Path) -> None:
+def save(net: nn.Module, path: Path, *, licence: str = "", author: str = "") -> None:
     """Write a network to an ONNX file, making its folder where there is none.
+
+    Args:
+        net: the network.
+        path: the file.
+        licence: of the weights, for the file's metadata; empty where it is not known.
+        author: who made them, likewise.
 
     Raises:
         VsanimeError: the file cannot be written.
     """
-    data = to_onnx(net).SerializeToString()
+    proto = to_onnx(net)
+    write_credits(proto, licence, author)
+    data = proto.SerializeToString()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, data)

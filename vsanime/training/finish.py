@@ -49,7 +49,7 @@ def finish(
     """
     net = net.to("cpu", torch.float32, memory_format=torch.contiguous_format)
     path = folder.path / f"{recipe.name}.onnx"
-    save(net, path)
+    save(net, path, licence=recipe.licence, author=recipe.author)
     lows = [patch.low.cpu() for group in patches.values() for patch in group[:2]]
     tell(f"{path}: within {_difference(net, path, lows):.1e} of torch in ONNX Runtime")
     if isinstance(net, ArtCNN):

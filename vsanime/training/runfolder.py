@@ -17,7 +17,7 @@ type Tell = Callable[[str], None]
 
 _MOST_SHOWN = 5  # skipped files that are named on the terminal; all are in the list
 # Keys that change nothing in what is learnt: a resumed run may have others.
-_FREE = ("training.workers", "training.checkpoint_every", "data.cache", "about")
+_FREE = ("training.workers", "training.checkpoint_every", "data.cache", "about", "licence", "author")
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def finish(
     """
     net = net.to("cpu", torch.float32, memory_format=torch.contiguous_format)
     path = folder.path / f"{recipe.name}.onnx"
-    save(net, path)
+    save(net, path, licence=recipe.licence, author=recipe.author)
     tell(f"{path}: within {_difference(net, path, held):.1e} of torch in ONNX Runtime; {balance}")
     try:
         drawn = draw_curves(folder.path, _DRAWINGS)

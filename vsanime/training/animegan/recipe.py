@@ -195,10 +195,14 @@ class StyleRecipe:
     Attributes:
         name: of the run and of what it exports.
         about: one sentence.
+        licence: of the weights, as their ONNX will say, such as "MIT; Copyright (c) 2026 Somebody"; empty for none.
+        author: who trains them, as their ONNX will say; empty for nobody.
     """
 
     name: str
     about: str = ""
+    licence: str = ""
+    author: str = ""
     network: StyleNetwork
     data: StyleData = StyleData()
     photos: tuple[Source, ...]

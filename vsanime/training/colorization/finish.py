@@ -44,7 +44,7 @@ def finish(trainer: ColourTrainer, folder: RunFolder, samples: Sequence[Named], 
     """
     path = folder.path / f"{trainer.recipe.name}.onnx"
     net = trainer.mean.net.float()
-    save(net, path)
+    save(net, path, licence=trainer.recipe.licence, author=trainer.recipe.author)
     worst = _difference(trainer.stage, net, path, samples[:_CHECKED])
     tell(f"{path}: within {worst:.1e} of torch in ONNX Runtime")
     try:
