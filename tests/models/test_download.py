@@ -100,6 +100,14 @@ def test_addresses_that_are_none_are_not_opened(url: str, tmp_path: Path) -> Non
         open_https(url)
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 70}.org", "."])
+def test_hosts_that_no_name_can_be_are_one_line(host: str, tmp_path: Path) -> None:
+    asset = Asset(f"https://{host}/net.onnx", None, 1, "v1")
+    with pytest.raises(VsanimeError, match=r"cannot be (downloaded|reached)|it is no address") as error:
+        download.download(asset, tmp_path / FILE, None, open_https, progress=False)
+    one_line(error)
+
+
 @contextmanager
 def server(answer: Callable[[socket.socket], None]) -> Iterator[Callable[[str], BinaryIO]]:
     """Answer whatever is asked with these bytes of HTTP, redirects followed as `open_https` follows them."""
