@@ -527,7 +527,7 @@ def test_weights_shorter_than_their_shape_are_told(tmp_path: Path) -> None:
     proto.graph.initializer[0].raw_data = proto.graph.initializer[0].raw_data[:-4]
     path = tmp_path / "net.onnx"
     path.write_bytes(proto.SerializeToString())
-    with pytest.raises(VsanimeError, match="w holds 140 bytes, its shape asks for 144"):
+    with pytest.raises(VsanimeError, match="'w' holds 140 bytes, its shape asks for 144"):
         store.load(path)
 
 
@@ -579,9 +579,9 @@ def test_external_weights_behind_a_link_are_refused(tmp_path: Path) -> None:
     ("location", "place", "message"),
     [
         ("gone.bin", {}, "'gone.bin' with its weights is not beside it"),
-        ("weights.bin", {"offset": 100, "length": 144}, "w lies beyond the 144 bytes of 'weights.bin'"),
+        ("weights.bin", {"offset": 100, "length": 144}, "'w' lies beyond the 144 bytes of 'weights.bin'"),
         ("weights.bin", {"offset": -4, "length": 144}, "lies beyond"),
-        ("weights.bin", {"offset": 0, "length": 140}, "w holds 140 bytes, its shape asks for 144"),
+        ("weights.bin", {"offset": 0, "length": 140}, "'w' holds 140 bytes, its shape asks for 144"),
         ("we\0ights.bin", {}, "cannot be read"),
     ],
 )

@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from vsanime.errors import VsanimeError
 from vsanime.graphs.attention import chunked
 from vsanime.graphs.finish import finished
+from vsanime.graphs.limits import guard
 from vsanime.graphs.network import attributes
 from vsanime.graphs.writer import TYPES, GraphWriter
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
@@ -123,6 +124,7 @@ class Cut:
         )
 
 
+@guard("the network's graph cannot be written")
 def cut_of(proto: onnx.ModelProto) -> Cut:
     """Where a network is cut, and what flows there.
 
@@ -142,6 +144,7 @@ def cut_of(proto: onnx.ModelProto) -> Cut:
     return Cut(kind, tuple(shape[1] for shape in tensors), tuple(len(shape) == 2 for shape in tensors))
 
 
+@guard("the network's graph cannot be written")
 def key_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits) -> PlanesGraph:
     """What a key is worth.
 
@@ -160,6 +163,7 @@ def key_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits)
     return finished(writer, inputs, outputs, _checked(traits), split=False)
 
 
+@guard("the network's graph cannot be written")
 def frame_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits) -> PlanesGraph:
     """What a frame is put together from.
 
@@ -203,6 +207,7 @@ def check_temporal_network(proto: onnx.ModelProto) -> None:
         )
 
 
+@guard("the network's graph cannot be written")
 def temporal_graph(proto: onnx.ModelProto, size: Size, traits: GraphTraits) -> PlanesGraph:
     """A frame refined between two keys: lines as codes of 8 bits and colours in [0, 1], in the order of time.
 

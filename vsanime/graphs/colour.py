@@ -16,6 +16,7 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.codes import Coding, chroma_coding, luma_coding, read, store
 from vsanime.graphs.finish import finished
 from vsanime.graphs.inspect import NetFacts
+from vsanime.graphs.limits import guard
 from vsanime.graphs.network import Network, attributes, clip_bounds
 from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
@@ -74,6 +75,7 @@ def reach(form: PlaneFormat, scale: int, *, correct_tint: bool = False) -> tuple
     return axis(form.subsampling_w) + tint, axis(form.subsampling_h) + tint
 
 
+@guard("the network's graph cannot be written")
 def rgb_graph(
     proto: onnx.ModelProto,
     facts: NetFacts,

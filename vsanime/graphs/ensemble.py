@@ -9,14 +9,19 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from vsanime.errors import VsanimeError
+from vsanime.graphs.limits import guard
 from vsanime.graphs.network import read_network
 
 _VARIANTS = [(swap, down, across) for swap in (False, True) for down in (False, True) for across in (False, True)]
 _SWAP = [0, 1, 3, 2]
+# Beyond, runtimes take minutes to compile it.
+_MAX_NODES = 20_000
 # Bounds of a slice that runs through an axis backwards.
 _FLIP = {"last": -1, "before_first": -(2**31), "backwards": -1, "axis2": 2, "axis3": 3}
 
 
+@guard("the network's graph cannot be written")
 def ensemble(proto: onnx.ModelProto) -> onnx.ModelProto:
     """A network that runs `proto` on all eight variants, turns the results back and takes their mean.
 
@@ -24,6 +29,10 @@ def ensemble(proto: onnx.ModelProto) -> onnx.ModelProto:
     mean, as it does where one averages the results of eight runs.
     """
     net = read_network(proto)
+    if len(net.nodes) * len(_VARIANTS) > _MAX_NODES:
+        raise VsanimeError(
+            f"the network has {len(net.nodes)} operations, too many to run {len(_VARIANTS)} times; leave tta out"
+        )
     nodes: list[onnx.NodeProto] = []
     results = []
     for i, variant in enumerate(_VARIANTS):

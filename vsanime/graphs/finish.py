@@ -7,6 +7,7 @@ from collections.abc import Callable
 import onnx
 
 from vsanime.graphs.bytewise import bytewise
+from vsanime.graphs.limits import check_sizes, infer_sizes
 from vsanime.graphs.precision import lowered
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
@@ -30,10 +31,16 @@ def finished(
         traits: what the backend wants.
         split: whether the linear path was split off.
         rewrite: what else is to be done to the graph.
+
+    Raises:
+        VsanimeError: a layer that is too large for this machine.
     """
     model = writer.finish("vsanime")
     if rewrite is not None:
         model = rewrite(model)
+    # Before a runtime computes what does not depend on the picture, or asks for memory.
+    pictures = [value.name for value in model.graph.input]
+    check_sizes(model.graph.node, infer_sizes(model), pictures, all_known=not traits.any_size)
     if traits.body != "float32":
         model = lowered(model, traits.body)
     if traits.bytewise:

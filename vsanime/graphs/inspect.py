@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -12,11 +12,15 @@ import onnx
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
+from vsanime.graphs.flatten import flatten
+from vsanime.graphs.limits import check_layers, check_settings, check_sizes, describe, guard, infer_sizes
 from vsanime.graphs.linear import find_linear_path
 from vsanime.graphs.network import Network, attributes, read_network, read_tail
 
 # Long enough that the middle of a line never sees its ends: the widest net of this project has a radius of 134.
 _LINE = 1536
+# Samples of a line inside a network, which may be of more pixels than the frame.
+_MAX_LINE = 1 << 20
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -68,21 +72,29 @@ class _Line:
         return _Line(self.low[index], self.high[index])
 
 
+@guard("the network cannot be understood")
 def inspect(proto: onnx.ModelProto) -> NetFacts:
-    """Reads scale, radius, size multiple and channels from a plain ONNX.
+    """Read scale, radius, size multiple and channels from a plain ONNX.
 
     Raises:
-        VsanimeError: one input and one output picture cannot be found, or no frame size up to a multiple of 64 works.
+        VsanimeError: one input and one output picture cannot be found, no frame size up to a multiple of 64 works, or
+            the network is damaged, too large, or has settings that no network has.
     """
+    proto = flatten(proto)
+    check_settings(proto)
     net = read_network(proto)
-    multiple = next((m for m in _MULTIPLES if _works(net, m)), None)
+    check_layers(net.nodes, _ELEMENT_WISE)
+    if net.in_channels < 1:
+        raise VsanimeError("the network does not say how many channels its picture has; export it with that number")
+    trace = _Trace(net)
+    multiple = next((m for m in _MULTIPLES if _works(trace, m)), None)
     if multiple is None:
         raise VsanimeError(
             "the network takes no frame size that is a multiple of 1 to 64; it cannot be used as a filter"
         )
     out_channels, scale = _output_facts(proto, net, multiple)
     try:
-        radius: int | None = max(_radius(net, axis, scale) for axis in (0, 1))
+        radius: int | None = max(_radius(trace, axis, scale) for axis in (0, 1))
     except _WholeFrameError:
         radius = None
     tail = read_tail(net)
@@ -99,27 +111,38 @@ def inspect(proto: onnx.ModelProto) -> NetFacts:
 
 
 def _widths(net: Network) -> list[int]:
-    """Output channels of every convolution."""
-    weights = [(n.op_type, net.weights[n.input[1]]) for n in net.nodes if n.op_type in ("Conv", "ConvTranspose")]
+    """Return the output channels of every convolution."""
+    nodes = [n for n in net.nodes if n.op_type in ("Conv", "ConvTranspose")]
+    weights = [(n.op_type, net.weights[n.input[1]]) for n in nodes if n.input[1] in net.weights]
     return [int(w.shape[0 if kind == "Conv" else 1]) for kind, w in weights]
 
 
-def _works(net: Network, multiple: int) -> bool:
-    """Whether lines of several odd and even multiples pass, each giving an output in proportion."""
-    lengths = [multiple * k for k in (64 // multiple + 1, 64 // multiple + 2, 64 // multiple + 5)]
+def _works(trace: _Trace, multiple: int) -> bool:
+    """Return whether lines of several odd and even multiples pass, each giving an output in proportion."""
+    ratios = set()
     try:
-        return len({len(_trace(net, axis, n)) / n for n in lengths for axis in (0, 1)}) == 1
+        for k in (64 // multiple + 1, 64 // multiple + 2, 64 // multiple + 5):
+            for axis in (0, 1):
+                ratios.add(len(trace.follow(axis, multiple * k)) / (multiple * k))
+                if len(ratios) > 1:
+                    return False
     except _SizeError:
         return False
     except _WholeFrameError:
         return True
+    return True
 
 
-def _radius(net: Network, axis: int, scale: int) -> int:
-    line = _trace(net, axis, _LINE)
+def _radius(trace: _Trace, axis: int, scale: int) -> int:
+    line = trace.follow(axis, _LINE)
     index = np.arange(len(line))
     own = index // scale
     middle = (own > _LINE // 4) & (own < 3 * _LINE // 4)
+    if not middle.any():
+        raise VsanimeError(
+            f"the network makes a line of {len(line)} pixels of one of {_LINE}, and other sizes of its layers' shapes; "
+            "it cannot be used as a filter"
+        )
     reach = max((own - line.low)[middle].max(), (line.high - own)[middle].max())
     if np.isinf(reach):
         raise _WholeFrameError("a norm, softmax or pooling over the frame")
@@ -127,39 +150,76 @@ def _radius(net: Network, axis: int, scale: int) -> int:
 
 
 def _output_facts(proto: onnx.ModelProto, net: Network, multiple: int) -> tuple[int, int]:
-    """Output channels and scale, by ONNX shape inference on a fixed frame."""
+    """Return output channels and scale, by ONNX shape inference on a fixed frame.
+
+    Raises:
+        VsanimeError: the output is no picture of a multiple of the size, or a layer is too large for this machine.
+    """
     fixed = onnx.ModelProto()
-    fixed.CopyFrom(proto)
-    side = 64 * multiple
+    fixed.ir_version = proto.ir_version
+    fixed.opset_import.extend(proto.opset_import)
+    graph, side = proto.graph, 64 * multiple
+    fixed.graph.node.extend(graph.node)
+    fixed.graph.initializer.extend(graph.initializer)
+    fixed.graph.input.extend(graph.input)
+    fixed.graph.output.extend(graph.output)
     for tensor in fixed.graph.input:
         if tensor.name == net.input:
             for dim, value in zip(tensor.type.tensor_type.shape.dim, (1, net.in_channels, side, side), strict=True):
                 dim.dim_value = value
     for dim in fixed.graph.output[0].type.tensor_type.shape.dim:
         dim.Clear()
-    del fixed.graph.value_info[:]
-    inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
-    shape = [d.dim_value for d in inferred.graph.output[0].type.tensor_type.shape.dim]
-    if len(shape) != 4 or shape[2] % side or shape[2] != shape[3] or shape[2] == 0:
+    sizes = infer_sizes(fixed)
+    check_sizes(net.nodes, sizes, [net.input], side * side)
+    shape = list(sizes[net.output] or ())
+    if len(shape) != 4 or shape[2] % side or shape[2] != shape[3] or 0 in shape:
         raise VsanimeError(
             f"a {side}x{side} frame gives an output of shape {shape}; a whole multiple of the size is needed"
         )
     return shape[1], shape[2] // side
 
 
-def _trace(net: Network, axis: int, length: int) -> _Line:
-    """Follows one row (axis 1) or column (axis 0) of the frame through the network."""
-    index = np.arange(length, dtype=np.float64)
-    lines = {net.input: _Line(index, index)}
-    for node in net.nodes:
-        given = [lines[name] for name in node.input if name in lines]
-        if not given:
-            continue
-        rule = _RULES.get(node.op_type)
-        if rule is None:
-            raise _WholeFrameError(node.op_type)
-        lines[node.output[0]] = rule(_Step(net, node, attributes(node), axis), given)
-    return lines[net.output]
+class _Trace:
+    """Follows one row or column of the frame through a network."""
+
+    def __init__(self, net: Network) -> None:
+        self._net = net
+        self._steps: list[tuple[_Step, Callable[[_Step, list[_Line]], _Line] | None, list[str], list[str]]] = []
+        reached, last = {net.input}, {net.output: -1}
+        for node in net.nodes:
+            read = [name for name in node.input if name in reached]
+            if not read:
+                continue
+            if not node.output:
+                raise VsanimeError(f"the network's {describe(node)} gives nothing; it cannot be used as a filter")
+            step = _Step(net, node, attributes(node), 0)
+            self._steps.append((step, _RULES.get(node.op_type), read, []))
+            reached.add(node.output[0])
+            last |= dict.fromkeys(read, len(self._steps) - 1)
+        if net.output not in reached:
+            raise VsanimeError("the network's output does not depend on its picture; it cannot be used as a filter")
+        for name, number in last.items():
+            if name != net.output and number >= 0:
+                self._steps[number][3].append(name)
+
+    def follow(self, axis: int, length: int) -> _Line:
+        """Return what the output's samples depend on, of a row (axis 1) or column (axis 0) of so many samples.
+
+        Raises:
+            VsanimeError: a layer's settings do not fit, or a line gets longer than can be followed.
+        """
+        index = np.arange(length, dtype=np.float64)
+        lines = {self._net.input: _Line(index, index)}
+        for step, rule, read, done in self._steps:
+            if rule is None:
+                raise _WholeFrameError(step.node.op_type)
+            line = rule(replace(step, axis=axis) if axis else step, [lines[name] for name in read])
+            if not len(line):
+                raise _SizeError("nothing is left of the line")
+            lines[step.node.output[0]] = line
+            for name in done:
+                lines.pop(name, None)
+        return lines[self._net.output]
 
 
 @dataclass(frozen=True)
@@ -170,13 +230,81 @@ class _Step:
     axis: int
 
     def weight(self, position: int) -> NDArray[Any] | None:
-        """The constant at an input position: None if left out; a whole-frame reach if computed while running."""
+        """Return the constant at an input position: None if left out.
+
+        Raises:
+            _WholeFrameError: it is computed while running.
+        """
         name = self.node.input[position] if len(self.node.input) > position else ""
         if not name:
             return None
         if name not in self.net.weights:
             raise _WholeFrameError(f"{self.node.op_type} with a computed {name}")
         return self.net.weights[name]
+
+    def kernel(self) -> int:
+        """Return the size of a convolution's kernel along the axis.
+
+        Raises:
+            VsanimeError: it has no weights of two dimensions, or says another size than theirs.
+        """
+        weight = self.weight(1)
+        if weight is None or weight.ndim != 4 or 0 in weight.shape:
+            shape = "none" if weight is None else f"of shape {list(weight.shape)}"
+            raise self.refuse(f"weights {shape}", "[out, in, height, width]")
+        if self.given.get("kernel_shape", list(weight.shape[2:])) != list(weight.shape[2:]):
+            raise self.refuse(f"kernel_shape {self.given['kernel_shape']}", f"{list(weight.shape[2:])}, its weights',")
+        return int(weight.shape[2 + self.axis])
+
+    def pair(self, key: str, default: int) -> int:
+        """Return one of a setting's two numbers, the axis's.
+
+        Raises:
+            VsanimeError: it has another count of numbers.
+        """
+        values = self.given.get(key, [default] * 2)
+        if not isinstance(values, list) or len(values) != 2:
+            raise self.refuse(f"{key} {values}", "two numbers")
+        return int(values[self.axis])
+
+    def pads(self) -> tuple[int, int]:
+        """Return the samples added before and after the line.
+
+        Raises:
+            VsanimeError: there are not four numbers.
+        """
+        values = self.given.get("pads", [0] * 4)
+        if not isinstance(values, list) or len(values) != 4:
+            raise self.refuse(f"pads {values}", "four numbers")
+        return int(values[self.axis]), int(values[2 + self.axis])
+
+    def text(self, key: str, default: str) -> str:
+        """Return a setting that is a word."""
+        value = self.given.get(key, default.encode())
+        if not isinstance(value, bytes):
+            raise self.refuse(f"{key} {value}", "a word")
+        return value.decode("ascii", "replace")
+
+    def block(self) -> int:
+        """Return the block size of depth-to-space and its inverse."""
+        value = self.given.get("blocksize")
+        if not isinstance(value, int):
+            raise self.refuse(f"blocksize {value}", "a whole number")
+        return value
+
+    def refuse(self, found: str, right: str) -> VsanimeError:
+        """Return the error for a setting that cannot be."""
+        return VsanimeError(f"the network's {describe(self.node)} has {found[:100]}; {right} is needed")
+
+    def bounded(self, length: int) -> int:
+        """Return a line's length, which is checked before memory is asked for it.
+
+        Raises:
+            VsanimeError: it is longer than any network makes it.
+        """
+        if length > _MAX_LINE:
+            raise self.refuse(f"an output of {length} samples for a line of at most {_LINE}", f"{_MAX_LINE} at most")
+        return length
 
 
 def _merge(_: _Step, lines: list[_Line]) -> _Line:
@@ -192,103 +320,124 @@ def _merge(_: _Step, lines: list[_Line]) -> _Line:
 
 
 def _concat(step: _Step, lines: list[_Line]) -> _Line:
-    if step.given["axis"] % 4 == 1:
+    if step.given.get("axis") in (1, -3):
         return _merge(step, lines)
     raise _WholeFrameError("Concat over space")
 
 
-def _windows(line: _Line, kernel: int, stride: int, dilation: int, pads: tuple[int, int]) -> _Line:
+def _windows(step: _Step, line: _Line, kernel: int, stride: int, dilation: int, pads: tuple[int, int]) -> _Line:
     """Every output sees `kernel` samples; padding depends on nothing."""
-    low = np.pad(line.low, pads, constant_values=np.inf)
-    high = np.pad(line.high, pads, constant_values=-np.inf)
-    span = (kernel - 1) * dilation
-    starts = np.arange(0, len(low) - span, stride)
-    if not len(starts):
+    length = step.bounded(sum(pads) + len(line))
+    if length <= (kernel - 1) * dilation:
         raise _SizeError("shorter than the kernel")
-    taps = starts[:, None] + dilation * np.arange(kernel)
-    return _Line(low[taps].min(1), high[taps].max(1))
+    ends = []
+    for values, nothing, extreme in ((line.low, np.inf, np.minimum), (line.high, -np.inf, np.maximum)):
+        padded = np.full(length, nothing)
+        padded[pads[0] : pads[0] + len(line)] = values
+        # Twice as many taps with every turn, and then those that are left.
+        taps = 1
+        while taps < kernel:
+            more = min(taps, kernel - taps)
+            padded = extreme(padded[: len(padded) - more * dilation], padded[more * dilation :])
+            taps += more
+        ends.append(padded[::stride])
+    return _Line(*ends)
 
 
 def _conv(step: _Step, lines: list[_Line]) -> _Line:
-    weight = step.weight(1)
-    assert weight is not None
-    return _window_op(step, lines[0], int(weight.shape[2 + step.axis]))
+    return _window_op(step, lines[0], step.kernel())
 
 
 def _pool(step: _Step, lines: list[_Line]) -> _Line:
-    return _window_op(step, lines[0], int(step.given["kernel_shape"][step.axis]))
+    return _window_op(step, lines[0], step.pair("kernel_shape", 0))
 
 
 def _window_op(step: _Step, line: _Line, kernel: int) -> _Line:
-    stride = step.given.get("strides", [1, 1])[step.axis]
-    dilation = step.given.get("dilations", [1, 1])[step.axis]
-    pads = step.given.get("pads", [0, 0, 0, 0])
-    before, after = pads[step.axis], pads[2 + step.axis]
-    mode = step.given.get("auto_pad", b"NOTSET")
-    if mode in (b"SAME_UPPER", b"SAME_LOWER"):
+    if kernel < 1:
+        raise step.refuse("no kernel_shape", "two numbers")
+    stride, dilation = step.pair("strides", 1), step.pair("dilations", 1)
+    before, after = step.pads()
+    mode = step.text("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
         wanted = -(-len(line) // stride)
         total = max(0, (wanted - 1) * stride + (kernel - 1) * dilation + 1 - len(line))
-        before = total // 2 if mode == b"SAME_UPPER" else total - total // 2
+        before = total // 2 if mode == "SAME_UPPER" else total - total // 2
         after = total - before
-    return _windows(line, kernel, stride, dilation, (before, after))
+    return _windows(step, line, kernel, stride, dilation, (before, after))
 
 
 def _conv_transpose(step: _Step, lines: list[_Line]) -> _Line:
-    weight = step.weight(1)
-    assert weight is not None
-    kernel = int(weight.shape[2 + step.axis])
-    stride = step.given.get("strides", [1, 1])[step.axis]
-    pads = step.given.get("pads", [0, 0, 0, 0])
-    extra = step.given.get("output_padding", [0, 0])[step.axis]
+    kernel, stride, dilation = step.kernel(), step.pair("strides", 1), step.pair("dilations", 1)
+    if step.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in step.given:
+        raise _WholeFrameError("a transposed convolution to a size")
+    before, after = step.pads()
     line = lines[0]
-    low = np.full((len(line) - 1) * stride + kernel + extra, np.inf)
+    reach = (len(line) - 1) * stride + 1
+    length = step.bounded(reach + (kernel - 1) * dilation + step.pair("output_padding", 0))
+    low = np.full(length, np.inf)
     high = -low
     for tap in range(kernel):
-        spots = slice(tap, tap + (len(line) - 1) * stride + 1, stride)
+        spots = slice(tap * dilation, tap * dilation + reach, stride)
         low[spots] = np.minimum(low[spots], line.low)
         high[spots] = np.maximum(high[spots], line.high)
-    kept = slice(pads[step.axis], len(low) - pads[2 + step.axis])
+    kept = slice(before, max(before, length - after))
     return _Line(low[kept], high[kept])
 
 
 def _pad(step: _Step, lines: list[_Line]) -> _Line:
-    pads = step.given["pads"] if "pads" in step.given else step.weight(1)
-    assert pads is not None
-    if len(pads) != 8:
+    given = step.given.get("pads")
+    pads = np.asarray(given) if given is not None else step.weight(1)
+    if pads is None or pads.size != 8 or pads.dtype.kind not in "iu":
         raise _WholeFrameError("Pad over named axes")
-    before, after = int(pads[2 + step.axis]), int(pads[6 + step.axis])
-    mode = step.given.get("mode", b"constant").decode()
-    if mode == "constant":
-        return _windows(lines[0], 1, 1, 1, (before, after))
-    if mode not in ("edge", "reflect"):
+    before, after = (int(pads.reshape(-1)[at + step.axis]) for at in (2, 6))
+    mode, line = step.text("mode", "constant"), lines[0]
+    length = step.bounded(len(line) + max(before, 0) + max(after, 0))
+    if mode not in ("constant", "edge", "reflect"):
         raise _WholeFrameError(f"Pad {mode}")
-    index = np.pad(np.arange(len(lines[0])), (before, after), mode="edge" if mode == "edge" else "reflect")
-    return lines[0].take(index)
+    # Negative numbers cut off.
+    cut = slice(max(0, -before), max(0, length - max(before, 0) - max(after, 0) - max(0, -after)))
+    line = _Line(line.low[cut], line.high[cut])
+    before, after = max(before, 0), max(after, 0)
+    if not len(line):
+        raise _SizeError("nothing is left of the line")
+    if mode == "constant":
+        return _windows(step, line, 1, 1, 1, (before, after))
+    if mode == "reflect" and max(before, after) >= len(line):
+        raise _SizeError("shorter than its reflection")
+    return line.take(np.pad(np.arange(len(line)), (before, after), mode="edge" if mode == "edge" else "reflect"))
 
 
 def _depth_to_space(step: _Step, lines: list[_Line]) -> _Line:
-    return lines[0].take(np.arange(len(lines[0])).repeat(step.given["blocksize"]))
+    block = step.block()
+    step.bounded(len(lines[0]) * block)
+    return lines[0].take(np.arange(len(lines[0])).repeat(block))
 
 
 def _space_to_depth(step: _Step, lines: list[_Line]) -> _Line:
-    block = step.given["blocksize"]
+    block = step.block()
     if len(lines[0]) % block:
         raise _SizeError("no multiple of the block")
-    return _windows(lines[0], block, block, 1, (0, 0))
+    return _windows(step, lines[0], block, block, 1, (0, 0))
 
 
 def _resize(step: _Step, lines: list[_Line]) -> _Line:
-    scales = step.weight(1 if step.node.op_type == "Upsample" or len(step.node.input) == 2 else 2)
-    if scales is None or len(scales) != 4:
+    given = step.given.get("scales")  # of Upsample, before version 9
+    at = 1 if step.node.op_type == "Upsample" or len(step.node.input) == 2 else 2
+    scales = np.asarray(given) if given is not None else step.weight(at)
+    if scales is None or scales.size != 4:
         raise _WholeFrameError("Resize to a size")
-    factor = float(scales[2 + step.axis])
-    mode = step.given.get("mode", b"nearest").decode()
-    reach = {"nearest": 0, "linear": 1, "cubic": 2}[mode]
-    length = int(np.floor(len(lines[0]) * factor))
-    # One sample to each side covers every convention for where sample centres lie.
-    centre = np.arange(length) / factor
-    first = np.clip(np.floor(centre) - reach, 0, len(lines[0]) - 1).astype(np.int64)
-    last = np.clip(np.floor(centre) + reach, 0, len(lines[0]) - 1).astype(np.int64)
+    factor = float(scales.reshape(-1)[2 + step.axis])
+    if not 0 < factor <= _MAX_LINE:
+        raise step.refuse(f"a scale of {factor}", "a positive one")
+    mode = step.text("mode", "nearest")
+    reach = {"nearest": 0, "linear": 1, "cubic": 2}.get(mode)
+    if reach is None:
+        raise step.refuse(f"mode {mode!r}", "'nearest', 'linear' or 'cubic'")
+    length = step.bounded(int(np.floor(len(lines[0]) * factor)))
+    # One sample to each side covers every convention for where sample centers lie.
+    center = np.arange(length) / factor
+    first = np.clip(np.floor(center) - reach, 0, len(lines[0]) - 1).astype(np.int64)
+    last = np.clip(np.floor(center) + reach, 0, len(lines[0]) - 1).astype(np.int64)
     return _Line(lines[0].low[first], lines[0].high[last])
 
 
@@ -309,15 +458,21 @@ def _reduced(step: _Step, lines: list[_Line]) -> _Line:
 
 
 def _slice(step: _Step, lines: list[_Line]) -> _Line:
-    starts, ends, axes, steps = (step.weight(i) for i in range(1, 5))
-    if starts is None or ends is None:
+    bounds = [step.weight(i) for i in range(1, 5)]
+    if bounds[0] is None or bounds[1] is None:
         raise _WholeFrameError("Slice without bounds")
-    chosen = [int(a) % 4 for a in (axes if axes is not None else range(len(starts)))]
+    starts, ends, axes, steps = ([int(n) for n in b.reshape(-1)] if b is not None else None for b in bounds)
+    assert starts is not None
+    assert ends is not None
+    axes = axes if axes is not None else list(range(len(starts)))
+    steps = steps if steps is not None else [1] * len(starts)
+    if len({len(starts), len(ends), len(axes), len(steps)}) > 1 or not all(-4 <= a < 4 for a in axes) or 0 in steps:
+        raise step.refuse(f"starts {starts}, ends {ends}, axes {axes}, steps {steps}", "one of each for an axis")
+    chosen = [a % 4 for a in axes]
     if 2 + step.axis not in chosen:
         return lines[0]
     i = chosen.index(2 + step.axis)
-    stride = int(steps[i]) if steps is not None else 1
-    return lines[0].take(np.arange(len(lines[0]))[int(starts[i]) : int(ends[i]) : stride])
+    return lines[0].take(np.arange(len(lines[0]))[starts[i] : ends[i] : steps[i]])
 
 
 _ELEMENT_WISE = (

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from vsanime.errors import VsanimeError
+from vsanime.graphs.limits import guard
 
 type Array = NDArray[Any]
 
@@ -67,6 +68,7 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
+@guard("the network cannot be read")
 def read_network(proto: onnx.ModelProto) -> Network:
     """Takes a plain ONNX apart.
 
@@ -83,7 +85,8 @@ def read_network(proto: onnx.ModelProto) -> Network:
     tensor = inputs[0].type.tensor_type
     dims = tensor.shape.dim
     if len(dims) != 4 or tensor.elem_type != onnx.TensorProto.FLOAT:
-        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        known = tensor.elem_type in onnx.TensorProto.DataType.values()
+        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower() if known else f"type {tensor.elem_type}"
         raise VsanimeError(f"the network's input is {kind} with {len(dims)} axes; float with 4 (NCHW) is needed")
     nodes = []
     for node in needed(graph.node, graph.output[0].name):
@@ -118,6 +121,8 @@ def needed(nodes: Sequence[onnx.NodeProto], tensor: str) -> list[onnx.NodeProto]
 def _constant(node: onnx.NodeProto) -> Array:
     value = attributes(node)
     if "value" not in value:
+        if not value:
+            raise VsanimeError("the network has a Constant without a value")
         return np.asarray(next(iter(value.values())))
     return numpy_helper.to_array(value["value"])
 
@@ -164,7 +169,7 @@ def read_tail(net: Network) -> Tail | None:
                 return None
             clip = bounds
         else:
-            if scale != 1:
+            if scale != 1 or attributes(node)["blocksize"] < 2:
                 return None
             scale = attributes(node)["blocksize"]
             mode = attributes(node).get("mode", b"DCR").decode()

@@ -11,6 +11,7 @@ from vsanime.graphs.blocks import Blocks
 from vsanime.graphs.codes import Coding, decode, encode
 from vsanime.graphs.finish import finished
 from vsanime.graphs.inspect import NetFacts
+from vsanime.graphs.limits import guard
 from vsanime.graphs.linear import LinearPath, find_linear_path
 from vsanime.graphs.network import Network, SameConv, needed, read_network, read_same_conv, read_tail
 from vsanime.graphs.resample import up_taps, upsample
@@ -20,6 +21,7 @@ from vsanime.spec import ChromaLocation, GraphTraits, PlanesGraph, TensorSpec
 type Floats = NDArray[np.float64]
 
 
+@guard("the network's graph cannot be written")
 def luma_graph(
     proto: onnx.ModelProto,
     facts: NetFacts,
@@ -48,6 +50,7 @@ def luma_graph(
     return _finish(writer, net, facts, inputs, picture, target, traits)
 
 
+@guard("the network's graph cannot be written")
 def chroma_graph(
     proto: onnx.ModelProto,
     facts: NetFacts,

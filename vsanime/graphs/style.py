@@ -27,6 +27,7 @@ from vsanime.graphs.colour import (
     planes_out,
 )
 from vsanime.graphs.finish import finished
+from vsanime.graphs.limits import guard
 from vsanime.graphs.network import Network
 from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import resized
@@ -66,6 +67,7 @@ def check_size(size: Size, multiple: int) -> None:
         )
 
 
+@guard("the network's graph cannot be written")
 def style_graph(
     proto: onnx.ModelProto,
     source: FrameSpec,

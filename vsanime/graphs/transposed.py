@@ -15,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from vsanime.graphs.limits import guard
 from vsanime.graphs.network import attributes
 
 type Array = NDArray[Any]
@@ -23,6 +24,7 @@ type Array = NDArray[Any]
 _OPSET = 11
 
 
+@guard("the network's graph cannot be written")
 def without_transposed(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The same network; transposed convolutions that are not of the plain kind stay as they are."""
     opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 0)

@@ -3,54 +3,88 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+from onnx import TensorProto, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 from vsanime.errors import VsanimeError
+from vsanime.graphs.flatten import flatten
+from vsanime.graphs.limits import check_settings, check_structure, explain, guard, quote, stored_tensors
 from vsanime.models.halves import widened
 
+# The largest network that filters are known to run has 19 million weights, 75 MB.
+MAX_BYTES = 256 << 20
 # Every ONNX starts with this: field 1 of ModelProto, the IR version, as a variable-length integer.
 _IR_VERSION_TAG = b"\x08"
-# Bytes of one value, for the types that a picture network stores.
-_ITEM_BYTES: dict[int, int] = {
-    onnx.TensorProto.FLOAT: 4,
-    onnx.TensorProto.FLOAT16: 2,
-    onnx.TensorProto.BFLOAT16: 2,
-    onnx.TensorProto.DOUBLE: 8,
-    onnx.TensorProto.INT32: 4,
-    onnx.TensorProto.INT64: 8,
+# By type: bytes of a stored value, and the field that holds values where they are not stored as bytes.
+_STORED: dict[int, tuple[int, str]] = {
+    TensorProto.FLOAT: (4, "float_data"),
+    TensorProto.FLOAT16: (2, "int32_data"),
+    TensorProto.BFLOAT16: (2, "int32_data"),
+    TensorProto.DOUBLE: (8, "double_data"),
+    TensorProto.BOOL: (1, "int32_data"),
+    TensorProto.INT8: (1, "int32_data"),
+    TensorProto.INT16: (2, "int32_data"),
+    TensorProto.INT32: (4, "int32_data"),
+    TensorProto.INT64: (8, "int64_data"),
+    TensorProto.UINT8: (1, "int32_data"),
+    TensorProto.UINT16: (2, "int32_data"),
+    TensorProto.UINT32: (4, "uint64_data"),
+    TensorProto.UINT64: (8, "uint64_data"),
 }
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+# Later inputs of these are trained; bounds of others may be infinite.
+_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "BatchNormalization", "InstanceNormalization"}
+# Longer names of files are refused by every system.
+_MAX_LOCATION = 4_096
 
 
 def read_onnx(path: Path, *, external: bool = True) -> onnx.ModelProto:
-    """Reads and checks an ONNX file.
+    """Read and check an ONNX file.
 
-    Weights that the file stores as float16 and casts to f32 come as f32.
+    Weights that the file stores as float16 and casts to f32 come as f32; local functions are inlined, and branches
+    whose condition is constant are taken.
 
     Args:
         path: the file.
         external: whether weights may be kept in files beside it; they are read in.
 
     Raises:
-        VsanimeError: missing, a folder, empty, cut short, not ONNX, not valid ONNX, or with weights outside its folder.
+        VsanimeError: missing, a folder, empty, cut short, not ONNX, not valid ONNX, with weights outside its folder or
+            that are not finite, or larger or deeper than networks are.
     """
     proto = _parse(path, _contents(path))
-    tensors = [*_tensors(proto.graph), *(t for function in proto.functions for t in _tensors(function))]
-    if any(uses_external_data(tensor) for tensor in tensors):
-        if not external:
-            raise VsanimeError(f"{path} keeps its weights in another file; models with a name are one file")
-        _read_external(path, proto, tensors)
+    try:
+        with guard("it is damaged"):
+            return _checked(path, proto, external=external)
+    except VsanimeError as error:
+        message = str(error)
+        raise VsanimeError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+
+
+def _checked(path: Path, proto: onnx.ModelProto, *, external: bool) -> onnx.ModelProto:
+    check_structure(proto)
+    tensors = [t for graph in (proto.graph, *proto.functions) for t in stored_tensors(graph)]
+    outside = [tensor for tensor in tensors if uses_external_data(tensor)]
+    if outside and not external:
+        raise VsanimeError(f"{path} keeps its weights in another file; models with a name are one file")
+    _read_external(path, outside, MAX_BYTES - proto.ByteSize())
     for tensor in tensors:
-        _check_size(path, tensor)
+        _check_stored(path, tensor)
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise VsanimeError(f"{path} is not a valid ONNX: {str(error).strip().splitlines()[0]}") from None
-    return widened(proto)
+        raise VsanimeError(f"{path} is not a valid ONNX: {explain(error)}") from None
+    proto = flatten(proto)
+    check_settings(proto)
+    proto = widened(proto)
+    _check_finite(path, proto)
+    return proto
 
 
 def _contents(path: Path) -> bytes:
@@ -61,9 +95,12 @@ def _contents(path: Path) -> bytes:
             raise VsanimeError(f"{path} does not exist; give an existing path, or a model's name without .onnx")
         if not path.is_file():
             raise VsanimeError(f"{path} is not a regular file; give the path of an .onnx file")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1) if path.stat().st_size <= MAX_BYTES else None
     except OSError as error:
         raise VsanimeError(f"{path} cannot be read: {error.strerror or error}") from None
+    if data is None or len(data) > MAX_BYTES:
+        raise VsanimeError(f"{path} is larger than the {MAX_BYTES >> 20} MiB that a network may have")
     if not data:
         raise VsanimeError(f"{path} is empty; an ONNX file is needed")
     return data
@@ -82,59 +119,91 @@ def _parse(path: Path, data: bytes) -> onnx.ModelProto:
     return proto
 
 
-def _tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor stored in a graph, those of the graphs inside its nodes included."""
-    if isinstance(graph, onnx.GraphProto):
-        yield from graph.initializer
-        for sparse in graph.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        yield from (attribute.t, *attribute.tensors)
-        for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-            yield from (sparse.values, sparse.indices)
-        for inner in (attribute.g, *attribute.graphs):
-            yield from _tensors(inner)
+def _read_external(path: Path, tensors: Iterable[TensorProto], allowed: int) -> None:
+    """Read weights kept beside the file, after making sure that they are nowhere else and not too many.
+
+    Only the bytes that a tensor's shape asks for are read, however long the file is.
+    """
+    for tensor in tensors:
+        try:
+            target, offset = _locate_external(path, tensor)
+            wanted = _stored_bytes(path, tensor)
+            allowed -= wanted
+            if allowed < 0:
+                raise VsanimeError(
+                    f"{path} and the weights beside it are larger than the {MAX_BYTES >> 20} MiB of the largest networks"
+                )
+            with target.open("rb") as file:
+                file.seek(offset)
+                data = file.read(wanted)
+        except (OSError, ValueError) as error:
+            raise VsanimeError(f"{path}: its weights beside it cannot be read: {explain(error)}") from None
+        tensor.raw_data = data
+        tensor.data_location = TensorProto.DEFAULT
+        del tensor.external_data[:]
 
 
-def _read_external(path: Path, proto: onnx.ModelProto, tensors: list[onnx.TensorProto]) -> None:
-    """Loads weights kept beside the file, after making sure that they are nowhere else."""
-    try:
-        for tensor in tensors:
-            if uses_external_data(tensor):
-                _check_external(path, tensor)
-        load_external_data_for_model(proto, str(path.parent))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise VsanimeError(f"{path}: its weights beside it cannot be read: {error}") from None
-    if any(uses_external_data(tensor) for tensor in tensors):
-        raise VsanimeError(f"{path}: sparse weights beside the file are not supported; save them inside it")
-
-
-def _check_external(path: Path, tensor: onnx.TensorProto) -> None:
+def _locate_external(path: Path, tensor: TensorProto) -> tuple[Path, int]:
+    """Return the file that holds a tensor's values, and where in it they begin."""
     given = {entry.key: entry.value for entry in tensor.external_data}
     location = given.get("location", "")
+    shown = quote(location)
     # Windows rules are the stricter ones: they know drives and backslashes as well.
     parts = PureWindowsPath(location)
     folder = path.resolve().parent
-    target = (folder / location).resolve()
-    if not location or parts.anchor or ".." in parts.parts or not target.is_relative_to(folder):
-        raise VsanimeError(f"{path}: refused to read weights from {location!r}, outside the folder of the ONNX file")
+    outside = not location or len(location) > _MAX_LOCATION or parts.anchor or ".." in parts.parts
+    target = folder if outside else (folder / location).resolve()
+    if outside or not target.is_relative_to(folder):
+        raise VsanimeError(f"{path}: refused to read weights from {shown}, outside the folder of the ONNX file")
     if not target.is_file():
-        raise VsanimeError(f"{path}: the file {location!r} with its weights is not beside it")
+        raise VsanimeError(f"{path}: the file {shown} with its weights is not beside it")
+    name = quote(tensor.name)
     try:
         offset, length = int(given.get("offset", 0)), int(given.get("length", 0))
     except ValueError:
-        raise VsanimeError(f"{path}: {tensor.name} has no readable place in {location!r}") from None
-    size = target.stat().st_size
+        raise VsanimeError(f"{path}: {name} has no readable place in {shown}") from None
+    size, wanted = target.stat().st_size, _stored_bytes(path, tensor)
     if offset < 0 or length < 0 or offset + length > size:
-        raise VsanimeError(f"{path}: {tensor.name} lies beyond the {size} bytes of {location!r}")
-
-
-def _check_size(path: Path, tensor: onnx.TensorProto) -> None:
-    """Data of the length that the shape asks for; onnx.checker leaves that to the runtimes, which crash on it."""
-    item = _ITEM_BYTES.get(tensor.data_type)
-    if item is None or not (tensor.HasField("raw_data") or tensor.float_data):
-        return
-    held = len(tensor.raw_data) if tensor.HasField("raw_data") else len(tensor.float_data) * item
-    wanted = item * math.prod(tensor.dims)
+        raise VsanimeError(f"{path}: {name} lies beyond the {size} bytes of {shown}")
+    held = length or size - offset
     if held != wanted:
-        raise VsanimeError(f"{path}: {tensor.name} holds {held} bytes, its shape asks for {wanted}")
+        raise VsanimeError(f"{path}: {name} holds {held} bytes, its shape asks for {wanted}")
+    return target, offset
+
+
+def _stored_bytes(path: Path, tensor: TensorProto) -> int:
+    """Return how many bytes a tensor of its shape and type takes."""
+    if tensor.data_type not in _STORED:
+        known = tensor.data_type in TensorProto.DataType.values()
+        kind = TensorProto.DataType.Name(tensor.data_type).lower() if known else f"type {tensor.data_type}"
+        raise VsanimeError(
+            f"{path}: {quote(tensor.name)} is stored as {kind}, which networks of pictures are not; floats and whole "
+            "numbers of 8 bits and more are read"
+        )
+    return _STORED[tensor.data_type][0] * int(math.prod(tensor.dims))
+
+
+def _check_stored(path: Path, tensor: TensorProto) -> None:
+    """Refuse data of another length than the shape asks for; onnx.checker leaves that to the runtimes, which crash."""
+    wanted = _stored_bytes(path, tensor)
+    item, field = _STORED[tensor.data_type]
+    raw = tensor.HasField("raw_data")
+    held = len(tensor.raw_data) if raw else len(getattr(tensor, field)) * item
+    if held != wanted or tensor.HasField("segment"):
+        raise VsanimeError(f"{path}: {quote(tensor.name)} holds {held} bytes, its shape asks for {wanted}")
+
+
+def _check_finite(path: Path, proto: onnx.ModelProto) -> None:
+    """Refuse weights that are not numbers; a single infinite value may be the bound of a Clip or the like."""
+    trained = {name for node in proto.graph.node if node.op_type in _WEIGHTED for name in node.input[1:]}
+    named = [(tensor.name, tensor) for tensor in proto.graph.initializer]
+    for node in proto.graph.node:
+        named += [(name, a.t) for name in node.output[:1] for a in node.attribute if a.HasField("t")]
+    for name, tensor in named:
+        if tensor.data_type not in _FLOATS:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if np.isfinite(values).all():
+            continue
+        if values.size > 1 or name in trained or np.isnan(values).any():
+            raise VsanimeError(f"{path}: {quote(name)} holds infinities or NaN; its weights are damaged, get it again")
