@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import onnx
 
+from vsanime.errors import VsanimeError
 from vsanime.graphs.bytewise import bytewise
 from vsanime.graphs.limits import check_sizes, infer_sizes
 from vsanime.graphs.precision import lowered
@@ -39,8 +40,9 @@ def finished(
     if rewrite is not None:
         model = rewrite(model)
     # Before a runtime computes what does not depend on the picture, or asks for memory.
-    pictures = [value.name for value in model.graph.input]
-    check_sizes(model.graph.node, infer_sizes(model), pictures, all_known=not traits.any_size)
+    sizes = infer_sizes(model)
+    check_sizes(model.graph.node, sizes, [value.name for value in model.graph.input], all_known=not traits.any_size)
+    _check_outputs(model, sizes, outputs)
     if traits.body != "float32":
         model = lowered(model, traits.body)
     if traits.bytewise:
@@ -48,6 +50,24 @@ def finished(
     if traits.any_size:
         _open_sizes(model)
     return PlanesGraph(model.SerializeToString(), inputs, outputs, linear_split=split, any_size=traits.any_size)
+
+
+def _check_outputs(
+    model: onnx.ModelProto, sizes: Mapping[str, tuple[int, ...] | None], outputs: Sequence[TensorSpec]
+) -> None:
+    """Refuse a network that gives another size for this tile than its scale says, such as one of constant sizes.
+
+    Raises:
+        VsanimeError: says both sizes.
+    """
+    sources = {name: node.input[0] for node in model.graph.node for name in node.output if node.op_type == "Identity"}
+    for spec in outputs:
+        found = sizes.get(sources.get(spec.name, ""))
+        if found is not None and found != spec.shape:
+            given, wanted = ("x".join(map(str, shape)) for shape in (found, spec.shape))
+            raise VsanimeError(
+                f"the network gives {given} samples where {wanted} are needed; export it with open width and height"
+            )
 
 
 def _open_sizes(model: onnx.ModelProto) -> None:

@@ -288,4 +288,4 @@ def _constant(given: Mapping[str, Any]) -> Array | None:
 
 
 def _is_small(tensor: onnx.TensorProto) -> bool:
-    return prod(tensor.dims) <= _MAX_VALUES
+    return bool(prod(tensor.dims) <= _MAX_VALUES)

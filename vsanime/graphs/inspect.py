@@ -20,7 +20,7 @@ from vsanime.graphs.network import Network, attributes, read_network, read_tail
 # Long enough that the middle of a line never sees its ends: the widest net of this project has a radius of 134.
 _LINE = 1536
 # Samples of a line inside a network, which may be of more pixels than the frame.
-_MAX_LINE = 1 << 20
+_MAX_LINE = 1 << 18
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -150,7 +150,7 @@ def _radius(trace: _Trace, axis: int, scale: int) -> int:
 
 
 def _output_facts(proto: onnx.ModelProto, net: Network, multiple: int) -> tuple[int, int]:
-    """Return output channels and scale, by ONNX shape inference on a fixed frame.
+    """Return output channels and scale, by ONNX shape inference on a fixed frame, which is not square.
 
     Raises:
         VsanimeError: the output is no picture of a multiple of the size, or a layer is too large for this machine.
@@ -158,25 +158,26 @@ def _output_facts(proto: onnx.ModelProto, net: Network, multiple: int) -> tuple[
     fixed = onnx.ModelProto()
     fixed.ir_version = proto.ir_version
     fixed.opset_import.extend(proto.opset_import)
-    graph, side = proto.graph, 64 * multiple
+    graph, height, width = proto.graph, 64 * multiple, 80 * multiple
     fixed.graph.node.extend(graph.node)
     fixed.graph.initializer.extend(graph.initializer)
     fixed.graph.input.extend(graph.input)
     fixed.graph.output.extend(graph.output)
     for tensor in fixed.graph.input:
         if tensor.name == net.input:
-            for dim, value in zip(tensor.type.tensor_type.shape.dim, (1, net.in_channels, side, side), strict=True):
+            for dim, value in zip(tensor.type.tensor_type.shape.dim, (1, net.in_channels, height, width), strict=True):
                 dim.dim_value = value
     for dim in fixed.graph.output[0].type.tensor_type.shape.dim:
         dim.Clear()
     sizes = infer_sizes(fixed)
-    check_sizes(net.nodes, sizes, [net.input], side * side)
+    check_sizes(net.nodes, sizes, [net.input], height * width)
     shape = list(sizes[net.output] or ())
-    if len(shape) != 4 or shape[2] % side or shape[2] != shape[3] or 0 in shape:
+    scale = shape[2] // height if len(shape) == 4 else 0
+    if not scale or shape[2:] != [height * scale, width * scale] or not shape[1]:
         raise VsanimeError(
-            f"a {side}x{side} frame gives an output of shape {shape}; a whole multiple of the size is needed"
+            f"a {width}x{height} frame gives an output of shape {shape}; a whole multiple of the size is needed"
         )
-    return shape[1], shape[2] // side
+    return shape[1], scale
 
 
 class _Trace:
