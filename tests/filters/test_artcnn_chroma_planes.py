@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import vapoursynth as vs
@@ -12,11 +10,13 @@ import vsanime
 from tests import tolerances
 from tests.clips import clip_of, format_of, linear_chroma, noise, noise_clip, planes_of, props_of
 from tests.reference import assert_codes_match, decode, encode, run_plain
+from tests.weightfiles import path_of, third_party
 from vsanime import Backend
 
 F32 = Backend.OpenVINO(precision="f32")
 BACKENDS = {"openvino": F32, "onnxruntime": Backend.ONNXRuntime()}
 MODEL = "C4F16_VA"
+CHROMA = "C4F32_Chroma_VA"
 SUBSAMPLED = ["YUV420P8", "YUV420P10", "YUV422P8", "YUV422P16", "YUV420PS", "YUV420PH"]
 
 
@@ -86,30 +86,37 @@ def ramp_error(
     return float(error / max(slope) * (size[0] / source[0] if slope[0] else size[1] / source[1]))
 
 
-def reconstructed(
-    weights: Path, frames: list[np.ndarray], form: vs.VideoFormat, full: bool, location: int
-) -> np.ndarray:
+def reconstructed(name: str, frames: list[np.ndarray], form: vs.VideoFormat, full: bool, location: int) -> np.ndarray:
     """Reference chroma at luma size, [2, h, w] around 0: zimg's bilinear in float, then the plain network."""
     single = vs.core.query_video_format(vs.YUV, vs.FLOAT, 32, form.subsampling_w, form.subsampling_h)
     values = [decode(p, form, full, chroma=i > 0).astype(np.float32) for i, p in enumerate(frames)]
     whole = clip_of([values], single, _Matrix=1, _ChromaLocation=location).resize.Bilinear(format=vs.YUV444PS)
     y, cb, cr = planes_of(whole)
     picture = np.stack([y, cb + 0.5, cr + 0.5])[None]
-    return run_plain(weights / "ArtCNN_C4F32_Chroma.onnx", picture)[0] - 0.5
+    return run_plain(path_of(name), picture)[0] - 0.5
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize("name", SUBSAMPLED)
 @pytest.mark.parametrize("full", [0, 1], ids=["limited", "full"])
 @pytest.mark.parametrize("location", range(6))
-def test_reconstruction_equals_the_reference(weights: Path, name: str, full: int, location: int) -> None:
+def test_reconstruction_equals_the_reference(name: str, full: int, location: int) -> None:
+    assert_reconstruction_equals_the_reference(CHROMA, name, full, location)
+
+
+@pytest.mark.parametrize("model", third_party("C4F32_Chroma"))
+@pytest.mark.parametrize("name", SUBSAMPLED)
+def test_reconstruction_by_third_party_weights_equals_the_reference(model: str, name: str) -> None:
+    assert_reconstruction_equals_the_reference(model, name, full=0, location=2)
+
+
+def assert_reconstruction_equals_the_reference(model: str, name: str, full: int, location: int) -> None:
     form = format_of(name)
     frames = noise(form, 30, 22)
     clip = clip_of(frames, form, _Range=full, _ChromaLocation=location, _Matrix=1)
     target = format_of(name.replace("420", "444").replace("422", "444"))
-    expected = reconstructed(weights, frames[0], form, bool(full), location)
+    expected = reconstructed(model, frames[0], form, bool(full), location)
     for backend in BACKENDS.values():
-        result = vsanime.artcnn_chroma(clip, "C4F32_Chroma", backend=backend)
+        result = vsanime.artcnn_chroma(clip, model, backend=backend)
         assert result.format.id == target.id
         assert "_ChromaLocation" not in props_of(result)
         found = planes_of(result)
@@ -126,29 +133,27 @@ def test_reconstruction_equals_the_reference(weights: Path, name: str, full: int
                 )
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize("location", range(6))
-def test_reconstruction_before_doubling_is_resampled_in_place(weights: Path, location: int) -> None:
+def test_reconstruction_before_doubling_is_resampled_in_place(location: int) -> None:
     """chroma=MODEL: full-size chroma, then zimg to the output's chroma grid, siting included, done here by hand."""
     form = format_of("YUV420P8")
     frames = noise(form, 30, 22)
     clip = clip_of(frames, form, _Range=0, _ChromaLocation=location, _Matrix=1)
-    full_size = reconstructed(weights, frames[0], form, False, location).astype(np.float32)
+    full_size = reconstructed(CHROMA, frames[0], form, False, location).astype(np.float32)
     luma = np.zeros(full_size.shape[1:], np.float32)
     whole = clip_of([[luma, *full_size]], format_of("YUV444PS"), _Matrix=1, _Range=0)
     zimg = whole.resize.Spline36(60, 44, format=vs.YUV420P10, range=0, chromaloc=location)
-    found = planes_of(vsanime.artcnn(clip, MODEL, chroma="C4F32_Chroma", depth=10, backend=F32))
+    found = planes_of(vsanime.artcnn(clip, MODEL, chroma=CHROMA, depth=10, backend=F32))
     for plane in (1, 2):
         # Between the network and zimg ours goes through 16 bits.
         assert_codes_match(found[plane], planes_of(zimg)[plane], 0.02)
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize("planes", [[1], [2], 1])
 def test_planes_left_out_of_reconstruction_are_resampled(planes: int | list[int]) -> None:
     clip = noise_clip("YUV420P8", 32, 24, _Matrix=1, _Range=0, _ChromaLocation=0)
-    both, zimg = planes_of(vsanime.artcnn_chroma(clip)), planes_of(clip.resize.Spline36(format=vs.YUV444P8))
-    found = planes_of(vsanime.artcnn_chroma(clip, planes=planes))
+    both, zimg = planes_of(vsanime.artcnn_chroma(clip, CHROMA)), planes_of(clip.resize.Spline36(format=vs.YUV444P8))
+    found = planes_of(vsanime.artcnn_chroma(clip, CHROMA, planes=planes))
     made = [planes] if isinstance(planes, int) else planes
     for plane in (1, 2):
         assert np.array_equal(found[plane], both[plane] if plane in made else zimg[plane])

@@ -11,8 +11,10 @@ import vapoursynth as vs
 
 import vsanime
 from tests.clips import clip_of, format_of, noise, noise_clip, planes_of
+from tests.weightfiles import RANDOM_R, model_of, third_party
 from vsanime import Backend
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "clip.mp4"
 PRECISIONS = {
     "f32": Backend.OpenVINO(precision="f32"),
     "bf16": Backend.OpenVINO(precision="bf16"),
@@ -42,10 +44,8 @@ def same(a: vs.VideoNode, b: vs.VideoNode, n: int = 0) -> bool:
 TILINGS = [{"tiles": 2}, {"tiles": (3, 1)}, {"tiles": (1, 4)}, {"tilesize": (96, 80)}, {"tilesize": 71}]
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("model", ["C4F16", "C4F32"])
-@pytest.mark.parametrize("size", [(131, 97), (160, 90), (97, 203)])
+@pytest.mark.parametrize(("model", "size"), [("C4F16_VA", (131, 97)), ("C4F16_VA", (97, 203)), ("C4F32_VA", (160, 90))])
 def test_tiled_equals_whole_for_c_nets(precision: str, model: str, size: tuple[int, int]) -> None:
     clip = noise_clip("GRAY8", *size)
     whole = vsanime.artcnn(clip, model, backend=PRECISIONS[precision], tiles=1)
@@ -53,16 +53,16 @@ def test_tiled_equals_whole_for_c_nets(precision: str, model: str, size: tuple[i
         assert same(vsanime.artcnn(clip, model, backend=PRECISIONS[precision], **tiling), whole), tiling
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_tiled_equals_whole_for_r_nets(precision: str) -> None:
+@pytest.mark.parametrize("model", [RANDOM_R, *third_party("R8F64")])
+def test_tiled_equals_whole_for_r_nets(precision: str, model: str) -> None:
     clip = noise_clip("GRAY16", 203, 151)
-    whole = vsanime.artcnn(clip, "R8F64", backend=PRECISIONS[precision], tiles=1)
+    model = model_of(model)
+    whole = vsanime.artcnn(clip, model, backend=PRECISIONS[precision], tiles=1)
     for tiling in ({"tiles": (2, 1)}, {"tilesize": (119, 101)}):
-        assert same(vsanime.artcnn(clip, "R8F64", backend=PRECISIONS[precision], **tiling), whole), tiling
+        assert same(vsanime.artcnn(clip, model, backend=PRECISIONS[precision], **tiling), whole), tiling
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", ["YUV420P8", "YUV422P10"])
 def test_tiled_equals_whole_for_chroma_nets(precision: str, name: str) -> None:
@@ -110,9 +110,12 @@ def test_frames_of_two_filters_do_not_mix(precision: str) -> None:
     assert all(same(mixed[2 * n + 1 : 2 * n + 2], ups[1][n : n + 1]) for n in range(4))
 
 
-@pytest.mark.media
 @pytest.mark.parametrize("precision", ["f32"])
-def test_real_frames_tile_as_they_are(media: Path, precision: str, tmp_path: Path) -> None:
-    clip = vs.core.bs.VideoSource(str(media / "video" / "bigbuckbunny.mp4"), cachepath=str(tmp_path))[60:62]
+@pytest.mark.parametrize("video", ["drawn", pytest.param("rendered", marks=pytest.mark.media)])
+def test_decoded_frames_tile_as_they_are(
+    precision: str, video: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    path = EXAMPLE if video == "drawn" else request.getfixturevalue("media") / "video" / "bigbuckbunny.mp4"
+    clip = vs.core.bs.VideoSource(str(path), cachepath=str(tmp_path))[60:62]
     whole = vsanime.artcnn(clip, "C4F16_VA", backend=PRECISIONS[precision], tiles=1)
     assert same(vsanime.artcnn(clip, "C4F16_VA", backend=PRECISIONS[precision], tiles=(2, 3)), whole, 1)

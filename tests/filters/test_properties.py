@@ -34,15 +34,14 @@ def test_an_unspecified_matrix_counts_as_absent() -> None:
     assert props_of(vsanime.artcnn(clip, MODEL))["_Matrix"] == 6
 
 
-@pytest.mark.parametrize("filter_name", ["artcnn", "artcnn_chroma"])
-@pytest.mark.weights
-def test_properties_come_through(filter_name: str) -> None:
+@pytest.mark.parametrize(("filter_name", "model"), [("artcnn", MODEL), ("artcnn_chroma", "C4F32_Chroma_VA")])
+def test_properties_come_through(filter_name: str, model: str) -> None:
     given = {
         "_Matrix": 9, "_Range": 1, "_Transfer": 16, "_Primaries": 9, "_ChromaLocation": 2, "_SARNum": 4, "_SARDen": 3,
         "_DurationNum": 7, "_DurationDen": 240, "_FieldBased": 0, "_SceneChangePrev": 1, "MaxCLL": 1000, "own": 42,
     }  # fmt: skip
     clip = noise_clip("YUV420P8", 32, 24, frames=3, **given).std.SetFrameProps(_PictType="B")
-    found = props_of(getattr(vsanime, filter_name)(clip), 1)
+    found = props_of(getattr(vsanime, filter_name)(clip, model), 1)
     expected = props_of(clip, 1)
     if filter_name == "artcnn_chroma":
         del expected["_ChromaLocation"]
