@@ -22,6 +22,7 @@ from tests.generators import random_generator
 from tests.networks import artcnn_like
 from tests.rtx import rtx
 from tests.trtsim import TensorRTSim
+from tests.weightfiles import path_of, third_party
 from vsanime import Backend
 from vsanime.backends.cache import EngineCache
 from vsanime.cli import main
@@ -32,7 +33,9 @@ from vsanime.models.store import available
 
 pytestmark = pytest.mark.usefixtures("folder")
 
-MODEL = "C4F16_VA"  # comes with the package
+# Both come with the package.
+MODEL = "C4F16_VA"
+CHROMA = "C4F32_Chroma_VA"
 SMALL = ["--size", "64x48"]
 
 type Cards = Callable[..., TensorRTSim]
@@ -115,10 +118,9 @@ def test_the_default_is_every_model_whose_weights_are_here(
     assert {engine["state"] for engine in engines} == {"built"}
 
 
-@pytest.mark.weights
 def test_a_chroma_model_is_built_for_both_its_uses(capfd: pytest.CaptureFixture[str]) -> None:
     """`artcnn` has it write 16 bits, to be resampled; `artcnn_chroma` what the clip has."""
-    arguments = ["--model", "C4F32_Chroma", "--compute-capability", "89"]
+    arguments = ["--model", CHROMA, "--compute-capability", "89"]
     first, second = report(capfd, *arguments)
     assert (first["use"], second["use"]) == ("artcnn(chroma=)", "artcnn_chroma")
     assert {first["state"], second["state"]} == {"built"}
@@ -126,8 +128,11 @@ def test_a_chroma_model_is_built_for_both_its_uses(capfd: pytest.CaptureFixture[
     assert (first["state"], second["state"]) == ("built", "kept")  # one and the same
 
 
-@pytest.mark.weights
-def test_formats_leave_out_models_that_do_not_take_them(capfd: pytest.CaptureFixture[str]) -> None:
+def test_formats_leave_out_models_that_do_not_take_them(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VSANIME_MODEL_PATH", raising=False)
+
     def tasks(form: str) -> set[str]:
         engines = report(capfd, "--compute-capability", "89", "--format", form)
         assert {engine["problem"] for engine in engines} == {""}
@@ -245,11 +250,11 @@ def test_engines_go_where_they_are_to(tmp_path: Path, folder: Path, capfd: pytes
             ),
         ),
         (
-            [MODEL, "C4F32_Chroma"], "YUV420P10", (64, 48),
-            lambda clip, trt: vsanime.artcnn(clip, MODEL, chroma="C4F32_Chroma", backend=trt()),
+            [MODEL, CHROMA], "YUV420P10", (64, 48),
+            lambda clip, trt: vsanime.artcnn(clip, MODEL, chroma=CHROMA, backend=trt()),
         ),
         (
-            ["C4F32_Chroma_VA", "--siting", "top_left", "--range", "full"], "YUV420P8", (64, 48),
+            [CHROMA, "--siting", "top_left", "--range", "full"], "YUV420P8", (64, 48),
             lambda clip, trt: vsanime.artcnn_chroma(
                 clip.std.SetFrameProps(_ChromaLocation=2, _Range=1), backend=trt()
             ),
@@ -263,7 +268,6 @@ def test_engines_go_where_they_are_to(tmp_path: Path, folder: Path, capfd: pytes
         (["upconv_7_art_noise2"], "RGB24", (64, 48), lambda clip, trt: vsanime.waifu2x(clip, 2, backend=trt())),
     ],
 )  # fmt: skip
-@pytest.mark.weights
 def test_scripts_find_what_was_built(
     cards: Cards,
     capfd: pytest.CaptureFixture[str],
@@ -414,10 +418,9 @@ def test_a_folder_that_nobody_has_is_one_line(capfd: pytest.CaptureFixture[str])
     assert capfd.readouterr().err.splitlines()[-1].startswith("vsanime: engine_dir=")
 
 
-@pytest.mark.weights
-def test_a_chroma_network_may_be_a_file(weights: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    path = str(weights / "ArtCNN_C4F32_Chroma.onnx")
-    engines = report(capfd, "--model", path, "--compute-capability", "86")
+@pytest.mark.parametrize("name", [CHROMA, *third_party("C4F32_Chroma")])
+def test_a_chroma_network_may_be_a_file(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    engines = report(capfd, "--model", str(path_of(name)), "--compute-capability", "86")
     assert [(e["use"], e["state"]) for e in engines] == [("artcnn(chroma=)", "built"), ("artcnn_chroma", "built")]
 
 

@@ -105,7 +105,7 @@ def test_show_reads_a_file_by_path(models_folder: Path, capfd: pytest.CaptureFix
     ("name", "radius", "parameters"),
     [("C4F16", 7, "12,340"), ("C4F32_Chroma", 7, "47,714"), ("R8F64", 27, "926,148")],
 )
-def test_show_of_real_weights(
+def test_show_of_third_party_weights(
     weights: Path,
     name: str,
     radius: int,
@@ -114,6 +114,19 @@ def test_show_of_real_weights(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("VSANIME_MODEL_PATH", str(weights))
+    assert_shown(name, radius, parameters, capfd)
+
+
+@pytest.mark.parametrize(
+    ("name", "radius", "parameters"), [("C4F16_VA", 7, "12,340"), ("C4F32_Chroma_VA", 7, "47,714")]
+)
+def test_show_of_the_packages_own_weights(
+    name: str, radius: int, parameters: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert_shown(name, radius, parameters, capfd)
+
+
+def assert_shown(name: str, radius: int, parameters: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "show", name]) == 0
     shown = facts(capfd.readouterr().out)
     assert shown["receptive field"] == f"{radius} pixels each way"

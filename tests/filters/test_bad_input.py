@@ -91,10 +91,9 @@ def test_arguments(case: str) -> None:
     one_line(call, *parts)
 
 
-@pytest.mark.weights
 def test_a_model_for_another_task() -> None:
-    one_line(lambda: vsanime.artcnn(yuv(), "C4F32_Chroma"), "artcnn:", "C4F32_Chroma", "chroma", "doubler")
-    one_line(lambda: vsanime.artcnn_chroma(yuv(), "C4F32"), "artcnn_chroma:", "C4F32", "double_luma", "chroma model")
+    one_line(lambda: vsanime.artcnn(yuv(), "C4F32_Chroma_VA"), "artcnn:", "C4F32_Chroma_VA", "chroma", "doubler")
+    one_line(lambda: vsanime.artcnn_chroma(yuv(), MODEL), "artcnn_chroma:", MODEL, "double_luma", "chroma model")
 
 
 def test_variable_format_and_size_are_refused() -> None:

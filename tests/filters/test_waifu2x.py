@@ -19,7 +19,7 @@ from tests.clips import clip_of, format_of, noise, planes_of, props_of
 from tests.filters.test_bad_input import one_line
 from tests.filters.test_frames import bf16_is_native
 from tests.networks import artcnn_like
-from tests.pictures import painted_drawn_rendered
+from tests.pictures import drawn_and_photographed, painted_drawn_rendered
 from tests.reference import assert_codes_match, dihedral_mean, psnr, run_plain
 from vsanime import Backend
 from vsanime.graphs.inspect import inspect
@@ -185,17 +185,23 @@ def test_flat_colours_keep_their_channels_and_nearly_their_value(
     assert errors["correct"] < TINT_CORRECTED
 
 
-def real_picture(media: Path) -> vs.VideoNode:
-    rgb = painted_drawn_rendered(media, (128, 192), "RGB")
+def in_rgb(rgb: np.ndarray) -> vs.VideoNode:
     return clip_of([[rgb[:, :, c] for c in range(3)]], vs.core.get_video_format(vs.RGB24))
 
 
-@pytest.mark.media
 @pytest.mark.parametrize("level", [-1, 1])
-def test_bf16_with_the_tint_corrected_stays_within_its_bound(media: Path, level: int) -> None:
+def test_bf16_with_the_tint_corrected_stays_within_its_bound(level: int) -> None:
+    assert_bf16_stays_within_its_bound(in_rgb(drawn_and_photographed((128, 192), "RGB")), level)
+
+
+@pytest.mark.media
+def test_bf16_stays_within_its_bound_on_real_pictures(media: Path) -> None:
+    assert_bf16_stays_within_its_bound(in_rgb(painted_drawn_rendered(media, (128, 192), "RGB")), level=1)
+
+
+def assert_bf16_stays_within_its_bound(clip: vs.VideoNode, level: int) -> None:
     if not bf16_is_native():
         pytest.skip("this CPU has no bf16 arithmetic")
-    clip = real_picture(media)
     arguments: dict[str, Any] = {"noise": level, "tint": "correct", "depth": "single"}
     low = np.stack(planes_of(vsanime.waifu2x(clip, **arguments, backend=Backend.OpenVINO(precision="bf16"))))
     high = np.stack(planes_of(vsanime.waifu2x(clip, **arguments, backend=F32)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
@@ -11,6 +9,7 @@ from onnx import helper
 
 from tests.networks import artcnn_like, layers
 from tests.reference import run_plain
+from tests.weightfiles import RANDOM_R, path_of, third_party
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 
@@ -35,30 +34,30 @@ def reach(proto: onnx.ModelProto, size: int, scale: int) -> int:
     return int(max(abs(rows // scale - middle).max(), abs(columns // scale - middle).max()))
 
 
-@pytest.mark.weights
-@pytest.mark.parametrize(
-    ("name", "scale", "radius", "channels", "parameters"),
-    [
-        ("C4F16", 2, 7, (1, 1), 12_340),
-        ("C4F32_DS", 2, 7, (1, 1), 47_716),
-        ("R8F64", 2, 27, (1, 1), 926_148),
-        ("C4F32_Chroma", 1, 7, (3, 2), 47_714),
-    ],
-)
-def test_real_networks_have_the_published_facts(
-    weights: Path, name: str, scale: int, radius: int, channels: tuple[int, int], parameters: int
-) -> None:
-    facts = inspect(onnx.load(weights / f"ArtCNN_{name}.onnx"))
+FACTS = {
+    "C4F16": (2, 7, (1, 1), 12_340),
+    "C4F32_DS": (2, 7, (1, 1), 47_716),
+    "R8F64": (2, 27, (1, 1), 926_148),
+    "C4F32_Chroma": (1, 7, (3, 2), 47_714),
+}
+OF_THE_SAME_SIZE = {
+    "C4F16_VA": "C4F16", "C4F32_DS_VA": "C4F32_DS", RANDOM_R: "R8F64", "C4F32_Chroma_VA": "C4F32_Chroma"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*OF_THE_SAME_SIZE, *third_party(*FACTS)])
+def test_networks_have_the_published_facts(name: str) -> None:
+    scale, radius, channels, parameters = FACTS[OF_THE_SAME_SIZE.get(name, name)]
+    facts = inspect(onnx.load(path_of(name)))
     assert (facts.scale, facts.radius, facts.multiple) == (scale, radius, 1)
     assert (facts.in_channels, facts.out_channels) == channels
     assert facts.parameters == parameters
     assert facts.linear_path
 
 
-@pytest.mark.weights
-@pytest.mark.parametrize("name", ["C4F16", "C4F32_Chroma"])
-def test_no_pixel_beyond_the_radius_matters(weights: Path, name: str) -> None:
-    proto = onnx.load(weights / f"ArtCNN_{name}.onnx")
+@pytest.mark.parametrize("name", ["C4F16_VA", "C4F32_Chroma_VA", *third_party("C4F16", "C4F32_Chroma")])
+def test_no_pixel_beyond_the_radius_matters(name: str) -> None:
+    proto = onnx.load(path_of(name))
     facts = inspect(proto)
     assert facts.radius is not None
     # ReLU can only hide a dependence, so what is seen is a lower bound; every real pixel within it counts.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
@@ -11,6 +9,7 @@ from onnx import helper, numpy_helper
 
 from tests.models.chains import random_layers, random_net
 from tests.networks import artcnn_like
+from tests.weightfiles import RANDOM_R, path_of, third_party
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import artcnn_c, artcnn_r
 from vsanime.models.chain import read_artcnn_c
@@ -39,12 +38,16 @@ def test_a_convolution_without_bias_has_zeros() -> None:
     assert bias == bytes(16)
 
 
-@pytest.mark.weights
-def test_real_files_are_read(weights: Path) -> None:
-    chain = read_artcnn_c(onnx.load(weights / "ArtCNN_C4F32.onnx"))
+@pytest.mark.parametrize("name", ["C4F32_VA", *third_party("C4F32")])
+def test_trained_networks_are_read(name: str) -> None:
+    chain = read_artcnn_c(onnx.load(path_of(name)))
     assert (chain.features, chain.inner, chain.planes, chain.scale) == (32, 4, 1, 2)
+
+
+@pytest.mark.parametrize("name", [RANDOM_R, *third_party("R8F64")])
+def test_residual_networks_are_refused(name: str) -> None:
     with pytest.raises(VsanimeError, match=r"no ArtCNN C network .* Add .* stands where Relu should"):
-        read_artcnn_c(onnx.load(weights / "ArtCNN_R8F64.onnx"))
+        read_artcnn_c(onnx.load(path_of(name)))
 
 
 def _with(net: onnx.ModelProto, kind: str, number: int, **changed: object) -> onnx.ModelProto:

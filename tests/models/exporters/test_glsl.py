@@ -15,6 +15,8 @@ from tests.models.chains import random_net
 from tests.pictures import on_white
 from tests.reference import run_plain
 from tests.shaders import render, require_vulkan
+from tests.weightfiles import path_of, third_party
+from tools.animation import draw
 from vsanime.errors import VsanimeError
 from vsanime.models.chain import read_artcnn_c
 from vsanime.models.exporters.glsl import write
@@ -44,15 +46,14 @@ def shader(net: onnx.ModelProto, compute: bool) -> str:
     )
 
 
-def luma_planes(media: Path | None = None) -> list[Plane]:
-    """Noise, a ramp, a spot in the middle and part of a real picture, in [0, 1]."""
+def luma_planes(picture: NDArray[np.uint8] | None = None) -> list[Plane]:
+    """Noise, a ramp, a spot in the middle and a gray picture where one is given, in [0, 1]."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     spot = np.exp(-((x - WIDTH / 2 + 0.5) ** 2 + (y - HEIGHT / 2 + 0.5) ** 2) / 50)
     codes = noise(format_of("GRAY16"), WIDTH, HEIGHT)[0][0]
     planes = [codes / 65535, (x + y) / (WIDTH + HEIGHT), spot]
-    if media is not None:
-        gray = on_white(Image.open(media / "pictures/renpy_thequestion/sylvie_blue_normal.png")).convert("L")
-        planes.append(np.asarray(gray.crop((130, 90, 130 + WIDTH, 90 + HEIGHT))) / 255)
+    if picture is not None:
+        planes.append(picture / 255)
     return [np.round(plane * 65535) / 65535 for plane in planes]
 
 
@@ -83,13 +84,28 @@ def assert_doubles(net: onnx.ModelProto, compute: bool, planes: list[Plane]) -> 
         assert_close(found[0], expected.astype(np.float64))
 
 
-@pytest.mark.weights
+@pytest.mark.usefixtures("vulkan")
+@pytest.mark.parametrize(("name", "compute"), [
+    pytest.param("C4F16_VA", True, id="C4F16_VA-compute"),
+    # A driver that compiles for the CPU takes 6 s and more for these.
+    pytest.param("C4F16_VA", False, id="C4F16_VA-fragment", marks=pytest.mark.long),
+    pytest.param("C4F32_VA", True, id="C4F32_VA-compute", marks=pytest.mark.long),
+    pytest.param("C4F32_VA", False, id="C4F32_VA-fragment", marks=pytest.mark.long),
+])  # fmt: skip
+def test_doubler_computes_what_its_onnx_computes(name: str, compute: bool) -> None:
+    # An eye of the drawn close-up.
+    gray = Image.fromarray(draw(70)).convert("L").crop((250, 140, 250 + WIDTH, 140 + HEIGHT))
+    assert_doubles(onnx.load(path_of(name)), compute, luma_planes(np.asarray(gray)))
+
+
 @pytest.mark.media
 @pytest.mark.usefixtures("vulkan")
 @pytest.mark.parametrize("compute", FORMS)
-@pytest.mark.parametrize("name", ["C4F16", "C4F32"])
-def test_doubler_computes_what_its_onnx_computes(name: str, compute: bool, weights: Path, media: Path) -> None:
-    assert_doubles(onnx.load(weights / f"ArtCNN_{name}.onnx"), compute, luma_planes(media))
+@pytest.mark.parametrize("name", third_party("C4F32"))
+def test_third_party_doubler_computes_what_its_onnx_computes(name: str, compute: bool, media: Path) -> None:
+    gray = on_white(Image.open(media / "pictures/renpy_thequestion/sylvie_blue_normal.png")).convert("L")
+    picture = np.asarray(gray.crop((130, 90, 130 + WIDTH, 90 + HEIGHT)))
+    assert_doubles(onnx.load(path_of(name)), compute, luma_planes(picture))
 
 
 @pytest.mark.usefixtures("vulkan")
@@ -154,11 +170,24 @@ def assert_reconstructs(net: onnx.ModelProto, compute: bool, siting: int) -> Non
         assert_close(found, wanted)
 
 
-@pytest.mark.weights
 @pytest.mark.usefixtures("vulkan")
 @pytest.mark.parametrize(("compute", "siting"), [(False, 1), *((True, siting) for siting in SITINGS)])
-def test_chroma_net_computes_what_its_onnx_computes(compute: bool, siting: int, weights: Path) -> None:
-    assert_reconstructs(onnx.load(weights / "ArtCNN_C4F32_Chroma.onnx"), compute, siting)
+def test_chroma_net_computes_what_its_onnx_computes(compute: bool, siting: int) -> None:
+    assert_reconstructs(random_net(8, 2, luma=False), compute, siting)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("vulkan")
+@pytest.mark.parametrize(("compute", "siting"), [(False, 1), *((True, siting) for siting in SITINGS)])
+def test_trained_chroma_net_computes_what_its_onnx_computes(compute: bool, siting: int) -> None:
+    assert_reconstructs(onnx.load(path_of("C4F32_Chroma_VA")), compute, siting)
+
+
+@pytest.mark.usefixtures("vulkan")
+@pytest.mark.parametrize("compute", FORMS)
+@pytest.mark.parametrize("name", third_party("C4F32_Chroma"))
+def test_third_party_chroma_net_computes_what_its_onnx_computes(name: str, compute: bool) -> None:
+    assert_reconstructs(onnx.load(path_of(name)), compute, siting=1)
 
 
 @pytest.mark.usefixtures("vulkan")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.models.chains import assert_same_weights, random_layers, random_net
 from tests.models.importers import publicshaders
+from tests.weightfiles import path_of, third_party
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Layer, artcnn_c
 from vsanime.models.chain import read_artcnn_c
@@ -40,11 +41,10 @@ def read(text: str, folder: Path) -> Imported:
     return glsl.read(path)
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize("compute", FORMS)
-@pytest.mark.parametrize("name", ["C4F16", "C4F32", "C4F32_Chroma"])
-def test_real_network_comes_back_bit_for_bit(name: str, compute: bool, weights: Path, tmp_path: Path) -> None:
-    net = onnx.load(weights / f"ArtCNN_{name}.onnx")
+@pytest.mark.parametrize("name", ["C4F16_VA", "C4F32_VA", "C4F32_Chroma_VA", *third_party("C4F16", "C4F32_Chroma")])
+def test_trained_network_comes_back_bit_for_bit(name: str, compute: bool, tmp_path: Path) -> None:
+    net = onnx.load(path_of(name))
     found = read(shader(net, compute), tmp_path)
     assert_same_weights(found.proto, net)
     assert found.architecture == "artcnn_c"

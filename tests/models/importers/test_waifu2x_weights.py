@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from tests.models.importers.nets import Array, run
@@ -47,6 +48,12 @@ def drawn() -> Array:
     """The middle of a drawn close-up, 3 x 240 x 320 in [0, 1]."""
     picture: Array = draw(60).transpose(2, 0, 1) / np.float32(255)
     return picture[:, 60:300, 160:480]
+
+
+def photographed() -> Array:
+    """A cup of coffee, 3 x 240 x 240."""
+    picture: Array = skimage.data.coffee()[40:280, 160:400].transpose(2, 0, 1) / np.float32(255)
+    return picture
 
 
 def real(media: Path) -> Array:
@@ -95,9 +102,9 @@ def test_agrees_with_ncnn_on_a_drawn_picture(style: str) -> None:
     assert_agree(f"WAIFU2X_{style}_UP2X", drawn())
 
 
-@pytest.mark.media
-def test_agrees_with_ncnn_on_a_real_picture(media: Path) -> None:
-    assert_agree(NOISE1, real(media))
+@pytest.mark.parametrize("picture", ["photographed", pytest.param("painted", marks=pytest.mark.media)])
+def test_agrees_with_ncnn_on_a_real_picture(picture: str, request: pytest.FixtureRequest) -> None:
+    assert_agree(NOISE1, real(request.getfixturevalue("media")) if picture == "painted" else photographed())
 
 
 def test_doubles_better_than_a_bicubic_filter_and_shifts_nothing() -> None:
