@@ -49,12 +49,11 @@ def test_properties_come_through(filter_name: str, model: str) -> None:
 
 
 def test_length_and_rate_come_through_for_any_number_of_lanes() -> None:
-    for frames in (1, 2, 3, 5):
+    for frames, lanes in ((1, 1), (1, 4), (2, 2), (3, 2), (3, 4), (5, 1), (5, 4)):
         clip = noise_clip("GRAY8", 16, 12, frames=frames)
-        for lanes in (1, 2, 4):
-            up = vsanime.artcnn(clip, MODEL, backend=vsanime.Backend.OpenVINO(num_streams=lanes))
-            assert (up.num_frames, up.fps) == (frames, clip.fps)
-            assert all(props_of(up, n) == {**props_of(clip, n), "_Range": 0, "_Matrix": 6} for n in range(frames))
+        up = vsanime.artcnn(clip, MODEL, backend=vsanime.Backend.OpenVINO(num_streams=lanes))
+        assert (up.num_frames, up.fps) == (frames, clip.fps)
+        assert all(props_of(up, n) == {**props_of(clip, n), "_Range": 0, "_Matrix": 6} for n in range(frames))
 
 
 def test_properties_of_each_frame_stay_with_it() -> None:
