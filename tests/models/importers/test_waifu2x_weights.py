@@ -51,8 +51,8 @@ def drawn() -> Array:
 
 
 def photographed() -> Array:
-    """A cup of coffee, 3 x 240 x 240."""
-    picture: Array = skimage.data.coffee()[40:280, 160:400].transpose(2, 0, 1) / np.float32(255)
+    """The rim of a cup of coffee, 3 x 120 x 160."""
+    picture: Array = skimage.data.coffee()[100:220, 160:320].transpose(2, 0, 1) / np.float32(255)
     return picture
 
 
@@ -99,7 +99,7 @@ def test_every_upconv_7_is_read(style: str, level: str) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_agrees_with_ncnn_on_a_drawn_picture(style: str) -> None:
-    assert_agree(f"WAIFU2X_{style}_UP2X", drawn())
+    assert_agree(f"WAIFU2X_{style}_UP2X", drawn()[:, 40:160, 60:220])
 
 
 @pytest.mark.parametrize("picture", ["photographed", pytest.param("painted", marks=pytest.mark.media)])
