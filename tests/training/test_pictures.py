@@ -227,8 +227,8 @@ def test_frames_of_a_video_by_number(media: Path) -> None:
         sources=[{"path": "sequences/pepper_run_pan_1280x720_48f_rgb_lossless.mkv", "every": 8}], data__least=2
     )
     places = find_sources(tiny.sources, [media])
-    with pytest.raises(VsanimeError, match="none of 6 pictures is held out"):
-        survey(places, tiny, lambda _: None)
+    pictures, _ = survey(places, tiny, lambda _: None)
+    assert [(p.frame, p.held_out) for p in pictures] == [(0, False), (16, True), (32, False), (40, False)]
     from vsanime.training.videos import VideoReader
 
     reader = VideoReader(places[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.pictures import open_picture
-from vsanime.training import split
+from vsanime.training import shortage, split
+from vsanime.training.names import Frame, find_frames
 from vsanime.training.recipe import PictureRecipe, Source
+from vsanime.training.shortage import Unusable
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 
 type Bytes = NDArray[np.uint8]
@@ -25,7 +26,6 @@ type Bytes = NDArray[np.uint8]
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _CHECKED_AT_A_TIME = 4  # decoding leaves the interpreter free for others
 _VIDEOS_OPEN = 16  # each keeps a decoder's frames
-_DIGITS = re.compile(r"\d+")
 # BT.709, of R'G'B' in full range.
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -132,61 +132,89 @@ def survey(
     skipped: list[Skipped] = []
     seen: dict[str, str] = {}
     for number, (place, source) in enumerate(zip(places, recipe.sources, strict=True)):
-        used = 0
+        used: list[tuple[str, _Found]] = []
+        unusable: list[Unusable] = []
         for path, found in _look_through(place, source, recipe.data.patch, tell):
-            if isinstance(found, str):
-                skipped.append(Skipped(str(path), found))
-                continue
-            name = path.name if place.is_file() else path.relative_to(place).as_posix()
-            if found[0].digest in seen:
-                skipped.append(Skipped(str(path), f"the same picture as {seen[found[0].digest]}"))
+            if not isinstance(found, Unusable) and found[0].digest in seen:
+                found = Unusable(path, f"the same picture as {seen[found[0].digest]}", repeated=True)
+            if isinstance(found, Unusable):
+                unusable.append(found)
+                skipped.append(Skipped(str(path), found.reason))
                 continue
             seen[found[0].digest] = str(path)
-            used += len(found)
-            for one in found:
-                pictures.append(Picture(number, name, one.frame, held_out=False))
-                fits = min(one.size) >= recipe.validation.patch
-                stem = _DIGITS.sub("", name)
-                candidates.append(split.Candidate(number, stem, one.digest, one.thumbnail, fits))
+            name = path.name if place.is_file() else path.relative_to(place).as_posix()
+            used += [(name, one) for one in found]
         if not used:
-            why = f"; {skipped[-1].path}: {skipped[-1].reason}" if skipped else ""
-            raise VsanimeError(f"the source {source.path!r} holds no picture that can be used{why}")
-    held_out = split.held_out(candidates, recipe.data.held_out)
-    pictures = [replace(p, held_out=held) for p, held in zip(pictures, held_out, strict=True)]
-    _check_number(pictures, recipe)
+            raise VsanimeError(shortage.explain_unusable(source, unusable, recipe))
+        pictures += [Picture(number, name, one.frame, held_out=False) for name, one in used]
+        candidates += _to_candidates(number, used)
+    if len(pictures) < recipe.data.least:
+        raise VsanimeError(shortage.explain_too_few(pictures, recipe))
+    return _hold_out(pictures, candidates, recipe, tell), skipped
+
+
+def _to_candidates(source: int, used: Sequence[tuple[str, _Found]]) -> list[split.Candidate]:
+    """Return what the split looks at, for the pictures of one source by their names."""
+    frames = find_frames([name for name, found in used if found.frame is None])
+    candidates = []
+    for name, found in used:
+        frame = frames.get(name) if found.frame is None else Frame(name, found.frame)
+        sequence, number = (frame.sequence, frame.number) if frame else (None, 0)
+        candidates.append(
+            split.Candidate(source, sequence, number, found.digest, found.thumbnail, side=min(found.size))
+        )
+    return candidates
+
+
+def _hold_out(
+    pictures: Sequence[Picture],
+    candidates: Sequence[split.Candidate],
+    recipe: PictureRecipe,
+    tell: Callable[[str], None],
+) -> list[Picture]:
+    """Return the pictures to train on and those held out, without those that lie too near to a part of a film.
+
+    Raises:
+        VsanimeError: nothing can be held out of some kind of picture; says what would help.
+    """
+    groups = split.find_groups(candidates)
+    kinds = recipe.kinds
+    uses = split.assign(candidates, groups, recipe.data.held_out, kinds.values(), recipe.validation.patch)
+    if uses is None:
+        raise VsanimeError(shortage.explain_split(pictures, candidates, groups, recipe))
     for number, source in enumerate(recipe.sources):
-        if not any(p.held_out for p in pictures if p.source == number):
-            tell(f"{source.path}: nothing is held out for validation: {_why_none(recipe)}")
-    return pictures, skipped
+        own = [use for use, picture in zip(uses, pictures, strict=True) if picture.source == number]
+        held, gap = own.count(split.Use.HELD_OUT), own.count(split.Use.GAP)
+        if not held:
+            tell(
+                f"{source.path}: nothing is held out for validation: its pictures look alike, are numbered as frames "
+                f"of one animation, are too many to be spared, or are smaller than {recipe.validation.patch} pixels "
+                "(validation.patch)"
+            )
+        elif gap:
+            tell(
+                f"{source.path}: of one film, {held} of {len(own)} pictures in a row are held out for validation; "
+                f"{gap} beside them or like them are left out"
+            )
+        elif held > max(1, round(2 * recipe.data.held_out * len(own))):
+            tell(
+                f"{source.path}: {held} of {len(own)} pictures are held out for validation, since they belong together"
+            )
+    return [
+        replace(picture, held_out=use is split.Use.HELD_OUT)
+        for picture, use in zip(pictures, uses, strict=True)
+        if use is not split.Use.GAP
+    ]
 
 
 def _look_through(
     place: Path, source: Source, least: int, tell: Callable[[str], None]
-) -> Iterator[tuple[Path, list[_Found] | str]]:
+) -> Iterator[tuple[Path, list[_Found] | Unusable]]:
     """Every file of a source, with what is in it."""
     paths = files_in(place)
     tell(f"{source.path}: {len(paths)} files")
     with ThreadPoolExecutor(_CHECKED_AT_A_TIME) as pool:
         yield from zip(paths, pool.map(lambda path: _check(path, source, least), paths), strict=True)
-
-
-def _why_none(recipe: PictureRecipe) -> str:
-    return (
-        f"its pictures look alike, differ in digits of their names only, or are smaller than {recipe.validation.patch} "
-        "pixels (validation.patch)"
-    )
-
-
-def _check_number(pictures: Sequence[Picture], recipe: PictureRecipe) -> None:
-    held_out = sum(picture.held_out for picture in pictures)
-    data = recipe.data
-    if len(pictures) < data.least or held_out == len(pictures):
-        raise VsanimeError(f"{len(pictures)} pictures, {held_out} of them held out; {data.least} are needed at least")
-    if not held_out:
-        raise VsanimeError(
-            f"none of {len(pictures)} pictures is held out for validation: {_why_none(recipe)}; raise data.held_out "
-            f"({data.held_out:g}) or add pictures"
-        )
 
 
 def files_in(place: Path) -> list[Path]:
@@ -196,7 +224,7 @@ def files_in(place: Path) -> list[Path]:
     return sorted((p for p in found if p.suffix.lower() in suffixes), key=lambda p: p.as_posix())
 
 
-def _check(path: Path, source: Source, least: int) -> list[_Found] | str:
+def _check(path: Path, source: Source, least: int) -> list[_Found] | Unusable:
     """The frames that can be used, or why there are none."""
     try:
         if path.suffix.lower() in VIDEO_SUFFIXES:
@@ -206,12 +234,13 @@ def _check(path: Path, source: Source, least: int) -> list[_Found] | str:
             digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
             found = [_Found(None, (pixels.shape[1], pixels.shape[0]), digest, split.thumbnail(pixels))]
     except VsanimeError as error:
-        return str(error)
+        return Unusable(path, str(error))
     except OSError as error:
-        return f"cannot be read: {error}"
+        return Unusable(path, f"cannot be read: {error}")
     width, height = found[0].size
     if min(width, height) < least:
-        return f"{width}x{height} is smaller than the {least} pixels of a patch"
+        reason = f"{width}x{height} is smaller than the {least} pixels of a patch"
+        return Unusable(path, reason, size=(width, height))
     return found
 
 

@@ -291,6 +291,11 @@ class Recipe:
     rounding: Rounding = Rounding()
     validation: Validation = Validation()
 
+    @property
+    def kinds(self) -> dict[str, range]:
+        """Indices of the sources of each kind of picture, by the key that lists them."""
+        return {"sources": range(len(self.sources))}
+
 
 # A recipe of any kind; `network.architecture` says of which.
 type AnyRecipe = Recipe | StyleRecipe | ColourRecipe

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,11 @@ THUMBNAIL = 16  # pixels, both ways
 ALIKE = 0.9
 _GRAY = 128  # behind what is transparent
 _ROWS = 512  # thumbnails compared with all others at a time
+# A numbered sequence of so many pictures is film, with several shots; drawn cycles are shorter.
+FILM = 100
+# Frames between those that are held out of a film and those that are trained on: four seconds, a usual shot.
+GAP = 96
+_MOST_GAP = 0.1  # of a film, where it is short
 
 
 @dataclass(frozen=True)
@@ -24,17 +30,27 @@ class Candidate:
 
     Attributes:
         source: number of the source.
-        stem: name without digits: frames of one animation share it.
+        sequence: the video or the animation that it is a frame of; None for a picture by itself.
+        frame: its number there.
         digest: of the pixels; the order in which pictures are held out follows from it.
         thumbnail: as `thumbnail` gives it; None for frames of videos, which are told apart by their file.
-        fits: whether it is large enough for a patch of validation.
+        side: width or height in pixels, whichever is less.
     """
 
     source: int
-    stem: str
+    sequence: Hashable | None
+    frame: int
     digest: str
     thumbnail: NDArray[np.float32] | None
-    fits: bool
+    side: int
+
+
+class Use(Enum):
+    """What a picture is for."""
+
+    TRAIN = "train"
+    HELD_OUT = "held out"
+    GAP = "gap"  # too near to what is held out
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -54,30 +70,92 @@ def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return values / length if length > values.size**0.5 else np.zeros_like(values)
 
 
-def held_out(candidates: Sequence[Candidate], share: float) -> list[bool]:
-    """Which candidates are held out.
+def find_groups(candidates: Sequence[Candidate]) -> list[list[int]]:
+    """Return the indices of candidates that belong on one side, in the order of the smallest digest of each group.
 
-    Pictures that look alike, or whose names differ in digits only, are one group and stay on one side, whatever source
-    they are in. Groups stand in the order of their smallest digest, so that pictures that come or go move few. Each
-    source takes groups, of which every picture is large enough, until its share is reached.
+    Frames of one video or animation belong together, and pictures that look alike, whatever source they are in. By the
+    order of digests, pictures that come or go move few others.
+    """
+    leaders = np.arange(len(candidates))
+    seen: dict[Hashable, int] = {}
+    for i, candidate in enumerate(candidates):
+        keys: list[Hashable] = [candidate.digest]
+        if candidate.sequence is not None:
+            keys.append((candidate.source, candidate.sequence))
+        for key in keys:
+            _join(leaders, [seen.setdefault(key, i), i])
+    shown = [i for i, candidate in enumerate(candidates) if candidate.thumbnail is not None]
+    numbers = np.array(shown, np.int64)
+    thumbnails = np.stack([t for c in candidates if (t := c.thumbnail) is not None]) if shown else np.zeros((0, 1))
+    for first in range(0, len(shown), _ROWS):
+        alike = thumbnails[first : first + _ROWS] @ thumbnails.T > ALIKE
+        for row, i in zip(alike, numbers[first : first + _ROWS], strict=True):
+            _join(leaders, [i, *np.unique(leaders[numbers[row]])])
+    groups: dict[int, list[int]] = defaultdict(list)
+    for i, leader in enumerate(leaders.tolist()):
+        groups[leader].append(i)
+    return sorted(groups.values(), key=lambda group: min(candidates[i].digest for i in group))
+
+
+def assign(
+    candidates: Sequence[Candidate],
+    groups: Sequence[list[int]],
+    share: float,
+    kinds: Iterable[Container[int]],
+    patch: int,
+) -> list[Use] | None:
+    """Return what each candidate is for; None if some kind would have nothing held out.
+
+    Each source takes whole groups, of which every picture is large enough, until its share is reached. A kind of which
+    nothing is held out then takes its smallest such group, up to half of its pictures; else a part of its longest film,
+    with a gap on both sides.
 
     Args:
         candidates: all pictures of all sources.
+        groups: as `find_groups` gives them.
         share: of each source that is held out; where groups are large, as near as they allow.
+        kinds: numbers of the sources of each kind of which something has to be held out and something left.
+        patch: pixels that a held-out picture has at least, both ways.
     """
-    groups = _groups(candidates)
-    chosen: set[int] = set()
-    for source in {candidate.source for candidate in candidates}:
+    fitting = [group for group in groups if all(candidates[i].side >= patch for i in group)]
+    held: set[int] = set()
+    for source in sorted({candidate.source for candidate in candidates}):
         count = sum(candidate.source == source for candidate in candidates)
-        wanted = min(max(1, round(share * count)), count // 2)
-        # A group of several sources is the matter of the first.
-        own = [group for group in groups if candidates[group[0]].source == source]
-        chosen.update(_take([g for g in own if all(candidates[i].fits for i in g)], wanted))
-    return [i in chosen for i in range(len(candidates))]
+        # A group of several sources belongs to the first.
+        own = [group for group in fitting if candidates[group[0]].source == source]
+        held |= _take(own, min(max(1, round(share * count)), count // 2), count)
+    uses = [Use.HELD_OUT if i in held else Use.TRAIN for i in range(len(candidates))]
+    for kind in kinds:
+        inside = [i for i, candidate in enumerate(candidates) if candidate.source in kind]
+        if any(uses[i] is Use.HELD_OUT for i in inside):
+            continue
+        smallest = _find_smallest(candidates, fitting, inside)
+        film = [] if smallest else _find_longest_film(candidates, inside, patch)
+        if not smallest and len(film) < 2:
+            return None
+        for i in smallest:
+            uses[i] = Use.HELD_OUT
+        _cut_film(candidates, film, share, uses)
+        _keep_apart(candidates, groups, film, uses)
+    return uses
 
 
-def _take(groups: Sequence[list[int]], wanted: int) -> set[int]:
-    """As many pictures as wanted, in whole groups."""
+def _join(leaders: NDArray[np.int64], indices: Sequence[int]) -> None:
+    """Make one group of the groups that some candidates are in; the smallest index leads it."""
+    found = {int(leaders[i]) for i in indices}
+    least = min(found)
+    for leader in found - {least}:
+        leaders[leaders == leader] = least
+
+
+def _take(groups: Sequence[list[int]], wanted: int, count: int) -> set[int]:
+    """Return about as many pictures as wanted, in whole groups; never all of the source.
+
+    Args:
+        groups: of the source.
+        wanted: number of pictures.
+        count: pictures of the source.
+    """
     taken: set[int] = set()
     left = []
     for group in groups:
@@ -87,40 +165,71 @@ def _take(groups: Sequence[list[int]], wanted: int) -> set[int]:
             left.append(group)
     smallest = min(left, key=len, default=None)
     # One more group, if that comes nearer than doing without it.
-    if smallest is not None and len(taken) + len(smallest) - wanted <= wanted - len(taken):
-        taken.update(smallest)
+    if smallest is not None and len(taken) + len(smallest) < count:
+        over, under = len(taken) + len(smallest) - wanted, wanted - len(taken)
+        if over <= under:
+            taken.update(smallest)
     return taken
 
 
-def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:
-    """Numbers of candidates that belong together, in the order of the smallest digest of each group."""
-    leaders = list(range(len(candidates)))
+def _find_smallest(candidates: Sequence[Candidate], groups: Sequence[list[int]], inside: Sequence[int]) -> list[int]:
+    """Return the smallest group among some candidates, up to half of them; one whose source has others, if possible."""
+    among = set(inside)
+    sizes = Counter(candidates[i].source for i in inside)
 
-    def leader(i: int) -> int:
-        while leaders[i] != i:
-            leaders[i] = leaders[leaders[i]]
-            i = leaders[i]
-        return i
+    def empties(group: Sequence[int]) -> bool:
+        taken = Counter(candidates[i].source for i in group)
+        return any(taken[source] == sizes[source] for source in taken)
 
-    for one, other in _pairs(candidates):
-        first, second = sorted((leader(one), leader(other)))
-        leaders[second] = first
-    groups: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(candidates)):
-        groups[leader(i)].append(i)
-    return sorted(groups.values(), key=lambda group: min(candidates[i].digest for i in group))
+    possible = [group for group in groups if among.issuperset(group) and 2 * len(group) <= len(inside)]
+    return min(possible, key=lambda group: (empties(group), len(group)), default=[])
 
 
-def _pairs(candidates: Sequence[Candidate]) -> Iterable[tuple[int, int]]:
-    """Pairs that belong together."""
-    seen: dict[Hashable, int] = {}
-    for i, candidate in enumerate(candidates):
-        for key in ((candidate.source, candidate.stem), candidate.digest):
-            yield seen.setdefault(key, i), i
-    numbers = [i for i, candidate in enumerate(candidates) if candidate.thumbnail is not None]
-    if not numbers:
+def _find_longest_film(candidates: Sequence[Candidate], inside: Sequence[int], patch: int) -> list[int]:
+    """Return the frames of the longest video, or numbered sequence as long as film, in order; empty without one."""
+    films: dict[Hashable, list[int]] = defaultdict(list)
+    for i in inside:
+        if candidates[i].sequence is not None:
+            films[candidates[i].source, candidates[i].sequence].append(i)
+    long = [
+        film
+        for film in films.values()
+        if (len(film) >= FILM or candidates[film[0]].thumbnail is None)
+        and all(candidates[i].side >= patch for i in film)
+    ]
+    longest = max(long, key=len, default=[])
+    return sorted(longest, key=lambda i: candidates[i].frame)
+
+
+def _cut_film(candidates: Sequence[Candidate], film: Sequence[int], share: float, uses: list[Use]) -> None:
+    """Hold out the middle of a film: its end is often credits. What lies nearest is for nothing."""
+    if not film:
         return
-    thumbnails = np.stack([t for candidate in candidates if (t := candidate.thumbnail) is not None])
-    for first in range(0, len(numbers), _ROWS):
-        alike = np.argwhere(thumbnails[first : first + _ROWS] @ thumbnails.T > ALIKE)
-        yield from ((numbers[first + int(one)], numbers[int(other)]) for one, other in alike)
+    count = min(max(1, round(share * len(film))), len(film) // 2)
+    first = (len(film) - count) // 2
+    middle = film[first : first + count]
+    begin, end = candidates[middle[0]].frame, candidates[middle[-1]].frame
+    gap = min(GAP, _MOST_GAP * (candidates[film[-1]].frame - candidates[film[0]].frame))
+    # The next frame on both sides at least, however far apart they were sampled.
+    near = {*film[max(0, first - 1) : first], *film[first + count : first + count + 1]}
+    near |= {i for i in film if begin - gap <= candidates[i].frame <= end + gap} - set(middle)
+    if len(near) + count == len(film):
+        near = set()  # two or three frames leave no room
+    for i in middle:
+        uses[i] = Use.HELD_OUT
+    for i in near:
+        uses[i] = Use.GAP
+
+
+def _keep_apart(
+    candidates: Sequence[Candidate], groups: Sequence[list[int]], film: Sequence[int], uses: list[Use]
+) -> None:
+    """Leave out what looks like the part of a film that is held out."""
+    held = [t for i in film if uses[i] is Use.HELD_OUT and (t := candidates[i].thumbnail) is not None]
+    if not held:
+        return
+    group = next(group for group in groups if film[0] in group)
+    for i in set(group) - set(film):
+        thumbnail = candidates[i].thumbnail
+        if thumbnail is not None and (np.stack(held) @ thumbnail > ALIKE).any():
+            uses[i] = Use.GAP

@@ -31,6 +31,18 @@ def write_drawings(folder: Path) -> Path:
     return folder
 
 
+def write_figure(path: Path, seed: int) -> None:
+    """A transparent drawing unlike those of other seeds, on the same canvas."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    cel = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(cel)
+    for _ in range(6):
+        x, y = rng.integers(0, 60, 2).tolist()
+        pen.rectangle((x, y, x + 25, y + 25), (*rng.integers(0, 256, 3).tolist(), 255), (10, 10, 10, 255), 2)
+    cel.save(path)
+
+
 def scenes(folder: Path | None = None, seed: int = 3, size: tuple[int, int] = SIZE) -> SyntheticShots:
     drawings = [] if folder is None else find_drawings([write_drawings(folder)])
     return SyntheticShots(seed, drawings, size)

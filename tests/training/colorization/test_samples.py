@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.colorization.helpers import SIZE, samples, scenes, write_drawings
+from tests.training.colorization.helpers import SIZE, samples, scenes, write_drawings, write_figure
 from tests.training.colorization.recipes import recipe
 from vsanime.errors import VsanimeError
 from vsanime.motion.match import blend, match
@@ -168,6 +168,35 @@ def test_all_drawings_of_a_figure_are_on_one_side_of_the_split(tmp_path: Path) -
         assert sum("ant" in drawing.files[0].name for drawing in held) in (0, 2)
 
 
+@pytest.mark.parametrize("form", ["{:04d}.png", "IMG_{:04d}.png", "写真{:02d}.png", "दृश्य{} चित्र.png", "{}.png"])
+def test_drawings_named_by_numbers_are_split(tmp_path: Path, form: str) -> None:
+    """Every one is a figure of its own where its name does not say otherwise."""
+    for number in range(1, 9):
+        write_figure(tmp_path / "in" / form.format(number), number)
+    drawings = find_drawings([tmp_path / "in"])
+    assert len(drawings) == 8
+    counts = {len(hold_out(drawings, share)[1]) for share in (0.001, 0.1, 0.5, 0.999)}
+    one_figure = "चित्र" in form
+    assert counts == {0} if one_figure else min(counts) >= 1
+    assert max(counts) <= 7
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.999])
+def test_of_two_figures_the_smaller_may_be_held_out(tmp_path: Path, share: float) -> None:
+    """Whatever their names' digests are: something is left to train on, and something to measure."""
+    for name in ("歩く", "走る", "jump", "हंसी"):
+        folder = tmp_path / name
+        for number in range(3):
+            write_figure(folder / f"{name}_{number}.png", number)
+        write_figure(folder / "other.png", 9)
+        kept, held = hold_out(find_drawings([folder]), share)
+        assert kept
+        assert held
+        assert not {d.files[0].name for d in kept} & {d.files[0].name for d in held}
+    alone, none = hold_out([kept[0]], share)
+    assert (len(alone), none) == (1, [])
+
+
 def test_a_part_of_the_shots_is_held_out_and_something_is_left(tmp_path: Path) -> None:
     for number in range(5):
         coordinates(tmp_path / "film" / f"shot-{number:04d}", frames=3)
@@ -190,8 +219,11 @@ def test_what_is_measured_on_prepared_shots_is_not_learnt_from(tmp_path: Path) -
     assert set(material.names["held_out_shots"]) == {f"film/{path.name}" for path in measured}
     for number in range(1, 4):
         shutil.rmtree(tmp_path / "film" / f"shot-{number:04d}")
-    with pytest.raises(VsanimeError, match="the only prepared shot"):
+    with pytest.raises(VsanimeError, match=r"the only prepared shot.* prepare more, or set data.synthetic"):
         sources.find(wanted, [tmp_path], lambda _: None, distances=False)
+    sources.find(
+        recipe(data__synthetic=True, data__shots=["film"], data__size=[64, 48]), [tmp_path], print, distances=False
+    )
 
 
 def test_runs_of_any_seed_are_measured_on_the_same_scenes() -> None:

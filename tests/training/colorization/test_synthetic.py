@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.colorization.helpers import SIZE, scenes, write_drawings
+from tests.training.colorization.helpers import SIZE, scenes, write_drawings, write_figure
 from vsanime.errors import VsanimeError
 from vsanime.training.colorization.drawings import Cutouts, find_drawings, premultiplied
 from vsanime.training.colorization.ink import Pen, found_in, ink_of, worn
@@ -182,6 +182,39 @@ def test_cycles_are_found_by_their_names_and_paper_is_cut_away(tmp_path: Path) -
     assert cutout[cutout.shape[0] // 2, cutout.shape[1] // 2].tolist() == [60, 90, 200, 255]
 
 
+def test_numbers_alone_make_no_cycle_of_different_figures(tmp_path: Path) -> None:
+    for number in range(6):
+        write_figure(tmp_path / "in" / f"{number:04d}.png", number)
+    assert [len(drawing.files) for drawing in find_drawings([tmp_path / "in"])] == [1] * 6
+
+
+def test_numbered_drawings_that_look_alike_are_a_cycle_in_order(tmp_path: Path) -> None:
+    """Of two figures, without zeros before the numbers."""
+    write_drawings(tmp_path / "in")
+    (tmp_path / "in" / "sprites").mkdir()
+    for number in range(9, 12):
+        source = tmp_path / "in" / f"läufer_{number - 9:02d}.png"
+        source.rename(tmp_path / "in" / "sprites" / f"{number}.png")
+        write_figure(tmp_path / "in" / "sprites" / f"{number + 20}.png", number)
+    found = [[path.name for path in drawing.files] for drawing in find_drawings([tmp_path / "in" / "sprites"])]
+    assert sorted(found) == [["29.png"], ["30.png"], ["31.png"], ["9.png", "10.png", "11.png"]]
+
+
+def test_numbered_folders_are_cycles(tmp_path: Path) -> None:
+    for cycle in (1, 2):
+        for number in range(3):
+            write_figure(tmp_path / "in" / f"walk {cycle}" / f"{number}.png", number + 10 * cycle)
+    found = find_drawings([tmp_path / "in"])
+    assert [(drawing.files[0].parent.name, len(drawing.files)) for drawing in found] == [("walk 1", 3), ("walk 2", 3)]
+
+
+def test_cycles_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (1, 2, 10, 9):
+        write_figure(tmp_path / "in" / f"run_{number}.png", number)
+    (cycle,) = find_drawings([tmp_path / "in"])
+    assert [path.stem for path in cycle.files] == ["run_1", "run_2", "run_9", "run_10"]
+
+
 @pytest.mark.parametrize("name", ["prologue_kid_0001.png", "synfig-walk.png", "Prologue Kid.png"])
 def test_pieces_for_evaluation_are_refused(tmp_path: Path, name: str) -> None:
     write_drawings(tmp_path / "in")
@@ -195,3 +228,11 @@ def test_a_folder_without_drawings_is_told(tmp_path: Path) -> None:
         find_drawings([tmp_path])
     with pytest.raises(VsanimeError, match="is no folder"):
         find_drawings([tmp_path / "nowhere"])
+    Image.new("RGB", (47, 90)).save(tmp_path / "narrow.png")
+    Image.new("RGBA", (90, 90)).save(tmp_path / "empty.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(VsanimeError) as error:
+        find_drawings([tmp_path])
+    assert "1 are smaller than 48 pixels, the largest is narrow.png, 47x90, 2 cannot be used, such as" in str(
+        error.value
+    )

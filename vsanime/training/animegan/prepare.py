@@ -13,6 +13,7 @@ from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.animegan.edges import smoothed
 from vsanime.training.pictures import Bytes, Skipped, files_in, read_pixels
+from vsanime.training.shortage import Unusable, describe
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 
 _FOLDERS = ("style", "smooth", "gray")
@@ -58,8 +59,8 @@ def prepare(frames: Path, out: Path, *, size: int, every: int) -> Prepared:
     except OSError as error:
         raise VsanimeError(f"{out} cannot be written: {error.strerror or error}") from None
     if not written:
-        why = f": {skipped[0].path}: {skipped[0].reason}" if skipped else ""
-        raise VsanimeError(f"{frames} holds no picture that can be used{why}")
+        why = describe([Unusable(Path(file.path), file.reason) for file in skipped], "")
+        raise VsanimeError(f"{frames} holds no picture that can be used: {why}")
     return Prepared(written, skipped)
 
 

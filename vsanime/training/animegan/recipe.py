@@ -216,6 +216,12 @@ class StyleRecipe:
         """Photographs, then the style."""
         return (*self.photos, *self.styles)
 
+    @property
+    def kinds(self) -> dict[str, range]:
+        """Indices of the sources of each kind of picture, by the key that lists them."""
+        first = len(self.photos)
+        return {"photos": range(first), "styles": range(first, first + len(self.styles))}
+
 
 # What the authors' own code has (SYSTEMS 7.3 to 7.5). MindSpore's has no total variation and weights all four kinds of
 # pictures alike.

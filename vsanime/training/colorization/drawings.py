@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.training.colorization.material import refuse_evaluation
+from vsanime.training.names import find_numbered_folders, has_word, normalize
 from vsanime.training.pictures import PICTURE_SUFFIXES, read_pixels
+from vsanime.training.shortage import Unusable, describe
+from vsanime.training.split import thumbnail
 
 type Bytes = NDArray[np.uint8]
 type Box = tuple[int, int, int, int]
@@ -25,9 +28,12 @@ _LEAST = 48  # pixels of a side, below which it is an ornament and no figure
 _PAPER = 246  # codes from which on every channel of a border is white paper
 _PAPER_SHARE = 0.6  # of the border, from which on the drawing lies on paper
 _OPAQUE = 0.02  # share of the pixels, below which nothing is to be seen
-# Names of a cycle's drawings: `run_01`, `head-0_2s`, `0007`. Something has to come before or be all digits.
-_NUMBERED = re.compile(r"^(.*_)?\d+[a-z]?$", re.IGNORECASE)
+# Names of a cycle's drawings: `run_01`, `head-0_2s`, `0007`.
+_NUMBERED = re.compile(r"^(.*_)?(\d+)[a-z]?$", re.IGNORECASE)
 _CHECKED_AT_A_TIME = 4
+# Correlation of the thumbnails of consecutive drawings from which they may be of one cycle: those of figures that run
+# lie at 0.8 to 0.93, of 300 different drawings one pair in a hundred lies above.
+_MOVED = 0.6
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ def find_drawings(places: Sequence[Path]) -> list[Drawing]:
     """Every drawing of some folders, in the order of names on every system.
 
     Files of a folder that are transparent, of equal size, and named alike up to a number are the cycle of one figure.
+    Where names say nothing beside the number (`0001`), they are one if each looks like the one before it, or if their
+    folder is one of several that differ in a number (`walk 1/0001`).
 
     Args:
         places: folders, searched with everything below them.
@@ -67,10 +75,11 @@ def find_drawings(places: Sequence[Path]) -> list[Drawing]:
         refuse_evaluation([place.name, *(p.relative_to(place).as_posix() for p in paths)])
         with ThreadPoolExecutor(_CHECKED_AT_A_TIME) as pool:
             looks = list(pool.map(_look, paths))
-        before = len(found)
-        found += _grouped([(path, look) for path, look in zip(paths, looks, strict=True) if look is not None])
-        if len(found) == before:
-            raise VsanimeError(f"{place} holds no drawing that can be used: PNG, JPEG, WebP of {_LEAST} pixels or more")
+        used = [(path, look) for path, look in zip(paths, looks, strict=True) if isinstance(look, _Look)]
+        if not used:
+            why = describe([look for look in looks if isinstance(look, Unusable)], f"{_LEAST} pixels")
+            raise VsanimeError(f"{place} holds no drawing that can be used: {why}")
+        found += _grouped(used)
     return found
 
 
@@ -83,29 +92,31 @@ class _Look:
         transparent: whether the file itself has alpha.
         backdrop: whether it fills the frame.
         box: where something is to be seen.
+        thumbnail: by which pictures are compared.
     """
 
     size: tuple[int, int]
     transparent: bool
     backdrop: bool
     box: Box
+    thumbnail: NDArray[np.float32]
 
 
-def _look(path: Path) -> _Look | None:
-    """What a file is; None if it is nothing to draw with."""
+def _look(path: Path) -> _Look | Unusable:
+    """What a file is, or why it is nothing to draw with."""
     try:
         pixels = read_pixels(path)
-    except VsanimeError:
-        return None
+    except VsanimeError as error:
+        return Unusable(path, str(error))
     height, width = pixels.shape[:2]
     if min(height, width) < _LEAST:
-        return None
+        return Unusable(path, "it is too small", size=(width, height))
     transparent = pixels.shape[2] == 4
     backdrop = not transparent and not _on_paper(pixels)
     seen = np.ones((height, width), bool) if backdrop else _alpha(pixels) > 127
     if np.mean(seen) < _OPAQUE:
-        return None
-    return _Look((width, height), transparent, backdrop, _box(seen))
+        return Unusable(path, "nothing is to be seen in it")
+    return _Look((width, height), transparent, backdrop, _box(seen), thumbnail(pixels))
 
 
 def _box(seen: NDArray[np.bool_]) -> Box:
@@ -114,15 +125,40 @@ def _box(seen: NDArray[np.bool_]) -> Box:
 
 
 def _grouped(looks: Sequence[tuple[Path, _Look]]) -> list[Drawing]:
+    folders = find_numbered_folders({path.parent.as_posix() for path, _ in looks})
+    numbered = {path: match for path, look in looks if look.transparent and (match := _NUMBERED.match(path.stem))}
+    unnamed: dict[object, list[tuple[Path, _Look]]] = {}
+    keys: dict[Path, object] = {}
+    for path, look in looks:
+        if path not in numbered:
+            keys[path] = path
+            continue
+        keys[path] = key = (path.parent, numbered[path][1], look.size)
+        if not has_word([numbered[path][1] or ""]) and normalize(path.parent.as_posix()) not in folders:
+            unnamed.setdefault(key, []).append((path, look))
+    for group in unnamed.values():
+        keys |= _cycle_keys(sorted(group, key=lambda file: int(numbered[file[0]][2])))
     cycles: dict[object, list[tuple[Path, _Look]]] = {}
     for path, look in looks:
-        numbered = _NUMBERED.match(path.stem) if look.transparent else None
-        key: object = (path.parent, numbered.group(1), look.size) if numbered else path
-        cycles.setdefault(key, []).append((path, look))
+        cycles.setdefault(keys[path], []).append((path, look))
+    for files in cycles.values():
+        files.sort(key=lambda file: int(numbered[file[0]][2]) if file[0] in numbered else 0)
     return [
         Drawing(tuple(path for path, _ in files), files[0][1].backdrop, _union([look.box for _, look in files]))
         for files in cycles.values()
     ]
+
+
+def _cycle_keys(files: Sequence[tuple[Path, _Look]]) -> dict[Path, object]:
+    """Return a key for each of some files in order, equal for those of which each looks like the one before it."""
+    keys: dict[Path, object] = {}
+    key: object = None
+    before: _Look | None = None
+    for path, look in files:
+        if before is None or not float(before.thumbnail @ look.thumbnail) > _MOVED:
+            key = path
+        keys[path], before = key, look
+    return keys
 
 
 def _union(boxes: Sequence[Box]) -> Box:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from vsanime.motion.distance import field
 from vsanime.motion.match import match
 from vsanime.training.colorization.drawings import Drawing
 from vsanime.training.colorization.shots import ShotFolder
+from vsanime.training.names import find_words, has_word, normalize
 from vsanime.training.synthetic import SCENE_FRAMES, SyntheticShots
 
 type Bytes = NDArray[np.uint8]
@@ -97,7 +98,7 @@ class ShotSamples:
         for name, size in [*sizes, *((str(shot.path), shot.size) for shot in shots)]:
             if size[0] < sampling.size[0] or size[1] < sampling.size[1]:
                 crop = f"{sampling.size[0]}x{sampling.size[1]}"
-                raise VsanimeError(f"a crop of {crop} is larger than {name}, {size[0]}x{size[1]}; take a smaller crop")
+                raise VsanimeError(f"a crop of {crop} is larger than {name}, {size[0]}x{size[1]}; lower data.size")
         self._seed = seed
         self._sampling = sampling
         self._synthetic = synthetic
@@ -187,15 +188,21 @@ def hold_out(drawings: Sequence[Drawing], share: float) -> tuple[list[Drawing], 
     """Drawings to train on, and drawings that validation alone sees.
 
     Decided by the digest of a figure's name, so that drawings that come or go move no others, and all drawings of one
-    figure are on one side.
+    figure are on one side. Of two figures or more, one at least is on either side; a single one is trained on.
 
     Args:
         drawings: all of them.
-        share: about what part is held out.
+        share: about what part is held out; 0 for nothing.
     """
-    places = [_place_of(_figure(drawing)) for drawing in drawings]
-    kept = [drawing for drawing, place in zip(drawings, places, strict=True) if place >= share]
-    return kept, [drawing for drawing, place in zip(drawings, places, strict=True) if place < share]
+    figures = [_figure(drawing) for drawing in drawings]
+    counts = Counter(figures)
+    by_size = sorted(counts, key=lambda figure: (counts[figure], _place_of(figure), figure))
+    held = {figure for figure in counts if _place_of(figure) < share}
+    if share and not held:
+        held = set(by_size[:1])
+    held -= set(by_size[-1:]) if len(held) == len(counts) else set()
+    kept = [drawing for drawing, figure in zip(drawings, figures, strict=True) if figure not in held]
+    return kept, [drawing for drawing, figure in zip(drawings, figures, strict=True) if figure in held]
 
 
 def hold_out_shots(shots: Sequence[ShotFolder], share: float) -> tuple[list[ShotFolder], list[ShotFolder]]:
@@ -214,13 +221,15 @@ def hold_out_shots(shots: Sequence[ShotFolder], share: float) -> tuple[list[Shot
 def _figure(drawing: Drawing) -> str:
     """Who is drawn: `sylvie_blue_smile` and `sylvie_green_normal` are one, `pepper_run_01` and `pepper_jump_01` too.
 
-    Folders that a name has taken up (`animals__bugs__caterpillar`) are no part of it. No two backdrops are one.
+    Folders that a name has taken up (`animals__bugs__caterpillar`) are no part of it. No two backdrops are one, and no
+    two drawings whose names say nothing (`0001`, `IMG_0001`).
     """
     file = drawing.files[0]
     if drawing.backdrop:
         return file.name
-    whole = file.stem.rsplit("__", 1)[-1]
-    return re.split(r"[\W\d_]", whole)[0].lower() or whole
+    whole = file.stem.rsplit("__", 1)[-1] or file.stem
+    first = find_words(whole)[:1]
+    return first[0] if has_word([whole]) and normalize(whole).startswith(first[0]) else whole
 
 
 def _place_of(name: str) -> float:
