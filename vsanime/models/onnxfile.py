@@ -15,6 +15,7 @@ from onnx.external_data_helper import uses_external_data
 from vsanime.errors import VsanimeError
 from vsanime.graphs.flatten import flatten
 from vsanime.graphs.limits import check_settings, check_structure, explain, guard, quote, stored_tensors
+from vsanime.models.filekinds import HEAD_BYTES, describe, describe_unknown
 from vsanime.models.halves import widened
 
 # The largest network that filters are known to run has 19 million weights, 75 MB.
@@ -102,7 +103,7 @@ def _contents(path: Path) -> bytes:
     if data is None or len(data) > MAX_BYTES:
         raise VsanimeError(f"{path} is larger than the {MAX_BYTES >> 20} MiB that a network may have")
     if not data:
-        raise VsanimeError(f"{path} is empty; an ONNX file is needed")
+        raise VsanimeError(f"{path} is empty; an ONNX file is needed, download it again")
     return data
 
 
@@ -111,10 +112,12 @@ def _parse(path: Path, data: bytes) -> onnx.ModelProto:
     try:
         proto.ParseFromString(data)
     except DecodeError:
+        _refuse_other(path, data)
         if data.startswith(_IR_VERSION_TAG):
             raise VsanimeError(f"{path} is damaged or cut short ({len(data)} bytes); get it again") from None
         raise VsanimeError(f"{path} is not an ONNX file; `vsanime import` makes one of other formats") from None
     if not proto.ir_version or not proto.graph.node:
+        _refuse_other(path, data)
         raise VsanimeError(f"{path} is not an ONNX file, or is cut short: it holds no network")
     return proto
 
@@ -143,6 +146,16 @@ def _read_external(path: Path, tensors: Iterable[TensorProto], allowed: int) -> 
         del tensor.external_data[:]
 
 
+def _refuse_other(path: Path, data: bytes) -> None:
+    """Say what a file is that is no ONNX, if that can be told.
+
+    Raises:
+        VsanimeError: it can.
+    """
+    if not data.startswith(_IR_VERSION_TAG) and (kind := describe_unknown(data[:HEAD_BYTES])):
+        raise VsanimeError(f"{path} is not an ONNX file: it {kind}")
+
+
 def _locate_external(path: Path, tensor: TensorProto) -> tuple[Path, int]:
     """Return the file that holds a tensor's values, and where in it they begin."""
     given = {entry.key: entry.value for entry in tensor.external_data}
@@ -163,9 +176,16 @@ def _locate_external(path: Path, tensor: TensorProto) -> tuple[Path, int]:
     except ValueError:
         raise VsanimeError(f"{path}: {name} has no readable place in {shown}") from None
     size, wanted = target.stat().st_size, _stored_bytes(path, tensor)
-    if offset < 0 or length < 0 or offset + length > size:
-        raise VsanimeError(f"{path}: {name} lies beyond the {size} bytes of {shown}")
     held = length or size - offset
+    beyond = offset < 0 or length < 0 or offset + length > size
+    if beyond or held != wanted:
+        # Raw weights may begin with any bytes: only what has the wrong size is looked at.
+        with target.open("rb") as file:
+            kind = describe(file.read(HEAD_BYTES))
+        if kind:
+            raise VsanimeError(f"{path}: the file {shown} with its weights {kind}")
+    if beyond:
+        raise VsanimeError(f"{path}: {name} lies beyond the {size} bytes of {shown}")
     if held != wanted:
         raise VsanimeError(f"{path}: {name} holds {held} bytes, its shape asks for {wanted}")
     return target, offset

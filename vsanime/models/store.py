@@ -21,6 +21,7 @@ from vsanime.errors import VsanimeError
 from vsanime.locks import NoLocksError, acquire
 from vsanime.models.cards import Variant, engines_folder, find
 from vsanime.models.download import Asset, OpenUrl, download, find_assets, open_https
+from vsanime.models.filekinds import HEAD_BYTES, describe
 from vsanime.models.foreign import converted, fetched, packaged
 from vsanime.models.onnxfile import read_onnx
 from vsanime.models.search import find_files
@@ -133,6 +134,8 @@ def _packaged(variant: Variant) -> Path | None:
         return None
     digest = file_digest(path)
     if digest != foreign.sha256:
+        if kind := _describe(path):
+            raise VsanimeError(f"{path} {kind}")
         raise VsanimeError(
             f"{path} has sha256 {digest}, {variant.name} is {foreign.sha256}; install its package again, or "
             "convert the file with `vsanime import` and pass its path as the model if it is what you want"
@@ -277,10 +280,18 @@ def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:
         return
     digest = file_digest(path)
     if digest not in accepted:
+        if kind := _describe(path):
+            raise VsanimeError(f"{variant.name}: {path} {kind}")
         raise VsanimeError(
             f"{variant.name}: {path} has sha256 {digest}, accepted is {' or '.join(accepted) or 'none on record'}; "
             "delete it to have the right one fetched, or pass its path as the model to use a file of your own"
         )
+
+
+def _describe(path: Path) -> str:
+    """Return what a file is that holds no weights; empty where that cannot be told."""
+    with path.open("rb") as file:
+        return describe(file.read(HEAD_BYTES))
 
 
 def _demand_allowed(variant: Variant, *, unverified: bool) -> None:

@@ -69,13 +69,87 @@ def test_unknown_activation(tmp_path: Path) -> None:
         imported(tmp_path, nets.artcnn_r().arrays(), "gelu")
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
-def test_prefixes_of_wrapped_modules(tmp_path: Path, prefix: str) -> None:
+def prefixed(prefix: str, net: nets.Net) -> dict[str, Array]:
+    return {prefix + name: array for name, array in net.arrays().items()}
+
+
+PREFIXES = [
+    *("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."),
+    *("model.", "netG.", "net_g.", "generator.", "params_ema.", "params.", "state_dict.", "student."),
+    *("model._orig_mod.", "state_dict.model.netG.module.", "my_upscaler.", "lightning.my_upscaler.module."),
+]
+
+
+@pytest.mark.parametrize("write", [writers.safetensors, writers.state_dict_zip, writers.state_dict_legacy])
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_prefixes_of_wrapped_modules(tmp_path: Path, prefix: str, write: Callable[[dict[str, Array]], bytes]) -> None:
     net = nets.artcnn_r()
-    assert_computes(imported(tmp_path, {prefix + name: array for name, array in net.arrays().items()}), net)
+    (tmp_path / "net").write_bytes(write(prefixed(prefix, net)))
+    assert_computes(read(tmp_path / "net"), net)
 
 
-@pytest.mark.parametrize("wrap", ["state_dict", "model", "params", "params_ema", "net", "generator"])
+@pytest.mark.parametrize(
+    "net",
+    [
+        nets.vgg_7(),
+        nets.vgg_7(prefix=""),
+        nets.vgg_7(prefix="Sequential."),
+        nets.espcn_7(True),
+        nets.artcnn_c("author"),
+    ],
+    ids=["nunif", "numbers", "Sequential", "ESPCN", "ArtCNN"],
+)
+def test_prefixes_before_names_of_every_class(tmp_path: Path, net: nets.Net) -> None:
+    """Some classes begin all names with a word of their own, which is no wrapper's."""
+    for prefix in ("", "net.", "model.net.", "netG.module."):
+        assert_computes(imported(tmp_path, prefixed(prefix, net)), net)
+
+
+@pytest.mark.parametrize(
+    ("best", "other"),
+    [
+        ("params_ema.", "params."),
+        ("model_ema.", "model."),
+        ("ema_model.module.", "online_model.module."),
+        ("netG.", "netD."),
+        ("model.generator.", "model.discriminator."),
+        ("model.", "loss.vgg.features."),
+        ("Generator.", "Discriminator."),
+    ],
+)
+def test_of_several_networks_side_by_side_the_best_is_taken(tmp_path: Path, best: str, other: str) -> None:
+    net = nets.artcnn_c()
+    arrays = prefixed(other, nets.artcnn_c(seed=77)) | prefixed(best, net) | {"n_averaged": np.zeros(1, np.float32)}
+    assert_computes(imported(tmp_path, arrays), net)
+    assert_computes(imported(tmp_path, dict(reversed(arrays.items()))), net)
+
+
+def test_networks_side_by_side_of_unknown_names_are_not_guessed(tmp_path: Path) -> None:
+    arrays = prefixed("one.", nets.artcnn_c()) | prefixed("other.", nets.artcnn_c(seed=77))
+    with pytest.raises(VsanimeError, match=r"layers named 'one\.first', 'one\.inner_convs\.0'"):
+        imported(tmp_path, arrays)
+
+
+def test_a_missing_layer_below_prefixes_is_named_without_them(tmp_path: Path) -> None:
+    arrays = prefixed("state_dict.model.netG.module.", nets.artcnn_c())
+    del arrays["state_dict.model.netG.module.inner_last.weight"]
+    del arrays["state_dict.model.netG.module.inner_last.bias"]
+    with pytest.raises(VsanimeError, match="looks like ArtCNN C of this project, but lacks 'inner_last'"):
+        imported(tmp_path, arrays)
+
+
+def test_checkpoint_of_networks_against_each_other_is_the_average(tmp_path: Path) -> None:
+    """As `vsanime train` leaves it: the discriminator's tensors are beside those of the generator."""
+    net = nets.artcnn_c()
+    arrays = {f"mean.{name}": array for name, array in net.arrays().items()}
+    arrays |= {f"{kind}.{name}": array * 2 for kind in ("net", "exp_avg") for name, array in net.arrays().items()}
+    arrays |= {f"critic.net.{name}": array for name, array in nets.artcnn_c(seed=9).arrays().items()}
+    assert_computes(imported(tmp_path, arrays), net)
+
+
+@pytest.mark.parametrize(
+    "wrap", ["state_dict", "model", "params", "params_ema", "net", "generator", "netG", "G_ema", "my_upscaler"]
+)
 def test_checkpoints_around_state_dicts(tmp_path: Path, wrap: str) -> None:
     net = nets.artcnn_c()
     (tmp_path / "net.pth").write_bytes(writers.state_dict_zip(net.arrays(), wrap, epoch=3, name="waifu2x"))

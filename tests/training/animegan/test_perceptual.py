@@ -120,6 +120,8 @@ def test_what_is_no_such_network_is_refused(folder: Path, tmp_path: Path, found:
     assert "there is no such file" in refused("gone.h5")
     assert "text.h5 holds no VGG16" in refused(tmp_path / "text.h5")
     assert "text.pth holds no VGG19" in refused(tmp_path / "text.pth")
+    (tmp_path / "pointer.pth").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    assert "pointer.pth holds no VGG19: it is a Git LFS pointer for 9 bytes" in refused(tmp_path / "pointer.pth")
     assert "s.pth holds no VGG19: its convolutions are [(2, 3, 3, 3)]" in refused(tmp_path / "s.pth")
     with pytest.raises(VsanimeError, match=r"layers \['conv9_9'\] of \[losses\]; conv1_1, conv1_2"):
         Trunk(found, ("conv9_9",))

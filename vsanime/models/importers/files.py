@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from vsanime.errors import VsanimeError
+from vsanime.models.filekinds import HEAD_BYTES, describe
 
 # The largest network that is read has 4 million weights, 33 MB in double precision; a checkpoint may hold several.
 MOST_BYTES = 256 << 20
-# Formats are told apart by the beginning of a file; a licence may stand before what tells.
-HEAD_BYTES = 4096
 # Longer names in a message help nobody.
 _MOST_SHOWN = 80
 
@@ -26,7 +25,7 @@ def contents(path: Path, most: int = MOST_BYTES) -> bytes:
         most: bytes that are read at most.
 
     Raises:
-        VsanimeError: missing, no regular file, empty, too large or unreadable.
+        VsanimeError: missing, no regular file, empty, too large, unreadable, or what holds no weights.
     """
     return _read(path, most, most)
 
@@ -35,7 +34,7 @@ def head(path: Path) -> bytes:
     """The first bytes of a file, by which formats are told apart.
 
     Raises:
-        VsanimeError: missing, no regular file, empty, too large or unreadable.
+        VsanimeError: missing, no regular file, empty, too large, unreadable, or what holds no weights.
     """
     return _read(path, MOST_BYTES, HEAD_BYTES)
 
@@ -75,11 +74,14 @@ def _read(path: Path, most: int, wanted: int) -> bytes:
             # A pipe or a device would keep its reader waiting.
             raise VsanimeError(f"{path.name} is not a regular file")
         if not status.st_size:
-            raise VsanimeError(f"{path.name} is empty")
+            raise VsanimeError(f"{path.name} is empty; download it again")
         if status.st_size > most:
             raise VsanimeError(f"{path.name} has {status.st_size:,} bytes; up to {most:,} are read")
         with path.open("rb") as file:
-            return file.read(min(wanted, status.st_size))  # room is taken for as much as is asked for
+            data = file.read(min(wanted, status.st_size))  # room is taken for as much as is asked for
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise VsanimeError(f"{path.name} cannot be read: {reason}") from None
+    if kind := describe(data[:HEAD_BYTES]):
+        raise VsanimeError(f"{path.name} {kind}")
+    return data

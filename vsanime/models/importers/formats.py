@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsanime.errors import VsanimeError
+from vsanime.models.filekinds import describe_unknown
 from vsanime.models.importers import Imported, Wishes, files, generator, glsl, ncnn, safetensors, torch, waifu2x_json
 from vsanime.models.licences import write_note
 
@@ -64,7 +65,7 @@ def read_any(path: Path, wishes: Wishes) -> Imported:
         beginning = files.head(path)
         form = next((form for form in FORMATS if form.recognises(beginning, path)), None)
         if form is None:
-            raise VsanimeError(_unknown(path))
+            raise VsanimeError(_unknown(path, beginning))
         imported = form.read(path, wishes)
         # What is made of these weights later has to say whose they are.
         write_note(imported.proto, imported.licence)
@@ -75,7 +76,9 @@ def read_any(path: Path, wishes: Wishes) -> Imported:
         raise VsanimeError(message if message.startswith(str(path)) else f"{path}: {message}") from None
 
 
-def _unknown(path: Path) -> str:
+def _unknown(path: Path, beginning: bytes) -> str:
+    if kind := describe_unknown(beginning):
+        return f"of no kind that is read: it {kind}"
     if path.suffix.lower() == ".safetensors":
         return (
             "does not begin as a safetensors file does, with the length of its header; it is damaged or something else"

@@ -5,9 +5,10 @@ A state-dict names its layers as the class that it comes from does. Each class t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
@@ -21,12 +22,21 @@ from vsanime.models.importers.generator import PUBLISHED, Weights, imported
 
 # The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.
 MOST_TENSORS = 10_000
-# What wrappers put before every name: data-parallel training, and compilation.
-_PREFIXES = ("module.", "_orig_mod.")
+# Under which names programs keep the weights of a network beside other things, in lower case, best first: averaged
+# ones look better, and of several networks the generator makes pictures.
+WRAPPERS = (
+    *("params_ema", "model_ema", "ema_model", "net_g_ema", "netg_ema", "g_ema", "generator_ema", "state_dict_ema"),
+    *("ema_state_dict", "averaged_model", "ema", "params", "state_dict", "model_state_dict", "model_state"),
+    *("net_g", "netg", "model_g", "generator", "generator_state_dict", "gen", "g"),
+    *("module", "_orig_mod", "model", "network", "net", "weights", "student", "state"),
+)
+# One inside another, as in `state_dict.model.netG.module.first.weight`.
+_MOST_PREFIXES = 8
+_MOST_VIEWS = 64  # networks and prefixes that are tried
 # A checkpoint of `vsanime train` holds the weights, their average and what the optimizer remembers of each: the average
 # is what a run exports.
 _CHECKPOINT = ("net.", "mean.", "exp_avg.", "exp_avg_sq.", "max_exp_avg_sq.")
-_AVERAGE = "mean."
+_AVERAGE, _TRAINED = "mean.", "net."
 
 # From layers in order, the activation asked for, and the file's metadata, which say what weights do not.
 type _Build = Callable[[Sequence[Layer], str | None, Mapping[str, str]], Imported]
@@ -138,8 +148,8 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes
     Raises:
         VsanimeError: not a network that is known, or a wish where there is no choice.
     """
-    tensors = _without_prefix(arrays)
-    if 2 * len(tensors.keys() & SHAPES.keys()) > len(SHAPES):
+    tensors = _choose_network(arrays)
+    if _is_generator(tensors):
         _refuse_activation(wishes.activation)
         return _generator(tensors, metadata, wishes.upsample, ours=any(name.startswith(_AVERAGE) for name in arrays))
     if wishes.upsample is not None:
@@ -149,11 +159,16 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes
     if sketchkeras.recognises(tensors):
         _refuse_activation(wishes.activation)
         return sketchkeras.imported(tensors)
-    names = {name.rpartition(".")[0] or name for name in tensors}
-    layout = next((layout for layout in _LAYOUTS if names == set(layout.layers(names))), None)
+    names = _layer_names(tensors)
+    layout = _find_layout(names)
     if layout is None:
         raise VsanimeError(_nearest(names))
-    return layout.build([_layer(tensors, name) for name in layout.layers(names)], wishes.activation, metadata)
+    parts: dict[str, set[str]] = {}
+    for name in tensors:
+        layer, _, part = name.rpartition(".")
+        parts.setdefault(layer, set()).add(part)
+    layers = [_layer(tensors, name, parts.get(name, set())) for name in layout.layers(names)]
+    return layout.build(layers, wishes.activation, metadata)
 
 
 def bfloat16(bits: Array) -> Array:
@@ -161,16 +176,63 @@ def bfloat16(bits: Array) -> Array:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def _without_prefix(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    tensors = dict(arrays)
-    average = {name.removeprefix(_AVERAGE): array for name, array in tensors.items() if name.startswith(_AVERAGE)}
-    if average and all(name.startswith(_CHECKPOINT) for name in tensors):
-        tensors = average
-    for _ in _PREFIXES:
-        for prefix in _PREFIXES:
-            if tensors and all(name.startswith(prefix) for name in tensors):
-                tensors = {name.removeprefix(prefix): array for name, array in tensors.items()}
-    return tensors
+def _choose_network(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the tensors of one network under the names that its class gives them.
+
+    A checkpoint of `vsanime train` has an average. Else what wrappers put before the names is taken off: whatever all
+    names begin with, and, where several networks are side by side, the names of `WRAPPERS`.
+    """
+    average = {name.removeprefix(_AVERAGE): array for name, array in arrays.items() if name.startswith(_AVERAGE)}
+    if average and (arrays.keys() >= {_TRAINED + name for name in average} or all(map(_is_of_checkpoint, arrays))):
+        arrays = average
+    views = list(islice(_unwrap(dict(arrays), _MOST_PREFIXES), _MOST_VIEWS))
+    known = (view for view in views if _is_known(view))
+    # If none is known, the message is about the one that comes nearest; of equal ones about the innermost.
+    return next(known, None) or max(reversed(views), key=_count_known)
+
+
+def _is_of_checkpoint(name: str) -> bool:
+    return name.startswith(_CHECKPOINT)
+
+
+def _unwrap(tensors: dict[str, Array], depth: int) -> Iterator[dict[str, Array]]:
+    """Yield the tensors as they are, then those below each prefix, best first."""
+    yield tensors
+    if not depth:
+        return
+    below: dict[str, dict[str, Array]] = {}
+    for name, array in tensors.items():
+        root, dot, rest = name.partition(".")
+        if dot:
+            below.setdefault(root, {})[rest] = array
+    ranks = {wrapper: rank for rank, wrapper in enumerate(WRAPPERS)}
+    shared = len(below) == 1 and len(next(iter(below.values()))) == len(tensors)
+    for root in sorted(below, key=lambda root: ranks.get(root.lower(), len(ranks))):
+        if shared or root.lower() in ranks:
+            yield from _unwrap(below[root], depth - 1)
+
+
+def _is_known(tensors: Mapping[str, Array]) -> bool:
+    return _is_generator(tensors) or sketchkeras.recognises(tensors) or _find_layout(_layer_names(tensors)) is not None
+
+
+def _is_generator(tensors: Mapping[str, Array]) -> bool:
+    """Return whether most names are those of AnimeGANv2's generator."""
+    return 2 * len(tensors.keys() & SHAPES.keys()) > len(SHAPES)
+
+
+def _layer_names(tensors: Mapping[str, Array]) -> set[str]:
+    return {name.rpartition(".")[0] or name for name in tensors}
+
+
+def _find_layout(names: set[str]) -> _Layout | None:
+    return next((layout for layout in _LAYOUTS if names == set(layout.layers(names))), None)
+
+
+def _count_known(tensors: Mapping[str, Array]) -> int:
+    """Return how many layers have names that the nearest known class gives."""
+    names = _layer_names(tensors)
+    return max(len(names.intersection(layout.layers(names))) for layout in _LAYOUTS)
 
 
 def _generator(
@@ -193,8 +255,8 @@ def _generator(
     return imported(weights, why, "" if ours else PUBLISHED)
 
 
-def _layer(tensors: Mapping[str, Array], name: str) -> Layer:
-    held = {key.rpartition(".")[2] for key in tensors if key.rpartition(".")[0] == name}
+def _layer(tensors: Mapping[str, Array], name: str, held: set[str]) -> Layer:
+    """Return a layer by the names of its tensors."""
     if "weight" not in held or held - {"weight", "bias"}:
         raise VsanimeError(
             f"layer {shown(name)} holds {', '.join(shown(key) for key in sorted(held)[:4])}; "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -20,21 +20,17 @@ from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array
 from vsanime.models.importers import Imported, Wishes, pickles
 from vsanime.models.importers.files import MOST_BYTES, contents, shown
-from vsanime.models.importers.statedict import MOST_TENSORS, bfloat16, from_arrays
+from vsanime.models.importers.statedict import MOST_TENSORS, WRAPPERS, bfloat16, from_arrays
 
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"  # its first operation: the protocol
 _PROTOCOLS = (2, 3, 4, 5)
 # The first two of the pickles in a row hold these.
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_DIRECTORY_ENTRY = b"PK\x01\x02"
+_DIRECTORY_ENTRY, _DIRECTORY_END = b"PK\x01\x02", b"PK\x05\x06"
+_MOST_COMMENT = 22 + (1 << 16)  # the end of the directory, with a comment
 _MOST_AXES = 8
 _MOST_VALUES = MOST_BYTES // 4  # f32 weights of all tensors together
-# Where checkpoints keep the weights, best first: averaged ones look better.
-_WRAPPERS = (
-    *("params_ema", "ema", "params", "state_dict", "model_state_dict", "model", "network"),
-    *("net", "net_g", "generator", "weights"),
-)
 _MOST_WRAPPERS = 4  # one inside another
 # What a damaged archive raises in zipfile.
 _ZIP_ERRORS = (
@@ -108,7 +104,7 @@ def _state_dict(saved: object) -> tuple[dict[str, _Tensor], dict[str, str]]:
         for texts in (saved, saved.get("kwargs")):
             if isinstance(texts, dict):
                 metadata |= {k: v for k, v in texts.items() if isinstance(k, str) and isinstance(v, str)}
-        inner = next((saved[key] for key in _WRAPPERS if isinstance(saved.get(key), dict)), None)
+        inner = _find_inner(saved)
         if inner is None:
             tensors = {k: v for k, v in saved.items() if isinstance(k, str) and isinstance(v, _Tensor)}
             if tensors:
@@ -117,6 +113,18 @@ def _state_dict(saved: object) -> tuple[dict[str, _Tensor], dict[str, str]]:
             raise VsanimeError(f"it holds no weights under a name that is known; its names are {given or 'none'}")
         saved = inner
     raise VsanimeError("it holds no state-dict; save the weights alone: torch.save(model.state_dict(), path)")
+
+
+def _find_inner(saved: dict[object, object]) -> dict[object, object] | None:
+    """Return the dict that a checkpoint keeps its weights in; None if they are in the checkpoint itself or nowhere."""
+    inner = {key.lower(): held for key, held in saved.items() if isinstance(key, str) and isinstance(held, dict)}
+    if (found := next((inner[name] for name in WRAPPERS if name in inner), None)) is not None:
+        return found
+    if any(isinstance(held, _Tensor) for held in saved.values()):
+        return None
+    # Under another name: the only one with weights, which those of optimizers lie deeper than.
+    full = [held for held in inner.values() if any(isinstance(one, _Tensor) for one in held.values())]
+    return full[0] if len(full) == 1 else None
 
 
 def _array(name: str, tensor: _Tensor, storage: Callable[[_Storage], bytes]) -> Array:
@@ -213,10 +221,15 @@ def _open_zip(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
         archive = zipfile.ZipFile(BytesIO(data))
         entries = {info.filename: info for info in archive.infolist()}
     except _ZIP_ERRORS as error:
-        raise VsanimeError(f"its zip archive is damaged: {shown(str(error))}") from None
+        if _DIRECTORY_END not in data[-_MOST_COMMENT:]:
+            raise VsanimeError(
+                f"its zip archive is damaged: it ends after {len(data):,} bytes without its directory, as downloads do "
+                "that were cut short; download it again"
+            ) from None
+        raise VsanimeError(f"its zip archive is damaged: {shown(str(error))}; download it again") from None
     roots = [name.removesuffix("data.pkl") for name in entries if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(roots) != 1:
-        raise VsanimeError("a zip archive without data.pkl is not from torch; NumPy's .npz is not read")
+        raise VsanimeError(f"a zip archive without data.pkl is not from torch{_describe_entries(list(entries))}")
     # Sizes are checked before anything is read: torch never compresses, so nothing can be larger than the file.
     if sum(info.file_size for info in entries.values()) > len(data):
         raise VsanimeError(f"its archive announces more than the {len(data):,} bytes that the file has")
@@ -241,6 +254,17 @@ def _open_zip(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
         return held
 
     return _load(BytesIO(entry(f"{roots[0]}data.pkl"))), storage
+
+
+def _describe_entries(names: Sequence[str]) -> str:
+    """Return what to do with an archive of other things than torch's."""
+    if any(name.endswith(".npy") for name in names):
+        return "; NumPy's .npz is not read"
+    inside = [name for name in names if not name.endswith("/")]
+    if not inside:
+        return "; there is nothing in it"
+    held = ", ".join(shown(name) for name in inside[:3]) + (", ..." if len(inside) > 3 else "")
+    return f"; extract it, and give one of the files that are in it: {held}"
 
 
 def _check_size(wanted: _Storage, held: int) -> None:

