@@ -8,10 +8,12 @@ import sys
 USAGE = """usage: python -m tools demo [--input VIDEO] [--model NAME]
        python -m tools test [--lowest | --newest] [PYTEST ARGUMENTS]
        python -m tools test-all [--lowest | --newest] [PYTEST ARGUMENTS]
+       python -m tools mutants [--seed N] [--count N] [--rooms NAME,NAME] [--list]
 
 demo      double a drawn clip, or VIDEO, and say where the result is (folder demo-output)
 test      run the tests, without the long ones and those of TensorRT-RTX
 test-all  run all tests, also on real weights and pictures where VSANIME_MODEL_PATH and VSANIME_TEST_MEDIA name them
+mutants   count how many small changes of the code the tests notice
 
 --lowest  in an environment with every direct dependency at its lowest declared version (.venv-lowest)
 --newest  in an environment with everything at its newest version (.venv-newest)

@@ -51,6 +51,7 @@ COMMANDS = {
     "demo": Command("encode", ("encode", "test", "dev"), "tools.demo"),
     "test": Command("test", ("test", "dev"), "pytest", (*_PARALLEL, "-m", "not long")),
     "test-all": Command("dev", ("dev",), "pytest", _PARALLEL),
+    "mutants": Command("dev", ("dev",), "tools.mutants"),
 }
 
 
