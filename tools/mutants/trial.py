@@ -18,8 +18,9 @@ import pytest
 
 # What most tests import, for the process that all others are forked from.
 PRELOADED = ["numpy", "onnx", "openvino", "onnxruntime", "vapoursynth", "cv2", "scipy.ndimage", "hypothesis", "pytest"]
-_SPARE_SECONDS = 30.0  # what a test may take beside ten times its usual time, on a busy machine
-_START_SECONDS = 120.0  # for imports and collection
+PRELOADED += ["asyncio", "filelock", "platformdirs", "rich.progress"]
+_SPARE_SECONDS = 60.0  # what a test may take beside twenty times its usual time, on a busy machine
+_START_SECONDS = 180.0  # for imports and collection
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _follow(here: Connection, tests: dict[str, float], stopped: Callable[[], boo
         except EOFError:
             return [*failed, Outcome("crash", test)]
         if kind == "start":
-            test, limit, since = text, 10 * tests.get(text, 1.0) + _SPARE_SECONDS, time.monotonic()
+            test, limit, since = text, 20 * tests.get(text, 1.0) + _SPARE_SECONDS, time.monotonic()
         elif kind == "failed":
             failed.append(Outcome("failed", text))
         elif text in ("0", "5"):  # 5: the change has given all of the tests other names
