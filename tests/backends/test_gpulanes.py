@@ -151,6 +151,14 @@ def test_memory_is_counted_before_it_is_taken(simulate: Simulate) -> None:
     engine_on(sim, 1, program_bytes=50 * MIB).close()
 
 
+def test_memory_that_is_just_enough_is_taken(simulate: Simulate) -> None:
+    need = buffer_bytes(luma_doubler()) + 50 * MIB
+    engine_on(simulate(memory=RESERVE_BYTES + 2 * need), 2, program_bytes=50 * MIB).close()
+    with pytest.raises(TooLittleMemory, match=r"the network with 1 stream on card 0 needs") as caught:
+        engine_on(simulate(memory=RESERVE_BYTES - 1), 1, program_bytes=50 * MIB)
+    assert caught.value.available == 0
+
+
 def test_every_card_is_asked_before_any_memory_is_taken(simulate: Simulate) -> None:
     sim = simulate(cards=2)
     sim.cards[1].limit = 10 * MIB

@@ -181,6 +181,13 @@ def test_attention_that_is_built_otherwise_stays_whole() -> None:
         assert operators(cut_model).count("Softmax") == max(1, count)
 
 
+@pytest.mark.parametrize(("axis", "count"), [(-1, 4), (2, 4), (1, 1)])
+def test_attention_is_cut_where_its_softmax_runs_over_keys(axis: int, count: int) -> None:
+    model = attention(helper.make_node("Identity", ["products"], ["scores"]), 64, 48, 48)
+    model.graph.node[2].attribute[0].i = axis
+    assert operators(chunked(model, whole_bytes=4 * 64 * 48 // 4, least_rows=4)).count("Softmax") == count
+
+
 def test_small_attention_stays_whole() -> None:
     graph, same = whole_and_chunks(1000, 1 << 28, (400, 352))
     assert operators(same) == operators(graph.onnx)

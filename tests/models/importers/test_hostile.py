@@ -277,6 +277,24 @@ def test_tensors_that_reach_beyond_their_storage(tmp_path: Path, changed: dict[s
     refused(tmp_path / "net.pth", writers.torch_zip(saved, {"0": WEIGHT.tobytes()}), message)
 
 
+@pytest.mark.parametrize(
+    "described",
+    [
+        ("storage", "FloatStorage", "0", "cpu", 9),
+        ("storage", name("torch", "FloatStorage"), 0, "cpu", 9),
+        ("storage", name("torch", "FloatStorage"), "0", "cpu", "9"),
+        ("storage", name("torch", "FloatStorage"), "0", "cpu", True),
+        ("storage", name("torch", "FloatStorage"), "0", "cpu"),
+        ("storages", name("torch", "FloatStorage"), "0", "cpu", 9),
+        ("storage", name("torch", "FloatStorage"), "0", "cpu", 9, None, None),
+    ],
+)
+def test_storages_that_are_not_described(tmp_path: Path, described: tuple[object, ...]) -> None:
+    saved = b"(" + value(described) + b"Qt"
+    message = "a storage that is not described|a reference to something that is no storage"
+    refused(tmp_path / "net.pth", writers.torch_zip(saved, {"0": WEIGHT.tobytes()}), message)
+
+
 def test_many_views_of_one_storage(tmp_path: Path) -> None:
     """Each is in order; together they would be more than any network."""
     large = np.zeros(1 << 20, np.float32)
