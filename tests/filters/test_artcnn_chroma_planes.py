@@ -167,3 +167,16 @@ def test_planes_left_out_of_doubling_are_resampled() -> None:
     only_luma, everything = planes_of(vsanime.artcnn(clip, MODEL, planes=0)), planes_of(vsanime.artcnn(clip, MODEL))
     assert all(np.array_equal(a, b) for a, b in zip(only_luma, everything, strict=True))
     assert not np.array_equal(only_luma[0], zimg[0])
+
+
+@pytest.mark.parametrize(("name", "overlap"), [("YUV420P8", (8, 8)), ("YUV422P8", (8, 7))])
+def test_tiles_overlap_by_what_the_network_sees_and_a_chroma_sample(name: str, overlap: tuple[int, int]) -> None:
+    """Seven pixels, and one more along axes where a pixel may lie between two chroma samples."""
+    clip = noise_clip(name, 64, 48)
+    for axis in (0, 1):
+        tile = [48, 40]
+        tile[axis] = 2 * overlap[axis] + 1
+        vsanime.artcnn_chroma(clip, "C4F32_Chroma_VA", tilesize=tuple(tile), backend=F32)
+        tile[axis] -= 1
+        with pytest.raises(vs.Error, match=f"overlap by {overlap[axis]} on each side, which leaves nothing"):
+            vsanime.artcnn_chroma(clip, "C4F32_Chroma_VA", tilesize=tuple(tile), backend=F32)

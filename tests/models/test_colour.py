@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, run, softmax
-from vsanime.models.colour import colour
+from vsanime.models.colour import MULTIPLE, colour
 
 _WIDTH = 8
 _DEPTH, _WAVES, _CELL, _TAPS = 2 * _WIDTH, 4, 8, 9
@@ -180,6 +180,12 @@ def test_ends_are_those_that_filters_feed(weights: Weights) -> None:
         "prior": [2, 1, *size],
     }
     assert list_ends(graph.output) == {name: [1, 3, *size] for name in ("colour", "weights", "copied", "residual")}
+
+
+def test_every_size_of_its_multiple_is_taken(weights: Weights) -> None:
+    assert MULTIPLE == 16
+    for height, width in ((16, 48), (80, 16)):
+        assert run(colour(weights), draw_inputs(1, height, width), ["colour"])[0].shape == (1, 3, height, width)
 
 
 def test_weights_that_are_used_twice_are_stored_once(weights: Weights) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.numpynets import Array, Weights, convolve, enlarge, list_ends, normalize, run, sigmoid, softmax
-from vsanime.models.colourtransform import colour_transform
+from vsanime.models.colourtransform import MULTIPLE, colour_transform
 
 _WIDTH, _BLOCKS = 8, 8
 _CHANNELS, _DEPTH, _STYLE = 4 * _WIDTH, _WIDTH // 2, 8 * _WIDTH
@@ -112,6 +112,13 @@ def test_every_tensor_is_that_of_the_layers(weights: Weights, keys: int, height:
         np.testing.assert_allclose(one, array, atol=_F32, rtol=_F32, err_msg=name)
     assert expected["colour"].std() > 0.05
     assert expected["attention"].max() > 4 / expected["attention"].shape[2]
+
+
+def test_multiple_is_what_halving_twice_asks_for(weights: Weights) -> None:
+    assert MULTIPLE == 4
+    planes = {"line": (1, 1), "distance": (1, 1), "key_lines": (1, 1), "key_distances": (1, 1), "key_colours": (1, 3)}
+    inputs = {name: np.ones((*shape, 12, 20)) for name, shape in planes.items()}
+    assert run(colour_transform(weights), inputs, ["colour"])[0].shape == (1, 3, 12, 20)
 
 
 def test_ends_are_those_that_filters_feed(weights: Weights) -> None:

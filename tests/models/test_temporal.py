@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, run, sigmoid
-from vsanime.models.temporal import temporal
+from vsanime.models.temporal import MULTIPLE, temporal
 
 _WIDTH = 8
 _DILATIONS = {"d1": 2, "d2": 4, "d3": 8, "d4": 16}
@@ -71,3 +71,11 @@ def test_inputs_are_three_frames_of_any_size() -> None:
     graph = temporal(draw_weights(), residual=True).graph
     assert list_ends(graph.input) == {"lines": [3, 1, "height", "width"], "colours": [3, 3, "height", "width"]}
     assert list_ends(graph.output) == {"colour": [1, 3, "height", "width"]}
+
+
+def test_every_size_of_its_multiple_is_taken_and_others_are_not() -> None:
+    proto = temporal(draw_weights(), residual=True)
+    for height, width in ((MULTIPLE, 3 * MULTIPLE), (5 * MULTIPLE, MULTIPLE)):
+        inputs = {"lines": np.zeros((3, 1, height, width)), "colours": np.zeros((3, 3, height, width))}
+        assert run(proto, inputs, ["colour"])[0].shape == (1, 3, height, width)
+    assert MULTIPLE == 4

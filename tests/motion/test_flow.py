@@ -52,6 +52,16 @@ def test_one_search_finds_small_motion(quick: Callable[[Bytes, Bytes], Any]) -> 
     assert np.abs(found[ink].mean(axis=0) - (2.5, -1.25)).max() < 0.3
 
 
+@pytest.mark.parametrize(("right", "down"), [(1, 0), (3, 2)])
+def test_one_fine_search_finds_motion_by_whole_pixels_exactly(right: int, down: int) -> None:
+    """Of pictures at half their size an eighth of a pixel would be all that is known."""
+    target, key = scribble(), scribble(right, down)
+    ink = target < 128
+    assert np.quantile(np.abs(small_flow(target, key) - (right, down)).max(axis=-1)[ink], 0.9) < 0.01
+    near = searched_on(target, key, apart(right - 1, down))
+    assert np.quantile(np.abs(near - (right, down)).max(axis=-1)[ink], 0.9) < 0.01
+
+
 def test_large_pictures_are_searched_smaller() -> None:
     large = {"height": 1000, "width": 1100}
     ink = scribble(**large) < 128

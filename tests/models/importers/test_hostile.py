@@ -331,7 +331,8 @@ def test_big_endian_files(tmp_path: Path) -> None:
     ("saved", "message"),
     [
         ({}, "no weights under a name that is known; its names are none"),
-        ({"epoch": 3, "note": "x"}, "its names are 'epoch', 'note'"),
+        ({"epoch": 3, "note": "x"}, "its names are 'epoch', 'note'$"),
+        ({**dict.fromkeys("abc", 1), 4: 1, **dict.fromkeys("efgh", 1)}, "its names are 'a', 'b', 'c', 'e', 'f'$"),
         ([1, 2], "holds no state-dict"),
         ({"model": {"model": {"model": {"model": {}}}}}, "holds no state-dict"),
         (3, "holds no state-dict"),
