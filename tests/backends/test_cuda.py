@@ -36,6 +36,25 @@ def test_a_card_that_is_not_there_lists_those_that_are(simulate: Simulate, index
         Device(index)
 
 
+@pytest.mark.parametrize(
+    ("opened", "before", "after"),
+    [((0, 1), 1, 1), ((0, 1), 0, 0), ((1,), 0, 1), ((0, 1), 2, 2)],
+    ids=["its own", "an opened one", "none chosen", "another program's"],
+)
+def test_card_is_current_meanwhile_and_the_one_before_afterwards(
+    simulate: Simulate, opened: tuple[int, ...], before: int, after: int
+) -> None:
+    """CUDA says 0 for a thread that never chose a card: choosing that could make a context on it, for nothing."""
+    sim = simulate(cards=3)
+    devices = {index: Device(index) for index in opened}
+    sim.cudaSetDevice(before)
+    calls = sim.calls["cudaSetDevice"]
+    with devices[1].current():
+        assert sim.cudaGetDevice()[1] == 1
+    assert sim.cudaGetDevice()[1] == after
+    assert sim.calls["cudaSetDevice"] == calls + (1 if after == 1 else 2)
+
+
 def test_without_a_driver_there_are_no_cards(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
     sim = simulate()
     sim.fail(cudaError_t.cudaErrorInsufficientDriver)

@@ -17,6 +17,8 @@ from tests.reference import psnr
 from tests.trtsim import TensorRTSim
 from vsanime import Backend
 from vsanime.backends import tensorrt as backend_module
+from vsanime.backends.base import Workload
+from vsanime.backends.gpulanes import RESERVE_BYTES
 from vsanime.backends.tensorrt import flavours
 from vsanime.backends.tensorrt.reports import monitored
 
@@ -417,3 +419,58 @@ def test_the_default_backend_is_tensorrt_where_there_is_a_card(cards: Cards) -> 
     assert Backend.auto() == Backend.OpenVINO()
     cards()
     assert Backend.auto() == Backend.TensorRT()
+
+
+# What a graph and its tiles have to be
+
+
+def test_graphs_are_open_in_size_where_engines_serve_many() -> None:
+    one = Backend.TensorRT().traits("fp16")
+    assert (one.exact_linear, one.body, one.bytewise, one.any_size, one.least_tile) == (
+        True,
+        "float16",
+        True,
+        False,
+        (1, 1),
+    )
+    many = Backend.TensorRT(sizes=((64, 48), (96, 80), (128, 96))).traits("f32")
+    assert (many.exact_linear, many.body, many.any_size, many.least_tile) == (False, "float32", True, (64, 48))
+    assert Backend.TensorRT().traits("bf16").body == "bfloat16"
+
+
+def test_lanes_are_streams_of_every_card() -> None:
+    assert Backend.TensorRT().lanes_for(1) == 2
+    assert Backend.TensorRT(num_streams=3, device_id=[0, 2]).lanes_for(1) == 6
+
+
+@pytest.mark.parametrize(
+    ("precision", "bits", "is_float", "anchored", "chosen"),
+    [
+        ("auto", 12, False, True, "fp16"),
+        ("auto", 13, False, True, "f32"),
+        ("auto", 8, True, True, "f32"),
+        ("auto", 8, False, False, "f32"),
+        ("bf16", 16, True, False, "bf16"),
+    ],
+)
+def test_half_precision_is_for_coarse_codes_of_networks_with_exact_averages(
+    precision: str, bits: int, is_float: bool, anchored: bool, chosen: str
+) -> None:
+    work = Workload(
+        width=64, height=48, radius=7, features=8, anchored=anchored, out_channels=1, output_bits=bits,
+        output_float=is_float,
+    )  # fmt: skip
+    assert Backend.TensorRT(precision=precision).precision_for(work) == chosen
+
+
+def test_tiles_follow_from_the_memory_of_the_smallest_card(simulate: Callable[..., CudaSim]) -> None:
+    """Four layers are alive in each of two lanes, with two bytes a value in half precision."""
+    simulate(cards=2).cards[1].limit = RESERVE_BYTES + 2 * 4 * 100 * 1920 * 256 * 2
+    backend = Backend.TensorRT(device_id=[0, 1])
+    work = Workload(
+        width=1920, height=1080, radius=7, features=256, anchored=True, out_channels=1, output_bits=8,
+        output_float=False,
+    )  # fmt: skip
+    assert backend.tile_for(work, "fp16") == (1920, 1080)
+    assert backend.tile_for(work, "fp16", fit=True) == (1920, 100)
+    assert backend.tile_for(work, "f32", fit=True) == (1920, 50)

@@ -34,7 +34,11 @@ class Sample:
 def read_equivalent(path: Path) -> dict[Text, str]:
     """Return the changes that change nothing that can be observed, with the reasons."""
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get("change", [])
-    return {(entry["path"], entry["function"], entry["before"], entry["after"]): entry["reason"] for entry in entries}
+    return {
+        (entry["path"], entry["function"], entry["before"], after): entry["reason"]
+        for entry in entries
+        for after in entry["after"]
+    }
 
 
 def find_all(project: Project, rooms: list[str]) -> list[Change]:
