@@ -92,6 +92,15 @@ def test_unsubsampled_chroma_has_no_siting() -> None:
     assert "--chromaloc" not in encoder_args(noise_clip("YUV444P8", 16, 16, _ChromaLocation=0))
 
 
+@pytest.mark.parametrize(
+    ("across", "down", "flag"),
+    [(32, 27, "32:27"), (1, 1, "1:1"), (0, 1, None), (1, 0, None), (-4, 3, None), (4, -3, None)],
+)
+def test_sample_aspect_is_told_where_it_is_one(across: int, down: int, flag: str | None) -> None:
+    args = encoder_args(noise_clip("YUV420P8", 16, 16).std.SetFrameProps(_SARNum=across, _SARDen=down))
+    assert (args[args.index("--sar") + 1] if "--sar" in args else None) == flag
+
+
 def test_hdr10_flags() -> None:
     clip = noise_clip("YUV420P10", 64, 48, _Matrix=9).std.SetFrameProps(**HDR10)
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"

@@ -112,6 +112,29 @@ def test_chroma_lands_on_the_luma_grid(location: ChromaLocation, subsampling: tu
     assert found[0].max() <= cb.max() + 1e-6
 
 
+@pytest.mark.parametrize("quantize_first", [False, True])
+@pytest.mark.parametrize(
+    ("bounds", "low", "high"),
+    [([], -9, 9), (["low"], 0.25, 9), (["", "high"], -9, 0.75), (["low", "high"], 0.25, 0.75)],
+    ids=["none", "low", "high", "both"],
+)
+def test_bounds_of_a_network_hold_in_its_graph(
+    bounds: list[str], low: float, high: float, quantize_first: bool
+) -> None:
+    nodes = [helper.make_node("Conv", ["input", "w", "b"], ["a"], kernel_shape=[1, 1])]
+    nodes.append(helper.make_node("Clip", ["a", *bounds], ["output"]))
+    proto = layers(
+        *nodes, channels=(1, 1), w=np.full((1, 1, 1, 1), 2, np.float32), b=np.float32([-0.5]), low=np.float32(0.25),
+        high=np.float32(0.75),
+    )  # fmt: skip
+    float32 = luma_coding(form(32, SampleType.FLOAT), Range.FULL)
+    traits = GraphTraits(quantize_first=quantize_first)
+    graph = luma_graph(proto, inspect(proto), float32, float32, 16, 1, traits)
+    values = np.linspace(0, 1, 16, dtype=np.float32)[None, None, None]
+    session = onnxruntime.InferenceSession(graph.onnx, providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"luma": values})[0], np.clip(2 * values - 0.5, low, high), atol=1e-6)
+
+
 def test_channels_are_checked() -> None:
     coding = luma_coding(form(8), Range.LIMITED)
     rgb = layers(helper.make_node("Relu", ["input"], ["output"]), channels=(3, 3))

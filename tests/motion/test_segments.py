@@ -82,6 +82,25 @@ def test_the_majority_is_a_colour_that_is_there() -> None:
     assert tuple(majority(colours)) == RED
 
 
+def test_colors_of_one_cell_are_counted_together() -> None:
+    """Shades within eight codes are one color; the median of the fullest cell is what they have in common."""
+    shades = [(104 + n, 48 + n, 206 - n) for n in (0, 1, 2, 3, 4)]
+    colours = np.array([(17, 33, 65)] * 4 + shades, np.uint8)
+    assert tuple(majority(colours)) == (106, 50, 204)
+    beyond = [(111, 48, 206), (112, 48, 206), (113, 48, 206)]  # of two cells
+    assert tuple(majority(np.array([(17, 33, 65), (17, 33, 65), *beyond[:2]], np.uint8))) == (17, 33, 65)
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_cells_differ_in_every_channel(channel: int) -> None:
+    one, other = [8, 8, 8], [8, 8, 8]
+    other[channel] = 16
+    third = [8, 8, 8]
+    third[(channel + 1) % 3] = 16
+    colours = np.array([one] * 2 + [other] * 3 + [third] * 2, np.uint8)
+    assert majority(colours).tolist() == other
+
+
 def test_sizes_must_agree() -> None:
     with pytest.raises(VsanimeError, match="must agree"):
         fill(box(), coloured()[1:], np.zeros((120, 160), np.float32))
