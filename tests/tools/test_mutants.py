@@ -9,7 +9,7 @@ import pytest
 from tools.mutants import trial
 from tools.mutants.__main__ import ROOMS, main
 from tools.mutants.changes import Change, find_changes
-from tools.mutants.linemap import LineMap, MappedTest
+from tools.mutants.linemap import LineMap, MappedTest, _carry_lines
 from tools.mutants.project import Project
 from tools.mutants.sample import EQUIVALENT, draw_sample, find_all, read_equivalent
 
@@ -206,3 +206,12 @@ def test_listed_equivalent_changes_are_in_the_code_and_have_reasons() -> None:
     there = {change.identity[:4] for change in find_all(Project(Path(__file__).parents[2]), ROOMS)}
     assert listed.keys() - there == set()
     assert all(reason.strip() for reason in listed.values())
+
+
+def test_lines_of_a_changed_file_are_carried_over() -> None:
+    before = ["a", "b", "c", "d"]
+    assert _carry_lines(before, before) == {n: {n} for n in (1, 2, 3, 4)}
+    assert _carry_lines(before, ["new", *before])[3] == {4}
+    assert _carry_lines(before, ["a", "B1", "B2", "c", "d"]) == {1: {1}, 2: {2, 3}, 3: {4}, 4: {5}}
+    assert _carry_lines(before, ["a", "b", "new", "c", "d"])[2] == {2, 3}
+    assert 2 not in _carry_lines(before, ["a", "c", "d"])

@@ -44,7 +44,7 @@ def main(arguments: list[str], project: Project | None = None, equivalent: Path 
         return 0
     began = time.monotonic()
     try:
-        line_map = update_map(project, _say, options.jobs)
+        line_map = update_map(project, _say, options.jobs, fresh=options.fresh)
 
         def report(done: int, change: Change, result: Result) -> None:
             by = f" by {result.test}" if result.test else ""
@@ -76,7 +76,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=90.0, help="usual time of the tests tried on one change, at most (90)"
     )
-    parser.add_argument("--fresh", action="store_true", help="leave results of earlier runs aside")
+    parser.add_argument("--fresh", action="store_true", help="map lines anew, and leave earlier results aside")
     return parser.parse_args(arguments)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -10,7 +11,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -84,7 +85,7 @@ class LineMap:
         """
         names = self._find_covering(change)
         by_function: dict[str, list[MappedTest]] = defaultdict(list)
-        for test in sorted((self.tests[name] for name in names), key=lambda test: test.seconds):
+        for test in sorted((self.tests[name] for name in names), key=lambda test: (test.seconds, test.name)):
             by_function[test.function].append(test)
         turns = {test.name: turn for tests in by_function.values() for turn, test in enumerate(tests)}
         module = PurePosixPath(change.path)
@@ -172,28 +173,29 @@ def save_map(project: Project, found: LineMap) -> None:
     new.replace(project.store / "map.json")
 
 
-def update_map(project: Project, say: Callable[[str], None], jobs: int) -> LineMap:
-    """Return a map of the files as they are; run only the test files that something has changed for.
+def update_map(project: Project, say: Callable[[str], None], jobs: int, *, fresh: bool = False) -> LineMap:
+    """Return a map of the files as they are; run only the test files that have changed.
 
     Args:
         project: what to map.
         say: takes lines about the progress.
         jobs: how many tests run at once.
+        fresh: run all test files.
     """
-    old = load_map(project)
+    old = None if fresh else load_map(project)
     files = project.hash_files()
     if old is not None and old.files == files:
         return old
     test_files = sorted(path for path in files if _is_test_file(path, project))
-    wanted = test_files if old is None else _find_stale(old, files, test_files)
+    wanted = test_files if old is None else _find_stale(old, files, test_files, project)
     say(f"mapping lines to tests: {len(wanted)} of {len(test_files)} test files run")
     with tempfile.TemporaryDirectory(prefix="vsanime-mutants-") as name:
         copy = Path(name).resolve() / "copy"
         project.copy_to(copy)
-        # Hashed once more: what runs is the copy.
-        files = Project(copy, project.package, project.tests).hash_files()
+        copied = Project(copy, project.package, project.tests)
+        files, sources = copied.hash_files(), _read_sources(copied)
         records = _run_recorded(copy, project, wanted, jobs) if wanted else []
-    found = _merge(old, records, files, set(wanted), _read_sources(project))
+    found = _merge(old, records, files, set(wanted), sources)
     save_map(project, found)
     if found.failed:
         say(f"{len(found.failed)} tests fail without any change and are left out, such as {found.failed[0]}")
@@ -205,14 +207,37 @@ def _is_test_file(path: str, project: Project) -> bool:
     return pure.parts[0] == project.tests and pure.match("test_*.py")
 
 
-def _find_stale(old: LineMap, files: dict[str, str], test_files: list[str]) -> list[str]:
-    """Return the test files to run again: changed ones, and those with a test that runs a changed source file."""
+def _find_stale(old: LineMap, files: dict[str, str], test_files: list[str], project: Project) -> list[str]:
+    """Return the test files to run again: changed ones, and those that mention a module of the tests that changed.
+
+    Lines of changed source files are carried over; see `_carry_lines`.
+    """
     changed = {path for path in files.keys() | old.files.keys() if files.get(path) != old.files.get(path)}
     helpers = {path for path in changed - set(test_files) if path in old.files and path not in old.sources}
-    if any(path in files for path in helpers):
-        return test_files  # what tests share, the settings, or a file of data
-    touched = {test.file for test in old.tests.values() if not changed.isdisjoint(test.lines)}
-    return sorted((touched | changed) & set(test_files))
+    if any(not path.endswith(".py") or path.endswith(("conftest.py", "__init__.py")) for path in helpers):
+        return test_files
+    texts = {path: (project.root / path).read_text(encoding="utf-8") for path in files if path.endswith(".py")}
+    stale = changed & texts.keys() - old.sources.keys()
+    while helpers:
+        stems = "|".join(re.escape(PurePosixPath(path).stem) for path in helpers)
+        users = {path for path, text in texts.items() if re.search(rf"\b({stems})\b", text)} - old.sources.keys()
+        helpers = users - stale
+        stale |= users
+    return sorted(stale & set(test_files))
+
+
+def _carry_lines(before: list[str], after: list[str]) -> dict[int, set[int]]:
+    """Return where each line of a changed file is now; what replaces lines, or follows one, belongs to their tests."""
+    carried: dict[int, set[int]] = defaultdict(set)
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for kind, start, end, new_start, new_end in matcher.get_opcodes():
+        if kind == "equal":
+            for i in range(end - start):
+                carried[start + i + 1].add(new_start + i + 1)
+        elif kind in ("replace", "insert"):
+            for i in range(start, end) if kind == "replace" else [start - 1]:
+                carried[i + 1].update(range(new_start + 1, new_end + 1))
+    return carried
 
 
 def _run_recorded(copy: Path, project: Project, wanted: list[str], jobs: int) -> list[dict[str, Any]]:
@@ -249,13 +274,28 @@ def _merge(
     sources: dict[str, list[str]],
 ) -> LineMap:
     """Return the old map with what was run put in place of what it replaces."""
-    present = set(files)
-    kept = [] if old is None else [test for test in old.tests.values() if test.file in present - run]
-    tests = {test.name: test for test in kept}
-    failed = [] if old is None else [name for name in old.failed if name.partition("::")[0] in present - run]
+    tests: dict[str, MappedTest] = {}
+    failed: list[str] = []
     imported: dict[str, frozenset[int]] = {}
     if old is not None:
-        imported = {path: lines for path, lines in old.imported.items() if old.files.get(path) == files.get(path)}
+        lasting = files.keys() - run
+        moved = {
+            path: _carry_lines(old.sources[path], sources.get(path, []))
+            for path in old.sources
+            if old.files.get(path) != files.get(path)
+        }
+
+        def carry(lines: dict[str, frozenset[int]]) -> dict[str, frozenset[int]]:
+            if moved.keys().isdisjoint(lines):
+                return lines
+            return {
+                path: frozenset(n for line in held for n in moved[path].get(line, ())) if path in moved else held
+                for path, held in lines.items()
+            }
+
+        tests = {t.name: replace(t, lines=carry(t.lines)) for t in old.tests.values() if t.file in lasting}
+        failed = [name for name in old.failed if name.partition("::")[0] in lasting]
+        imported = carry(old.imported)
     for record in records:
         lines = {path: frozenset(numbers) for path, numbers in record["lines"].items()}
         if not record["test"]:
