@@ -26,8 +26,9 @@ from tests.networks import artcnn_like
 from tests.reference import run_plain
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
-from vsanime.models.animegan import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, Unit, animegan
+from vsanime.models.animegan import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
 from vsanime.models.importers import read
+from vsanime.models.importers.generator import looks_like
 from vsanime.models.licences import read_note
 
 # The same f32 sums in other orders, through 24 norms.
@@ -427,3 +428,82 @@ def test_weights_are_checked_when_they_are_written() -> None:
     with pytest.raises(VsanimeError, match="upsample is one of tf, align, half"):
         animegan(random_weights(), "up", TF_EPSILON)
     assert sum(np.prod(shape) for shape in SHAPES.values()) == 2_143_552
+
+
+class Elsewhere(PyTorchs):
+    """Weights stored in other orders and shapes and brought into theirs; biases added afterwards."""
+
+    def conv(self, unit: Unit, x: str) -> str:
+        turned = self.constant(self.weights[f"{unit.conv}.weight"].transpose(2, 3, 1, 0))
+        weight = self.node("Identity", self.node("Transpose", turned, perm=[3, 2, 0, 1]))
+        kernel, stride = list(unit.shape[2:]), [unit.stride] * 2
+        found = self.node("Conv", x, weight, kernel_shape=kernel, strides=stride, group=unit.groups, auto_pad="VALID")
+        if not unit.bias:
+            return found
+        bias = self.constant(self.weights[f"{unit.conv}.bias"])
+        return self.node("Add", self.node("Unsqueeze", bias, self.constant([0, 2, 3], np.int64)), found)
+
+    def norm(self, unit: Unit, x: str) -> str:
+        flat = self.node("Reshape", x, self.constant([0, 1, -1], np.int64))
+        normed = self.node("InstanceNormalization", flat, self.constant([1.0]), self.constant([0.0]), epsilon=1e-5)
+        back = self.node("Reshape", normed, self.node("Shape", x))
+        gain, offset = (
+            self.node("Reshape", self.constant(self.weights[f"{unit.norm}.{k}"]), self.constant([-1, 1, 1], np.int64))
+            for k in ("weight", "bias")
+        )
+        return self.node("Add", offset, self.node("Mul", gain, back))
+
+    def double(self, x: str) -> str:
+        scales = self.node("Constant", value_floats=[1.0, 1.0, 2.0, 2.0])
+        return self.node("Resize", x, "", scales, mode="linear", coordinate_transformation_mode="align_corners")
+
+
+def test_weights_are_found_behind_nodes_that_move_them(tmp_path: Path) -> None:
+    imported = read(written(tmp_path, as_pytorch(random_weights(), Elsewhere)))
+    assert imported.proto.graph == random_generator("align", TORCH_EPSILON).graph
+
+
+@pytest.mark.parametrize(
+    ("nodes", "shape", "looks"),
+    [
+        (["Conv", "Tanh"], (32, 3, 7, 7), True),
+        (["Tanh", "Conv"], (32, 3, 7, 7), True),
+        (["Conv"], (32, 3, 7, 7), False),
+        (["Tanh"], (32, 3, 7, 7), False),
+        (["Relu"], (32, 3, 7, 7), False),
+        (["Conv", "Tanh"], (32, 3, 3, 3), False),
+    ],
+)
+def test_generators_are_told_by_their_first_layer_and_their_tanh(
+    nodes: list[str], shape: tuple[int, ...], looks: bool
+) -> None:
+    names = ["x", *(f"x{i}" for i in range(len(nodes)))]
+    made = [
+        helper.make_node(op, [a, "w"] if op == "Conv" else [a], [b])
+        for op, (a, b) in zip(nodes, itertools.pairwise(names), strict=True)
+    ]
+    ends = [helper.make_tensor_value_info(name, 1, None) for name in (names[0], names[-1])]
+    stored = [numpy_helper.from_array(np.ones(shape, np.float32), "w")]
+    proto = helper.make_model(helper.make_graph(made, "net", ends[:1], ends[1:], stored))
+    assert looks_like(proto) is looks
+    proto.graph.initializer[0].name = "elsewhere"
+    assert not looks_like(proto)
+
+
+def test_biases_where_the_generator_has_none_are_refused(tmp_path: Path) -> None:
+    proto = as_pytorch(random_weights())
+    unit = next(n for n, unit in enumerate(UNITS) if not unit.bias)
+    node = [node for node in proto.graph.node if node.op_type == "Conv"][unit]
+    proto.graph.initializer.append(numpy_helper.from_array(np.ones(UNITS[unit].shape[0], np.float32), "more"))
+    node.input.append("more")
+    with pytest.raises(VsanimeError, match=f"{UNITS[unit].conv} has biases, which AnimeGANv2's generator has not"):
+        read(written(tmp_path, proto))
+
+
+def test_growth_by_other_factors_is_refused(tmp_path: Path) -> None:
+    proto = as_pytorch(random_weights())
+    scales = next(node for node in proto.graph.node if node.op_type == "Resize").input[2]
+    stored = next(tensor for tensor in proto.graph.initializer if tensor.name == scales)
+    stored.CopyFrom(numpy_helper.from_array(np.float32([1, 1, 2, 3]), scales))
+    with pytest.raises(VsanimeError, match=r"grow by factors of \[1.0, 1.0, 2.0, 3.0\]"):
+        read(written(tmp_path, proto))
