@@ -88,3 +88,9 @@ def test_the_network_itself_is_not_exact(kind: str) -> None:
         convolutions = [node for node in nodes if node.op_type == "Conv" and not own.isdisjoint(node.output)]
         assert convolutions
         assert not any(node.name.startswith("exact/") for node in convolutions)
+
+
+@pytest.mark.parametrize("kind", GRAPHS)
+def test_graphs_say_whether_their_linear_path_is_split_off(kind: str) -> None:
+    split = {graph.linear_split for graph in GRAPHS[kind][1]()}
+    assert split == {kind in ("luma with its linear path", "luma of any size", "chroma of any size")}

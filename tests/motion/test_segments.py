@@ -77,6 +77,24 @@ def test_shading_is_never_filled() -> None:
     assert np.array_equal(fill(box(), colour, errors)[32:78, 42:98], colour[32:78, 42:98])
 
 
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_shading_of_one_channel_is_shading(channel: int) -> None:
+    colour = coloured()
+    colour[32:78, 42:98, channel] = np.linspace(0, 255, 56).astype(np.uint8)
+    errors = np.ones((120, 160), np.float32)
+    assert np.array_equal(fill(box(), colour, errors)[32:78, 42:98], colour[32:78, 42:98])
+
+
+@pytest.mark.parametrize(("away", "filled"), [(12, True), (13, False)])
+def test_regions_within_twelve_codes_of_their_color_are_flat(away: int, filled: bool) -> None:
+    """All but a tenth of the pixels: a quarter of them has another shade here."""
+    colour = coloured()
+    colour[32:78, 42:56, 1] = RED[1] + away
+    errors = np.ones((120, 160), np.float32)
+    found = fill(box(), colour, errors)[40:70, 44:54]
+    assert (found[..., 1] == (RED[1] if filled else RED[1] + away)).all()
+
+
 def test_the_majority_is_a_colour_that_is_there() -> None:
     colours = np.array([RED] * 5 + [BLUE] * 4 + [(9, 9, 9)] * 3, np.uint8)
     assert tuple(majority(colours)) == RED
