@@ -95,3 +95,10 @@ def list_ends(values: Any) -> dict[str, list[int | str]]:
     return {
         value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values
     }
+
+
+def list_unread(graph: onnx.GraphProto) -> set[str]:
+    """Return what a graph makes or stores and nothing uses."""
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    made = {name for node in graph.node for name in node.output} | {tensor.name for tensor in graph.initializer}
+    return made - read

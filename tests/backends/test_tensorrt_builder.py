@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -479,3 +480,30 @@ def test_graphs_are_the_same_bytes_on_every_processor() -> None:
         assert len(done.stdout.splitlines()) == 12
         seen.add(done.stdout)
     assert len(seen) == 1
+
+
+def test_engines_of_one_package_are_for_cards_of_a_capability_and_of_the_other_for_one_card(
+    simulate: Callable[..., CudaSim],
+) -> None:
+    simulate()
+    device = Device(0)
+    plain = dataclasses.replace(rtx(), name="tensorrt")
+    at_hand, elsewhere, timed = Target(rtx(), (8, 9), device), Target(rtx(), (8, 9)), Target(plain, (8, 9), device)
+    assert (at_hand.card, elsewhere.card, timed.card) == ("compute 8.9", "compute 8.9", "Simulated 0")
+    shared = at_hand.facts()
+    assert shared["flavour"] == "tensorrt_rtx"
+    assert (shared["capability"], shared["version"]) == ("8.9", rtx().version)
+    assert elsewhere.facts() == shared
+    assert timed.facts() == {**shared, "flavour": "tensorrt", "card": "Simulated 0", "cuda": "13.0"}
+
+
+def test_timings_and_kernels_are_kept_for_a_card(simulate: Callable[..., CudaSim]) -> None:
+    simulate(cards=2)
+    cards = [Target(rtx(), (8, 9), Device(index)) for index in (0, 1)]
+    names = [target.kernels_name("key") for target in (*cards, Target(rtx(), (8, 9)))]
+    assert len(set(names)) == 3
+    assert all(re.fullmatch(r"key-[0-9a-f]{8}\.jit", name) for name in names)
+    assert names[0] == Target(rtx(), (8, 6), Device(0)).kernels_name("key")
+    timings = cards[0].timing_name
+    assert re.fullmatch(rf"timing-{re.escape(rtx().version)}-8\.9-[0-9a-f]{{8}}\.cache", timings)
+    assert timings[-14:-6] == names[0][-12:-4]

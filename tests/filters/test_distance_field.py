@@ -100,6 +100,8 @@ ARGUMENTS = {
     "colour": (lambda: vsanime.distance_field(noise_clip("YUV420P8", 32, 24)), ["YUV", "GRAY is needed", "lineart"]),
     "no clip": (lambda: vsanime.distance_field(None), ["NoneType", "clip"]),
     "cap": (lambda: vsanime.distance_field(noise_clip("GRAY8", 32, 24), cap=0), ["cap=0", "above 0, at most 10"]),
+    "cap above the most": (lambda: vsanime.distance_field(noise_clip("GRAY8", 32, 24), cap=10.5), ["cap=10.5"]),
+    "a flag": (lambda: vsanime.distance_field(noise_clip("GRAY8", 32, 24), cap=True), ["cap=True", "at most 10"]),
     "cap's type": (lambda: vsanime.distance_field(noise_clip("GRAY8", 32, 24), cap="far"), ["cap='far'"]),
     "threshold": (
         lambda: vsanime.distance_field(noise_clip("GRAY8", 32, 24), threshold=127), ["threshold=127", "at most 1"]

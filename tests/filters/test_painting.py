@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -100,3 +101,48 @@ def test_a_mixer_that_moves_no_key_pays_for_no_motion(
     painted = Painter(Whole(), 255.0, Gray() if refined else None, doubts=True).paint(target, keys(small), no_leads)
     assert painted.doubts is None
     np.testing.assert_array_equal(painted.colours, 100 if refined else 50)
+
+
+# What is left of pictures
+
+
+@pytest.mark.parametrize(("height", "width"), [(painting._TOLD_SIDE, 300), (painting._TOLD_SIDE - 1, 999)])
+def test_small_maps_travel_as_they_are(height: int, width: int) -> None:
+    plane = np.zeros((height, width), np.uint8)
+    assert painting._small(plane) is plane
+
+
+def test_large_maps_travel_smaller_by_area() -> None:
+    side = painting._TOLD_SIDE
+    plane = np.random.default_rng(0).integers(0, 256, (2 * side, 3 * side), np.uint8)
+    expected = plane.reshape(side, 2, -1, 2).mean((1, 3))
+    small = painting._small(plane)
+    assert small.shape == (side, 3 * side // 2)
+    assert np.abs(small - expected).max() <= 0.5
+
+
+def test_codes_are_rounded_and_end_where_they_do() -> None:
+    values = np.float32([-3, 0.4, 0.6, 254.6, 300])
+    assert painting.codes(values, 255.0, np.dtype(np.uint8)).tolist() == [0, 0, 1, 255, 255]
+    assert painting.codes(values, 1023.0, np.dtype(np.uint16)).tolist() == [0, 0, 1, 255, 300]
+    assert painting.codes(values / 100, 1.0, np.dtype(np.float32)).tolist() == pytest.approx([0, 0.004, 0.006, 1, 1])
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_flat_regions_are_filled_at_the_size_of_the_drawing(large: bool) -> None:
+    """A wrong patch of a flat region gets the region's color, in codes of 10 bits here; errors come at either size."""
+    height, width = 60, 80
+    line = np.full((height, width), 255, np.uint8)
+    line[10:50, 10:12] = line[10:50, 68:70] = line[10:12, 10:70] = line[48:50, 10:70] = 0
+    colours = np.full((height, width, 3), (400, 100, 800), np.uint16)
+    colours[20:30, 20:40] = (900, 900, 100)
+    errors = np.zeros((2, height, width), np.float32)
+    errors[:, 20:30, 20:40] = 0.5
+    errors[1, 20:30, 30:40] = 1.0
+    small = line if large else np.ascontiguousarray(line[::2, ::2])
+    matched = SimpleNamespace(errors=errors if large else errors[:, ::2, ::2])
+    found = painting.filled(Drawing(small, line), colours, matched, np.float32(1023))
+    assert np.abs(found.astype(int)[22:28, 22:38] - (400, 100, 800)).max() <= 4
+    outside = np.ones((height, width), bool)
+    outside[18:32, 18:42] = False
+    assert np.array_equal(found[outside], colours[outside])

@@ -8,7 +8,7 @@ from math import pi
 import numpy as np
 import pytest
 
-from tests.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, run, softmax
+from tests.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, list_unread, run, softmax
 from vsanime.models.colour import MULTIPLE, colour
 
 _WIDTH = 8
@@ -192,3 +192,7 @@ def test_weights_that_are_used_twice_are_stored_once(weights: Weights) -> None:
     names = [tensor.name for tensor in colour(weights).graph.initializer]
     assert len(names) == len(set(names))
     assert set(weights) <= set(names)
+
+
+def test_nothing_is_written_that_is_not_read(weights: Weights) -> None:
+    assert list_unread(colour(weights).graph) == set()

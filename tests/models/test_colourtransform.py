@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.numpynets import Array, Weights, convolve, enlarge, list_ends, normalize, run, sigmoid, softmax
+from tests.numpynets import Array, Weights, convolve, enlarge, list_ends, list_unread, normalize, run, sigmoid, softmax
 from vsanime.models.colourtransform import MULTIPLE, colour_transform
 
 _WIDTH, _BLOCKS = 8, 8
@@ -132,3 +132,7 @@ def test_ends_are_those_that_filters_feed(weights: Weights) -> None:
         "key_colours": ["keys", 3, *size],
     }
     assert list_ends(graph.output) == {name: [1, 3, *size] for name in ("colour", "similar", "middle")}
+
+
+def test_nothing_is_written_that_is_not_read(weights: Weights) -> None:
+    assert list_unread(colour_transform(weights).graph) == set()

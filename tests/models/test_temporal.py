@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, run, sigmoid
+from tests.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, list_unread, run, sigmoid
 from vsanime.models.temporal import MULTIPLE, temporal
 
 _WIDTH = 8
@@ -79,3 +79,8 @@ def test_every_size_of_its_multiple_is_taken_and_others_are_not() -> None:
         inputs = {"lines": np.zeros((3, 1, height, width)), "colours": np.zeros((3, 3, height, width))}
         assert run(proto, inputs, ["colour"])[0].shape == (1, 3, height, width)
     assert MULTIPLE == 4
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_nothing_is_written_that_is_not_read(residual: bool) -> None:
+    assert list_unread(temporal(draw_weights(), residual=residual).graph) == set()

@@ -239,3 +239,23 @@ def test_chroma_passes_bind_first_what_may_be_missing() -> None:
         binds = [line.split()[1] for line in one.splitlines() if line.startswith("//!BIND")]
         assert "//!WHEN" in one or binds[0] in made
         made += [line.split()[1] for line in one.splitlines() if line.startswith("//!SAVE")]
+
+
+@pytest.mark.parametrize(
+    ("features", "group"), [(4, (16, 16)), (12, (16, 16)), (16, (16, 8)), (20, (16, 8)), (24, (8, 8)), (80, (8, 8))]
+)
+def test_workgroups_are_the_largest_whose_pixels_fit(features: int, group: tuple[int, int]) -> None:
+    """16 KiB for the pixels of a group and those around it, four features of 4 bytes in each; 32 KiB at most."""
+    text = shader(random_net(features, 1), compute=True)
+    found = {tuple(map(int, line.split()[-2:])) for line in text.splitlines() if line.startswith("//!COMPUTE")}
+    assert group in found, found
+    width, height = group
+    assert features // 4 * (width + 2) * (height + 2) * 16 <= ((32 if group == (8, 8) else 16) << 10)
+
+
+def test_the_most_features_of_either_form() -> None:
+    shader(random_net(56, 1), compute=False)
+    shader(random_net(80, 1), compute=True)
+    for features, compute in ((84, True), (60, False)):
+        with pytest.raises(VsanimeError, match=f"{features} features"):
+            shader(random_net(features, 1), compute)

@@ -153,7 +153,13 @@ def test_damaged_state_dicts(tmp_path: Path, change: str, message: str) -> None:
 
 def test_an_epsilon_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
-    for text, message in (("tiny", "says epsilon 'tiny'; a number"), ("2", "above 0 and below 1"), ("nan", "above 0")):
+    for text, message in (
+        ("tiny", "says epsilon 'tiny'; a number"),
+        ("2", "above 0 and below 1"),
+        ("nan", "above 0"),
+        ("1", "below 1"),
+        ("0", "above 0"),
+    ):
         path.write_bytes(writers.safetensors(random_weights(), {"epsilon": text}))
         with pytest.raises(VsanimeError, match=message):
             read(path)
