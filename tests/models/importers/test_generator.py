@@ -231,6 +231,12 @@ def test_norms_of_several_epsilons_are_refused(tmp_path: Path) -> None:
         read(written(tmp_path, changed(as_pytorch(random_weights()), "InstanceNormalization", epsilon=1e-3)))
 
 
+def test_epsilons_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
+    """A converter may have written one of them in another way."""
+    proto = changed(as_pytorch(random_weights()), "InstanceNormalization", epsilon=TORCH_EPSILON * 1.000005)
+    assert read(written(tmp_path, proto)).proto.graph == random_generator("align", TORCH_EPSILON).graph
+
+
 def test_one_layer_less_is_refused(tmp_path: Path) -> None:
     proto = as_pytorch(random_weights())
     convolutions = [node for node in proto.graph.node if node.op_type == "Conv"]
