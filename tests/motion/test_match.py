@@ -12,10 +12,13 @@ pytest.importorskip("cv2")
 
 from vsanime.errors import VsanimeError
 from vsanime.motion import match as module
-from vsanime.motion.flow import flow
+from vsanime.motion.flow import coarse_flow, flow, flow_by_steps
 from vsanime.motion.match import blend, match
 from vsanime.motion.steps import Led
 from vsanime.motion.warp import warp
+
+cv2 = pytest.importorskip("cv2")
+ndimage = pytest.importorskip("scipy.ndimage")
 
 type Bytes = NDArray[np.uint8]
 
@@ -132,3 +135,82 @@ def test_where_steps_lead_astray_the_other_key_counts(share: int) -> None:
     assert found.astray[1][inside].max() < 0.001
     assert found.prior[1][right].min() > 0.7
     assert found.prior[1][left].max() < 0.6
+
+
+# What the maps say, worked out once more by SciPy
+
+
+def mean(plane: Any, radius: float) -> Any:
+    """Over a square whose half side is a fraction of the height, the picture reflected at its edges."""
+    side = 2 * max(1, round(radius * len(plane))) + 1
+    return ndimage.uniform_filter(plane.astype(np.float64), side, mode="mirror")
+
+
+def miss(motion: Any, target: Bytes, key: Bytes) -> Any:
+    """By how many pixels motion to the key and back misses where it began."""
+    back = coarse_flow(key, target)
+    return np.hypot(*np.moveaxis(motion + warp(back, motion), -1, 0))
+
+
+def half_doubt(missed: Any) -> Any:
+    around = mean(missed, 0.004)
+    return 0.05 * around / (around + 0.02 * len(missed))
+
+
+@pytest.fixture(scope="module")
+def drawings() -> tuple[Bytes, list[Bytes], list[Bytes]]:
+    (first, one), (line, _), (second, other) = drawing(0), drawing(4), drawing(10, red=90)
+    return line, [first, second], [one, other]
+
+
+def test_misfit_is_the_mean_difference_of_lines_in_two_windows(drawings: Any) -> None:
+    line, keys, colours = drawings
+    matched = match(line, keys, colours)
+    for n, key in enumerate(keys):
+        difference = np.abs(line.astype(float) - warp(key, matched.flows[n])) / 255
+        expected = (mean(difference, 0.004) + mean(difference, 0.02)) / 2
+        np.testing.assert_allclose(matched.misfit[n], expected, atol=1e-5)
+        np.testing.assert_array_equal(matched.warped[n], warp(colours[n], matched.flows[n]))
+
+
+def test_inconsistency_is_half_of_its_most_at_a_fiftieth_of_the_height(drawings: Any) -> None:
+    line, keys, colours = drawings
+    matched = match(line, keys, colours)
+    for n, key in enumerate(keys):
+        np.testing.assert_allclose(matched.astray[n], half_doubt(miss(matched.flows[n], line, key)), atol=1e-5)
+    assert matched.astray.max() > 0.001
+    np.testing.assert_allclose(matched.errors, np.minimum(matched.misfit + matched.astray, 1))
+
+
+def test_prior_goes_by_lengths_of_motion_and_by_errors(drawings: Any) -> None:
+    """Each key counts by how far the other is; the one that fits worse less, by 1/e for every 0.0225."""
+    line, keys, colours = drawings
+    matched = match(line, keys, colours)
+    lengths = [np.hypot(*np.moveaxis(motion, -1, 0)) for motion in matched.flows]
+    far = [mean(length, 0.03) + 0.3 * length.mean() + 0.05 for length in lengths]
+    errors = matched.misfit + matched.astray
+    weights = np.stack(far[::-1]) ** 0.8 * np.exp(-(errors - errors.min(0)) / 0.0225)
+    np.testing.assert_allclose(matched.prior, weights / weights.sum(0), atol=1e-4)
+    first, second = matched.warped.astype(float)
+    mixed = matched.prior[0, ..., None] * first + matched.prior[1, ..., None] * second
+    assert np.abs(blend(matched) - mixed).max() < 0.51
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_where_motion_is_chained_its_inconsistency_is_what_counts(drawings: Any, share: int) -> None:
+    """Far away what the chain missed, elsewhere what direct flow does; a chain may be known at a smaller size."""
+    line, keys, colours = drawings
+    height, width = HEIGHT // share, WIDTH // share
+    astray = np.zeros((height, width), np.float32)
+    astray[:, width // 2 :] = 6
+    chain = np.full((height, width, 2), (6 / share, 0), np.float32)
+    chain[:, width * 3 // 4 :] = 0  # away from what moves
+    led = [None, Led(chain, astray)]
+    matched = match(line, keys, colours, led)
+    motion, far = flow_by_steps(line, keys[1], chain)
+    assert far.any()
+    assert not far.all()
+    direct = half_doubt(miss(motion, line, keys[1]))
+    chained = cv2.resize(half_doubt(astray).astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(matched.flows[1], motion)
+    np.testing.assert_allclose(matched.astray[1], np.where(far, chained, direct), atol=1e-5)
