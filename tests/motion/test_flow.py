@@ -71,6 +71,26 @@ def test_large_pictures_are_searched_smaller() -> None:
         assert np.abs(enlarged(found, ink.shape)[ink].mean(axis=0) - (6, 4)).max() < 0.6
 
 
+@pytest.mark.parametrize(
+    ("size", "searched"),
+    [((959, 2000), (959, 2000)), ((960, 961), (480, 481)), ((1919, 1921), (960, 961)), ((1920, 1923), (480, 481))],
+)
+def test_pictures_are_halved_as_often_as_their_short_side_allows(
+    size: tuple[int, int], searched: tuple[int, int]
+) -> None:
+    blank = np.full(size, 255, np.uint8)
+    found = small_flow(blank, blank)
+    assert found.shape == (*searched, 2)
+    large = enlarged(found + np.float32([1, 2]), size)
+    assert large.shape == (*size, 2)
+    np.testing.assert_allclose(large[0, 0], [size[1] / searched[1], 2 * size[0] / searched[0]], rtol=1e-5)
+
+
+def test_flow_of_the_size_at_hand_is_not_resampled() -> None:
+    small = apart(3, 4, (20, 30))
+    assert enlarged(small, (20, 30)) is small
+
+
 # Where steps lead
 
 

@@ -125,3 +125,32 @@ def test_motion_may_be_of_a_smaller_picture() -> None:
     made = [steadied(ring(), flat(200), doubted(99), [one]) for one in (small, whole)]
     np.testing.assert_array_equal(*made)
     assert made[0].min() < 110
+
+
+def test_misfit_of_a_neighbour_is_the_worst_nearby_without_its_edges() -> None:
+    """Worked out by SciPy: the largest difference in a window, averaged over it; six times its square is a variance."""
+    ndimage = pytest.importorskip("scipy.ndimage")
+    still = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    line, other = ring(), ring(2)
+    made = steadied(line, flat(200), doubted(102), [Neighbour(other, flat(100), doubted(51), still)])
+    difference = np.abs(line.astype(float) - other) / 255
+    misfit = ndimage.uniform_filter(ndimage.maximum_filter(difference, 3, mode="mirror"), 3, mode="mirror")
+    weight = (102 / 255) ** 2 / ((51 / 255) ** 2 + 0.02**2 + 6 * misfit**2)
+    expected = (200 + 100 * weight) / (1 + weight)
+    np.testing.assert_allclose(made[2:-2, 2:-2, 1], expected[2:-2, 2:-2], rtol=1e-4)
+
+
+def test_standard_deviation_of_a_frame_is_of_its_lesser_error_and_of_what_keys_differ_by() -> None:
+    shape = (2, 4, 5)
+    rng = np.random.default_rng(3)
+    misfit, astray, first = rng.random(shape) * 0.2, rng.random(shape) * 0.02, rng.random(shape[1:])
+    warped = rng.integers(0, 256, (*shape, 3), np.uint8)
+    prior = np.stack([first, 1 - first])
+    matched = Matched(
+        warped, misfit.astype(np.float32), astray.astype(np.float32), prior.astype(np.float32), np.zeros((*shape, 2))
+    )
+    apart = first * (1 - first) * np.square(np.diff(warped.astype(float), axis=0)[0] / 255).mean(-1)
+    variance = np.square((misfit + 8 * astray).min(0)) + apart
+    found = doubts(matched)
+    assert found.dtype == np.uint8
+    assert np.abs(found - np.sqrt(variance) * 255).max() < 0.51
