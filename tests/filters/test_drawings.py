@@ -84,3 +84,18 @@ def test_clips_shorter_than_what_is_looked_at(count: int) -> None:
     for n in range(count):
         assert planes_of(around.before(clip), n)[0][0, 0] == max(0, n - 1)
         assert planes_of(around.after(clip), n)[0][0, 0] == min(count - 1, n + 1)
+
+
+def test_line_art_is_asked_for_once_whatever_is_looked_at() -> None:
+    """Nine frames are looked at around each one; they stay in the cache meanwhile."""
+    asked: list[int] = []
+
+    def count(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        asked.append(n)
+        return f
+
+    lines = clip_with(list(range(30)))
+    around = Drawings(lines.std.ModifyFrame(lines, count), [0])
+    for n in range(30):
+        around.told.get_frame(n).close()
+    assert sorted(asked) == list(range(30))
