@@ -109,6 +109,18 @@ def test_too_little_memory_is_told_when_the_script_is_evaluated(simulate: Simula
     assert sim.calls["cudaMalloc"] == 0
 
 
+def test_fewer_streams_are_advised_where_there_are_several(simulate: Simulate) -> None:
+    sim = simulate(memory=100 * MIB)
+    clip = noise_clip("GRAY8", 40, 24, frames=2)
+    messages = []
+    for lanes in (2, 1):
+        with pytest.raises(vs.Error) as caught:
+            vsanime.artcnn(clip, "C4F16_VA", backend=SimBackend(sim=sim, num_streams=lanes))
+        messages.append(str(caught.value))
+    assert messages[0].endswith(", and num_streams=1 needs less")
+    assert "num_streams" not in messages[1]
+
+
 @pytest.mark.parametrize("what", ["simulated", "openvino"])
 def test_engines_are_closed_with_their_script(what: str) -> None:
     """In a process of its own; see `reloading.py`."""

@@ -40,6 +40,10 @@ def test_every_pixel_comes_from_one_tile_well_inside(
     assert covered == list(range(length))
 
 
+def test_a_tile_has_a_pixel_at_least() -> None:
+    assert plan_tiles((5, 1), (0, 0), (0, 0), (1, 1)) == plan_tiles((5, 1), (1, 1), (0, 0), (1, 1))
+
+
 def test_mirroring_repeats_the_edge() -> None:
     assert mirrored(0, 4, 4) is None
     index = mirrored(2, 6, 4)
