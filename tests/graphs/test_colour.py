@@ -251,3 +251,22 @@ def test_correcting_the_tint_leaves_detail_alone() -> None:
     change = through_tinted(picture, 2, correct=True) - through_tinted(picture, 2, correct=False)
     assert np.abs(change).max() > 0.005
     assert np.abs(np.diff(change, axis=2)).max() < 0.1 * np.abs(change).max()
+
+
+@pytest.mark.parametrize(
+    ("subsampling", "scale", "pixels"),
+    [
+        ("YUV444P8", 2, (0, 0)),
+        ("YUV420P8", 2, (7, 7)),
+        ("YUV420P8", 1, (8, 8)),
+        ("YUV422P8", 2, (7, 0)),
+        ("YUV410P8", 1, (18, 18)),
+    ],
+)
+def test_conversions_see_two_chroma_samples_beyond_a_pixel(
+    subsampling: str, scale: int, pixels: tuple[int, int]
+) -> None:
+    """And a tint two windows of nine pixels."""
+    form = plane_format(format_of(subsampling))
+    assert reach(form, scale) == pixels
+    assert reach(form, scale, correct_tint=True) == (pixels[0] + 8, pixels[1] + 8)

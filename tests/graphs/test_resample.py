@@ -45,3 +45,23 @@ def test_downsampling_keeps_a_ramp(subsampling: tuple[int, int], siting: ChromaL
 def test_mirroring_repeats_the_outermost_sample() -> None:
     assert mirror(np.arange(-3, 8), 5).tolist() == [2, 1, 0, 0, 1, 2, 3, 4, 4, 3, 2]
     assert mirror(np.arange(-3, 4), 1).tolist() == [0] * 7
+
+
+@pytest.mark.parametrize(
+    ("siting", "of_420", "of_410"),
+    [
+        (ChromaLocation.LEFT, (0, 0.5), (0, 1.5)),
+        (ChromaLocation.CENTER, (0.5, 0.5), (1.5, 1.5)),
+        (ChromaLocation.TOP_LEFT, (0, 0), (0, 0)),
+        (ChromaLocation.TOP, (0.5, 0), (1.5, 0)),
+        (ChromaLocation.BOTTOM_LEFT, (0, 1), (0, 3)),
+        (ChromaLocation.BOTTOM, (0.5, 1), (1.5, 3)),
+    ],
+)
+def test_first_chroma_sample_lies_where_the_siting_says(
+    siting: ChromaLocation, of_420: tuple[float, float], of_410: tuple[float, float]
+) -> None:
+    assert chroma_offset(siting, (1, 1)) == of_420
+    assert chroma_offset(siting, (2, 2)) == of_410
+    assert chroma_offset(siting, (1, 0)) == (of_420[0], 0)
+    assert chroma_offset(siting, (0, 0)) == (0, 0)

@@ -96,3 +96,44 @@ def test_an_ensemble_is_the_mean_of_eight(proto: onnx.ModelProto) -> None:
 def test_an_ensemble_carries_its_weights_once() -> None:
     proto = artcnn_like(features=32)
     assert len(ensemble(proto).SerializeToString()) < 1.5 * len(proto.SerializeToString())
+
+
+OTHER_KINDS = {
+    "groups": ({"strides": [2, 2], "group": 2}, (2, 2, 4, 4)),
+    "dilations": ({"strides": [2, 2], "dilations": [2, 2]}, (2, 2, 4, 4)),
+    "padding of the output": ({"strides": [2, 2], "output_padding": [1, 1]}, (2, 2, 4, 4)),
+    "a size of the output": ({"strides": [2, 2], "output_shape": [16, 16]}, (2, 2, 4, 4)),
+    "padding by size": ({"strides": [2, 2], "auto_pad": "SAME_UPPER"}, (2, 2, 4, 4)),
+    "two strides": ({"strides": [2, 4]}, (2, 2, 4, 4)),
+    "two kernels": ({"strides": [2, 2]}, (2, 2, 4, 2)),
+    "paddings that differ": ({"strides": [2, 2], "pads": [1, 1, 0, 0]}, (2, 2, 4, 4)),
+    "no stride": ({}, (2, 2, 4, 4)),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_other_kinds_of_transposed_convolutions_stay(kind: str) -> None:
+    given, shape = OTHER_KINDS[kind]
+    node = helper.make_node("ConvTranspose", ["input", "w"], ["output"], **given)
+    proto = layers(node, channels=(2, 2), w=np.ones(shape, np.float32))
+    assert without_transposed(proto) is proto
+
+
+def test_all_that_is_said_of_a_plain_one_may_be_said() -> None:
+    given = {"strides": [2, 2], "pads": [1] * 4, "dilations": [1, 1], "output_padding": [0, 0], "group": 1}
+    node = helper.make_node("ConvTranspose", ["input", "w"], ["output"], kernel_shape=[4, 4], **given)
+    proto = layers(node, channels=(2, 3), w=np.random.default_rng(0).random((2, 3, 4, 4)).astype(np.float32))
+    assert "ConvTranspose" not in [n.op_type for n in without_transposed(proto).graph.node]
+
+
+def test_weights_that_are_computed_and_old_versions_stay() -> None:
+    node = helper.make_node("ConvTranspose", ["input", "computed"], ["output"], strides=[2, 2])
+    computed = layers(
+        helper.make_node("Relu", ["w"], ["computed"]), node, channels=(2, 2), w=np.ones((2, 2, 4, 4), np.float32)
+    )
+    assert without_transposed(computed) is computed
+    for opset, stays in ((10, True), (11, False)):
+        plain = helper.make_node("ConvTranspose", ["input", "w"], ["output"], strides=[2, 2])
+        proto = layers(plain, channels=(2, 2), w=np.ones((2, 2, 4, 4), np.float32))
+        proto.opset_import[0].version = opset
+        assert (without_transposed(proto) is proto) is stays
