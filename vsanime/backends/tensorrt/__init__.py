@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from vsanime import files
 from vsanime.backends.base import Engine, Workload, tile_within
 from vsanime.backends.cache import JSON, EngineCache, key_of
 from vsanime.backends.cuda import Device, device_count, device_facts
@@ -279,7 +279,7 @@ class TensorRT:
         if self.engine_dir is None:
             return EngineCache()
         try:
-            return EngineCache(files.expand(self.engine_dir))
+            return EngineCache(Path(self.engine_dir).expanduser())
         except (TypeError, RuntimeError) as error:  # no path; the home of somebody who is not there
             raise VsanimeError(f"engine_dir={self.engine_dir!r} names no folder: {error}") from error
 
