@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 import vsanime
 from tests.clips import clip_of, noise, noise_clip, planes_of, props_of
-from tests.cudasim import MIB, cudaError_t
+from tests.cudasim import MIB, CudaSim, cudaError_t
 from tests.reference import psnr
 from tests.trtsim import TensorRTSim
 from vsanime import Backend

@@ -133,9 +133,8 @@ def _read_external(path: Path, tensors: Iterable[TensorProto], allowed: int) -> 
             wanted = _stored_bytes(path, tensor)
             allowed -= wanted
             if allowed < 0:
-                raise VsanimeError(
-                    f"{path} and the weights beside it are larger than the {MAX_BYTES >> 20} MiB of the largest networks"
-                )
+                most = f"{MAX_BYTES >> 20} MiB"
+                raise VsanimeError(f"{path} and the weights beside it are larger than the {most} of the largest networks")
             with target.open("rb") as file:
                 file.seek(offset)
                 data = file.read(wanted)
