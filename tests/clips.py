@@ -14,6 +14,8 @@ type Array = NDArray[Any]
 
 def format_of(name: str) -> vs.VideoFormat:
     """A format by its name, `YUV420P14` and other unusual ones included."""
+    if name.startswith("RGB"):
+        return vs.core.get_video_format(getattr(vs, name))
     families = {"GRAY": (vs.GRAY, 0, 0), "420": (vs.YUV, 1, 1), "422": (vs.YUV, 1, 0), "444": (vs.YUV, 0, 0),
                 "411": (vs.YUV, 2, 0), "440": (vs.YUV, 0, 1), "410": (vs.YUV, 2, 2)}  # fmt: skip
     for key, (family, sub_w, sub_h) in families.items():

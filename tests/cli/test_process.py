@@ -341,6 +341,39 @@ def test_upscale_takes_pictures_to_any_size(name: str, width: str, nets: Path, t
     assert (found[:, int(width) // 2 + 8 :, 3] == 0).all()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    "filtering",
+    [
+        ["upscale", "--set", "model=luma.onnx"],
+        ["upscale", "--set", "model=luma.onnx", "--set", "width=100"],
+        ["upscale", "--set", "model=rgb.onnx", "--set", "width=150"],
+        ["artcnn", "--set", "model=luma.onnx"],
+        ["waifu2x", "--set", "model=rgb.onnx"],
+        ["lineart"],
+    ],
+    ids=" ".join,
+)
+def test_hidden_color_of_pictures_changes_nothing_that_is_seen(
+    filtering: list[str], dtype: type, nets: Path, tmp_path: Path
+) -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    top = np.iinfo(dtype).max
+    alpha = np.round(np.clip((20 - np.hypot(y - 24, x - 32)) / 4, 0, 1) * top).astype(dtype)
+    made = []
+    for hidden in (0, top):
+        color = np.where(alpha[..., None] > 0, drawing(dtype=dtype), dtype(hidden))
+        source, output = save(tmp_path / f"in {hidden}.png", np.dstack([color, alpha])), tmp_path / f"out {hidden}.png"
+        settings = [part.replace("model=", f"model={nets}/") for part in filtering]
+        assert process(source, output, "--filter", *settings) == 0
+        made.append(read(output))
+    seen = made[0][..., -1] > 0
+    assert seen.any()
+    assert not seen.all()
+    np.testing.assert_array_equal(made[0][..., -1], made[1][..., -1])
+    np.testing.assert_array_equal(made[0][seen], made[1][seen])
+
+
 def test_a_filter_that_forgets_transparency_gets_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def waifu2x(clip: vs.VideoNode, *, backend: object, large: bool = False, depth: int = 8) -> vs.VideoNode:  # noqa: ARG001
         """Nothing, or nearly."""

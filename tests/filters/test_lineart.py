@@ -25,6 +25,7 @@ FAST = Backend.ONNXRuntime()
 # A gain of 20 on f32 sums: a code at a rounding edge, at 16 bits two; a half float's last digit.
 CODES_DIFFER, LARGEST = {8: 0.002, 10: 0.005, 16: 0.3}, {8: 1, 10: 1, 16: 2}
 FLOATS = {16: 1e-3, 32: 2e-5}
+GRAY = format_of("GRAY8")
 
 
 def picture(name: str, width: int = 44, height: int = 36, frames: int = 1, **props: int) -> vs.VideoNode:
@@ -203,6 +204,16 @@ def test_sketchkeras_takes_every_format(net: Path) -> None:
     gray = vsanime.lineart(picture("GRAY8", 33, 47), net, backend=FAST)
     assert (gray.width, gray.height, gray.format.id) == (33, 47, vs.GRAY8)
     assert planes_of(gray)[0].std() > 5
+
+
+def test_sketchkeras_does_not_see_hidden_color(net: Path) -> None:
+    """It works on the whole frame, and divides by its means."""
+    alpha = clip_of([[np.where(np.arange(44) < 30, 255, 0).astype(np.uint8).repeat(36).reshape(44, 36).T]] * 2, GRAY)
+    frames = noise(vs.core.get_video_format(vs.RGB24), 44, 36, seed=3) * 2
+    frames[1] = [np.where(planes_of(alpha)[0] > 0, plane, 255 - plane).astype(np.uint8) for plane in frames[0]]
+    clip = clip_of(frames, vs.core.get_video_format(vs.RGB24)).std.ClipToProp(alpha, prop="_Alpha")
+    lines = vsanime.lineart(clip, str(net), backend=FAST)
+    np.testing.assert_array_equal(planes_of(lines)[0], planes_of(lines, 1)[0])
 
 
 def test_sketchkeras_is_found_by_its_name(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:

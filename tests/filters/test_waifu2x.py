@@ -468,17 +468,6 @@ def test_transparency_that_cannot_be_used_is_told() -> None:
         vsanime.waifu2x(clip + deep, backend=F32).get_frame(1)
 
 
-def test_colour_spreads_as_far_as_it_is_told_to() -> None:
-    from vsanime.filters.alpha import bled
-
-    known = np.zeros((9, 12), bool)
-    known[:, 0] = True
-    planes = np.where(known, 90, 3)[None].astype(np.uint8)
-    found = bled(planes, known, 5, 127.5)[0]
-    assert (found[:, :6] == 90).all()
-    assert (found[:, 6:] == 128).all()
-
-
 RGB = "upconv_7_art"
 BAD = {
     "noise": ({"noise": 4}, ["noise=4", "-1", "3"]),

@@ -6,7 +6,7 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import alpha_of, with_alpha
+from vsanime.filters.alpha import alpha_of, resize_alpha, with_alpha
 from vsanime.filters.arguments import Tiles, doublings, wanted_format, wanted_size
 from vsanime.filters.artcnn import artcnn
 from vsanime.filters.properties import sample_aspect
@@ -68,6 +68,6 @@ def upscale(
         level, model = -1, without_noise(model)
     if not exact:
         alpha = alpha_of("upscale", clip, first_frame(clip)[1]) if "_Alpha" in props else None
-        clip = clip.resize.Spline36(*size, format=form.id)
-        clip = with_alpha(clip, None if alpha is None else alpha.resize.Spline36(*size))
+        clip = clip.resize.Spline36(*size, format=form.id).std.CopyFrameProps(clip)  # zimg adds its own
+        clip = with_alpha(clip, None if alpha is None else resize_alpha(alpha, size))
     return clip.std.SetFrameProps(**aspect) if aspect else clip

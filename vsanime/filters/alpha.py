@@ -1,7 +1,7 @@
-"""Transparency: the `_Alpha` frames of a clip, scaled with it, and colour that is spread underneath.
+"""Transparency: the `_Alpha` frames of a clip, scaled with it, and what lies hidden under them.
 
-What colour a fully transparent pixel has is arbitrary, often black, and would bleed into visible edges. As
-nagadomi's waifu2x does, colour is spread from the visible pixels into transparent ones before a network sees it.
+The color of a fully transparent pixel is arbitrary, often black, and would bleed into visible edges. As nagadomi's
+waifu2x does, color is spread from the visible pixels into hidden ones before a network or a kernel sees it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsanime.spec import Family, PlaneFormat
+from vsanime.graphs.colour import plane_codings
+from vsanime.spec import Family, FrameSpec, PlaneFormat
 from vsanime.video.clips import peak_of, video_format
 
 type Array = NDArray[Any]
+type Floats = NDArray[np.float32]
+type Mask = NDArray[np.bool_]
 
 ALPHA = "_Alpha"
-# Colour where no visible pixel is near, in [0, 1].
+# Luma, gray and RGB of frames in which nothing is visible, in [0, 1].
 _BACKGROUND = 0.5
+# Rings of hidden samples that are filled by their neighbors: what UpConv_7 sees, at the output's size.
+_NEAR = 14
 
 
 def alpha_of(name: str, clip: vs.VideoNode, first: Mapping[str, Any]) -> vs.VideoNode | None:
@@ -40,7 +45,8 @@ def alpha_of(name: str, clip: vs.VideoNode, first: Mapping[str, Any]) -> vs.Vide
     """
     if ALPHA not in first:
         return None
-    form = _checked(name, 0, first[ALPHA], (clip.width, clip.height), None).format
+    size = (clip.width, clip.height)
+    form = check_alpha(f"{name}: frame 0", first[ALPHA], size).format
 
     def taken(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         found = f.props.get(ALPHA)
@@ -49,16 +55,26 @@ def alpha_of(name: str, clip: vs.VideoNode, first: Mapping[str, Any]) -> vs.Vide
         if found is None:
             plane[:] = peak_of(form)
         else:
-            plane[:] = np.asarray(_checked(name, n, found, (clip.width, clip.height), form)[0])
+            plane[:] = np.asarray(check_alpha(f"{name}: frame {n}", found, size, form)[0])
         return frame
 
     blank = vs.core.std.BlankClip(clip, format=form.id, keep=True)
     return blank.std.ModifyFrame(clip, taken).std.SetFrameProps(_Range=vs.RANGE_FULL)
 
 
-def _checked(name: str, n: int, found: Any, size: tuple[int, int], form: vs.VideoFormat | None) -> vs.VideoFrame:
-    """An `_Alpha` that can be used."""
-    what = f"{name}: frame {n}: {ALPHA}"
+def check_alpha(whose: str, found: Any, size: tuple[int, int], form: vs.VideoFormat | None = None) -> vs.VideoFrame:
+    """Return an `_Alpha` that can be used.
+
+    Args:
+        whose: the filter and the frame, for messages.
+        found: the property's value.
+        size: width and height of the frame.
+        form: the format that it has to have; None for any.
+
+    Raises:
+        vs.Error: it is no gray frame of this size and format.
+    """
+    what = f"{whose}: {ALPHA}"
     if not isinstance(found, vs.VideoFrame) or found.format.color_family != vs.GRAY:
         kind = found.format.name if isinstance(found, vs.VideoFrame) else type(found).__name__
         raise vs.Error(f"{what} is {kind}; a gray frame is needed, or none: std.RemoveFrameProps('{ALPHA}')")
@@ -81,7 +97,8 @@ def with_alpha(clip: vs.VideoNode, alpha: vs.VideoNode | None) -> vs.VideoNode:
     """The clip with these frames as its `_Alpha`, or without any: one of another size would be a trap."""
     if alpha is None:
         return clip.std.RemoveFrameProps([ALPHA])
-    return clip.std.ClipToProp(alpha, prop=ALPHA)
+    # Its range is all that can be said of it; zimg leaves more.
+    return clip.std.ClipToProp(alpha.std.RemoveFrameProps().std.SetFrameProps(_Range=vs.RANGE_FULL), prop=ALPHA)
 
 
 def with_sure_ends(scaled: vs.VideoNode, source: vs.VideoNode) -> vs.VideoNode:
@@ -99,53 +116,160 @@ def with_sure_ends(scaled: vs.VideoNode, source: vs.VideoNode) -> vs.VideoNode:
     return sure.resize.Point(format=vs.GRAYH) if half else sure
 
 
-def colour_spread(clip: vs.VideoNode, alpha: vs.VideoNode, distance: int) -> vs.VideoNode:
-    """An RGB clip whose fully transparent pixels take the colour of visible ones up to `distance` pixels away."""
-    background = _BACKGROUND * peak_of(clip.format)
-
-    def spread(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
-        known = np.asarray(f[1][0]) > 0
-        if known.all():
-            return f[0]
-        frame = f[0].copy()
-        planes = np.stack([np.asarray(f[0][p]) for p in range(3)])
-        for p, plane in enumerate(bled(planes, known, distance, background)):
-            np.asarray(frame[p])[:] = plane
-        return frame
-
-    return clip.std.ModifyFrame([clip, alpha], spread)
+def resize_alpha(alpha: vs.VideoNode, size: tuple[int, int]) -> vs.VideoNode:
+    """Return transparency at another size, by Spline36, between transparent and opaque."""
+    scaled = alpha.resize.Spline36(*size)
+    if alpha.format.sample_type == vs.INTEGER:
+        return scaled
+    # Resampling overshoots at edges; integers are clipped by their codes. std.Expr writes no half floats.
+    clipped = scaled.resize.Point(format=vs.GRAYS).std.Expr("x 0 max 1 min")
+    return clipped if alpha.format.bits_per_sample == 32 else clipped.resize.Point(format=vs.GRAYH)
 
 
-def bled(planes: Array, known: Array, distance: int, background: float) -> Array:
-    """Planes whose unknown pixels are means of known neighbours in 3x3, `distance` times over; then `background`.
+def fill_hidden(clip: vs.VideoNode, alpha: vs.VideoNode | None) -> vs.VideoNode:
+    """Replace what fully transparent pixels hide by the color of the visible edge, before anything sees it.
+
+    A chroma sample is visible where any pixel of its block is. Frames without hidden pixels stay as they are.
 
     Args:
-        planes: [planes, height, width].
-        known: [height, width], boolean.
-        distance: rounds, each spreading by one pixel.
-        background: value of what is still unknown afterwards.
+        clip: GRAY, YUV or RGB, 8 to 16 bits, half or single float.
+        alpha: its transparency, GRAY, of any depth; None for none, which gives the clip itself.
     """
-    # A border that is never known, so that every pixel has eight neighbours.
-    known = np.pad(known, 1)
-    values = np.pad(planes.astype(np.float32), ((0, 0), (1, 1), (1, 1))) * known
-    inside = np.pad(np.ones(planes.shape[1:], bool), 1)
+    if alpha is None:
+        return clip
+    shift = (clip.format.subsampling_h, clip.format.subsampling_w)
+    neutral = [_neutral(clip.format, plane) for plane in range(clip.format.num_planes)]
+
+    def fill(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
+        visible = np.asarray(f[1][0]) > 0
+        if visible.all():
+            return f[0]
+        frame = f[0].copy()
+        for p, value in enumerate(neutral):
+            plane = np.asarray(frame[p])
+            plane[:] = fill_from_edge(plane, _on_grid(visible, shift) if p else visible, value)
+        return frame
+
+    return clip.std.ModifyFrame([clip, alpha], fill)
+
+
+def _neutral(form: vs.VideoFormat, plane: int) -> float:
+    """Return the sample that stands for middle gray, or in a chroma plane for no color."""
+    if plane and form.color_family == vs.YUV:
+        return 0.0 if form.sample_type == vs.FLOAT else float(1 << (form.bits_per_sample - 1))
+    return _BACKGROUND * peak_of(form)
+
+
+def _on_grid(visible: Mask, shift: tuple[int, int]) -> Mask:
+    """Return which samples of a subsampled plane are visible: those of blocks with a visible pixel.
+
+    Args:
+        visible: [height, width] of the frame.
+        shift: log2 of the vertical and horizontal subsampling.
+    """
+    height, width = (side >> by for side, by in zip(visible.shape, shift, strict=True))
+    return visible.reshape(height, 1 << shift[0], width, 1 << shift[1]).any((1, 3))
+
+
+def lay_on_white(frame: vs.VideoFrame, alpha: vs.VideoFrame, spec: FrameSpec) -> vs.VideoFrame:
+    """Return a frame as it looks on white paper, without `_Alpha`: what line art and its references are laid on.
+
+    Lines drawn on transparency are black, and so is, often, what is hidden around them; continued from the edge as in
+    `fill_hidden` they would cover the paper.
+
+    Args:
+        frame: GRAY, YUV or RGB.
+        alpha: its transparency.
+        spec: what the frame is.
+    """
+    opacity = np.clip(np.asarray(alpha[0]).astype(np.float32) / np.float32(peak_of(alpha.format)), 0, 1)
+    result = frame.copy()
+    for p, coding in enumerate(plane_codings(spec)):
+        chroma = p > 0 and spec.format.family is Family.YUV
+        white = np.float32(coding.zero if chroma else coding.zero + coding.span)
+        plane = np.asarray(result[p])
+        height, width = plane.shape
+        share = opacity.reshape(height, opacity.shape[0] // height, width, opacity.shape[1] // width).mean((1, 3))
+        mixed = white + (np.where(share > 0, plane, white).astype(np.float32) - white) * share
+        if coding.peak is not None:
+            mixed = np.floor(mixed + np.float32(0.5))
+        plane[:] = np.where(share < 1, mixed.astype(plane.dtype), plane)
+    if ALPHA in result.props:
+        del result.props[ALPHA]
+    return result
+
+
+def clip_on_white(clip: vs.VideoNode, alpha: vs.VideoNode | None, spec: FrameSpec) -> vs.VideoNode:
+    """Return a clip as it looks on white paper, without `_Alpha`; the clip itself where it has no transparency.
+
+    Args:
+        clip: GRAY, YUV or RGB.
+        alpha: its transparency.
+        spec: what its frames are.
+    """
+    if alpha is None:
+        return clip
+
+    def lay(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
+        return lay_on_white(f[0], f[1], spec)
+
+    return clip.std.ModifyFrame([clip, alpha], lay)
+
+
+def fill_from_edge(plane: Array, visible: Mask, background: float, distance: int = _NEAR) -> Array:
+    """Return a plane whose hidden samples continue the visible ones.
+
+    Near the edge a hidden sample is the mean of its neighbors in 3x3 that have a value, ring by ring, so that a network
+    sees the picture go on. Farther away, where only means over the whole frame and very wide kernels look, it is the
+    mean of the smallest block of 2, 4, 8, ... samples each way around it that has a value.
+
+    Args:
+        plane: [height, width].
+        visible: [height, width].
+        background: the value where nothing is visible.
+        distance: how many rings are filled by neighbors.
+    """
+    if not visible.any():
+        return np.full_like(plane, background)
+    # A border that never has a value, so that every sample has eight neighbors.
+    known = np.pad(visible, 1)
+    # Hidden floats may be infinite or NaN, which a multiplication by 0 would keep.
+    values = np.pad(np.where(visible, plane, 0).astype(np.float32), 1)
+    inside = np.pad(np.ones(plane.shape, bool), 1)
     for _ in range(distance):
-        rows, columns = np.nonzero(_grown(known) & ~known & inside)
+        rows, columns = np.nonzero(_grow(known) & ~known & inside)
         if not len(rows):
             break
         near = [(rows + y, columns + x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
         counts = np.sum([known[place] for place in near], axis=0)
-        means = np.sum([values[:, *place] for place in near], axis=0) / counts
-        values[:, rows, columns] = means
+        values[rows, columns] = np.sum([values[place] for place in near], axis=0) / counts
         known[rows, columns] = True
-    filled = np.where(known, values, np.float32(background))[:, 1:-1, 1:-1]
-    if np.issubdtype(planes.dtype, np.integer):
-        filled = np.floor(filled + 0.5)
-    return filled.astype(planes.dtype)
+    filled = _fill_by_blocks(values[1:-1, 1:-1], known[1:-1, 1:-1])
+    if np.issubdtype(plane.dtype, np.integer):
+        filled = np.floor(filled + np.float32(0.5))
+    return np.where(visible, plane, filled.astype(plane.dtype))
 
 
-def _grown(known: Array) -> Array:
-    """With all neighbours of known pixels; the outermost row and column are never known, so none wraps around."""
+def _fill_by_blocks(values: Floats, known: Mask) -> Floats:
+    """Return values whose unknown samples are means of ever larger blocks; at least one sample has to be known.
+
+    Args:
+        values: [height, width], 0 where unknown.
+        known: [height, width].
+    """
+    if known.all():
+        return values
+    height, width = values.shape
+    even = ((0, height % 2), (0, width % 2))
+    blocks = ((height + 1) // 2, 2, (width + 1) // 2, 2)
+    counts = np.pad(known, even).reshape(blocks).sum((1, 3))
+    sums = np.pad(values, even).reshape(blocks).sum((1, 3))
+    means = _fill_by_blocks(sums / np.maximum(counts, 1).astype(np.float32), counts > 0)
+    return np.where(known, values, means.repeat(2, 0).repeat(2, 1)[:height, :width])
+
+
+def _grow(known: Mask) -> Mask:
+    """Return known samples with all their neighbors; the outermost are never known, so none wraps around."""
     tall = known | np.roll(known, 1, 0) | np.roll(known, -1, 0)
-    grown: Array = tall | np.roll(tall, 1, 1) | np.roll(tall, -1, 1)
+    grown: Mask = tall | np.roll(tall, 1, 1) | np.roll(tall, -1, 1)
     return grown

@@ -10,7 +10,7 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import alpha_of, in_depth, with_alpha
+from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
 from vsanime.filters.arguments import Pair, Tiles, wanted_format
 from vsanime.filters.brightness import matched, scenes_of, widest
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
@@ -65,8 +65,9 @@ def animegan(
 
     Returns:
         A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
-        are set to what was used, even where the input left them to defaults. With brightness="scene" the gain is in
-        `AnimeGANGain`.
+        are set to what was used, even where the input left them to defaults; `_ChromaLocation` is removed from YUV and
+        GRAY where chroma is not subsampled. What `_Alpha` hides has no say in what is seen. With brightness="scene" the
+        gain is in `AnimeGANGain`.
 
     Raises:
         vs.Error: an argument, a style or a format that cannot be used, with what would be right.
@@ -91,12 +92,14 @@ def animegan(
         raise VsanimeError(f"brightness={brightness!r}; 'none' or 'scene' is needed")
     scenes = scenes_of(clip) if brightness == "scene" else None
     made = form if scenes is None else widest(form)
-    result = _run(clip, spec, (made, form), network, look, backend)
+    alpha = alpha_of("animegan", clip, props)
+    source = fill_hidden(clip, alpha)
+    result = _run(source, spec, (made, form), network, look, backend)
     if scenes is not None:
-        result = matched(clip, result, (spec, replace(spec, format=made), replace(spec, format=form)), scenes)
+        result = matched(source, result, (spec, replace(spec, format=made), replace(spec, format=form)), scenes)
     # A gray clip's matrix that only served to weigh equal channels is not said to be another.
     result = finished(result, replace(spec, matrix=original.matrix))
-    return with_alpha(result, in_depth(alpha_of("animegan", clip, props), form))
+    return with_alpha(result, in_depth(alpha, form))
 
 
 def is_style(model: str) -> bool:

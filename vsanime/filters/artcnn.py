@@ -9,7 +9,7 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import alpha_of, with_alpha
+from vsanime.filters.alpha import alpha_of, fill_hidden, resize_alpha, with_alpha
 from vsanime.filters.arguments import Pair, Planes, Size, Tiles, doublings, wanted_format, wanted_planes, wanted_size
 from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
@@ -19,7 +19,7 @@ from vsanime.graphs.codes import chroma_coding, luma_coding
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
-from vsanime.video.clips import first_frame, frame_spec, video_format
+from vsanime.video.clips import first_frame, video_format
 
 _RESAMPLE = "resample"
 _SCALE = 2
@@ -63,7 +63,9 @@ def artcnn(
 
     Returns:
         A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
-        are set to what was used, even where the input left them to defaults. `_Alpha` is resized by Spline36.
+        are set to what was used, even where the input left them to defaults; `_ChromaLocation` is removed where chroma
+        is not subsampled. `_SARNum` and `_SARDen` follow where the proportions change. `_Alpha` is resized by Spline36;
+        what it hides has no say in what is seen.
 
     Raises:
         vs.Error: an argument, a model or a format that cannot be used, with what would be right.
@@ -84,11 +86,12 @@ def artcnn(
     chosen = wanted_planes(planes, spec.format, (0, 1, 2) if has_chroma else (0,))
     tiling = Tiling(tiles, tilesize, overlap)
     doubling = _doubler(model, tta=bool(tta)) if 0 in chosen else None
-    luma = _luma(_Luma(clip, spec, form, size, doubling, tiling), backend)
     aspect = sample_aspect(props, spec, size)
     alpha = alpha_of("artcnn", clip, props)
+    clip = fill_hidden(clip, alpha)
+    luma = _luma(_Luma(clip, spec, form, size, doubling, tiling), backend)
     if alpha is not None:
-        alpha = alpha.resize.Spline36(*size)
+        alpha = resize_alpha(alpha, size)
     if not has_chroma:
         return with_alpha(finished(luma, spec, aspect), alpha)
     full_size = _reconstructed(clip, spec, form, chroma, backend, tiling) if reconstruct and chosen & {1, 2} else None
@@ -125,12 +128,13 @@ def artcnn_chroma(
         overlap: see `artcnn`.
 
     Returns:
-        A 4:4:4 clip with all properties but `_ChromaLocation`, which 4:4:4 has not.
+        A 4:4:4 clip with all properties but `_ChromaLocation`, which 4:4:4 has not; `_Matrix` and `_Range` are set to
+        what was used. What `_Alpha` hides has no say in what is seen.
 
     Raises:
         vs.Error: an argument, a model or a format that cannot be used, with what would be right.
     """
-    spec = frame_spec(clip)
+    spec, props = first_frame(clip)
     _check_luma(clip, spec)
     _check_reconstructable(spec)
     chosen = wanted_planes(planes, spec.format, (1, 2))
@@ -138,15 +142,17 @@ def artcnn_chroma(
         raise VsanimeError(f"planes={planes!r}; the network makes planes 1 and 2, luma stays as it is")
     form = replace(spec.format, subsampling_w=0, subsampling_h=0)
     size = (spec.width, spec.height)
-    made = _run_chroma(clip, spec, (form, form), model, backend, Tiling(tiles, tilesize, overlap)) if chosen else None
+    alpha = alpha_of("artcnn_chroma", clip, props)
+    source = fill_hidden(clip, alpha)
+    made = _run_chroma(source, spec, (form, form), model, backend, Tiling(tiles, tilesize, overlap)) if chosen else None
     chroma_planes = [
         plane_of(made, plane)
         if made is not None and plane in chosen
-        else _resampled(clip, (spec.format, _grid(spec)), (form, ChromaGrid(*size, (0, 0))), spec, plane)
+        else _resampled(source, (spec.format, _grid(spec)), (form, ChromaGrid(*size, (0, 0))), spec, plane)
         for plane in (1, 2)
     ]
     result = joined(form, plane_of(clip, 0), chroma_planes)
-    return finished(result, replace(spec, chroma_location=None))
+    return with_alpha(finished(result, replace(spec, chroma_location=None)), alpha)
 
 
 def _check_luma(clip: vs.VideoNode, spec: FrameSpec) -> None:
@@ -231,7 +237,9 @@ def _double(
 
 
 def _scaled(plane: vs.VideoNode, spec: FrameSpec, gray: PlaneFormat, size: Pair) -> vs.VideoNode:
-    return plane.resize.Spline36(*size, format=video_format(gray).id, range_in=int(spec.range), range=int(spec.range))
+    said = {"range_in": int(spec.range), "range": int(spec.range)}
+    scaled = plane.resize.Spline36(*size, format=video_format(gray).id, **said)
+    return scaled.std.CopyFrameProps(plane)  # zimg adds its own, and guesses a sample aspect ratio
 
 
 def _reconstructed(

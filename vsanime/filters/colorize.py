@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
+from typing import Any
 
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
+from vsanime.filters.alpha import alpha_of, clip_on_white
 from vsanime.filters.colouring import Colouring, Work, is_flow, run
 from vsanime.filters.drawings import REACH
 from vsanime.filters.errors import raises_vs_error
@@ -90,7 +92,8 @@ def colorize(
         backend: where the network runs, such as `vsanime.Backend.OpenVINO()`.
 
     Returns:
-        A clip of the line art's length and properties, those of colour apart, which are the references'.
+        A clip of the line art's length and properties, those of color apart, which are the references'. Line art and
+        references that have `_Alpha` lie on white, and the output has none.
 
     Raises:
         vs.Error: an argument that cannot be used, or a scene without a reference, with what would be right.
@@ -101,7 +104,7 @@ def colorize(
         coloured = vsanime.colorize(lines, clip, keys=[0, 24, 47], format=vs.YUV420P8)
         ```
     """
-    spec = _line_spec(lineart)
+    spec, props = _line_spec(lineart)
     size = (spec.width, spec.height)
     found = read_references(references, keys, size, lineart.num_frames)
     output = wanted_output(format, depth, found.spec)
@@ -111,6 +114,7 @@ def colorize(
     for name, value in (("steps", steps), ("steady", steady)):
         if not isinstance(value, bool):
             raise VsanimeError(f"{name}={value!r}; True or False is needed")
+    lineart = clip_on_white(lineart, alpha_of("colorize", lineart, props), spec)
     lineart = lineart.std.RemoveFrameProps([DOUBTS])  # which are ours to tell
     lines = _as_lines(lineart, spec)
     starts = scene_starts(lines, scenes)
@@ -130,8 +134,8 @@ def colorize(
     return told(_assembled(made, lineart, spec, found, output, choices), output, found.props)
 
 
-def _line_spec(lineart: vs.VideoNode) -> FrameSpec:
-    """What line art is."""
+def _line_spec(lineart: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
+    """Return what line art is, and its first frame's properties."""
     spec, props = first_frame(lineart)
     if spec.format.family is not Family.GRAY:
         raise VsanimeError(
@@ -144,7 +148,7 @@ def _line_spec(lineart: vs.VideoNode) -> FrameSpec:
             "are needed"
         )
     # White is paper: a drawing that nobody tagged is no video of limited range.
-    return spec if "_Range" in props else replace(spec, range=Range.FULL)
+    return spec if "_Range" in props else replace(spec, range=Range.FULL), props
 
 
 def _as_lines(lineart: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:

@@ -10,7 +10,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import Array
+from vsanime.filters.alpha import Array, alpha_of, clip_on_white, with_alpha
 from vsanime.filters.arguments import wanted_format
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished
@@ -40,7 +40,8 @@ def distance_field(
             cap: at 1080p and the usual cap 0.42 pixels.
 
     Returns:
-        A GRAY clip of the input's size and all its properties; `_Range` is full.
+        A GRAY clip of the input's size and all its properties but `_ChromaLocation`; `_Range` is full. Where `_Alpha`
+        is transparent, line art lies on white paper.
 
     Raises:
         vs.Error: an argument or a format that cannot be used, with what would be right; or SciPy is not installed.
@@ -50,7 +51,7 @@ def distance_field(
         distances = vsanime.distance_field(vsanime.lineart(clip), depth="single")
         ```
     """
-    spec, _ = first_frame(lineart)
+    spec, props = first_frame(lineart)
     if spec.format.family is not Family.GRAY:
         raise VsanimeError(
             f"lineart is {spec.format.family.value}; GRAY is needed, such as vsanime.lineart(clip) gives, or a clip's "
@@ -61,6 +62,7 @@ def distance_field(
     form = wanted_format(depth, spec.format)
     ndimage()  # said at once what would otherwise be said of the first frame
     read, made = luma_coding(spec.format, spec.range), luma_coding(form, Range.FULL)
+    alpha = alpha_of("distance_field", lineart, props)
     # The code below which samples are ink.
     limit = read.zero + limit * read.span
 
@@ -70,13 +72,13 @@ def distance_field(
 
     result = run_lanes(
         "distance_field",
-        lineart,
+        clip_on_white(lineart, alpha, spec),
         [measured],
         lambda n, frame: check_same(n, frame.props, spec),
         (video_format(form), lineart.width, lineart.height),
         ([0], [0]),
     )
-    return finished(result, replace(spec, format=form, range=Range.FULL))
+    return with_alpha(finished(result, replace(spec, format=form, range=Range.FULL, matrix=None)), alpha)
 
 
 def _above(name: str, value: object, most: float) -> float:

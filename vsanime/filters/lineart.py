@@ -13,7 +13,7 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import alpha_of, in_depth, with_alpha
+from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
 from vsanime.filters.arguments import Size, Tiles, wanted_format
 from vsanime.filters.engines import Job, Network, Tiling, run
 from vsanime.filters.errors import raises_vs_error
@@ -79,8 +79,9 @@ def lineart(
             change nothing.
 
     Returns:
-        A GRAY clip of the input's size and all its properties; `_Range` is full. `_Matrix` is the one that luma was
-        made by, or none where the input was RGB.
+        A GRAY clip of the input's size and all its properties but `_ChromaLocation`; `_Range` is full. `_Matrix` is the
+        one that luma was made by, or none where the input was RGB. `_Alpha` is kept; what it hides has no say in what
+        is seen.
 
     Raises:
         vs.Error: an argument, weights or a format that cannot be used, with what would be right.
@@ -97,9 +98,11 @@ def lineart(
         raise VsanimeError(f"method={method!r}; {_METHODS} is needed")
     given = {"sigma": sigma, "long_side": long_side, "padding": padding}
     tiling = Tiling(tiles, tilesize, overlap)
+    alpha = alpha_of("lineart", clip, props)
+    source = fill_hidden(clip, alpha)
     if method == "dog":
         _refuse(given, _SKETCH_ONLY, "SketchKeras", "'dog'")
-        lines = _drawn(clip, spec, form, _pen(spec, sigma, threshold, gain), backend, tiling)
+        lines = _drawn(source, spec, form, _pen(spec, sigma, threshold, gain), backend, tiling)
     else:
         _refuse(given, _DOG_ONLY, "'dog'", "SketchKeras")
         if tiling != Tiling():
@@ -108,12 +111,12 @@ def lineart(
             )
         model = _model(method, "reflect" if padding is None else padding)
         sketch = _sketch(threshold, gain, long_side)
-        lines = _sketched(clip, readable(spec), form, model, sketch, backend)
+        lines = _sketched(source, readable(spec), form, model, sketch, backend)
     if spec.format.family is Family.RGB:
         # That of RGB would be wrong on gray.
         lines = lines.std.RemoveFrameProps(["_Matrix"])
     meant = replace(spec, format=form, range=Range.FULL, chroma_location=None)
-    return with_alpha(finished(lines, meant), in_depth(alpha_of("lineart", clip, props), form))
+    return with_alpha(finished(lines, meant), in_depth(alpha, form))
 
 
 def _refuse(given: Mapping[str, object], names: Sequence[str], others: str, chosen: str) -> None:

@@ -14,6 +14,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
+from vsanime.filters.alpha import ALPHA, check_alpha, lay_on_white
 from vsanime.filters.properties import finished
 from vsanime.graphs.colour import check_matrix
 from vsanime.pictures import open_picture
@@ -109,14 +110,23 @@ def _numbers(given: Sequence[Any], length: int) -> list[int]:
 
 
 def _checked(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.VideoNode:
-    """The same frames, none of which means anything else than the first."""
+    """Return the same frames, on white where they are transparent; refuse those that mean another thing than the first.
+
+    Args:
+        clip: the references.
+        spec: what the first one is.
+        keys: the frames of line art that they are of, for messages.
+    """
 
     def check(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        whose = f"colorize: the reference of frame {keys[n]}"
         try:
             check_same(n, f.props, spec)
         except VsanimeError as error:
-            raise vs.Error(f"colorize: the reference of frame {keys[n]} differs from the first: {error}") from None
-        return f
+            raise vs.Error(f"{whose} differs from the first: {error}") from None
+        if ALPHA not in f.props:
+            return f
+        return lay_on_white(f, check_alpha(whose, f.props[ALPHA], (f.width, f.height)), spec)
 
     return clip.std.ModifyFrame(clip, check)
 

@@ -7,6 +7,7 @@ from numbers import Real
 import vapoursynth as vs
 
 from vsanime.errors import VsanimeError
+from vsanime.filters.alpha import alpha_of, fill_hidden
 from vsanime.filters.errors import raises_vs_error
 from vsanime.video.clips import first_frame
 from vsanime.video.frameprops import read_integer
@@ -68,10 +69,10 @@ def mark_scenes(clip: vs.VideoNode, *, threshold: float = 0.1) -> vs.VideoNode:
         drawn = vsanime.animegan(vsanime.mark_scenes(clip), "Hayao", brightness="scene")
         ```
     """
-    first_frame(clip)
+    _, props = first_frame(clip)
     if not isinstance(threshold, Real) or isinstance(threshold, bool) or not 0 < threshold < 1:
         raise VsanimeError(f"threshold={threshold!r}; a number above 0 and below 1 is needed, such as 0.1")
-    luma = _luma(clip)
+    luma = _luma(fill_hidden(clip, alpha_of("mark_scenes", clip, props)))
     before = luma if luma.num_frames == 1 else luma[0] + luma[:-1]
     compared = luma.std.PlaneStats(before, prop=_DIFFERENCE)
 

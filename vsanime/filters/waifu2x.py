@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import alpha_of, colour_spread, with_alpha, with_sure_ends
+from vsanime.filters.alpha import alpha_of, fill_hidden, with_alpha, with_sure_ends
 from vsanime.filters.arguments import Size, Tiles, wanted_format
 from vsanime.filters.engines import Job, Network, Tiling, network_for, run
 from vsanime.filters.errors import raises_vs_error
@@ -30,8 +30,6 @@ _LEVELS = (-1, 0, 1, 2, 3)
 _TINTS = ("keep", "correct")
 # A name that says a noise level.
 _NOISY = re.compile(r"_noise[0-3]$", re.IGNORECASE)
-# How many transparent pixels colour is spread into: what a network sees, at the output's size.
-_SPREAD = 14
 
 
 @raises_vs_error
@@ -55,7 +53,7 @@ def waifu2x(
     matrix and siting; chroma is resampled by Catmull-Rom. GRAY enters as three equal channels and leaves as luma.
 
     Args:
-        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. Its `_Alpha` is scaled too.
+        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. Its `_Alpha` is scaled, too.
         noise: -1 to leave noise alone, 0 to 3 for how much of it to remove.
         scale: 2, or 1 to denoise only: by a network of that kind ("vgg_7_art") where its weights are found, else by
             doubling and halving.
@@ -73,7 +71,8 @@ def waifu2x(
 
     Returns:
         A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
-        are set to what was used, even where the input left them to defaults.
+        are set to what was used, even where the input left them to defaults; `_ChromaLocation` is removed from YUV and
+        GRAY where chroma is not subsampled. What `_Alpha` hides has no say in what is seen.
 
     Raises:
         vs.Error: an argument, a model or a format that cannot be used, with what would be right.
@@ -94,10 +93,7 @@ def waifu2x(
     name, steps = _chosen(model, noise, scale)
     network = _prepared(name, steps, tint=tint == "correct", tta=bool(tta))
     alpha = alpha_of("waifu2x", clip, props)
-    source = clip
-    if alpha is not None and form.family is Family.RGB:
-        source = colour_spread(clip, alpha, _SPREAD)
-    result = _scaled(source, spec, form, network, scale, backend, tiling)
+    result = _scaled(fill_hidden(clip, alpha), spec, form, network, scale, backend, tiling)
     # A gray clip's matrix that only served to weigh equal channels is not said to be another.
     result = finished(result, replace(spec, matrix=original.matrix))
     if alpha is not None:
@@ -229,12 +225,13 @@ def _scaled(
     wide = replace(form, bits=16) if form.is_integer else replace(form, sample_type=SampleType.FLOAT, bits=32)
     large = finished(_run(clip, spec, (wide, form), network, backend, tiling), spec)
     if form.is_integer:
-        return large.resize.Spline36(clip.width, clip.height, format=video_format(form).id)
+        small = large.resize.Spline36(clip.width, clip.height, format=video_format(form).id)
+        return small.std.CopyFrameProps(large)  # zimg adds its own
     # Resampling overshoots at edges; integers are clipped by their codes.
     small = large.resize.Spline36(clip.width, clip.height)
     limits = ["x 0 max 1 min", "x -0.5 max 0.5 min" if form.family is Family.YUV else "x 0 max 1 min"]
     small = small.std.Expr(limits[:1] if form.family is Family.GRAY else limits)
-    return small.resize.Point(format=video_format(form).id)
+    return small.resize.Point(format=video_format(form).id).std.CopyFrameProps(large)
 
 
 def _run(
