@@ -111,6 +111,16 @@ def test_hdr10_flags() -> None:
     assert x265[x265.index("--max-cll") + 1] == "1000,400"
 
 
+def test_content_light_without_a_frame_average_says_zero() -> None:
+    clip = noise_clip("YUV420P10", 64, 48, _Matrix=9)
+    tagged = clip.std.SetFrameProps(ContentLightLevelMax=1234)
+    for program, option in (("x264", "--cll"), ("x265", "--max-cll")):
+        flags = encoder_args(tagged, program)
+        assert flags[flags.index(option) + 1] == "1234,0"
+        assert option not in encoder_args(clip, program)
+        assert option not in encoder_args(clip.std.SetFrameProps(ContentLightLevelAverage=400), program)
+
+
 PROPS: list[dict[str, Any]] = [
     *({"_Matrix": code} for code in encoder._MATRICES),
     *({"_Primaries": code} for code in encoder._PRIMARIES),

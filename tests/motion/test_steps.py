@@ -114,6 +114,25 @@ def test_what_is_hidden_on_the_way_is_told() -> None:
     assert found.astray[seen].max() < 1
 
 
+def test_what_moves_and_stays_visible_is_not_astray() -> None:
+    """There and back cancel: the rings move by 12 pixels, and each step back leads to where its step began."""
+    found = moved([figure(4 * n) for n in range(4)], 0).to(3)
+    rings = np.s_[45:75, 45:70]
+    assert abs(np.median(found.flow[rings][..., 0]) + 12) < 0.5
+    assert found.astray[rings].mean() < 0.5
+
+
+def test_astray_is_the_sum_of_what_each_step_there_and_back_misses() -> None:
+    lines = [lid(6 * n) for n in range(3)]
+    way = moved(lines, 2)
+    expected = np.zeros((HEIGHT, WIDTH), np.float32)
+    for n in (1, 0):
+        there, back = module.coarse_flow(lines[n], lines[n + 1]), module.coarse_flow(lines[n + 1], lines[n])
+        missed = there + warp(back, there)
+        expected = np.hypot(missed[..., 0], missed[..., 1]) + warp(expected, there)
+        np.testing.assert_array_equal(way.to(n).astray, expected)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_any_order_leads_the_same_way(seed: int) -> None:
     lines = [figure(n) for n in (0, 3, 6, 3, 9, 12, 12, 15)]

@@ -170,7 +170,7 @@ def resize_matrix(length: int, wanted: int) -> Floats:
     """
     step = length / wanted
     wide = max(1.0, step)
-    reach = int(np.ceil(_SUPPORT * wide)) + 1
+    reach = int(np.ceil(_SUPPORT * wide))
     centre = (np.arange(wanted) + 0.5) * step - 0.5
     taps = np.floor(centre)[:, None].astype(np.int64) + np.arange(-reach, reach + 1)
     weights = catmull_rom((taps - centre[:, None]) / wide)
@@ -203,17 +203,15 @@ def _convolved(
 def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, after: int, name: str) -> str:
     """`x` with mirrored samples joined on along an axis; a negative count needs none (and takes none away)."""
 
-    def gathered(start: int, stop: int) -> list[str]:
-        if start >= stop:
+    def gathered(numbers: NDArray[np.int64], origin: int) -> list[str]:
+        if not numbers.size:
             return []
-        index = mirror(np.arange(start, stop), length)
-        if writer.any_size:
-            # Counted from the end where that is nearer: the same numbers for every size.
-            index = np.where(index < length - 1 - index, index, index - length)
-        taken = writer.constant(index, integers=True)
+        taken = writer.constant(mirror(numbers, length) - origin, integers=True)
         return [writer.node("Gather", [x, taken], name=name, exact=True, axis=axis)]
 
-    parts = [*gathered(-before, 0), x, *gathered(length, length + after)]
+    # Those at the far edge are counted from the end where that makes the same numbers for every size.
+    end = length if writer.any_size else 0
+    parts = [*gathered(np.arange(-before, 0), 0), x, *gathered(np.arange(length, length + after), end)]
     return x if len(parts) == 1 else writer.node("Concat", parts, name=name, exact=True, axis=axis)
 
 
