@@ -105,8 +105,9 @@ def cudart() -> Any:
         from cuda.bindings import runtime
     except ImportError as error:
         raise VsanimeError(
-            f"CUDA's Python bindings cannot be loaded ({error}); pip install 'vsanime[tensorrt-rtx]' for GeForce and "
-            "RTX cards, 'vsanime[tensorrt]' for other NVIDIA cards, or cuda-python alone"
+            f"CUDA's Python bindings cannot be loaded ({error}); "
+            '`pip install "vsanime[tensorrt-rtx]"` for GeForce and RTX cards, `pip install "vsanime[tensorrt]"` for '
+            "other NVIDIA cards, or `pip install cuda-python`"
         ) from error
     return runtime
 

@@ -43,8 +43,8 @@ def compile_cuda(
     """
     if _PROVIDER not in runtime.get_available_providers():
         raise VsanimeError(
-            "provider='CUDA': the ONNX Runtime that is installed has no CUDA provider; pip uninstall onnxruntime, then "
-            "pip install 'vsanime[onnxruntime-cuda]' (both packages hold the same module: only one can be there)"
+            "provider='CUDA': the ONNX Runtime that is installed has no CUDA provider; `pip uninstall onnxruntime`, "
+            'then `pip install "vsanime[onnxruntime-cuda]"` (both packages hold the same module: only one can be there)'
         )
     devices = [Device(index) for index in card_numbers(device_id)]
     _load_libraries(runtime)
@@ -127,7 +127,7 @@ def open_session(runtime: Any, model: bytes, device: int, stream: int, precision
         if not _starts(runtime, device):
             raise VsanimeError(
                 "ONNX Runtime could not start its CUDA provider: a library of CUDA or cuDNN is missing or of another "
-                "version; pip install 'onnxruntime-gpu[cuda,cudnn]'"
+                'version; `pip install "onnxruntime-gpu[cuda,cudnn]"`'
             ) from error
         raise VsanimeError(f"ONNX Runtime's CUDA provider could not load the network: {first_line(error)}") from error
 

@@ -175,5 +175,5 @@ def _runtime(provider: str) -> Any:
         import onnxruntime
     except ImportError as error:
         extra = "onnxruntime-cuda" if provider == "CUDA" else "onnxruntime"
-        raise VsanimeError(f"ONNX Runtime is not installed; pip install 'vsanime[{extra}]'") from error
+        raise VsanimeError(f'ONNX Runtime is not installed; `pip install "vsanime[{extra}]"`') from error
     return onnxruntime

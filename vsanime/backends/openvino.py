@@ -206,7 +206,7 @@ def _core() -> Any:
     try:
         openvino = import_openvino()
     except ImportError as error:
-        raise VsanimeError(f"OpenVINO cannot be loaded ({error}); pip install --force-reinstall openvino") from error
+        raise VsanimeError(f"OpenVINO cannot be loaded ({error}); `pip install --force-reinstall openvino`") from error
     return openvino.Core()
 
 

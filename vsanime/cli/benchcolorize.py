@@ -74,7 +74,9 @@ def _bench(args: argparse.Namespace) -> int:
 
     for module in ("cv2", "scipy", "skimage", "PIL"):
         if find_spec(module) is None:
-            raise VsanimeError(f"bench colorize needs {module}, which is not installed: pip install 'vsanime[quality]'")
+            raise VsanimeError(
+                f'bench colorize needs {module}, which is not installed: `pip install "vsanime[quality]"`'
+            )
     gaps = _gaps(args.keys)
     given = [_arguments(text) for text in args.colorize]
     if args.no_baselines and not given:

@@ -134,7 +134,7 @@ def _need_extra() -> None:
 
     for module in ("skimage", "PIL", "imageio_ffmpeg"):
         if find_spec(module) is None:
-            raise VsanimeError(f"this bench needs {module}, which is not installed: pip install 'vsanime[quality]'")
+            raise VsanimeError(f'this bench needs {module}, which is not installed: `pip install "vsanime[quality]"`')
 
 
 def _plan(args: argparse.Namespace) -> Plan:
@@ -145,7 +145,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     found = methods.networks([name for name in args.models.split(",") if name], _backend(args.backend))
     plain = [*methods.resampling(), *methods.nnedi3()]
     if len(plain) == len(methods.resampling()):
-        _tell("NNEDI3 is left out: pip install vapoursynth-znedi3 brings it")
+        _tell("NNEDI3 is left out: `pip install vapoursynth-znedi3` brings it")
     named = {Path(name).stem for name in args.models.split(",")}
     doublers = [m for m in found if m.knows != "chroma" and (m.name in named or not m.restores)]
     chroma = [m for m in found if m.knows == "chroma"] if args.chroma else []

@@ -64,7 +64,7 @@ def _bench(args: argparse.Namespace) -> int:
 
     for module in ("torch", "onnxruntime", "PIL"):
         if find_spec(module) is None:
-            raise VsanimeError(f"bench style needs {module}, which is not installed: pip install 'vsanime[train]'")
+            raise VsanimeError(f'bench style needs {module}, which is not installed: `pip install "vsanime[train]"`')
     import torch
 
     if args.size < _GRID or args.frames < 2 or (args.threads or 1) < 1:

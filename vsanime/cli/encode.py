@@ -59,9 +59,9 @@ def find_ffmpeg(encoder: str) -> str:
     if any(found):
         raise VsanimeError(
             f"no ffmpeg here is able: version 5.1 or newer with {LIBRARIES[encoder]} is needed; "
-            'pip install "vsanime[encode]" brings one'
+            '`pip install "vsanime[encode]"` brings one'
         )
-    raise VsanimeError('no ffmpeg on PATH; install it, or pip install "vsanime[encode]", which brings one')
+    raise VsanimeError('no ffmpeg on PATH; install it, or use `pip install "vsanime[encode]"`, which brings one')
 
 
 def _packaged_ffmpeg() -> str | None:

@@ -230,7 +230,7 @@ def _read_deep(path: Path, header: Header) -> Samples:
     import vapoursynth as vs
 
     if not hasattr(vs.core, "bs"):
-        raise VsanimeError('it has 16 bits, for which BestSource is needed; pip install "vsanime[encode]" brings it')
+        raise VsanimeError('it has 16 bits, for which BestSource is needed; `pip install "vsanime[encode]"` brings it')
     try:
         clip = vs.core.bs.VideoSource(str(path.resolve()), cachemode=0, showprogress=False, apply_rotation=False)
         if clip.format.id not in (vs.GRAY16, vs.RGB48):

@@ -135,4 +135,4 @@ def _check_installed(modules: Mapping[str, str]) -> None:
 
     for module, name in modules.items():
         if find_spec(module) is None:
-            raise VsanimeError(f"prepare needs {name}, which is not installed: pip install 'vsanime[train]'")
+            raise VsanimeError(f'prepare needs {name}, which is not installed: `pip install "vsanime[train]"`')

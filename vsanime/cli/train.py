@@ -171,7 +171,7 @@ def _need_torch() -> None:
 
     for module in ("torch", "safetensors", "PIL", "onnxruntime"):
         if find_spec(module) is None:
-            raise VsanimeError(f"training needs {module}, which is not installed: pip install 'vsanime[train]'")
+            raise VsanimeError(f'training needs {module}, which is not installed: `pip install "vsanime[train]"`')
 
 
 def _device(name: str) -> torch.device:

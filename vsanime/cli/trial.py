@@ -58,7 +58,7 @@ def _run_onnxruntime(network: bytes, picture: np.ndarray[Any, Any]) -> np.ndarra
     try:
         import onnxruntime
     except ImportError:
-        raise VsanimeError("no runtime to check the network in; pip install --force-reinstall openvino") from None
+        raise VsanimeError("no runtime to check the network in; `pip install --force-reinstall openvino`") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     try:

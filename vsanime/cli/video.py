@@ -183,7 +183,7 @@ def _open(path: Path, console: Console) -> _Source:
 
     core = vs.core.core
     if not hasattr(core, "bs"):
-        raise VsanimeError('BestSource is not installed; pip install "vsanime[encode]" brings it')
+        raise VsanimeError('BestSource is not installed; `pip install "vsanime[encode]"` brings it')
     core.max_cache_size = min(core.max_cache_size, _CORE_CACHE_MB)
     cache = platformdirs.user_cache_path("vsanime") / "index"
     with _without_export_warning(), console.status(Text(f"indexing {path.name}")):

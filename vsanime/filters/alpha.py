@@ -77,7 +77,7 @@ def check_alpha(whose: str, found: Any, size: tuple[int, int], form: vs.VideoFor
     what = f"{whose}: {ALPHA}"
     if not isinstance(found, vs.VideoFrame) or found.format.color_family != vs.GRAY:
         kind = found.format.name if isinstance(found, vs.VideoFrame) else type(found).__name__
-        raise vs.Error(f"{what} is {kind}; a gray frame is needed, or none: std.RemoveFrameProps('{ALPHA}')")
+        raise vs.Error(f"{what} is {kind}; a gray frame is needed, or none: `clip.std.RemoveFrameProps('{ALPHA}')`")
     if (found.width, found.height) != size:
         raise vs.Error(f"{what} is {found.width}x{found.height}; the frame's own {size[0]}x{size[1]} are needed")
     if form is not None and found.format.id != form.id:

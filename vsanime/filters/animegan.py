@@ -18,6 +18,7 @@ from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable
 from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.style import Look, check_size, style_graph
+from vsanime.models.advice import import_command
 from vsanime.models.cards import find
 from vsanime.models.importers.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
@@ -25,6 +26,8 @@ from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGrap
 from vsanime.video.clips import first_frame
 
 _BRIGHTNESS = ("none", "scene")
+# A side of a picture that every network of this kind takes.
+_SMALL = 8
 
 
 @raises_vs_error
@@ -83,7 +86,7 @@ def animegan(
     if tiles is not None:
         raise VsanimeError(
             f"tiles={tiles!r}; the network's layer norms are means over the whole frame, and tiles would each have "
-            "their own: leave tiles out, or take work_size=(width, height) where memory is short"
+            f"their own: leave tiles out, or take `work_size={_half(spec)}` where memory is short"
         )
     form = wanted_format(depth, spec.format)
     network = _network(style)
@@ -119,13 +122,18 @@ def is_style(model: str) -> bool:
 def _network(style: str) -> Network:
     """The network of a style, as a thing of the whole frame, whose reflected edge is the graph's affair."""
     if not isinstance(style, str | os.PathLike):
-        raise VsanimeError(f"style={style!r}; a name such as 'Hayao' or the path of an .onnx file is needed")
+        raise VsanimeError(f"style={style!r}; a name such as 'Pepper_VA' or the path of an .onnx file is needed")
     if as_path(style) is not None:
         proto = load(style).proto
         if looks_like(proto) and not weights_of(proto).plain:
-            raise VsanimeError(f"style={style!r} works on [-1, 1]; `vsanime import` makes it one that filters take")
-    advice = "a style such as 'Hayao', RGB to RGB at 1x, is needed (see `vsanime models list`)"
+            raise VsanimeError(f"style={style!r} works on [-1, 1]; {import_command(style)} makes one that filters take")
+    advice = "a style such as 'Pepper_VA', RGB to RGB at 1x, is needed (see `vsanime models list`)"
     return network_for(style, "style", (3, 3), (1,), advice)
+
+
+def _half(spec: FrameSpec) -> Pair:
+    """Return half of the frame's size, or what the network needs at least."""
+    return max(spec.width // 2, min(spec.width, _SMALL)), max(spec.height // 2, min(spec.height, _SMALL))
 
 
 def _look(network: Network, spec: FrameSpec, strength: float, work_size: Pair | None, detail: float) -> Look:

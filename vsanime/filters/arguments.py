@@ -80,7 +80,7 @@ def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: i
     if width <= spec.width and height <= spec.height:
         raise VsanimeError(
             f"{width}x{height} is no larger than the clip's {spec.width}x{spec.height}; "
-            "there is nothing to double, use resize.Spline36"
+            f"there is nothing to double, use `clip.resize.Spline36({width}, {height})`"
         )
     return width, height
 

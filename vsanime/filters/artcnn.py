@@ -81,7 +81,7 @@ def artcnn(
     size = wanted_size(width, height, spec, _SCALE)
     reconstruct = chroma != _RESAMPLE
     if reconstruct:
-        _check_reconstructable(spec, f"chroma={chroma!r}: ")
+        _check_reconstructable(spec, f"chroma={chroma!r}: ", f", or `chroma={_RESAMPLE!r}`")
     has_chroma = spec.format.family is Family.YUV
     chosen = wanted_planes(planes, spec.format, (0, 1, 2) if has_chroma else (0,))
     tiling = Tiling(tiles, tilesize, overlap)
@@ -135,7 +135,6 @@ def artcnn_chroma(
         vs.Error: an argument, a model or a format that cannot be used, with what would be right.
     """
     spec, props = first_frame(clip)
-    _check_luma(clip, spec)
     _check_reconstructable(spec)
     chosen = wanted_planes(planes, spec.format, (1, 2))
     if 0 in chosen:
@@ -159,18 +158,20 @@ def _check_luma(clip: vs.VideoNode, spec: FrameSpec) -> None:
     if spec.format.family is Family.RGB:
         raise VsanimeError(
             f"the clip is {clip.format.name}; ArtCNN works on luma: convert to YUV first, for example with "
-            "resize.Spline36(format=vs.YUV444P16, matrix_s='709'), and back afterwards"
+            "`clip.resize.Spline36(format=vs.YUV444P16, matrix_s='709')`, and back afterwards"
         )
 
 
-def _check_reconstructable(spec: FrameSpec, asked: str = "") -> None:
+def _check_reconstructable(spec: FrameSpec, asked: str = "", otherwise: str = "") -> None:
     if spec.format.family is not Family.YUV or spec.chroma_location is None:
-        kind = "gray" if spec.format.family is Family.GRAY else "4:4:4"
-        raise VsanimeError(f"{asked}the clip is {kind}, which has no subsampled chroma; 4:2:0 or 4:2:2 is needed")
+        kind = {Family.GRAY: "gray", Family.YUV: "4:4:4", Family.RGB: "RGB"}[spec.format.family]
+        raise VsanimeError(
+            f"{asked}the clip is {kind}, which has no subsampled chroma; 4:2:0 or 4:2:2 is needed{otherwise}"
+        )
     if spec.format.subsampling_w != 1 or spec.format.subsampling_h > 1:
         raise VsanimeError(
             f"{asked}chroma is subsampled by {1 << spec.format.subsampling_w} and {1 << spec.format.subsampling_h}; "
-            "4:2:0 or 4:2:2 is needed"
+            f"4:2:0 or 4:2:2 is needed{otherwise}"
         )
 
 

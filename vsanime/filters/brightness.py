@@ -66,7 +66,7 @@ def scenes_of(clip: vs.VideoNode) -> Scenes:
     if starts is None:
         raise VsanimeError(
             f"brightness='scene' needs frames that tell where scenes change, by {BEGINS} or {ENDS}: give it "
-            "vsanime.mark_scenes(clip), or a clip from another scene detector"
+            "`vsanime.mark_scenes(clip)`, or a clip from another scene detector"
         )
     return Scenes(tuple(starts), clip.num_frames)
 

@@ -23,6 +23,7 @@ from vsanime.filters.references import Picture, References, read_references
 from vsanime.filters.steadying import DOUBTS, agreeing
 from vsanime.motion.flow import SMALLEST
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.video.advice import gray_code
 from vsanime.video.clips import first_frame, video_format
 
 # Height (or width, whichever is less) of the pictures that motion is looked for in, where nobody says another.
@@ -139,8 +140,8 @@ def _line_spec(lineart: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
     spec, props = first_frame(lineart)
     if spec.format.family is not Family.GRAY:
         raise VsanimeError(
-            f"the line art is {lineart.format.name}; GRAY is needed: vsanime.lineart(clip) makes it of pictures, "
-            "std.ShufflePlanes(clip, 0, vs.GRAY) takes the luma of a drawing"
+            f"the line art is {lineart.format.name}; GRAY is needed: `vsanime.lineart(clip)` makes it of pictures, "
+            f"{gray_code(spec.format.family)} takes the luma of a drawing"
         )
     if min(spec.width, spec.height) < SMALLEST:
         raise VsanimeError(

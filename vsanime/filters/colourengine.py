@@ -59,7 +59,7 @@ def usable(backend: BackendProtocol | None) -> BackendProtocol:
     """
     backend = backend if backend is not None else Backend.auto()
     if isinstance(backend, type) or not hasattr(backend, "precision_for"):
-        raise VsanimeError(f"backend={backend!r}; an instance such as vsanime.Backend.OpenVINO() is needed")
+        raise VsanimeError(f"backend={backend!r}; an instance such as `vsanime.Backend.OpenVINO()` is needed")
     return backend
 
 

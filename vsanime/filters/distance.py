@@ -18,6 +18,7 @@ from vsanime.graphs.codes import luma_coding
 from vsanime.motion.distance import CAP, distance_to
 from vsanime.motion.extra import ndimage
 from vsanime.spec import Family, Range
+from vsanime.video.advice import gray_code
 from vsanime.video.clips import check_same, first_frame, video_format
 from vsanime.video.lanes import run_lanes
 
@@ -54,8 +55,8 @@ def distance_field(
     spec, props = first_frame(lineart)
     if spec.format.family is not Family.GRAY:
         raise VsanimeError(
-            f"lineart is {spec.format.family.value}; GRAY is needed, such as vsanime.lineart(clip) gives, or a clip's "
-            "luma by std.ShufflePlanes(0, vs.GRAY)"
+            f"lineart is {spec.format.family.value}; GRAY is needed: `vsanime.lineart(clip)` makes it of pictures, "
+            f"{gray_code(spec.format.family)} takes the luma of a drawing"
         )
     cap = _above("cap", cap, 10)
     limit = _above("threshold", threshold, 1)

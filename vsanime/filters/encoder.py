@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import vapoursynth as vs
 
 from vsanime.errors import VsanimeError
 from vsanime.filters.errors import raises_vs_error
-from vsanime.spec import Family, FrameSpec, Range
-from vsanime.video.clips import frame_spec
+from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.video.advice import format_code
+from vsanime.video.clips import frame_spec, video_format
 from vsanime.video.frameprops import read_integer, read_numbers
 
 ENCODERS = ("x264", "x265", "ffmpeg")
@@ -134,9 +135,16 @@ def read_signal(clip: vs.VideoNode) -> Signal:
     """
     spec = frame_spec(clip)
     if spec.format.family is Family.RGB:
-        raise VsanimeError("the clip is RGB; convert it to YUV first, for example resize.Spline36(format=vs.YUV444P10)")
+        raise VsanimeError(
+            "the clip is RGB; convert it to YUV first, for example with "
+            "`clip.resize.Spline36(format=vs.YUV444P10, matrix_s='709')`"
+        )
     if not spec.format.is_integer:
-        raise VsanimeError("the clip is float; encoders take integers, so end the filter with depth=10 or resize to it")
+        form = format_code(video_format(replace(spec.format, sample_type=SampleType.INTEGER, bits=10)))
+        raise VsanimeError(
+            "the clip is float; encoders take integers, so end the filter with depth=10, or convert it with "
+            f"`clip.resize.Point(format={form})`"
+        )
     with clip.get_frame(0) as frame:
         props = frame.props
         _checked_code("_Matrix", spec.matrix, _MATRICES)
@@ -184,11 +192,18 @@ def _x264(signal: Signal) -> list[str]:
     if spec.format.family is Family.YUV:
         layout = (spec.format.subsampling_w, spec.format.subsampling_h)
         if layout not in _X264_LAYOUTS:
-            raise VsanimeError("x264 takes YUV 4:2:0, 4:2:2 and 4:4:4; convert the clip to one of them")
+            raise VsanimeError(
+                "x264 takes YUV 4:2:0, 4:2:2 and 4:4:4; convert the clip to one of them, for example with "
+                f"`clip.resize.Spline36(format={format_code(video_format(_as_420(spec.format)))})`"
+            )
         args += ["--output-csp", _X264_LAYOUTS[layout]]
     else:
         args += ["--output-csp", "i400"]
     return args
+
+
+def _as_420(form: PlaneFormat) -> PlaneFormat:
+    return replace(form, subsampling_w=1, subsampling_h=1)
 
 
 def _x265(signal: Signal) -> list[str]:
@@ -237,7 +252,10 @@ def _code(name: str, props: Mapping[str, Any], names: Mapping[int, str]) -> int 
 def _checked_code(name: str, value: int | None, names: Mapping[int, str]) -> int | None:
     if value is not None and value not in names:
         known = ", ".join(f"{code} ({text})" for code, text in names.items())
-        raise VsanimeError(f"the frame property {name} is {value}, which encoders have no name for; it can be {known}")
+        raise VsanimeError(
+            f"the frame property {name} is {value}, which encoders have no name for; it can be {known}: if the mark is "
+            f"wrong, set it with `clip.std.SetFrameProps({name}=1)`"
+        )
     return value
 
 

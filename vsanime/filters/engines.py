@@ -106,7 +106,7 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     """
     backend = backend if backend is not None else Backend.auto()
     if isinstance(backend, type) or not hasattr(backend, "precision_for"):
-        raise VsanimeError(f"backend={backend!r}; an instance such as vsanime.Backend.OpenVINO() is needed")
+        raise VsanimeError(f"backend={backend!r}; an instance such as `vsanime.Backend.OpenVINO()` is needed")
     spec, facts = job.spec, job.network.facts
     lanes = min(_lanes(backend, facts), job.clip.num_frames)
     plan, graph, engine = _compiled(job, backend, tiling, lanes)
@@ -173,8 +173,8 @@ def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemo
     tile = smaller_tile((plan.width, plan.height), overlap, share, least)
     if tile is not None and tiling.tiles == "auto":
         return tile
-    advice = f"tilesize={tile} would fit, as would tiles='auto'" if tile is not None else "no tile is that small"
-    fewer = ", and num_streams=1 needs less" if lanes > 1 else ""
+    advice = f"`tilesize={tile}` would fit, as would `tiles='auto'`" if tile is not None else "no tile is that small"
+    fewer = ", and `num_streams=1` needs less" if lanes > 1 else ""
     raise VsanimeError(f"{error}; {advice}{fewer}") from None
 
 
@@ -221,5 +221,5 @@ def _warn_if_crowded(name: str, lanes: int) -> None:
         vs.core.log_message(
             vs.MESSAGE_TYPE_WARNING,
             f"{name}: {lanes} lanes on core.num_threads={threads} can keep every thread busy and other filters "
-            f"waiting; set core.num_threads={lanes + 1} or num_streams={threads - 1}",
+            f"waiting; set `vs.core.num_threads={lanes + 1}` or `num_streams={threads - 1}`",
         )

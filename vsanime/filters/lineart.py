@@ -190,7 +190,7 @@ def _model(method: str, padding: str) -> Model:
     model = load(path)
     if not looks_like(model.proto):
         raise VsanimeError(
-            f"method={method!r} is no SketchKeras as `vsanime import` writes it, which is what this filter takes"
+            f"method={method!r} is no SketchKeras as the command `import` writes it, which is what this filter takes"
         )
     return replace(model, proto=sketchkeras(weights_of(model.proto), padding))
 
@@ -201,8 +201,9 @@ def _found() -> Path:
     path = next(find_files(folders, _FILE), None)
     if path is None:
         raise VsanimeError(
-            f"method='sketchkeras' needs its weights, which do not come with the package: make {_FILE} with `vsanime "
-            f"import` of the PyTorch port's weights, and give its path or put it into {folders[0]}; 'dog' needs none"
+            "method='sketchkeras' needs its weights, which do not come with the package: "
+            f"`vsanime import WEIGHTS.pth -o {_FILE}` makes them of the PyTorch port's; give `method='{_FILE}'`, or "
+            f"put the file into {folders[0]}; `method='dog'` needs none"
         )
     return path
 

@@ -54,7 +54,7 @@ def _told(lineart: vs.VideoNode, scenes: str) -> list[int]:
     if starts is None:
         raise VsanimeError(
             f"scenes='marked' needs line art that tells where scenes change, by {BEGINS} or {ENDS}: make it of "
-            "vsanime.mark_scenes(clip), list the scenes, or take scenes='detect'"
+            "`vsanime.mark_scenes(clip)`, list the scenes, or take `scenes='detect'`"
         )
     return starts
 

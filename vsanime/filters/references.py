@@ -19,7 +19,8 @@ from vsanime.filters.properties import finished
 from vsanime.graphs.colour import check_matrix
 from vsanime.pictures import open_picture
 from vsanime.spec import Family, FrameSpec
-from vsanime.video.clips import check_same, first_frame
+from vsanime.video.advice import conform_code
+from vsanime.video.clips import check_same, first_frame, guess_matrix
 
 type Picture = str | os.PathLike[str] | vs.VideoNode
 type Sources = vs.VideoNode | Mapping[int, Picture]
@@ -82,7 +83,8 @@ def _picked(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tupl
     """The frames of a clip that are references, in order."""
     if keys is None:
         raise VsanimeError(
-            f"keys are missing: which of the {length} frames of line art the references are of, such as keys=[0, 24]"
+            f"keys are missing: which of the {length} frames of line art the references are of, such as "
+            f"`keys={_example(clip.num_frames, length)}`"
         )
     given = list(keys) if isinstance(keys, Sequence | np.ndarray) and not isinstance(keys, str) else [keys]
     numbers = _numbers(given, length)
@@ -98,6 +100,18 @@ def _picked(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tupl
     if places == list(range(clip.num_frames)):
         return clip, numbers
     return vs.core.std.Splice([clip[place] for place in places]), numbers
+
+
+def _example(count: int, length: int) -> str:
+    """Return frame numbers for references, evenly spaced.
+
+    Args:
+        count: how many references there are.
+        length: how many frames they may be of; where it is as many, some of them.
+    """
+    count = min(2, length) if count >= length else count
+    step = length // count
+    return f"[{', '.join(str(i * step) for i in range(count))}]" if count <= 4 else f"range(0, {count * step}, {step})"
 
 
 def _numbers(given: Sequence[Any], length: int) -> list[int]:
@@ -136,12 +150,13 @@ def _joined(pictures: Sequence[tuple[int, vs.VideoNode]], size: Size) -> vs.Vide
     first, model = pictures[0]
     for number, clip in pictures:
         if clip.num_frames != 1:
-            raise VsanimeError(f"the reference of frame {number} has {clip.num_frames} frames; 1 is needed: clip[n]")
+            raise VsanimeError(f"the reference of frame {number} has {clip.num_frames} frames; 1 is needed: `clip[0]`")
         _check_size(f"the reference of frame {number} is", (clip.width, clip.height), size)
         if clip.format.id != model.format.id:
+            guess = guess_matrix(*size)
             raise VsanimeError(
                 f"the reference of frame {number} is {clip.format.name}, that of frame {first} {model.format.name}; "
-                "references of one format are needed (pictures are RGB24)"
+                f"references of one format are needed (pictures are RGB24): {conform_code(clip, model, guess)}"
             )
     return vs.core.std.Splice([clip for _, clip in pictures])
 

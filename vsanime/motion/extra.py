@@ -18,7 +18,7 @@ def opencv() -> Any:
     except ImportError as error:
         raise VsanimeError(
             f"motion between line pictures is found by OpenCV, which cannot be loaded ({error}); "
-            "pip install 'vsanime[colorize]'"
+            '`pip install "vsanime[colorize]"`'
         ) from None
     if not hasattr(cv2, "DISOpticalFlow_create"):
         raise VsanimeError(f"this OpenCV ({cv2.__version__}) has no DIS optical flow; 4.1 or later is needed")
@@ -36,6 +36,6 @@ def ndimage() -> Any:
     except ImportError as error:
         raise VsanimeError(
             f"distances from lines and regions between them are found by SciPy, which cannot be loaded ({error}); "
-            "pip install 'vsanime[colorize]'"
+            '`pip install "vsanime[colorize]"`'
         ) from None
     return module

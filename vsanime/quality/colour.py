@@ -239,7 +239,7 @@ def _similarity(result: Bytes, truth: Bytes) -> NDArray[np.float64]:
     try:
         from skimage.metrics import structural_similarity
     except ImportError:
-        raise VsanimeError("SSIM is scikit-image's: pip install 'vsanime[quality]'") from None
+        raise VsanimeError('SSIM is scikit-image\'s: `pip install "vsanime[quality]"`') from None
     _, every = structural_similarity(
         result,
         truth,

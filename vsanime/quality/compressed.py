@@ -127,7 +127,7 @@ def _open(path: Path) -> vs.VideoNode:
     if not path.is_file():
         raise VsanimeError(f"{path} is not a file; a video is needed")
     if not hasattr(core, "bs"):
-        raise VsanimeError("videos are read by BestSource: pip install 'vsanime[quality]'")
+        raise VsanimeError('videos are read by BestSource: `pip install "vsanime[quality]"`')
     try:
         # No index on disk: nothing is written beside anybody's videos.
         clip: vs.VideoNode = core.bs.VideoSource(str(path), cachemode=0, showprogress=0)

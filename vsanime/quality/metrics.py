@@ -43,7 +43,7 @@ def ssim(result: Floats, truth: Floats) -> float:
     try:
         from skimage.metrics import structural_similarity
     except ImportError:
-        raise VsanimeError("SSIM is scikit-image's: pip install 'vsanime[quality]'") from None
+        raise VsanimeError('SSIM is scikit-image\'s: `pip install "vsanime[quality]"`') from None
     # In single precision the variances, differences of squares, would lose three digits.
     return float(
         structural_similarity(

@@ -100,7 +100,7 @@ def follow(frames: Sequence[Floats]) -> list[Followed]:
     try:
         from skimage.registration import optical_flow_ilk
     except ImportError:
-        raise VsanimeError("motion is scikit-image's: pip install 'vsanime[quality]'") from None
+        raise VsanimeError('motion is scikit-image\'s: `pip install "vsanime[quality]"`') from None
     height, width = frames[0].shape[:2]
     rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     motion = []

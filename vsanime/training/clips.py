@@ -184,7 +184,7 @@ def _command() -> list[str]:
     try:
         import imageio_ffmpeg
     except ImportError:
-        raise VsanimeError("H.264 is made by imageio-ffmpeg's ffmpeg: pip install vsanime[train]") from None
+        raise VsanimeError('H.264 is made by imageio-ffmpeg\'s ffmpeg: `pip install "vsanime[train]"`') from None
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-threads", "1"]
 
 

@@ -28,10 +28,10 @@ class VideoReader:
         try:
             import vapoursynth as vs
         except ImportError:
-            raise VsanimeError("videos are read by VapourSynth with BestSource: pip install vsanime[train]") from None
+            raise VsanimeError('videos are read by VapourSynth: `pip install "vsanime[train]"`') from None
         core: Any = vs.core
         if not hasattr(core, "bs"):
-            raise VsanimeError("videos are read by BestSource: pip install vapoursynth-bestsource")
+            raise VsanimeError("videos are read by BestSource: `pip install vapoursynth-bestsource`")
         try:
             # No index on disk: nothing is written beside anybody's videos.
             clip: Any = core.bs.VideoSource(str(path), cachemode=0, showprogress=0)

@@ -9,6 +9,7 @@ import vapoursynth as vs
 
 from vsanime.errors import VsanimeError
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.video.advice import same_code, uniform_code
 from vsanime.video.frameprops import read_all, read_integer
 
 _FAMILIES = {vs.GRAY: Family.GRAY, vs.YUV: Family.YUV, vs.RGB: Family.RGB}
@@ -39,21 +40,20 @@ def first_frame(clip: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
     if not isinstance(clip, vs.VideoNode):
         raise VsanimeError(f"clip is {type(clip).__name__}; a video clip is needed")
     if getattr(clip, "gpu_resident", False):
-        raise VsanimeError("the clip's frames lie in GPU memory; bring them back with std.GPUDownload first")
+        raise VsanimeError("the clip's frames lie in GPU memory; bring them back with `clip.std.GPUDownload()` first")
     # A clip whose format varies has a format object with id 0, one whose size varies is 0 wide.
-    if clip.format is None or clip.format.id == 0:
+    if clip.format.id == 0 or 0 in (clip.width, clip.height):
+        with clip.get_frame(0) as frame:
+            guess = guess_matrix(frame.width, frame.height)
+        varies = "format" if clip.format.id == 0 else "size"
         raise VsanimeError(
-            "the clip's format varies; give every part one format, for example with resize.Point(format=...)"
-        )
-    if clip.width == 0 or clip.height == 0:
-        raise VsanimeError(
-            "the clip's size varies; give every part one size, for example with resize.Spline36(width, height)"
+            f"the clip's {varies} varies; give all frames one {varies}, for example with {uniform_code(clip, guess)}"
         )
     form = plane_format(clip.format)
     if form.is_integer and form.bits > _MOST_BITS:
         raise VsanimeError(
-            f"the clip has integers of {form.bits} bits; 8 to {_MOST_BITS} bits, half or single float are needed: "
-            "convert it with resize.Point(format=...)"
+            f"the clip has integers of {form.bits} bits, which VapourSynth's own filters do not convert; have its "
+            f"source give 8 to {_MOST_BITS} bits, half or single float"
         )
     with clip.get_frame(0) as frame:
         props = read_all(frame.props)
@@ -104,7 +104,9 @@ def _enum[T: (Range, ChromaLocation)](props: Mapping[str, Any], name: str, kind:
         return kind(value)
     except ValueError:
         known = ", ".join(f"{v.value} ({v.name.lower().replace('_', ' ')})" for v in kind)
-        raise VsanimeError(f"the frame property {name} is {value}; it can be {known}") from None
+        raise VsanimeError(
+            f"the frame property {name} is {value}; it can be {known}: `clip.std.SetFrameProps({name}={int(default)})`"
+        ) from None
 
 
 def _matrix(form: PlaneFormat, width: int, height: int, props: Mapping[str, Any]) -> int | None:
@@ -131,7 +133,7 @@ def check_progressive(number: int, props: Mapping[str, Any]) -> None:
     if fields:
         raise VsanimeError(
             f"frame {number} is marked interlaced (_FieldBased={fields}); deinterlace the clip first, "
-            "or, if its frames are progressive after all, clear the mark with std.SetFieldBased(0)"
+            "or, if its frames are progressive after all, clear the mark with `clip.std.SetFieldBased(0)`"
         )
 
 
@@ -147,16 +149,15 @@ def check_same(number: int, props: Mapping[str, Any], spec: FrameSpec) -> None:
     except VsanimeError as error:
         raise VsanimeError(f"frame {number}: {error}") from None
     # Float samples mean the same in either range.
-    if spec.format.is_integer and found.range is not spec.range:
-        _differs(number, "_Range", int(found.range), int(spec.range))
-    if found.matrix != spec.matrix:
-        _differs(number, "_Matrix", found.matrix, spec.matrix)
-    if found.chroma_location != spec.chroma_location:
-        _differs(number, "_ChromaLocation", found.chroma_location, spec.chroma_location)
-
-
-def _differs(number: int, name: str, found: int | None, first: int | None) -> None:
-    raise VsanimeError(
-        f"frame {number} has {name}={found} where the first frame has {first}; convert the parts of the clip to one "
-        f"{name} before joining them, or set it with std.SetFrameProps({name}=...) if the mark is wrong"
-    )
+    values = {
+        "_Range": (found.range, spec.range) if spec.format.is_integer else (None, None),
+        "_Matrix": (found.matrix, spec.matrix),
+        "_ChromaLocation": (found.chroma_location, spec.chroma_location),
+    }
+    for name, (there, first) in values.items():
+        if there is not None and first is not None and there != first:
+            code = same_code(name, int(first), int(there), guess_matrix(spec.width, spec.height))
+            raise VsanimeError(
+                f"frame {number} has {name}={int(there)} where the first frame has {int(first)}; one {name} for all "
+                f"frames is needed: {code}"
+            )

@@ -82,9 +82,11 @@ def load_flavour(name: str) -> Flavour:
         with stdout_guarded():
             return Flavour(name, importlib.import_module(name))
     except ImportError as error:
-        raise VsanimeError(f"{name} cannot be loaded ({error}); pip install '{_EXTRAS[name]}'") from error
+        raise VsanimeError(f'{name} cannot be loaded ({error}); `pip install "{_EXTRAS[name]}"`') from error
     except (OSError, RuntimeError) as error:
-        raise VsanimeError(f"{name} cannot be loaded ({error}); reinstall it: pip install '{_EXTRAS[name]}'") from error
+        raise VsanimeError(
+            f'{name} cannot be loaded ({error}); reinstall it: `pip install "{_EXTRAS[name]}"`'
+        ) from error
 
 
 def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
@@ -102,8 +104,8 @@ def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
     installed = [name for name in (RTX, TENSORRT) if is_installed(name)]
     if not installed:
         raise VsanimeError(
-            f"TensorRT is not installed; pip install '{_EXTRAS[RTX]}' for GeForce and RTX cards, or "
-            f"'{_EXTRAS[TENSORRT]}' for other NVIDIA cards"
+            f'TensorRT is not installed; `pip install "{_EXTRAS[RTX]}"` for GeForce and RTX cards, or '
+            f'`pip install "{_EXTRAS[TENSORRT]}"` for other NVIDIA cards'
         )
     if capability in _DATA_CENTRE and TENSORRT in installed:
         return load_flavour(TENSORRT)
@@ -112,15 +114,15 @@ def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
     if capability is not None and capability < _OLDEST:
         raise VsanimeError(
             f"TensorRT for CUDA 13 serves cards from compute capability {dotted(_OLDEST)} on, and this one has "
-            f"{dotted(capability)}; Backend.OpenVINO() runs on the processor"
+            f"{dotted(capability)}; `vsanime.Backend.OpenVINO()` runs on the processor"
         )
     if TENSORRT in installed:
         return load_flavour(TENSORRT)
     assert capability is not None
     served = ", ".join(map(dotted, load_flavour(RTX).capabilities()))
     raise VsanimeError(
-        f"TensorRT-RTX builds for compute capabilities {served}, and this card has {dotted(capability)}; pip install "
-        f"'{_EXTRAS[TENSORRT]}' for it, or try flavour='tensorrt_rtx' if it is a newer GeForce or RTX"
+        f"TensorRT-RTX builds for compute capabilities {served}, and this card has {dotted(capability)}; `pip "
+        f"install \"{_EXTRAS[TENSORRT]}\"` for it, or try `flavour='tensorrt_rtx'` if it is a newer GeForce or RTX"
     )
 
 

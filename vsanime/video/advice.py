@@ -1,0 +1,92 @@
+"""Writes the VapourSynth code that error messages advise, complete, so that it can be typed as it stands."""
+
+from __future__ import annotations
+
+import vapoursynth as vs
+
+from vsanime.graphs.colour import known_matrix
+from vsanime.spec import Family
+
+_FAMILIES = {vs.GRAY: "vs.GRAY", vs.YUV: "vs.YUV", vs.RGB: "vs.RGB"}
+
+
+def format_code(form: vs.VideoFormat) -> str:
+    """Return an expression for a format: a constant where there is one."""
+    # VapourSynth spells gray as "Gray8" and "GRAY8".
+    name = form.name.upper()
+    if name in vs.PresetVideoFormat.__members__:
+        return f"vs.{name}"
+    sample = "vs.INTEGER" if form.sample_type == vs.INTEGER else "vs.FLOAT"
+    family = _FAMILIES[vs.ColorFamily(form.color_family)]
+    numbers = f"{form.bits_per_sample}, {form.subsampling_w}, {form.subsampling_h}"
+    return f"vs.core.query_video_format({family}, {sample}, {numbers}).id"
+
+
+def gray_code(family: Family) -> str:
+    """Return code for the luma of drawings.
+
+    The first plane of RGB is red, in which red lines vanish; that of YUV which does not say its range would be taken
+    for another range than it has.
+    """
+    return f"`clip.resize.Point(format=vs.GRAY8{', matrix_s=' + repr('709') if family is Family.RGB else ''})`"
+
+
+def uniform_code(clip: vs.VideoNode, guess: int) -> str:
+    """Return code that gives every frame of a clip the size and format of the first one.
+
+    Args:
+        clip: a clip whose size or format varies.
+        guess: `_Matrix` of frames that do not say theirs.
+    """
+    arguments = []
+    with clip.get_frame(0) as frame:
+        form, tagged = frame.format, "_Matrix" in frame.props
+        if 0 in (clip.width, clip.height):
+            arguments.append(f"{frame.width}, {frame.height}")
+        if clip.format.id == 0:
+            arguments.append(f"format={format_code(form)}")
+            if form.color_family != vs.RGB:
+                arguments.append(f"matrix={guess}")
+            if form.color_family != vs.RGB or tagged:
+                arguments.append(f"matrix_in={guess}")
+    return f"`clip.resize.Spline36({', '.join(arguments)})`"
+
+
+def same_code(name: str, first: int, found: int, guess: int) -> str:
+    """Return code that gives every frame of a clip the first one's value of a property.
+
+    Args:
+        name: `_Range`, `_Matrix` or `_ChromaLocation`.
+        first: its value in the first frame.
+        found: its value in another.
+        guess: `_Matrix` of frames that do not say theirs.
+    """
+    convert = {
+        "_Range": f"`clip.resize.Point(range={first})`",
+        "_ChromaLocation": f"`clip.resize.Spline36(chromaloc={first})`",
+    }
+    if known_matrix(first) and known_matrix(found):
+        convert["_Matrix"] = f"`clip.resize.Spline36(matrix={first}, matrix_in={guess})`"
+    mark = f"set it with `clip.std.SetFrameProps({name}={first})` if the mark is wrong"
+    return f"convert with {convert[name]}, or {mark}" if name in convert else mark
+
+
+def conform_code(clip: vs.VideoNode, model: vs.VideoNode, guess: int) -> str:
+    """Return code that brings a clip to the format of another one, with its matrix, range and siting.
+
+    Args:
+        clip: what is to be converted.
+        model: what it is to be like.
+        guess: `_Matrix` of frames that do not say theirs.
+    """
+    arguments = [f"format={format_code(model.format)}"]
+    if model.format.color_family != vs.RGB:
+        with model.get_frame(0) as frame:
+            props = dict(frame.props)
+        matrix = int(props.get("_Matrix", vs.MATRIX_UNSPECIFIED))
+        arguments.append(f"matrix={guess if matrix == vs.MATRIX_UNSPECIFIED else matrix}")
+        said = {"range": "_Range", "chromaloc": "_ChromaLocation"}
+        arguments += [f"{name}={int(props[prop])}" for name, prop in said.items() if prop in props]
+    if clip.format.color_family != vs.RGB:
+        arguments.append(f"matrix_in={guess}")
+    return f"`clip.resize.Bicubic({', '.join(arguments)})`"
