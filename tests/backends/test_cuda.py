@@ -77,7 +77,7 @@ def test_without_the_bindings_the_error_names_the_extra(monkeypatch: pytest.Monk
     monkeypatch.setattr(cuda, "has_driver", lambda: True)
     cuda.cudart.cache_clear()
     assert device_count() == 0
-    with pytest.raises(VsanimeError, match=r"pip install 'vsanime\[tensorrt-rtx\]'"):
+    with pytest.raises(VsanimeError, match=r"`pip install .vsanime\[tensorrt-rtx\].`"):
         Device(0)
 
 

@@ -233,7 +233,7 @@ def test_too_little_memory_names_a_tile_that_fits(cards: Cards) -> None:
     clip = noise_clip("GRAY8", 96, 64, frames=2)
     before = sim.sim.cards[0].used
     with pytest.raises(
-        vs.Error, match=r"needs 20\d MiB.*tilesize=\(\d+, 30\) would fit, as would tiles='auto', and num"
+        vs.Error, match=r"needs 20\d MiB.*`tilesize=\(\d+, 30\)` would fit, as would `tiles='auto'`, and `num"
     ) as e:
         vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
     assert sim.sim.cards[0].used == before
@@ -307,7 +307,7 @@ def test_a_card_that_refuses_memory_it_says_is_free(cards: Cards) -> None:
     sim.sim.cudaMalloc = malloc  # type: ignore[method-assign]
     clip = noise_clip("GRAY8", 192, 160)
     backend = Backend.TensorRT(precision="f32", num_streams=1)
-    with pytest.raises(vs.Error, match=r"tilesize=\(192, 80\) would fit"):
+    with pytest.raises(vs.Error, match=r"`tilesize=\(192, 80\)` would fit"):
         vsanime.artcnn(clip, MODEL, backend=backend)
     same(vsanime.artcnn(clip, MODEL, backend=backend, tiles="auto"), vsanime.artcnn(clip, MODEL, backend=F32))
     largest = 100
@@ -379,7 +379,7 @@ def test_twenty_evaluations_leave_nothing_on_the_card(cards: Cards) -> None:
         ({"num_streams": 0}, "num_streams=0; 1 or more is needed"),
         ({"num_streams": None}, "num_streams=None; 1 or more is needed"),
         ({"flavour": "trt"}, "flavour='trt'; 'tensorrt' or 'tensorrt_rtx' is needed"),
-        ({"flavour": "tensorrt"}, r"tensorrt cannot be loaded .*pip install 'vsanime\[tensorrt\]'"),
+        ({"flavour": "tensorrt"}, r"tensorrt cannot be loaded .*`pip install .vsanime\[tensorrt\].`"),
         ({"optimization_level": 9}, "optimization_level=9; 0 to 5 is needed"),
         ({"workspace": -1}, "workspace=-1; a positive number of MiB is needed"),
         ({"aux_streams": -1}, "aux_streams=-1; 0 or more is needed"),

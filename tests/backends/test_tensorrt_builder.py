@@ -303,7 +303,7 @@ def test_which_package_serves_which_card(
 
 def test_a_card_that_no_installed_package_serves_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, "tensorrt_rtx")
-    with pytest.raises(VsanimeError, match=r"this card has 9\.0; pip install 'vsanime\[tensorrt\]'"):
+    with pytest.raises(VsanimeError, match=r"this card has 9\.0; `pip install .vsanime\[tensorrt\].`"):
         flavours.flavour_for(None, (9, 0))
 
 
@@ -316,14 +316,14 @@ def test_a_card_older_than_cuda_13_serves_is_told(monkeypatch: pytest.MonkeyPatc
 
 def test_without_any_package_the_extras_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch)
-    with pytest.raises(VsanimeError, match=r"pip install 'vsanime\[tensorrt-rtx\]' .*vsanime\[tensorrt\]"):
+    with pytest.raises(VsanimeError, match=r"`pip install .vsanime\[tensorrt-rtx\].` .*vsanime\[tensorrt\]"):
         flavours.flavour_for(None, (8, 9))
 
 
 def test_a_package_that_is_not_there_names_its_extra() -> None:
     if flavours.is_installed("tensorrt"):
         pytest.skip("TensorRT is installed here")
-    with pytest.raises(VsanimeError, match=r"tensorrt cannot be loaded .*pip install 'vsanime\[tensorrt\]'"):
+    with pytest.raises(VsanimeError, match=r"tensorrt cannot be loaded .*`pip install .vsanime\[tensorrt\].`"):
         flavours.load_flavour("tensorrt")
 
 

@@ -391,7 +391,7 @@ def test_without_the_package_its_extra_is_named() -> None:
     command = [sys.executable, "-c", WITHOUT]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": "."})
     assert answer.returncode == 1
-    assert "pip install 'vsanime[tensorrt-rtx]'" in answer.stderr
+    assert '`pip install "vsanime[tensorrt-rtx]"`' in answer.stderr
     assert answer.stderr.count("\n") == 1
 
 

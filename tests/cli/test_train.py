@@ -58,7 +58,7 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
         "from vsanime.cli import main; sys.exit(main(sys.argv[1:]))\n"
     )
     arguments = command(tmp_path, tmp_path / "run", TINY)[3:]
-    for line, code, said in ((arguments, 1, "pip install 'vsanime[train]'"), (["train", "--list"], 0, "")):
+    for line, code, said in ((arguments, 1, '`pip install "vsanime[train]"`'), (["train", "--list"], 0, "")):
         done = subprocess.run(
             [sys.executable, "-c", hide, *line], capture_output=True, text=True, check=False, env=environment()
         )
@@ -74,7 +74,7 @@ def test_without_onnxruntime_nothing_is_trained(monkeypatch: pytest.MonkeyPatch)
     from vsanime.cli.train import _need_torch
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else object())
-    with pytest.raises(VsanimeError, match=r"training needs onnxruntime, .* pip install 'vsanime\[train\]'"):
+    with pytest.raises(VsanimeError, match=r"training needs onnxruntime, .* `pip install .vsanime\[train\].`"):
         _need_torch()
 
 

@@ -346,7 +346,7 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "tiny work size": ({"work_size": (4, 20)}, ["4x20", "5x5"]),
     "depth": ({"depth": 7}, ["depth=7", "8 to 16"]),
     "backend": ({"backend": "openvino"}, ["'openvino'", "Backend."]),
-    "scene marks": ({"brightness": "scene"}, ["_SceneChangePrev", "vsanime.mark_scenes(clip)"]),
+    "scene marks": ({"brightness": "scene"}, ["_SceneChangePrev", "`vsanime.mark_scenes(clip)`"]),
 }
 
 

@@ -718,7 +718,7 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
     "another count": (lambda: wrong(references=colour_clip(COLOURS[:3])), ["3 frames", "2", "9"]),
     "keys of a mapping": (lambda: wrong(references={0: colour_clip(COLOURS)[0]}), ["twice", "leave keys out"]),
     "long reference": (
-        lambda: wrong(references={4: colour_clip(COLOURS)}, keys=None), ["frame 4", "9 frames", "clip[n]"]
+        lambda: wrong(references={4: colour_clip(COLOURS)}, keys=None), ["frame 4", "9 frames", "`clip[0]`"]
     ),
     "mixed references": (
         lambda: wrong(

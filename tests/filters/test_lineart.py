@@ -252,7 +252,7 @@ ARGUMENTS = {
     "depth": (wrong(depth=7), ["depth=7"]),
     "tiles": (wrong(tiles=0), ["tiles=0"]),
     "missing file": (wrong(method="nowhere/net.onnx"), ["net.onnx"]),
-    "no weights": (wrong(method="sketchkeras"), ["sketchkeras.onnx", "vsanime import", "'dog' needs none"]),
+    "no weights": (wrong(method="sketchkeras"), ["sketchkeras.onnx", "vsanime import", "`method='dog'` needs none"]),
     "another matrix": (
         lambda: vsanime.lineart(picture("YUV444P8", 20, 20, _Matrix=14), "sketchkeras"), ["sketchkeras"]
     ),
@@ -285,4 +285,4 @@ def test_arguments_of_sketchkeras(net: Path, tmp_path: Path) -> None:
     from tests.networks import artcnn_like
 
     other.write_bytes(artcnn_like().SerializeToString())
-    one_line(lambda: vsanime.lineart(clip, other, backend=FAST), "other.onnx", "no SketchKeras", "vsanime import")
+    one_line(lambda: vsanime.lineart(clip, other, backend=FAST), "other.onnx", "no SketchKeras", "command `import`")

@@ -156,7 +156,7 @@ def test_more_than_the_card_holds_is_tiled_or_told(media: Path, device: Device) 
     clip = real_clip(media, "YUV420P8", side=640)
     taken = device.buffer(device.free_bytes() - (300 << 20))
     try:
-        with pytest.raises(vs.Error, match=r"MiB are available; (tilesize=.* would fit|no tile is that small)"):
+        with pytest.raises(vs.Error, match=r"MiB are available; (`tilesize=.*` would fit|no tile is that small)"):
             vsanime.artcnn(clip, "C4F16_VA", backend=Backend.TensorRT(num_streams=8))
     finally:
         taken.close()

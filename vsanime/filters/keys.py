@@ -152,6 +152,6 @@ def _complaint(bare: list[tuple[int, int]]) -> str:
     plural = len(bare) > 1
     return (
         f"no reference is of the scene{'s' * plural} of frames {named}{more}; give a key frame in "
-        f"{'each' if plural else 'it'}, or no_reference='nearest' to take one from across the cut, or "
-        "no_reference='passthrough' to leave the lines as they are"
+        f"{'each' if plural else 'it'}, or `no_reference='nearest'` to take one from across the cut, or "
+        "`no_reference='passthrough'` to leave the lines as they are"
     )

@@ -28,6 +28,8 @@ from vsanime.video.clips import first_frame, plane_format, spec_from_props, vide
 
 _LEVELS = (-1, 0, 1, 2, 3)
 _TINTS = ("keep", "correct")
+# The network that comes with the package.
+_OURS = "ESPCN_7_SLIM_VA"
 # A name that says a noise level.
 _NOISY = re.compile(r"_noise[0-3]$", re.IGNORECASE)
 
@@ -157,7 +159,9 @@ def _whole(name: str, value: int, allowed: Sequence[int]) -> int:
 def _chosen(model: str, noise: int, scale: int) -> tuple[str, int]:
     """Name or path of the network, and its scale: 0 for a file, which says so itself."""
     if not isinstance(model, str | os.PathLike):
-        raise VsanimeError(f"model={model!r}; a name such as 'upconv_7_art' or the path of an .onnx file is needed")
+        raise VsanimeError(
+            f"model={model!r}; a name such as 'upconv_7_art' or {_OURS!r}, or the path of an .onnx file is needed"
+        )
     if as_path(model) is not None:
         if noise != -1:
             raise VsanimeError(f"noise={noise} with model={model!r}; a file has one noise level, leave noise out")
@@ -196,7 +200,7 @@ def _prepared(name: str, scale: int, *, tint: bool, tta: bool) -> Network:
         tint: whether to take its tint off.
         tta: whether to average over the eight variants.
     """
-    advice = "a network from RGB to RGB such as 'upconv_7_art' is needed (see `vsanime models list`)"
+    advice = f"a network from RGB to RGB such as 'upconv_7_art' or {_OURS!r} is needed (see `vsanime models list`)"
     network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), advice)
     proto = without_transposed(network.model.proto)
     if tta:

@@ -114,7 +114,8 @@ def _parse(path: Path, data: bytes) -> onnx.ModelProto:
         proto.ParseFromString(data)
     except DecodeError:
         _refuse_other(path, data)
-        if data.startswith(_IR_VERSION_TAG):
+        # The length of a safetensors header may begin with the same byte; a brace follows it.
+        if data.startswith(_IR_VERSION_TAG) and data[8:9] != b"{":
             raise VsanimeError(f"{path} is damaged or cut short ({len(data)} bytes); get it again") from None
         raise VsanimeError(f"{path} is not an ONNX file; {import_command(path)} makes one of other formats") from None
     if not proto.ir_version or not proto.graph.node:
@@ -135,7 +136,7 @@ def _read_external(path: Path, tensors: Iterable[TensorProto], allowed: int) -> 
             allowed -= wanted
             if allowed < 0:
                 most = f"{MAX_BYTES >> 20} MiB"
-                raise VsanimeError(f"{path} and the weights beside it are larger than the {most} of the largest networks")
+                raise VsanimeError(f"{path} and the weights beside it are larger than {most}, as no network is")
             with target.open("rb") as file:
                 file.seek(offset)
                 data = file.read(wanted)
