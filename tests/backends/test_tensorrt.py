@@ -237,7 +237,7 @@ def test_too_little_memory_names_a_tile_that_fits(cards: Cards) -> None:
     ) as e:
         vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT())
     assert sim.sim.cards[0].used == before
-    tile = eval(str(e.value).split("tilesize=")[1].split(" would")[0])
+    tile = eval(str(e.value).split("`tilesize=")[1].split("` would")[0])
     # What it names does fit, and so does what it would do by itself.
     expected = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32", num_streams=1), tilesize=tile)
     found = vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision="f32", num_streams=1), tiles="auto")

@@ -310,7 +310,9 @@ def test_a_card_that_no_installed_package_serves_is_told(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("there", ["tensorrt", "tensorrt_rtx"])
 def test_a_card_older_than_cuda_13_serves_is_told(monkeypatch: pytest.MonkeyPatch, there: str) -> None:
     installed(monkeypatch, there)
-    with pytest.raises(VsanimeError, match=r"from compute capability 7\.5 on, and this one has 6\.1; Backend.OpenVINO"):
+    with pytest.raises(
+        VsanimeError, match=r"from compute capability 7\.5 on, and this one has 6\.1; `vsanime.Backend.OpenVINO"
+    ):
         flavours.flavour_for(None, (6, 1))
 
 

@@ -220,6 +220,12 @@ assert not messages, messages
 vsanime.artcnn(clip, "{MODEL}", backend=vsanime.Backend.OpenVINO(num_streams=3))
 assert vs.core.num_threads == 3
 print(messages[0])
+# Either way out that it names is one.
+threads, lanes = (part for part in messages[0].split("`") if "=" in part and part.startswith(("vs.", "num_")))
+vsanime.artcnn(clip, "{MODEL}", backend=eval(f"vsanime.Backend.OpenVINO({{lanes}})"))
+exec(threads)
+vsanime.artcnn(clip, "{MODEL}", backend=vsanime.Backend.OpenVINO(num_streams=3))
+assert len(messages) == 1, messages
 """)
     assert done.returncode == 0, done.stderr
     assert "3 lanes on core.num_threads=3" in done.stdout

@@ -59,7 +59,9 @@ class OpenVINO:
             good = native and work.anchored and coarse and self.device.startswith("CPU")
             return "bf16" if good else "f32"
         if self.precision == "bf16":
-            raise VsanimeError(f"OpenVINO device {self.device} does not compute in bf16; use precision='f32' or 'auto'")
+            raise VsanimeError(
+                f"OpenVINO device {self.device} does not compute in bf16; use `precision='f32'` or 'auto'"
+            )
         raise VsanimeError(f"precision={self.precision!r} is not known to OpenVINO; 'f32', 'bf16' and 'auto' are")
 
     def traits(self, precision: str) -> GraphTraits:

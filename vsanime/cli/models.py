@@ -55,8 +55,12 @@ def _show(args: argparse.Namespace) -> int:
         return 0
     variant = find(args.name)
     facts = _card_facts(variant)
-    located = store.locate(variant)
-    facts.append(("file", f"{variant.file}, {_whereabouts(variant)}"))
+    located = None
+    try:
+        located = store.locate(variant)
+        facts.append(("file", f"{variant.file}, {_whereabouts(variant)}"))
+    except VsanimeError as error:
+        facts.append(("file", str(error)))
     if located is not None:
         facts += [("sha256 of the file", store.file_digest(located)), *_network_facts(variant.name)]
     _print_facts(facts)
@@ -82,7 +86,7 @@ def _whereabouts(variant: Variant) -> str:
     try:
         path = store.locate(variant)
     except VsanimeError:
-        return "found, but its digest is not accepted (`vsanime models show` says more)"
+        return f"found, but its digest is not accepted (`vsanime models show {variant.name}` says more)"
     if path is None:
         if not variant.can_be_fetched:
             return "not here"

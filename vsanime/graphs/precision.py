@@ -127,7 +127,8 @@ def _rounded(weight: onnx.TensorProto, name: str, dtype: str) -> onnx.TensorProt
         largest = float(np.abs(values).max(initial=0))
         if largest > float(np.finfo(np.float16).max):
             raise VsanimeError(
-                f"the network has a weight of {largest:.3g}, more than fp16 can hold; use precision='bf16' or 'f32'"
+                f"the network has a weight of {largest:.3g}, more than fp16 can hold; use `precision='bf16'` or "
+                "`precision='f32'`"
             )
         return numpy_helper.from_array(values.astype(np.float16), name)
     return helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, bfloat16_bits(values).tobytes(), raw=True)

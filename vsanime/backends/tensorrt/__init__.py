@@ -288,7 +288,7 @@ def _check_computes(precision: str, capability: Capability, card: str) -> None:
     if precision == "bf16" and capability < _BF16_SINCE:
         raise VsanimeError(
             f"precision='bf16': {card} (compute capability {dotted(capability)}) computes no bf16, which came with "
-            "8.0; use 'fp16'"
+            "8.0; use `precision='fp16'`"
         )
 
 
