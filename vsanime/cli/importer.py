@@ -22,6 +22,7 @@ What is read, whatever the file is called:
                       SketchKeras; checkpoints around them, too, among them those of `vsanime train`: the averaged
                       weights
   AnimeGANv2's ONNX   its generator with channels last, as TensorFlow leaves it, or from PyTorch, on [-1, 1]
+  ONNX in float16     any network, as f32; filters take it without an import as well
   mpv shaders         of ArtCNN C: the public ones, and what `vsanime export` writes
 
 Which network it is follows from its layers, not from its name. A pickle is read without running anything in it.

@@ -1,10 +1,14 @@
-"""Weights stored as float16 in half the bytes, for networks that travel with the package.
+"""Networks in half precision: weights stored as float16 here, and whole networks in float16, as others export them.
 
-The file is plain ONNX that any runtime takes: `Cast` brings each weight back to f32 where it is used. What is loaded
-here has f32 weights again, since what reads and rewrites networks goes by them.
+Weights of networks that travel with the package take half the bytes. The file is plain ONNX that any runtime takes:
+`Cast` brings each weight back to f32 where it is used. Other programs export networks that compute in float16, from
+their input to their output. What is loaded here has f32 weights again, since what reads and rewrites networks goes by
+them; a backend lowers the precision where it was asked to.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -67,3 +71,152 @@ def widened(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _widens(node: onnx.NodeProto) -> bool:
     return node.op_type == "Cast" and any(a.name == "to" and a.i == TensorProto.FLOAT for a in node.attribute)
+
+
+# Operators whose output has the type of their first input. Others end what is known of types.
+_SAME_TYPE = {
+    *("Abs", "Add", "AveragePool", "BatchNormalization", "Ceil", "Clip", "Concat", "Conv", "ConvTranspose"),
+    *("DepthToSpace", "Div", "Elu", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gelu", "Gemm"),
+    *("GlobalAveragePool", "GlobalMaxPool", "GroupNormalization", "HardSigmoid", "HardSwish", "Identity"),
+    *("InstanceNormalization", "LayerNormalization", "LeakyRelu", "Log", "MatMul", "Max", "Mean", "Min", "Mish"),
+    *("Mul", "Neg", "PRelu", "Pad", "Pow", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean"),
+    *("ReduceMin", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Resize", "Round", "Selu", "Sigmoid"),
+    *("Slice", "Softmax", "Softplus", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile"),
+    *("Transpose", "Unsqueeze", "Upsample"),
+}
+_HALVES = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16})
+# Attributes that hold the type of an output.
+_TYPES = {"to", "dtype", "output_dtype", "output_datatype", "stash_type"}
+_ONNX = ("", "ai.onnx")
+
+
+def to_single(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy that computes in f32 from its input to its output; the network itself if it does already.
+
+    Weights keep their values, and casts between the types disappear. Networks in double precision, by their ends, come
+    in single precision as well; doubles inside of others stay, since sizes are computed in them.
+    """
+    ends = {value.type.tensor_type.elem_type for value in (*proto.graph.input, *proto.graph.output)}
+    types = _HALVES | (ends & {TensorProto.DOUBLE})
+    if not _has(proto.graph, types) and not any(_has(function, types) for function in proto.functions):
+        return proto
+    made = onnx.ModelProto()
+    made.CopyFrom(proto)
+    for graph in (made.graph, *made.functions):
+        _convert(graph, types)
+    if not any(attribute.HasField("g") for node in made.graph.node for attribute in node.attribute):
+        _drop_casts(made.graph)
+    return made
+
+
+def _has(graph: onnx.GraphProto | onnx.FunctionProto, types: Collection[int]) -> bool:
+    """Return whether a graph has values of some types."""
+    tensors = any(tensor.data_type in types for tensor in _tensors(graph))
+    values = () if isinstance(graph, onnx.FunctionProto) else (*graph.input, *graph.output)
+    declared = any(value.type.tensor_type.elem_type in types for value in values)
+    return tensors or declared or any(attribute.i in types for attribute in _type_attributes(graph))
+
+
+def _convert(graph: onnx.GraphProto | onnx.FunctionProto, types: Collection[int]) -> None:
+    """Turn everything of some types into f32, in place; the graphs inside of nodes included."""
+    for tensor in _tensors(graph):
+        if tensor.data_type in types:
+            with np.errstate(over="ignore"):  # a double beyond f32 is infinite then, which is found as such
+                values = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    for attribute in _type_attributes(graph):
+        if attribute.i in types:
+            attribute.i = TensorProto.FLOAT
+    for inner in _graphs(graph):
+        del inner.value_info[:]
+        for value in (*inner.input, *inner.output) if isinstance(inner, onnx.GraphProto) else ():
+            if value.type.tensor_type.elem_type in types:
+                value.type.tensor_type.elem_type = TensorProto.FLOAT
+
+
+def _drop_casts(graph: onnx.GraphProto) -> None:
+    """Take out the casts from f32 to f32, in place."""
+    known = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    known |= {value.name: value.type.tensor_type.elem_type for value in graph.input}
+    outputs = {value.name for value in graph.output}
+    makers: dict[str, onnx.NodeProto] = {}
+    kept: list[onnx.NodeProto] = []
+    names: dict[str, str] = {}  # what is read in the place of a cast's output
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        made = _output_type(node, known)
+        if made is not None:
+            known |= dict.fromkeys(node.output[:1], made)
+        if node.op_type != "Cast" or made != TensorProto.FLOAT or known.get(node.input[0]) != TensorProto.FLOAT:
+            makers |= dict.fromkeys(node.output, node)
+            kept.append(node)
+        elif node.output[0] not in outputs:
+            names[node.output[0]] = node.input[0]
+        else:
+            _end_in(node, makers, outputs, kept, names)
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _end_in(
+    cast: onnx.NodeProto,
+    makers: dict[str, onnx.NodeProto],
+    outputs: Collection[str],
+    kept: list[onnx.NodeProto],
+    names: dict[str, str],
+) -> None:
+    """Let the node before the last cast make the network's output, whose name stays."""
+    before, name = cast.input[0], cast.output[0]
+    maker = makers.get(before)
+    if maker is None or len(outputs) > 1:
+        cast.op_type = "Identity"
+        del cast.attribute[:]
+        kept.append(cast)
+        return
+    for node in kept:
+        node.input[:] = [name if read == before else read for read in node.input]
+    maker.output[:] = [name if made == before else made for made in maker.output]
+    names[before] = name
+    makers[name] = maker
+
+
+def _output_type(node: onnx.NodeProto, known: Mapping[str, int]) -> int | None:
+    """Return the type of a node's first output; None if it is not known."""
+    if node.domain not in _ONNX:
+        return None
+    given = {attribute.name: attribute for attribute in node.attribute}
+    if node.op_type == "Cast" and "to" in given:
+        return int(given["to"].i)
+    if node.op_type in ("Constant", "ConstantOfShape"):
+        return int(given["value"].t.data_type) if "value" in given else None
+    return known.get(node.input[0]) if node.op_type in _SAME_TYPE and node.input else None
+
+
+def _graphs(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
+    """Yield a graph and those inside its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _graphs(inner)
+
+
+def _tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.TensorProto]:
+    """Yield every tensor that is stored in a graph and in those inside its nodes."""
+    for inner in _graphs(graph):
+        if isinstance(inner, onnx.GraphProto):
+            yield from inner.initializer
+            yield from (sparse.values for sparse in inner.sparse_initializer)
+        for node in inner.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+                yield from attribute.tensors
+
+
+def _type_attributes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.AttributeProto]:
+    """Yield the attributes of nodes that name a type."""
+    for inner in _graphs(graph):
+        for node in inner.node:
+            yield from (attribute for attribute in node.attribute if attribute.name in _TYPES)

@@ -17,7 +17,7 @@ from vsanime.graphs.flatten import flatten
 from vsanime.graphs.limits import check_settings, check_structure, explain, guard, quote, stored_tensors
 from vsanime.models.advice import import_command
 from vsanime.models.filekinds import HEAD_BYTES, describe, describe_unknown
-from vsanime.models.halves import widened
+from vsanime.models.halves import to_single, widened
 
 # The largest network that filters are known to run has 19 million weights, 75 MB.
 MAX_BYTES = 256 << 20
@@ -47,14 +47,28 @@ _MAX_LOCATION = 4_096
 
 
 def read_onnx(path: Path, *, external: bool = True) -> onnx.ModelProto:
-    """Read and check an ONNX file.
-
-    Weights that the file stores as float16 and casts to f32 come as f32; local functions are inlined, and branches
-    whose condition is constant are taken.
+    """Read and check an ONNX file; what it stores or computes in half precision comes in f32, its ends too.
 
     Args:
         path: the file.
         external: whether weights may be kept in files beside it; they are read in.
+
+    Raises:
+        VsanimeError: as `read_precisions`.
+    """
+    return read_precisions(path, external=external)[0]
+
+
+def read_precisions(path: Path, *, external: bool = True) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """Read and check an ONNX file; local functions are inlined, and branches whose condition is constant are taken.
+
+    Args:
+        path: the file.
+        external: whether weights may be kept in files beside it; they are read in.
+
+    Returns:
+        The network in f32 from its input to its output, and as it computes in the file; twice the same object if that
+        is in f32, too. Weights that are merely stored as float16 are f32 in both.
 
     Raises:
         VsanimeError: missing, a folder, empty, cut short, not ONNX, not valid ONNX, with weights outside its folder or
@@ -63,7 +77,9 @@ def read_onnx(path: Path, *, external: bool = True) -> onnx.ModelProto:
     proto = _parse(path, _contents(path))
     try:
         with guard("it is damaged"):
-            return _checked(path, proto, external=external)
+            computing = widened(_checked(path, proto, external=external))
+            _check_finite(path, computing)
+            return to_single(computing), computing
     except VsanimeError as error:
         message = str(error)
         raise VsanimeError(message if message.startswith(str(path)) else f"{path}: {message}") from None
@@ -84,8 +100,6 @@ def _checked(path: Path, proto: onnx.ModelProto, *, external: bool) -> onnx.Mode
         raise VsanimeError(f"{path} is not a valid ONNX: {explain(error)}") from None
     proto = flatten(proto)
     check_settings(proto)
-    proto = widened(proto)
-    _check_finite(path, proto)
     return proto
 
 

@@ -18,7 +18,7 @@ class Imported:
     Attributes:
         proto: the network, checked; `read` puts the licence note into its metadata.
         architecture: "upconv_7", "vgg_7", "espcn_7", "artcnn_c", "artcnn_r", "drrn", "animegan2",
-            "sketchkeras".
+            "sketchkeras"; "onnx" of one that was ONNX before, in half precision.
         summary: one sentence: widths, scale, number of weights, activation, and what had to be assumed.
         licence: the licence note in the file; empty where it has none.
     """

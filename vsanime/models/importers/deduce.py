@@ -181,7 +181,7 @@ def drrn_b1(layers: Sequence[Layer], units: str) -> Imported:
         _check(i, layer)
     if len(layers) != 4:
         raise VsanimeError(f"it has {len(layers)} layers; a DRRN of this project has 4")
-    if units and (not units.isdecimal() or not 1 <= int(units) <= _MOST_UNITS):
+    if units and (len(units) > 3 or not units.isdecimal() or not 1 <= int(units) <= _MOST_UNITS):
         raise VsanimeError(f"its metadata says {shown(units)} units; 1 to {_MOST_UNITS} are read")
     count = int(units or _USUAL_UNITS)
     first, one, other, last = layers

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import floats
 from vsanime.models.importers.files import shown
 from vsanime.models.importers.likeness import check_alike, modern
-from vsanime.models.onnxfile import read_onnx
+from vsanime.models.licences import read_note
+from vsanime.models.onnxfile import read_precisions
 
 PUBLISHED = (
     "the weights that AnimeGANv2's author and bryandlee publish are for non-commercial use only, and what is made "
@@ -34,11 +36,17 @@ PUBLISHED = (
 NO_IMPORT = "ONNX files need no import; give the path itself as the model"
 
 _FIRST_BYTE = b"\x08"  # the field of its version
+_PRECISIONS = {
+    onnx.TensorProto.FLOAT16: "float16",
+    onnx.TensorProto.BFLOAT16: "bfloat16",
+    onnx.TensorProto.DOUBLE: "double",
+}
 _SAMPLINGS = {"asymmetric": "tf", "align_corners": "align", "half_pixel": "half", "pytorch_half_pixel": "half"}
 # f32 has seven digits.
 _NEAR = 1e-5
 # What graphs do to constants before they use them.
 _MOVES = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+_LONGEST_CHAIN = 1000
 # What changes no value: layouts, and names.
 _SILENT = {"Cast", "Identity", "Pad", "Transpose"}
 
@@ -66,27 +74,42 @@ def recognises(head: bytes, path: Path) -> bool:
 
 
 def read(path: Path) -> Imported:
-    """Reads an ONNX that is not plain: AnimeGANv2's generator as TensorFlow or PyTorch leave it.
+    """Reads an ONNX that is not plain: AnimeGANv2's generator as TensorFlow or PyTorch leave it, or half precision.
 
     Raises:
         VsanimeError: no ONNX, or a damaged one; a plain one, which needs no import; or another network.
     """
-    proto = read_onnx(path, external=False)
+    proto, stored = read_precisions(path, external=False)
     if not looks_like(proto):
-        axes = [dim.dim_value for dim in proto.graph.input[0].type.tensor_type.shape.dim]
+        axes = [dim.dim_value for value in proto.graph.input[:1] for dim in value.type.tensor_type.shape.dim]
         if len(axes) == 4 and axes[3] == 3:
             raise VsanimeError(
                 "its channels come last, which filters do not take, and of such files only AnimeGANv2's generator is "
                 "read; AnimeGAN and AnimeGANv3 are other networks"
             )
-        raise VsanimeError(NO_IMPORT)
+        return _plain(stored, proto)
     proto = modern(proto)
     weights = weights_of(proto)
     if weights.plain:
-        raise VsanimeError(NO_IMPORT)
+        return _plain(stored, proto)
     made = imported(weights, "as its graph says")
     check_alike(proto, made.proto)
     return made
+
+
+def _plain(stored: onnx.ModelProto, proto: onnx.ModelProto) -> Imported:
+    """A network that computes in half precision, as it is in f32.
+
+    Raises:
+        VsanimeError: it was in f32 already.
+    """
+    if proto is stored:
+        raise VsanimeError(NO_IMPORT)
+    count = sum(prod(tensor.dims) for tensor in proto.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT)
+    names = {tensor.data_type for tensor in stored.graph.initializer} - {onnx.TensorProto.FLOAT}
+    kinds = [name for kind, name in _PRECISIONS.items() if kind in names]
+    summary = f"plain ONNX, {count:,} values in f32, which were {' and '.join(kinds) or 'of another precision'}"
+    return Imported(proto, "onnx", summary, read_note(proto))
 
 
 def imported(weights: Weights, why: str, licence: str = PUBLISHED) -> Imported:
@@ -145,24 +168,47 @@ class _Constants:
     def __init__(self, proto: onnx.ModelProto) -> None:
         self._stored = {tensor.name: tensor for tensor in proto.graph.initializer}
         self._made = {output: node for node in proto.graph.node for output in node.output}
+        self._found: dict[str, Array | None] = {}
 
     def find(self, name: str) -> Array | None:
         """A constant; None for what depends on the picture, or is computed in a way that is not followed."""
-        if name in self._stored:
-            return numpy_helper.to_array(self._stored[name])
-        node = self._made.get(name)
-        if node is None or node.op_type not in ("Constant", *_MOVES):
-            return None
-        given = attributes(node)
-        if node.op_type == "Constant":
-            return numpy_helper.to_array(given["value"]) if "value" in given else np.asarray(next(iter(given.values())))
-        array = self.find(node.input[0])
-        if array is None or node.op_type == "Identity":
-            return array
-        if node.op_type == "Transpose":
-            return array.transpose(given.get("perm"))
-        # Of axes that are added or taken away only vectors come, and these are read by their length.
-        return array.reshape(-1) if array.size == max(array.shape, default=1) else None
+        chain: list[tuple[str, onnx.NodeProto]] = []
+        while name not in self._found:
+            node = self._made.get(name)
+            if name in self._stored:
+                self._found[name] = numpy_helper.to_array(self._stored[name])
+            elif len(chain) > _LONGEST_CHAIN:
+                raise VsanimeError(
+                    f"its graph is damaged: more than {_LONGEST_CHAIN} nodes do nothing but move a constant"
+                )
+            elif node is None or node.op_type not in ("Constant", *_MOVES):
+                self._found[name] = None
+            elif node.op_type == "Constant":
+                self._found[name] = _constant(node)
+            else:
+                chain.append((name, node))
+                name = node.input[0]
+        array = self._found[name]
+        # A chain of nodes is followed once, not again from each of them.
+        for made, node in reversed(chain):
+            array = self._found[made] = None if array is None else _moved(node, array)
+        return array
+
+
+def _constant(node: onnx.NodeProto) -> Array:
+    """The value of a Constant."""
+    given = attributes(node)
+    return numpy_helper.to_array(given["value"]) if "value" in given else np.asarray(next(iter(given.values())))
+
+
+def _moved(node: onnx.NodeProto, array: Array) -> Array | None:
+    """A constant after one of `_MOVES`."""
+    if node.op_type == "Identity":
+        return array
+    if node.op_type == "Transpose":
+        return array.transpose(attributes(node).get("perm"))
+    # Of axes that are added or taken away only vectors come, and these are read by their length.
+    return array.reshape(-1) if array.size == max(array.shape, default=1) else None
 
 
 @dataclass

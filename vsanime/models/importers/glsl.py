@@ -26,17 +26,22 @@ type Key = tuple[str, int, int]
 type Source = tuple[Key, ...]
 
 _KERNEL = 3
+# Groups of four channels that a layer of ArtCNN C has at most; its widest has 32.
+_MOST_GROUPS = 128
+_MOST_NAMED = 6  # textures in a message
 _LONGEST_NUMBER = 40
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,4})?f?", re.ASCII)
 _VECTOR = r"(?P<kind>V4|vec4|f16vec4|M4|mat4|f16mat4)\((?P<numbers>[^()]*)\)"
+# The name of a texture. Only whole words are looked at, so that a long one is not tried again from each of its letters.
+_NAME = r"\b(\w{1,64})"
 _SUM = re.compile(rf"(?:(?:V4|vec4|f16vec4) )?result(?P<r>\d{{0,3}}) (?P<sign>\+?=) {_VECTOR}(?: \* (?P<tap>.+))?;")
 _LOCAL = r"(?:gl_LocalInvocationID|local_xy)"
 _SHARED = rf"inp\[(\d{{1,3}})\]\[{_LOCAL}\.y \+ ([012])\]\[{_LOCAL}\.x \+ ([012])\]"
-_ALIAS = re.compile(rf"const (?:F|V4|float|vec4) (\w+) = {_SHARED};")
+_ALIAS = re.compile(rf"const (?:F|V4|float|vec4) (\w{{1,64}}) = {_SHARED};")
 _ZERO = r"(?:V4|vec4)\(0\.0\)"
 _RETURN = re.compile(
     rf"return (?:(?P<relu>max\(result, {_ZERO}\))|"
-    r"result(?: \+ (?P<added>\w+)_mul \* texelFetch\((?P=added)_raw, here, 0\))?);"
+    r"result(?: \+ (?P<added>\w{1,64})_mul \* texelFetch\((?P=added)_raw, here, 0\))?);"
 )
 _PLACE = re.compile(
     r"ivec2 store_pos(\d{1,3}) = ivec2\(gl_GlobalInvocationID\) \* ivec2\(\d+, \d+\) \+ ivec2\((\d{1,3}), (\d{1,3})\);"
@@ -45,19 +50,19 @@ _STORE = re.compile(
     r"imageStore\(out_image, (?:output_base \+ ivec2\((?P<x>\d{1,3}), (?P<y>\d{1,3})\)|store_pos(?P<pos>\d{1,3})), "
     rf"(?:(?P<relu>max\(result(?P<r>\d{{1,3}}), {_ZERO}\))|result(?P<plain>\d{{1,3}}))\);"
 )
-_MACRO = re.compile(r"#define (go_\d{1,3})\(\w+, \w+\) (.+)")
+_MACRO = re.compile(r"#define (go_\d{1,3})\(\w{1,64}, \w{1,64}\) (.+)")
 _LOAD = re.compile(r"inp\[(\d{1,3})\]\[y\]\[x\] = (.+);")
-_FETCH = re.compile(r"(\w+)_mul \* texelFetch\(\1_raw, [^;]{0,100}?ivec2\((\w+), (\w+)\), 0\)")
-_MACRO_READ = re.compile(r"(\w+)_texOff\(vec2\(\w+, \w+\)\)")
+_FETCH = re.compile(rf"{_NAME}_mul \* texelFetch\(\1_raw, [^;]{{0,100}}?ivec2\((\w{{1,64}}), (\w{{1,64}})\), 0\)")
+_MACRO_READ = re.compile(rf"{_NAME}_texOff\(vec2\(\w{{1,64}}, \w{{1,64}}\)\)")
 # What may be done with what is read: nothing but a sum of two, and zero outside the picture.
 _PLAIN = re.compile(
-    r"(?:\(*(?:inside\(here \+ ivec2\(\w+, \w+\)\)|known) \? )?(?:V4|F)?\(*T\)*(?: ?\+ ?\(*T\)*)?(?:\.x)?"
-    r"(?: : (?:vec4\(0\.0\)|0\.0))?\)*"
+    r"(?:\({0,4}(?:inside\(here \+ ivec2\(\w{1,64}, \w{1,64}\)\)|known) \? )?(?:V4|F)?\({0,4}T\){0,4}"
+    r"(?: ?\+ ?\({0,4}T\){0,4})?(?:\.x)?(?: : (?:vec4\(0\.0\)|0\.0))?\){0,4}"
 )
 _CALL = re.compile(r"(go_\d{1,3})\((-?[01])(?:\.0)?, (-?[01])(?:\.0)?\)")
-_TEX_OFF = re.compile(r"(\w+)_texOff\(vec2\((-?[01])(?:\.0)?, (-?[01])(?:\.0)?\)\)")
+_TEX_OFF = re.compile(rf"{_NAME}_texOff\(vec2\((-?[01])(?:\.0)?, (-?[01])(?:\.0)?\)\)")
 _SHARED_TAP = re.compile(_SHARED)
-_BLOCK_ORDER = re.compile(r"\[\w+\.y \* 2 \+ \w+\.x\]")
+_BLOCK_ORDER = re.compile(r"\[\w{1,64}\.y \* 2 \+ \w{1,64}\.x\]")
 
 _KINDS = {"LUMA": "luma 2x", "CHROMA": "chroma", "NATIVE": "chroma"}
 
@@ -330,6 +335,11 @@ def _layers(passes: list[_Convolution]) -> list[_Convolution]:
     if len(layers) < 4:
         raise VsanimeError(f"{len(layers)} convolutions are found; an ArtCNN C network has 4 or more")
     for layer in layers:
+        if max(len(layer.groups), len(layer.sources)) > _MOST_GROUPS:
+            raise VsanimeError(
+                f"{layer.where} reads {len(layer.sources)} and gives {len(layer.groups)} groups of 4 channels; up to "
+                f"{_MOST_GROUPS} are read"
+            )
         if len(set(layer.keys)) < len(layer.keys):
             raise VsanimeError(f"{layer.where}: the same texture is written twice")
     return layers
@@ -340,7 +350,7 @@ def _place(where: str, source: Source, before: _Convolution) -> int:
     places = [before.keys.index(key) for key in source if key in before.keys]
     if len(places) != 1:
         names = " + ".join(key[0] for key in source)
-        given = ", ".join(key[0] for key in before.keys)
+        given = ", ".join(key[0] for key in before.keys[:_MOST_NAMED]) + ", ..." * (len(before.keys) > _MOST_NAMED)
         raise VsanimeError(f"{where} reads {names}; {given} come from {before.where}")
     return places[0]
 

@@ -14,9 +14,14 @@ from vsanime.errors import VsanimeError
 MOST_BYTES = 64 << 20
 # A matrix of 16 numbers takes some 250 characters.
 _LONGEST_LINE = 4096
+# Of a texture. mpv's own are shorter than 20.
+LONGEST_NAME = 64
 _DIRECTIVE = "//!"
 # What a pass may declare. Tables, parameters and buffers (TEXTURE, PARAM, BUFFER) belong to other shaders.
 _KNOWN = {"DESC", "HOOK", "BIND", "SAVE", "WIDTH", "HEIGHT", "COMPONENTS", "COMPUTE", "WHEN", "OFFSET"}
+
+# Those whose value is a texture's name.
+_NAMES = {"HOOK", "BIND", "SAVE"}
 
 
 @dataclass
@@ -108,7 +113,12 @@ def _add_directive(one: Pass, text: str) -> None:
     name, _, value = text.partition(" ")
     if name not in _KNOWN:
         raise VsanimeError(f"pass {one.number} has the directive //!{name[:40]}, which no ArtCNN shader has")
-    one.directives.setdefault(name, []).append(value.strip())
+    value = value.strip()
+    if name in _NAMES and len(value) > LONGEST_NAME:
+        raise VsanimeError(
+            f"pass {one.number} has a name of {len(value)} characters as //!{name}; up to {LONGEST_NAME} are read"
+        )
+    one.directives.setdefault(name, []).append(value)
 
 
 def _text(path: Path) -> str:

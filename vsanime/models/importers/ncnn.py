@@ -29,6 +29,8 @@ _KERNEL_H, _DILATION_H, _STRIDE_H, _PAD_TOP, _PAD_RIGHT, _PAD_BOTTOM = 11, 12, 1
 # that come from elsewhere. The networks that are read have none of these.
 _UNUSED = (_INT8, 18, 19, 20, 21)
 _LEAKY = 2  # among ncnn's activations
+# Integers hash to themselves up to 2^61, and ncnn has 32 parameters.
+_LARGEST_KEY = 1000
 _ARRAYS = -23300  # a key at or below holds an array: the parameter's number is what it is below
 
 
@@ -114,14 +116,17 @@ def _line(row: Sequence[str]) -> _Line:
         numbers: dict[int, float] = {}
         arrays: dict[int, list[float]] = {}
         for item in row[4 + into + out :]:
-            key, _, value = item.partition("=")
-            if int(key) <= _ARRAYS:
+            name_of_value, _, value = item.partition("=")
+            key = int(name_of_value)
+            if key < _ARRAYS - _LARGEST_KEY or key > _LARGEST_KEY:
+                raise ValueError("a parameter that ncnn does not have")
+            if key <= _ARRAYS:
                 count, *values = value.split(",")
                 if int(count) != len(values):
                     raise ValueError("an array of another length than announced")
-                arrays[_ARRAYS - int(key)] = [float(v) for v in values]
+                arrays[_ARRAYS - key] = [float(v) for v in values]
             else:
-                numbers[int(key)] = float(value)
+                numbers[key] = float(value)
     except (ValueError, IndexError):
         raise VsanimeError(f"the .param has a line that cannot be read: {shown(' '.join(row))}") from None
     blobs = tuple(row[4 : 4 + into + out])

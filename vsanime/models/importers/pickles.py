@@ -16,8 +16,15 @@ from vsanime.models.importers.files import shown
 # What a name in a pickle stands for: a function of the arguments given with it, or a value.
 type Names = Mapping[str, Callable[[tuple[object, ...]], object] | object]
 
-# A tensor takes some 20 operations; without a limit a file of small ones would fill the memory.
-_MOST_OPERATIONS = 1_000_000
+# A tensor takes some 20 operations, and checkpoints hold several of each weight; without a limit a file of small ones
+# would fill the memory.
+_MOST_OPERATIONS = 500_000
+# Integers hash to themselves modulo 2^61 - 1: larger ones could all have one hash, and a dict of them would take years.
+# As keys only counters of optimizers are seen; numbers of places in the memo have four bytes in binary pickles.
+_LARGEST_KEY = 1 << 32
+# What a state-dict calls takes seven arguments at most. A long tuple that is given again and again costs its length
+# each time.
+_MOST_ARGUMENTS = 16
 
 _IGNORED = ("PROTO", "FRAME")
 _VALUES = (
@@ -27,7 +34,7 @@ _VALUES = (
 )
 _CONSTANTS: dict[str, object] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-# Keys whose hash costs nothing: a tuple's can be made to take years.
+# Keys whose hash costs nothing: a tuple's can be made to take years. Of floats some thirty at most have one hash.
 _KEYS = (str, int, float, bytes, type(None))
 
 
@@ -88,7 +95,10 @@ class _Machine:
         elif name in _TUPLES:
             self._stack.append(tuple([self.pop() for _ in range(_TUPLES[name])][::-1]))
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            self._memo[argument if isinstance(argument, int) else len(self._memo)] = self._stack[-1]
+            place = argument if isinstance(argument, int) else len(self._memo)
+            if not 0 <= place < _LARGEST_KEY:
+                raise ValueError("a place in the memo beyond four bytes")
+            self._memo[place] = self._stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             assert isinstance(argument, int)
             self._stack.append(self._memo[argument])
@@ -147,8 +157,8 @@ class _Machine:
         if not isinstance(table, dict) or len(items) % 2:
             raise ValueError("items for something that is no dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, _KEYS):
-                raise ValueError("a key that is neither a text nor a number")
+            if not isinstance(key, _KEYS) or (isinstance(key, int) and abs(key) >= _LARGEST_KEY):
+                raise ValueError("a key that is neither a text nor a small number")
             table[key] = value
 
     def _extend(self, items: list[object]) -> None:
@@ -167,8 +177,8 @@ class _Machine:
 
     def _reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
-        if not isinstance(arguments, tuple) or not callable(function):
-            raise ValueError("a call of something that cannot be called")
+        if not isinstance(arguments, tuple) or not callable(function) or len(arguments) > _MOST_ARGUMENTS:
+            raise ValueError("a call of something that cannot be called, or with too many arguments")
         self._stack.append(function(arguments))
 
 

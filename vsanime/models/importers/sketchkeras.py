@@ -24,6 +24,7 @@ EPSILON = 1e-3
 _BLOCKS = {block[0].name.rpartition(".")[0]: block for block in (*DOWN, *UP)} | {LAST.name: (LAST,)}
 _CONV = {"weight", "bias"}
 _NORM = {"weight", "bias", "running_mean", "running_var"}
+_MOST_DIGITS = 9  # of a module's number
 # How many batches training has seen.
 _IGNORED = "num_batches_tracked"
 
@@ -77,7 +78,7 @@ def _modules(tensors: Mapping[str, Array]) -> dict[str, list[dict[str, Array]]]:
         number, _, key = rest.rpartition(".")
         if key == _IGNORED:
             continue
-        if not key or (number and not number.isdecimal()):
+        if not key or (number and not (number.isdecimal() and len(number) <= _MOST_DIGITS)):
             raise VsanimeError(f"it looks like SketchKeras, but has {shown(name)}, which is none of its weights")
         found.setdefault(block, {}).setdefault(int(number or 0), {})[key] = floats(shown(name), array)
     return {block: [parts[number] for number in sorted(parts)] for block, parts in found.items()}

@@ -187,7 +187,8 @@ def _ordered_dict(arguments: tuple[object, ...]) -> dict[object, object]:
 
 def _size(arguments: tuple[object, ...]) -> object:
     (values,) = arguments
-    return tuple(values) if isinstance(values, list | tuple) else ()
+    # A list of any length could be given again and again.
+    return tuple(values[:_MOST_AXES]) if isinstance(values, list | tuple) else ()
 
 
 _NAMES: pickles.Names = {
