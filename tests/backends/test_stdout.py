@@ -52,6 +52,13 @@ def test_without_stderr_everything_stays_where_it_was() -> None:
     assert err == []
 
 
+def test_without_stdin_and_stderr_stdout_is_neither_of_them() -> None:
+    """The copy of stdout takes the lowest number that is free, here stdin's; then there is no stderr to point at."""
+    out, err = run("os.close(0); os.close(2)")
+    assert out == ["python before", "library 1", "library 2", "library 3", "frames 1", "library 4", "frames 2"]
+    assert err == []
+
+
 def test_without_stdout_nothing_fails() -> None:
     program = (
         "import os\nfrom vsanime.backends.stdout import stdout_guarded\nos.close(1)\nwith stdout_guarded(): pass\n"

@@ -142,3 +142,18 @@ def test_open_sizes_are_refused() -> None:
     spec = FrameSpec(RGB32, 48, 32, Range.FULL, None, None)
     with pytest.raises(VsanimeError, match=r"sizes: .* leave it out"):
         sketch_graph(SMALL, spec, GRAY32, GraphTraits(any_size=True), Sketch())
+
+
+@pytest.mark.parametrize("value_range", Range)
+@pytest.mark.parametrize("bits", [8, 10])
+def test_gray_of_any_range_is_the_same_drawing(value_range: Range, bits: int) -> None:
+    """In codes of limited and full range; what lies between black and white alone counts."""
+    form = PlaneFormat(Family.GRAY, SampleType.INTEGER, bits)
+    luma = picture(48, 40)[0]
+    zero, span = (0, (1 << bits) - 1) if value_range is Range.FULL else (16 << (bits - 8), 219 << (bits - 8))
+    codes = np.rint(luma * span + zero)
+    spec = FrameSpec(form, 48, 40, value_range, 1, None)
+    graph = sketch_graph(SMALL, spec, GRAY32, GraphTraits(), Sketch(64))
+    found = run(graph, [codes.astype(form.dtype)[None, None]])[0][0, 0]
+    expected = by_hand(((codes - zero) / span).astype(np.float32)[None], Sketch(64))
+    assert np.quantile(np.abs(found - expected), 0.98) < 1e-3  # 8-bit codes in between may be rounded either way

@@ -154,6 +154,7 @@ DAMAGED = {
     "a word for a number": (_number(FRAGMENT, "exec"), "'exec' is no number"),
     "infinite": (_number(FRAGMENT, "9e99"), "beyond what f32 holds"),
     "no ReLU": (FRAGMENT.replace("max(result, vec4(0.0))", "result"), "no ReLU follows"),
+    "no ReLU in one result": (_swap(FRAGMENT, "max(result, vec4(0.0))", "result"), "no ReLU follows"),
     "other activation": (
         FRAGMENT.replace("max(result, vec4(0.0))", "tanh(result)"),
         "nothing that an ArtCNN C network",

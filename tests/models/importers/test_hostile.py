@@ -426,6 +426,24 @@ def test_ncnn_texts(tmp_path: Path, old: str, new: str, message: str) -> None:
     refused(param, text.replace(old, new, 1).encode(), message)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("blob3 blob4", "blob2 blob4", "layer 'conv3' does not follow the one before"),
+        ("6=9 9=2", "6=9 9=1", r"layer 'conv\d' has activation 1; 2, a leaky ReLU with one slope, is read"),
+        ("-23310=1,0.100000", "-23310=2,0.1,0.2", r"layer 'conv0' has activation 2"),
+        ("0=1 1=3 5=1 6=27", "0=1 1=3 5=1 6=26", "layer 'conv0' has 26 weights for 1 channels and a kernel of 3"),
+        ("0=1 1=3 5=1 6=27", "0=1 1=3 11=2 5=1 6=27", "layer 'conv0' is not the same each way"),
+        ("0=1 1=3 5=1 6=27", "0=1 1=3 2=2 5=1 6=27", "layer 'conv0' is dilated"),
+    ],
+)
+def test_ncnn_layers_that_cannot_be_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    param = writers.ncnn(tmp_path, NET)
+    text = param.read_text(encoding="utf-8")
+    assert old in text
+    refused(param, text.replace(old, new, 1).encode(), message)
+
+
 def test_ncnn_text_that_is_none(tmp_path: Path) -> None:
     param = writers.ncnn(tmp_path, NET)
     refused(param, b"7767517\n\xff\xfe", "no text")
