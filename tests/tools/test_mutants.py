@@ -187,7 +187,24 @@ def test_tests_nearest_to_a_change_come_first() -> None:
     change = Change("tiny/maths/sums.py", "f", "a", "b", 0, 4, (4, 4), 0, 1, "b", False, ())
     ranked = [test.name for test in line_map.rank_tests(change)]
     assert set(ranked[:2]) == {names[1], names[3]}
-    assert ranked[2:] == [names[4], names[0], names[2]]
+    assert ranked[2:] == [names[2], names[4], names[0]]
+
+
+def test_one_test_of_every_function_elsewhere_comes_before_the_second_of_any() -> None:
+    names = [f"tests/other/test_x.py::test_{function}[{n}]" for function in "ab" for n in range(3)]
+    lines = {"tiny/maths/sums.py": frozenset({4})}
+    line_map = LineMap({}, {name: MappedTest(name, 0.1, lines) for name in names}, [], {})
+    change = Change("tiny/maths/sums.py", "f", "a", "b", 0, 4, (4, 4), 0, 1, "b", False, ())
+    assert [test.name[-7:] for test in line_map.rank_tests(change)][:2] == ["st_a[0]", "st_b[0]"]
+
+
+def test_defaults_of_classes_are_tried_with_tests_that_mention_the_class() -> None:
+    source = "class Pen:\n    width: int = 2\n"
+    tests = {name: MappedTest(name, 0.1, {}) for name in ("tests/test_a.py::test_pen", "tests/test_b.py::test_other")}
+    texts = {"tests/test_a.py": "from tiny.a import Pen", "tests/test_b.py": "Pencil"}
+    line_map = LineMap({}, tests, [], {}, {"tiny/a.py": source.splitlines()}, texts)
+    change = find_changes("tiny/a.py", source.encode())[0]
+    assert [test.name for test in line_map.rank_tests(change)] == ["tests/test_a.py::test_pen"]
 
 
 def test_lines_that_run_at_import_are_tried_with_what_uses_their_names() -> None:

@@ -55,6 +55,7 @@ class LineMap:
         failed: names of tests that fail without any change.
         imported: lines that ran while tests were collected, by file.
         sources: the package's files, as lists of lines.
+        test_texts: the files of tests.
     """
 
     files: dict[str, str]
@@ -62,6 +63,7 @@ class LineMap:
     failed: list[str]
     imported: dict[str, frozenset[int]]
     sources: dict[str, list[str]] = field(default_factory=dict)
+    test_texts: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._by_line: dict[tuple[str, int], list[str]] = defaultdict(list)
@@ -80,8 +82,9 @@ class LineMap:
     def rank_tests(self, change: Change) -> list[MappedTest]:
         """Return the tests that may notice a change, those first that say most about it.
 
-        One test of every function comes before the second of any, which differs from it in parameters alone. Then tests
-        of the room and the module come first, and those that run few lines of the package.
+        One test of every function comes before the second of any, which differs from it in parameters alone (of the
+        module's own tests before the ninth). Then tests of the room and the module come first, and those that run few
+        lines of the package.
         """
         names = self._find_covering(change)
         by_function: dict[str, list[MappedTest]] = defaultdict(list)
@@ -95,7 +98,8 @@ class LineMap:
             size = sum(len(lines) for lines in test.lines.values()) + 50
             own = len(test.lines.get(change.path, ())) + 5
             distance = _distance(module, PurePosixPath(test.file))
-            return turns[name] > 0, (1 + turns[name]) * (1 + distance) * size / own * (0.3 + test.seconds), name
+            again = turns[name] / 8 if distance == 0 else turns[name]
+            return again >= 1, (1 + again) * (1 + distance) * size / own * (0.3 + test.seconds), name
 
         return [self.tests[name] for name in sorted(names, key=key)]
 
@@ -107,10 +111,20 @@ class LineMap:
             here = {name for line in range(first, last + 1) for name in self._by_line.get((change.path, line), ())}
         if change.names:
             here |= self._find_users(set(change.names), change.path)
+        if change.at_import and change.names:
+            here |= self._find_mentions(set(change.names))
         ran_at_import = change.line in self.imported.get(change.path, ())
         if change.at_import or ran_at_import or (change.names and not here):
             here |= set(self._by_file.get(change.path, ()))
         return here
+
+    def _find_mentions(self, names: set[str]) -> set[str]:
+        """Return the tests in files that mention one of the names, such as a class whose defaults they look at."""
+        # Of a class and its field the class tells more.
+        named = {name for name in names if name != name.lower()} or names
+        pattern = re.compile(rf"\b({'|'.join(map(re.escape, sorted(named)))})\b")
+        files = {file for file, text in self.test_texts.items() if pattern.search(text)}
+        return {test.name for test in self.tests.values() if test.file in files}
 
     def _find_users(self, names: set[str], path: str) -> set[str]:
         """Return the tests that run a line which mentions one of the names."""
@@ -185,7 +199,7 @@ def update_map(project: Project, say: Callable[[str], None], jobs: int, *, fresh
     old = None if fresh else load_map(project)
     files = project.hash_files()
     if old is not None and old.files == files:
-        return old
+        return replace(old, test_texts=_read_test_texts(project, old))
     test_files = sorted(path for path in files if _is_test_file(path, project))
     wanted = test_files if old is None else _find_stale(old, files, test_files, project)
     say(f"mapping lines to tests: {len(wanted)} of {len(test_files)} test files run")
@@ -199,7 +213,7 @@ def update_map(project: Project, say: Callable[[str], None], jobs: int, *, fresh
     save_map(project, found)
     if found.failed:
         say(f"{len(found.failed)} tests fail without any change and are left out, such as {found.failed[0]}")
-    return found
+    return replace(found, test_texts=_read_test_texts(project, found))
 
 
 def _is_test_file(path: str, project: Project) -> bool:
@@ -306,6 +320,11 @@ def _merge(
         elif record["outcome"] == "failed":
             failed.append(record["test"])
     return LineMap(files, tests, failed, imported, sources)
+
+
+def _read_test_texts(project: Project, found: LineMap) -> dict[str, str]:
+    files = {test.file for test in found.tests.values()}
+    return {name: (project.root / name).read_text(encoding="utf-8") for name in files}
 
 
 def _read_sources(project: Project) -> dict[str, list[str]]:
