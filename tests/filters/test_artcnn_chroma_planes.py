@@ -180,3 +180,21 @@ def test_tiles_overlap_by_what_the_network_sees_and_a_chroma_sample(name: str, o
         tile[axis] -= 1
         with pytest.raises(vs.Error, match=f"overlap by {overlap[axis]} on each side, which leaves nothing"):
             vsanime.artcnn_chroma(clip, "C4F32_Chroma_VA", tilesize=tuple(tile), backend=F32)
+
+
+@pytest.mark.parametrize("planes", [[1], [2], [0, 1], [0, 2]])
+def test_each_chroma_plane_is_made_by_our_network_or_resampled(planes: list[int]) -> None:
+    clip = noise_clip("YUV420P8", 32, 24, _Matrix=1, _Range=0, _ChromaLocation=0)
+
+    def run(planes: list[int] | None) -> list[np.ndarray]:
+        return planes_of(vsanime.artcnn(clip, MODEL, chroma="C4F32_Chroma_VA", planes=planes, backend=F32))
+
+    made, zimg, found = run(None), planes_of(clip.resize.Spline36(64, 48)), run(planes)
+    for plane in (1, 2):
+        assert np.array_equal(found[plane], made[plane] if plane in planes else zimg[plane])
+        assert not np.array_equal(made[plane], zimg[plane])
+    if 0 not in planes:
+        both, full = (planes_of(vsanime.artcnn_chroma(clip, planes=chosen, backend=F32)) for chosen in (planes, None))
+        point = planes_of(clip.resize.Spline36(format=vs.YUV444P8))
+        for plane in (1, 2):
+            assert np.array_equal(both[plane], full[plane] if plane in planes else point[plane])
