@@ -82,9 +82,9 @@ class LineMap:
     def rank_tests(self, change: Change) -> list[MappedTest]:
         """Return the tests that may notice a change, those first that say most about it.
 
-        One test of every function comes before the second of any, which differs from it in parameters alone (of the
-        module's own tests before the ninth). Then tests of the room and the module come first, and those that run few
-        lines of the package.
+        Outside of the module's own tests, one test of every function comes before the second of any, which differs from
+        it in parameters alone. Then tests of the room and the module come first, and those that run few lines of the
+        package in little time.
         """
         names = self._find_covering(change)
         by_function: dict[str, list[MappedTest]] = defaultdict(list)
@@ -99,7 +99,7 @@ class LineMap:
             own = len(test.lines.get(change.path, ())) + 5
             distance = _distance(module, PurePosixPath(test.file))
             again = turns[name] / 8 if distance == 0 else turns[name]
-            return again >= 1, (1 + again) * (1 + distance) * size / own * (0.3 + test.seconds), name
+            return distance > 0 and again > 0, (1 + again) * (1 + distance) * size / own * (0.3 + test.seconds), name
 
         return [self.tests[name] for name in sorted(names, key=key)]
 
