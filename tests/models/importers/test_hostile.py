@@ -429,6 +429,7 @@ def test_ncnn_texts(tmp_path: Path, old: str, new: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("1 1 blob1 blob2", "1 1 0=1 blob2", "layer 'conv1' does not follow the one before"),
         ("blob3 blob4", "blob2 blob4", "layer 'conv3' does not follow the one before"),
         ("6=9 9=2", "6=9 9=1", r"layer 'conv\d' has activation 1; 2, a leaky ReLU with one slope, is read"),
         ("-23310=1,0.100000", "-23310=2,0.1,0.2", r"layer 'conv0' has activation 2"),
