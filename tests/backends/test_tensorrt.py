@@ -21,6 +21,7 @@ from vsanime.backends.base import Workload
 from vsanime.backends.gpulanes import RESERVE_BYTES
 from vsanime.backends.tensorrt import flavours
 from vsanime.backends.tensorrt.reports import monitored
+from vsanime.backends.tensorrt.running import LoadedEngine
 
 type Cards = Callable[..., TensorRTSim]
 
@@ -474,3 +475,18 @@ def test_tiles_follow_from_the_memory_of_the_smallest_card(simulate: Callable[..
     assert backend.tile_for(work, "fp16") == (1920, 1080)
     assert backend.tile_for(work, "fp16", fit=True) == (1920, 100)
     assert backend.tile_for(work, "f32", fit=True) == (1920, 50)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_kernels_are_kept_after_each_lanes_first_frame(
+    cards: Cards, monkeypatch: pytest.MonkeyPatch, lanes: int
+) -> None:
+    """They are compiled on the way to it; to look every time would cost every frame."""
+    kept: list[LoadedEngine] = []
+    monkeypatch.setattr(LoadedEngine, "keep_kernels", lambda engine: kept.append(engine))
+    cards()
+    backend = Backend.TensorRT(precision="f32", num_streams=lanes, cuda_graph=False)
+    up = vsanime.artcnn(noise_clip("GRAY8", 64, 48, frames=8), MODEL, backend=backend)
+    for _ in up.frames(prefetch=lanes):
+        pass
+    assert 1 <= len(kept) <= lanes
