@@ -213,7 +213,7 @@ def test_lanes_are_spread_over_cards(cards: Cards) -> None:
     assert sim.builds == 1, "cards of one capability share an engine"
 
 
-@pytest.mark.parametrize("device_id", [1, [0, 7], -1, [], [0, 0], "0", None, 1.5])
+@pytest.mark.parametrize("device_id", [1, [0, 7], -1, [], [0, 0], "first", None, 1.5])
 def test_cards_that_are_not_there(cards: Cards, device_id: object) -> None:
     cards()
     with pytest.raises(vs.Error, match=r"artcnn: device_id="):
@@ -389,7 +389,7 @@ def test_twenty_evaluations_leave_nothing_on_the_card(cards: Cards) -> None:
         ({"flavour": ["x"]}, r"flavour=\['x'\]; 'tensorrt' or 'tensorrt_rtx' is needed"),
         ({"engine_dir": 5}, "engine_dir=5 names no folder"),
         ({"engine_dir": "~nobody-of-that-name/x"}, "engine_dir='~nobody-of-that-name/x' names no folder"),
-        ({"sizes": ((64.0, 64.0), (96.0, 80.0), (128.0, 96.0))}, "sizes=.*smallest, the most usual and the largest"),
+        ({"sizes": ((64.5, 64.0), (96.0, 80.0), (128.0, 96.0))}, "sizes=.*smallest, the most usual and the largest"),
     ],
 )
 def test_options_that_cannot_be_had(cards: Cards, options: dict[str, object], message: str) -> None:

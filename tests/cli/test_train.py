@@ -33,7 +33,7 @@ def test_a_recipe_is_shown_and_works_as_ones_own(tmp_path: Path, capsys: pytest.
     ("arguments", "message"),
     [
         ([], "no recipe was given; `vsanime train --list`"),
-        (["C4F31_VA"], "no recipe is called 'C4F31_VA'; there are C4F16_BOX_VA"),
+        (["C4F31_VA"], "no recipe is called 'C4F31_VA'; did you mean C4F32_VA, "),
         (["gone.toml"], "the recipe gone.toml cannot be read"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from vsanime.cli.values import in_words, read
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 
 type Pair = tuple[int, int]
 type Size = int | Pair | None
@@ -74,7 +74,7 @@ def test_a_value_is_of_the_narrowest_type(text: str, annotation: Any, value: obj
 def test_what_stands_for_nothing_is_refused_with_what_would_do(text: str, annotation: Any, needed: str) -> None:
     with pytest.raises(VsanimeError) as refused:
         read(text, annotation)
-    assert str(refused.value).startswith(repr(text))
+    assert str(refused.value).startswith(quote(text))
     assert needed in str(refused.value)
 
 

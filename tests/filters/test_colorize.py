@@ -737,7 +737,7 @@ ERRORS: dict[str, tuple[Callable[[], Callable[[], Any]], list[str]]] = {
     "scenes of text": (lambda: wrong(scenes="cut"), ["scenes='cut'", "'marked'", "'detect'"]),
     "no marks": (lambda: wrong(scenes="marked"), ["_SceneChangePrev", "mark_scenes"]),
     "gray format": (lambda: wrong(format=vs.GRAY8), ["Gray8", "RGB or YUV"]),
-    "no format": (lambda: wrong(format="YUV420P8"), ["'YUV420P8'", "vs.YUV420P10"]),
+    "no format": (lambda: wrong(format="YUV421P8"), ["'YUV421P8'", "vs.YUV420P10"]),
     "deep format": (
         lambda: wrong(format=vs.core.query_video_format(vs.YUV, vs.INTEGER, 24, 1, 1).id), ["24", "8 to 16"]
     ),

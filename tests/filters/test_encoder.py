@@ -163,7 +163,7 @@ def test_x265_writes_hdr10(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "encoder_name", "message"),
     [
-        (lambda: noise_clip("YUV420P8", 16, 16), "av1", r"encoder='av1'; one of x264, x265, ffmpeg is needed"),
+        (lambda: noise_clip("YUV420P8", 16, 16), "av1", r"encoder='av1'; 'x264', 'x265' or 'ffmpeg' is needed"),
         (lambda: vs.core.std.BlankClip(format=vs.RGB24, length=1), "x264", "RGB; convert it to YUV first"),
         (lambda: noise_clip("YUV444PS", 16, 16), "x264", "float; encoders take integers"),
         (lambda: noise_clip("YUV420P8", 16, 16, _Matrix=99), "x264", "_Matrix is 99, which encoders have no name for"),

@@ -474,7 +474,7 @@ BAD = {
     "scale": ({"scale": 3}, ["scale=3", "1 or 2"]),
     "nothing to do": ({"scale": 1}, ["scale=1 with noise=-1", "noise=0"]),
     "tint": ({"tint": "fix"}, ["tint='fix'", "'correct'"]),
-    "noise of a fraction": ({"noise": 1.0}, ["noise=1.0", "3"]),
+    "noise of a fraction": ({"noise": 1.5}, ["noise=1.5", "3"]),
     "noise of several": ({"noise": np.array([1, 2])}, ["noise=array([1, 2])", "3"]),
     "scale of a truth": ({"scale": True}, ["scale=True", "1 or 2"]),
     "denoiser without noise": ({"model": "vgg_7_art"}, ["vgg_7_art", "noise=0 to 3", "scale=1"]),

@@ -125,7 +125,7 @@ def test_find_takes_either_name_in_any_case(spelling: str) -> None:
 def test_find_names_close_matches() -> None:
     with pytest.raises(VsanimeError, match=r"no model is named 'C4F23'; did you mean .*C4F32"):
         find("C4F23")
-    with pytest.raises(VsanimeError, match=r"no model is named ''; there are Hayao, .*"):
+    with pytest.raises(VsanimeError, match=r"no model is named ''; did you mean .*\? `vsanime models list` shows all"):
         find("")
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
+from vsanime.values import parse_text, parse_whole, parse_wholes, read_whole
 
 type Array = NDArray[Any]
 
@@ -133,6 +135,90 @@ class Backend(Protocol):
         """
 
 
+type Reader = Callable[[str, object], Any]
+
+# More lanes or threads than any machine has use for; each takes memory.
+_MOST_STREAMS = 256
+_MOST_THREADS = 1024
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the options of all backends have in common: they are read as the arguments of filters are.
+
+    Making a backend never fails: what stands for another value is replaced by it ("2" by 2), and what is wrong is
+    refused when the backend is used, so that the message is the filter's.
+
+    Attributes:
+        READERS: reads an option's value, by the option's name.
+    """
+
+    READERS: ClassVar[Mapping[str, Reader]] = {}
+
+    def __post_init__(self) -> None:
+        """Read what can be read."""
+        for name, read in self.READERS.items():
+            with suppress(VsanimeError):
+                object.__setattr__(self, name, read(name, getattr(self, name)))
+
+    def check_options(self) -> None:
+        """Refuse wrong values.
+
+        Raises:
+            VsanimeError: what could not be read when the backend was made.
+        """
+        for name, read in self.READERS.items():
+            read(name, getattr(self, name))
+
+
+def optional(read: Reader) -> Reader:
+    """Return a reader that leaves None as it is."""
+    return lambda name, value: None if value is None else read(name, value)
+
+
+def read_word(name: str, value: object) -> str:
+    """Return text that names something which only the runtime knows.
+
+    Raises:
+        VsanimeError: it is no text.
+    """
+    text = parse_text(value)
+    if text is None:
+        raise VsanimeError(f"{name}={quote(value)}; text is needed")
+    return text
+
+
+def read_streams(name: str, value: object) -> int:
+    """Return a number of lanes.
+
+    Raises:
+        VsanimeError: it is none.
+    """
+    return read_whole(name, value, 1, _MOST_STREAMS, f"1 or more is needed, {_MOST_STREAMS} at most")
+
+
+def read_threads(name: str, value: object) -> int:
+    """Return a number of threads.
+
+    Raises:
+        VsanimeError: it is none.
+    """
+    return read_whole(name, value, 1, _MOST_THREADS, f"1 or more is needed, {_MOST_THREADS} at most")
+
+
+def read_cards(name: str, value: object) -> int | tuple[int, ...]:
+    """Return CUDA's number of a card, or several in the order given.
+
+    Raises:
+        VsanimeError: none, no number, or one named twice.
+    """
+    one = parse_whole(value)
+    cards = [one] if one is not None else parse_wholes(value, _MOST_STREAMS)
+    if not cards or min(cards) < 0 or len(set(cards)) < len(cards):
+        raise VsanimeError(f"{name}={quote(value)}; a card's number from 0 up, or different ones, is needed")
+    return tuple(cards) if one is None else one
+
+
 def lanes_wanted(num_streams: int | None, threads: int) -> int:
     """The user's number of lanes, or one less than there are threads, at most 4.
 
@@ -141,9 +227,7 @@ def lanes_wanted(num_streams: int | None, threads: int) -> int:
     """
     if num_streams is None:
         return max(1, min(threads - 1, 4))
-    if num_streams < 1:
-        raise VsanimeError(f"num_streams={num_streams}; 1 or more is needed")
-    return num_streams
+    return read_streams("num_streams", num_streams)
 
 
 def inference_threads(num_threads: int | None, threads: int) -> int:
@@ -154,9 +238,7 @@ def inference_threads(num_threads: int | None, threads: int) -> int:
     """
     if num_threads is None:
         return min(threads, os.cpu_count() or 1)
-    if num_threads < 1:
-        raise VsanimeError(f"num_threads={num_threads}; 1 or more is needed")
-    return num_threads
+    return read_threads("num_threads", num_threads)
 
 
 # One layer's output may take this much memory: a 1080p frame in 96 channels of f32 fits, and a 720p frame in 256.

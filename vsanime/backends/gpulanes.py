@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vsanime.backends.base import CLOSED, Array
+from vsanime.backends.base import CLOSED, Array, read_cards
 from vsanime.backends.cuda import CudaError, Device, DeviceBuffer, Event, Graph, PinnedArray, Stream, finalize
 from vsanime.errors import TooLittleMemory, VsanimeError
 from vsanime.spec import PlanesGraph, TensorSpec
@@ -272,10 +272,8 @@ def card_numbers(device_id: int | Sequence[int]) -> tuple[int, ...]:
     Raises:
         VsanimeError: none, no number, or one named twice.
     """
-    given = tuple(device_id) if isinstance(device_id, Sequence) else (device_id,)
-    if not given or len(set(given)) < len(given) or any(type(i) is not int or i < 0 for i in given):
-        raise VsanimeError(f"device_id={device_id!r}; a card's number from 0 up, or different ones, is needed")
-    return given
+    cards = read_cards("device_id", device_id)
+    return (cards,) if isinstance(cards, int) else cards
 
 
 def buffer_bytes(graph: PlanesGraph) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 from vsanime.backends.base import (
@@ -12,14 +12,21 @@ from vsanime.backends.base import (
     Array,
     Engine,
     HostLane,
+    Options,
+    Reader,
     Workload,
     inference_threads,
     lanes_wanted,
+    optional,
+    read_cards,
+    read_streams,
+    read_threads,
+    read_word,
     tile_within,
 )
 from vsanime.backends.gpulanes import card_numbers
 from vsanime.backends.onnxcuda import compile_cuda, first_line
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.spec import GraphTraits, PlanesGraph
 
 # What each provider computes in.
@@ -32,7 +39,7 @@ _CUDA_LANES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class ONNXRuntime:
+class ONNXRuntime(Options):
     """ONNX Runtime on the CPU (extra `vsanime[onnxruntime]`) or on NVIDIA cards (`vsanime[onnxruntime-cuda]`).
 
     Attributes:
@@ -51,17 +58,26 @@ class ONNXRuntime:
     num_threads: int | None = None
     device_id: int | Sequence[int] = 0
 
+    READERS: ClassVar[Mapping[str, Reader]] = {
+        "provider": read_word,
+        "precision": read_word,
+        "num_streams": optional(read_streams),
+        "num_threads": optional(read_threads),
+        "device_id": read_cards,
+    }
+
     def precision_for(self, work: Workload) -> str:  # noqa: ARG002 - the answer is the same for every job
         """See `Backend`."""
+        self.check_options()
         if self.provider not in _PRECISIONS:
             listed = ", ".join(map(repr, _PRECISIONS))
-            raise VsanimeError(f"provider={self.provider!r} is not supported by this version; {listed} are")
+            raise VsanimeError(f"provider={quote(self.provider)} is not supported by this version; {listed} are")
         offered = _PRECISIONS[self.provider]
         if self.precision not in ("auto", *offered):
             names = " and ".join(map(repr, offered))
             raise VsanimeError(
-                f"precision={self.precision!r}: ONNX Runtime's {self.provider} provider computes in {names} only here; "
-                "use one of them or 'auto'"
+                f"precision={quote(self.precision)}: ONNX Runtime's {self.provider} provider computes in {names} only "
+                "here; use one of them or 'auto'"
             )
         return "f32" if self.precision == "auto" else self.precision
 
@@ -76,6 +92,7 @@ class ONNXRuntime:
 
     def lanes_for(self, threads: int) -> int:
         """See `Backend`."""
+        self.check_options()
         if self.provider == "CUDA":
             each = _CUDA_LANES if self.num_streams is None else lanes_wanted(self.num_streams, threads)
             return each * len(card_numbers(self.device_id))

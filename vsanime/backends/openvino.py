@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakSet
 from xml.etree import ElementTree
 
-from vsanime.backends.base import CLOSED, Array, HostLane, Workload, inference_threads, lanes_wanted, tile_within
-from vsanime.errors import VsanimeError
+from vsanime.backends.base import (
+    CLOSED,
+    Array,
+    HostLane,
+    Options,
+    Reader,
+    Workload,
+    inference_threads,
+    lanes_wanted,
+    optional,
+    read_streams,
+    read_threads,
+    read_word,
+    tile_within,
+)
+from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.writer import EXACT
 from vsanime.spec import GraphTraits, PlanesGraph
+from vsanime.values import read_flag
 
 # Strips of about this many rows keep a C net's layers in the caches of CPUs with matrix units (AMX), where memory is
 # the limit; without them arithmetic is, and whole frames waste no overlap. See docs/benchmarks.md.
@@ -27,9 +42,12 @@ _STRIP_FEATURES = 32
 _COARSE_LUMA_BITS = 10
 _COARSE_CHROMA_BITS = 8
 
+# Kinds of devices that OpenVINO lists where they are there.
+_HARDWARE = ("CPU", "GPU", "NPU")
+
 
 @dataclass(frozen=True, kw_only=True)
-class OpenVINO:
+class OpenVINO(Options):
     """OpenVINO on a CPU or an Intel GPU.
 
     Attributes:
@@ -48,8 +66,17 @@ class OpenVINO:
     num_threads: int | None = None
     exact_linear: bool = True
 
+    READERS: ClassVar[Mapping[str, Reader]] = {
+        "device": read_word,
+        "precision": read_word,
+        "num_streams": optional(read_streams),
+        "num_threads": optional(read_threads),
+        "exact_linear": read_flag,
+    }
+
     def precision_for(self, work: Workload) -> str:
         """See `Backend`."""
+        self.check_options()
         native = "BF16" in _capabilities(self.device)
         if self.precision == "f32" or (self.precision == "bf16" and native):
             return self.precision
@@ -62,7 +89,7 @@ class OpenVINO:
             raise VsanimeError(
                 f"OpenVINO device {self.device} does not compute in bf16; use `precision='f32'` or 'auto'"
             )
-        raise VsanimeError(f"precision={self.precision!r} is not known to OpenVINO; 'f32', 'bf16' and 'auto' are")
+        raise VsanimeError(f"precision={quote(self.precision)} is not known to OpenVINO; 'f32', 'bf16' and 'auto' are")
 
     def traits(self, precision: str) -> GraphTraits:
         """See `Backend`."""
@@ -75,6 +102,7 @@ class OpenVINO:
 
     def lanes_for(self, threads: int) -> int:
         """See `Backend`."""
+        self.check_options()
         return lanes_wanted(self.num_streams, threads)
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> OpenVINOEngine:
@@ -214,11 +242,38 @@ def _core() -> Any:
 
 @cache
 def _capabilities(device: str) -> tuple[str, ...]:
+    """What a device computes natively, by OpenVINO's names.
+
+    Raises:
+        VsanimeError: there is no such device; the devices that there are are listed.
+    """
+    core = _core()
+    # A plugin may answer for hardware that is not there, as that of NPUs does.
+    if not _is_there(device, core.available_devices):
+        raise VsanimeError(_no_device(device))
     try:
-        return tuple(_core().get_property(device, "OPTIMIZATION_CAPABILITIES"))
-    except RuntimeError as error:
-        listed = ", ".join(_core().available_devices)
-        raise VsanimeError(f"OpenVINO has no device {device!r}; it lists: {listed}") from error
+        return tuple(core.get_property(device, "OPTIMIZATION_CAPABILITIES"))
+    except (RuntimeError, TypeError) as error:  # TypeError: characters that UTF-8 does not have
+        raise VsanimeError(_no_device(device)) from error
+
+
+def _is_there(device: str, available: Sequence[str]) -> bool:
+    """Whether a name may be that of a device of this machine: what is no hardware, as AUTO, OpenVINO knows better.
+
+    Args:
+        device: such as "CPU", "GPU", "GPU.1".
+        available: names of devices: "GPU" where there is one, "GPU.0" and "GPU.1" where there are two.
+    """
+    kind, _, number = device.partition(".")
+    alike = [one for one in available if one.partition(".")[0] == kind]
+    return kind not in _HARDWARE or device in alike or (bool(alike) and number in ("", "0"))
+
+
+def _no_device(device: str) -> str:
+    return (
+        f"device={quote(device)}; OpenVINO has no such device on this machine, it lists: "
+        f"{', '.join(_core().available_devices)}"
+    )
 
 
 def _last_line(error: Exception) -> str:

@@ -7,12 +7,13 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import sys
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NoReturn
 
 from vsanime._version import __version__
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, one_line, quote
 from vsanime.terminal import clean_streams
 
 # Each is a module of this folder with `add_parser(subparsers)`, which sets `func(args) -> exit code`.
@@ -21,6 +22,9 @@ COMMANDS = (
 )  # fmt: skip
 # Modules whose names differ from the command's: `import` is a word of the language.
 _MODULES = {"import": "importer", "export": "exporter"}
+
+# What argparse quotes of what was given, where it is long.
+_QUOTED = re.compile(r"'([^']{61,})'")
 
 # What shells report for a program ended by SIGINT and by SIGPIPE.
 _INTERRUPTED = 130
@@ -62,11 +66,15 @@ def _run(arguments: list[str]) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser without the escapes by which argparse of Python 3.14 colors help and errors: they would be shown."""
+    """A parser whose errors are one line, and without the escapes by which argparse of Python 3.14 colors its texts."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.color = False
+
+    def error(self, message: str) -> NoReturn:
+        """Report wrong usage in one line, in which what was given is cut short."""
+        super().error(one_line(_QUOTED.sub(lambda given: quote(given[1]), message)))
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
@@ -89,7 +97,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
 def _fail(message: str, code: int = 1) -> int:
     """One line on stderr, whatever the message holds."""
     with contextlib.suppress(OSError):
-        print(f"vsanime: {' '.join(message.split())}", file=sys.stderr)
+        print(f"vsanime: {one_line(message)}", file=sys.stderr)
     return code
 
 

@@ -17,7 +17,7 @@ from vsanime.backends.cuda import Device
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.flavours import Capability, dotted
 from vsanime.backends.tensorrt.reports import watched
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.animegan import animegan, is_style
 from vsanime.filters.arguments import Tiles
 from vsanime.filters.artcnn import artcnn, artcnn_chroma
@@ -109,7 +109,7 @@ def uses_of(model: str, arguments: Arguments) -> list[Use]:
     depth, tiles = arguments.depth, arguments.tiles
     task = task_of(model)
     if task in _OF_SCRIPTS:
-        raise VsanimeError(f"model={model!r} is for vsanime.colorize, whose engines are built with its script")
+        raise VsanimeError(f"model={quote(model)} is for vsanime.colorize, whose engines are built with its script")
     if task == "rgb":
         scale = arguments.scale if arguments.scale is not None else _scale_of(model)
         network = partial(waifu2x, model=model, noise=arguments.noise, scale=scale, tint=arguments.tint)
@@ -143,7 +143,7 @@ def task_of(model: str) -> str:
     channels = (facts.in_channels, facts.out_channels)
     if channels not in _TASKS:
         raise VsanimeError(
-            f"model={model!r} takes {channels[0]} and gives {channels[1]} channels, which no filter does"
+            f"model={quote(model)} takes {channels[0]} and gives {channels[1]} channels, which no filter does"
         )
     return _TASKS[channels]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsanime.cli import benchcolorize, benchquality, benchstyle
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, shorten
 from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _size(text: str) -> tuple[int, int]:
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise VsanimeError(f"--size {text}; two numbers such as 1920x1080 are needed") from None
+        raise VsanimeError(f"--size {shorten(text)}; two numbers such as 1920x1080 are needed") from None
     return width, height
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vsanime.cli.progress import progress
 from vsanime.cli.tables import print_table
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, shorten
 from vsanime.terminal import open_console, print_line
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _arguments(text: str) -> dict[str, Any]:
         return {}
     parts = [part.partition("=") for part in text.split(",")]
     if not all(name.isidentifier() and sign and value for name, sign, value in parts):
-        raise VsanimeError(f"--colorize {text}; NAME=VALUE, separated by commas, or `default` is needed")
+        raise VsanimeError(f"--colorize {shorten(text)}; NAME=VALUE, separated by commas, or `default` is needed")
     return {name: _value(value) for name, _, value in parts}
 
 
@@ -237,7 +237,7 @@ def _gaps(text: str) -> list[int]:
     except ValueError:
         gaps = []
     if not gaps or min(gaps) < 2:
-        raise VsanimeError(f"--keys {text}; whole numbers of 2 or more, separated by commas, are needed")
+        raise VsanimeError(f"--keys {shorten(text)}; whole numbers of 2 or more, separated by commas, are needed")
     return gaps
 
 

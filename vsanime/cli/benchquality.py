@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, shorten
 from vsanime.terminal import open_console, print_line
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _kernels(text: str) -> list[str]:
 
     names = list(dict.fromkeys(name for name in text.split(",") if name))
     if not names or not set(names) <= set(KERNELS):
-        raise VsanimeError(f"--kernels {text}; {', '.join(KERNELS)} or some of them are needed")
+        raise VsanimeError(f"--kernels {shorten(text)}; {', '.join(KERNELS)} or some of them are needed")
     return names
 
 

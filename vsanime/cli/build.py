@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from vsanime.cli.tables import print_table
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote, shorten
 from vsanime.terminal import clean_line, open_console
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _format(name: str) -> vs.VideoFormat:
     known = {key: value for key, value in vs.PresetVideoFormat.__members__.items() if key != "NONE"}
     if (found := known.get(name.upper())) is None:
         close = get_close_matches(name.upper(), known, n=4, cutoff=0.5) or ["YUV420P8", "YUV420P10", "RGB24", "GRAY8"]
-        raise VsanimeError(f"--format {name} is no format of VapourSynth's; {', '.join(close)} are")
+        raise VsanimeError(f"--format {shorten(name)} is no format of VapourSynth's; {', '.join(close)} are")
     return vs.core.get_video_format(found)
 
 
@@ -332,7 +332,7 @@ def _check_suits(uses: Sequence[Use], args: argparse.Namespace) -> None:
     given = [name for name in ("noise", "scale") if getattr(args, name) is not None]
     given += ["tint"] if args.tint != "keep" else []
     if given and any(use.name != "waifu2x" for use in uses):
-        raise VsanimeError(f"--{given[0]} is for models of waifu2x; {uses[0].model} is one for {uses[0].name}")
+        raise VsanimeError(f"--{given[0]} is for models of waifu2x; {shorten(uses[0].model)} is one for {uses[0].name}")
 
 
 def _assumed(clip: vs.VideoNode) -> dict[str, str]:
@@ -415,14 +415,14 @@ def _size(text: str) -> Size:
     except ValueError:
         width = height = 0
     if min(width, height) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; width and height such as 1920x1080 are needed")
+        raise argparse.ArgumentTypeError(f"{quote(text)}; width and height such as 1920x1080 are needed")
     return width, height
 
 
 def _sizes(text: str) -> tuple[Size, ...]:
     found = tuple(map(_size, text.split(",")))
     if len(found) != 3:
-        raise argparse.ArgumentTypeError(f"{text!r}; three sizes such as 640x360,1280x720,1920x1080 are needed")
+        raise argparse.ArgumentTypeError(f"{quote(text)}; three sizes such as 640x360,1280x720,1920x1080 are needed")
     return found
 
 
@@ -434,7 +434,7 @@ def _depth(text: str) -> int | str:
     if text in ("half", "single"):
         return text
     if not text.isdecimal() or not 8 <= int(text) <= 16:
-        raise argparse.ArgumentTypeError(f"{text!r}; 8 to 16, half or single is needed")
+        raise argparse.ArgumentTypeError(f"{quote(text)}; 8 to 16, half or single is needed")
     return int(text)
 
 
@@ -444,12 +444,12 @@ def _capabilities(text: str) -> tuple[tuple[int, int], ...]:
     for part in text.split(","):
         digits = part.strip().removeprefix("sm").replace(".", "")
         if not digits.isdecimal() or len(digits) < 2:
-            raise argparse.ArgumentTypeError(f"{part!r}; compute capabilities such as 86 or 8.6 are needed")
+            raise argparse.ArgumentTypeError(f"{quote(part)}; compute capabilities such as 86 or 8.6 are needed")
         found.append((int(digits[:-1]), int(digits[-1])))
     return tuple(dict.fromkeys(found))
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; a whole number of 1 or more is needed")
+        raise argparse.ArgumentTypeError(f"{quote(text)}; a whole number of 1 or more is needed")
     return int(text)

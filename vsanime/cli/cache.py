@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsanime.cli.tables import print_table
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.files import expand
 from vsanime.terminal import clean_line, print_line
 
@@ -67,7 +67,7 @@ def _limit(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no limit; a number of 0 or more is needed")
+        raise argparse.ArgumentTypeError(f"{quote(text)} is no limit; a number of 0 or more is needed")
     return value
 
 

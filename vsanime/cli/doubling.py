@@ -5,12 +5,14 @@ from __future__ import annotations
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote, shorten
 from vsanime.filters.alpha import alpha_of, resize_alpha, with_alpha
 from vsanime.filters.arguments import Tiles, doublings, wanted_format, wanted_size
 from vsanime.filters.artcnn import artcnn
 from vsanime.filters.properties import sample_aspect
-from vsanime.filters.waifu2x import is_rgb, waifu2x, without_noise
+from vsanime.filters.waifu2x import is_rgb, rgb_names, waifu2x, without_noise
+from vsanime.models.cards import find, unknown_model, variants
+from vsanime.models.store import as_path
 from vsanime.video.clips import first_frame, video_format
 
 DEFAULT_MODEL = "C4F32_VA"
@@ -47,12 +49,13 @@ def upscale(
         VsanimeError: arguments of another model, or a size that cannot be had.
         vs.Error: what the filters refuse.
     """
+    _check_name(model)
     if not is_rgb(model):
         if noise is not None or tint != "keep":
-            raise VsanimeError(f"noise and tint are for RGB models such as upconv_7_art, not {model}")
+            raise VsanimeError(f"noise and tint are for RGB models such as upconv_7_art, not {shorten(model)}")
         return artcnn(clip, model, chroma=chroma, width=width, height=height, depth=depth, backend=backend, tiles=tiles)
     if chroma != "resample":
-        raise VsanimeError(f"chroma={chroma}: {model} makes chroma itself; leave it out")
+        raise VsanimeError(f"chroma={quote(chroma)}: {shorten(model)} makes chroma itself; leave it out")
     spec, props = first_frame(clip)
     size = wanted_size(width, height, spec, 2)
     form = video_format(wanted_format(depth, spec.format))
@@ -71,3 +74,18 @@ def upscale(
         clip = clip.resize.Spline36(*size, format=form.id).std.CopyFrameProps(clip)  # zimg adds its own
         clip = with_alpha(clip, None if alpha is None else resize_alpha(alpha, size))
     return clip.std.SetFrameProps(**aspect) if aspect else clip
+
+
+def _check_name(model: str) -> None:
+    """Refuse a name that neither filter knows; the nearest names of both are suggested.
+
+    Raises:
+        VsanimeError: no model has that name.
+    """
+    if as_path(model) is not None or is_rgb(model):
+        return
+    try:
+        find(model)
+    except VsanimeError:
+        luma = [one.name for one in variants().values() if one.task == "double_luma"]
+        raise unknown_model(model, [*luma, *rgb_names()]) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote, shorten
 
 if TYPE_CHECKING:
     from vsanime.backends import BackendProtocol
@@ -49,7 +49,7 @@ def _tiles(text: str) -> int | str | tuple[int, int]:
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 2) or min(numbers) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; a number such as 2, two such as 2x3, or auto is needed")
+        raise argparse.ArgumentTypeError(f"{quote(text)}; a number such as 2, two such as 2x3, or auto is needed")
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
@@ -81,5 +81,5 @@ def backend_of(args: argparse.Namespace) -> BackendProtocol:
 def _cards(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise VsanimeError(f"--device {text}: the number of a card, from 0, or several such as 0,1 are needed")
+        raise VsanimeError(f"--device {shorten(text)}: the number of a card, from 0, or several such as 0,1 are needed")
     return tuple(map(int, parts))

@@ -13,7 +13,7 @@ from vsanime.cli.pictures import Result, process_folder, process_picture
 from vsanime.cli.publicfilters import FOR_SCRIPTS, Call, Filter, find_filter, public_filters, read_arguments
 from vsanime.cli.streams import CONTAINERS
 from vsanime.cli.video import ENCODING, KEPT, Encoding, add_encoding, process_video
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.files import check_name
 
 _DESCRIPTION = """\
@@ -111,7 +111,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _quality(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r}; a number from 1 to 100 is needed")
+        raise argparse.ArgumentTypeError(f"{quote(text)}; a number from 1 to 100 is needed")
     return int(text)
 
 
@@ -154,7 +154,7 @@ def _kind(args: argparse.Namespace) -> str:
     if suffix in FORMATS:
         return "picture"
     raise VsanimeError(
-        f"OUTPUT {args.output} ends in {args.output.suffix!r}; {', '.join(CONTAINERS)} are needed for a video, "
+        f"OUTPUT {args.output} ends in {quote(args.output.suffix)}; {', '.join(CONTAINERS)} are needed for a video, "
         f"{', '.join(FORMATS)} for a picture"
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from vsanime.cli import values
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, list_words, nearest, shorten
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -153,7 +153,10 @@ def find_filter(name: str) -> Filter:
     if name in FOR_SCRIPTS:
         raise VsanimeError(f"--filter {name}: vsanime.{name} {FOR_SCRIPTS[name]}: call it in a script, for vspipe")
     if name not in filters:
-        raise VsanimeError(f"--filter {name}: there is no such filter; there are {', '.join(filters)}")
+        raise VsanimeError(
+            f"--filter {shorten(name)}: there is no such filter; did you mean {list_words(nearest(name, filters))}? "
+            "`vsanime process --help` shows all"
+        )
     return filters[name]
 
 
@@ -168,17 +171,18 @@ def read_arguments(chosen: Filter, settings: Sequence[str], style: str | None) -
     for setting in settings:
         key, equals, text = setting.partition("=")
         key = key.strip()
+        given = f"--set {shorten(setting)}"
         if not equals or not key:
-            raise VsanimeError(f"--set {setting}: KEY=VALUE is needed; {chosen.takes()}")
+            raise VsanimeError(f"{given}: KEY=VALUE is needed; {chosen.takes()}")
         if key in OWN_OPTIONS and key in chosen.parameters:
-            raise VsanimeError(f"--set {setting}: {key} is chosen by {OWN_OPTIONS[key]}")
+            raise VsanimeError(f"{given}: {key} is chosen by {OWN_OPTIONS[key]}")
         if key in arguments:
-            raise VsanimeError(f"--set {setting}: {key} is given twice")
-        arguments[key] = _value(chosen, f"--set {setting}", key, text)
+            raise VsanimeError(f"{given}: {shorten(key)} is given twice")
+        arguments[key] = _value(chosen, given, key, text)
     if style is not None:
         if "style" in arguments:
-            raise VsanimeError(f"--style {style}: --set gives the style as well; give one of them")
-        arguments["style"] = _value(chosen, f"--style {style}", "style", style)
+            raise VsanimeError(f"--style {shorten(style)}: --set gives the style as well; give one of them")
+        arguments["style"] = _value(chosen, f"--style {shorten(style)}", "style", style)
     missing = [one.name for one in chosen.settable if one.needed and one.name not in arguments]
     if missing:
         option = "--style NAME" if missing[0] == "style" else f"--set {missing[0]}=..."
@@ -188,7 +192,11 @@ def read_arguments(chosen: Filter, settings: Sequence[str], style: str | None) -
 
 def _value(chosen: Filter, given: str, key: str, text: str) -> Any:
     if key not in chosen.parameters:
-        raise VsanimeError(f"{given}: {chosen.name} has no argument {key}; {chosen.takes()}")
+        close = list_words(nearest(key, [one.name for one in chosen.settable]))
+        advice = f"did you mean {close}? `vsanime process --help` shows all" if close else chosen.takes()
+        if given.startswith("--style"):
+            advice = "leave --style out"
+        raise VsanimeError(f"{given}: {chosen.name} has no argument {shorten(key)}; {advice}")
     try:
         return values.read(text, chosen.parameters[key].annotation)
     except VsanimeError as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 
 _NONE = ("none", "null")
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -70,7 +70,7 @@ def read(text: str, annotation: Any) -> Any:
             return found[0]
     if str in kinds:
         return text
-    raise VsanimeError(f"{text!r}; {in_words(annotation)} is needed")
+    raise VsanimeError(f"{quote(text)}; {in_words(annotation)} is needed")
 
 
 # Each gives a list of the one value, or an empty one: None is a value, too.

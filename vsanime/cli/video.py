@@ -25,7 +25,7 @@ from vsanime.cli.progress import progress, tell
 from vsanime.cli.publicfilters import Call
 from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
 from vsanime.cli.streams import CONTAINERS, plan_streams
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.terminal import open_console
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _check_paths(source: Path, output: Path, force: bool, option: str) -> None:
     if not source.is_file():
         raise VsanimeError(f"INPUT {source} is not a file; the path of a video file is needed")
     if output.suffix.lower() not in CONTAINERS:
-        raise VsanimeError(f"OUTPUT {output} ends in {output.suffix!r}; one of {', '.join(CONTAINERS)} is needed")
+        raise VsanimeError(f"OUTPUT {output} ends in {quote(output.suffix)}; one of {', '.join(CONTAINERS)} is needed")
     if output.exists() and output.samefile(source):
         raise VsanimeError(f"INPUT and OUTPUT are both {source}; another name for OUTPUT is needed")
     check_output(output, force=force, option=option)

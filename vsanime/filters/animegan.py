@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from numbers import Integral, Real
+from pathlib import Path
 
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
-from vsanime.filters.arguments import Pair, Tiles, wanted_format
+from vsanime.filters.arguments import Tiles, Tiling, check_backend, wanted_format
 from vsanime.filters.brightness import matched, scenes_of, widest
-from vsanime.filters.engines import Job, Network, Tiling, network_for, run
+from vsanime.filters.engines import Job, Network, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable
 from vsanime.graphs.colour import check_matrix
@@ -23,9 +22,11 @@ from vsanime.models.cards import find
 from vsanime.models.importers.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
+from vsanime.values import Pair, parse_wholes, read_choice, read_name_or_path, read_number
 from vsanime.video.clips import first_frame
 
 _BRIGHTNESS = ("none", "scene")
+_ADVICE = "a style such as 'Pepper_VA', RGB to RGB at 1x, is needed (see `vsanime models list`)"
 # A side of a picture that every network of this kind takes.
 _SMALL = 8
 
@@ -85,14 +86,20 @@ def animegan(
     check_matrix(spec.matrix)
     if tiles is not None:
         raise VsanimeError(
-            f"tiles={tiles!r}; the network's layer norms are means over the whole frame, and tiles would each have "
-            f"their own: leave tiles out, or take `work_size={_half(spec)}` where memory is short"
+            f"tiles={quote(tiles)}; the network's layer norms are means over the whole frame, and tiles would each "
+            f"have their own: leave tiles out, or take `work_size={_half(spec)}` where memory is short"
         )
     form = wanted_format(depth, spec.format)
-    network = _network(style)
-    look = _look(network, spec, strength, work_size, detail)
-    if brightness not in _BRIGHTNESS:
-        raise VsanimeError(f"brightness={brightness!r}; 'none' or 'scene' is needed")
+    brightness = read_choice("brightness", brightness, _BRIGHTNESS)
+    check_backend(backend)
+    wanted = Look(
+        strength=read_number("strength", strength, 0, 1),
+        work_size=_read_work_size(work_size, (spec.width, spec.height)),
+        detail=read_number("detail", detail, 0, 1),
+    )
+    network = _network(read_name_or_path("style", style, "Hayao"))
+    look = replace(wanted, multiple=network.facts.multiple)
+    check_size(look.work_size or (spec.width, spec.height), look.multiple)
     scenes = scenes_of(clip) if brightness == "scene" else None
     made = form if scenes is None else widest(form)
     alpha = alpha_of("animegan", clip, props)
@@ -119,16 +126,15 @@ def is_style(model: str) -> bool:
         return False  # a family of another filter's, perhaps
 
 
-def _network(style: str) -> Network:
+def _network(style: str | Path) -> Network:
     """The network of a style, as a thing of the whole frame, whose reflected edge is the graph's affair."""
-    if not isinstance(style, str | os.PathLike):
-        raise VsanimeError(f"style={style!r}; a name such as 'Pepper_VA' or the path of an .onnx file is needed")
     if as_path(style) is not None:
         proto = load(style).proto
         if looks_like(proto) and not weights_of(proto).plain:
-            raise VsanimeError(f"style={style!r} works on [-1, 1]; {import_command(style)} makes one that filters take")
-    advice = "a style such as 'Pepper_VA', RGB to RGB at 1x, is needed (see `vsanime models list`)"
-    return network_for(style, "style", (3, 3), (1,), advice)
+            raise VsanimeError(
+                f"style={quote(str(style))} works on [-1, 1]; {import_command(style)} makes one that filters take"
+            )
+    return network_for(style, "style", (3, 3), (1,), _ADVICE, "style")
 
 
 def _half(spec: FrameSpec) -> Pair:
@@ -136,34 +142,20 @@ def _half(spec: FrameSpec) -> Pair:
     return max(spec.width // 2, min(spec.width, _SMALL)), max(spec.height // 2, min(spec.height, _SMALL))
 
 
-def _look(network: Network, spec: FrameSpec, strength: float, work_size: Pair | None, detail: float) -> Look:
-    """What the arguments ask for."""
-    multiple = network.facts.multiple
-    frame = (spec.width, spec.height)
-    look = Look(multiple, _share("strength", strength), _wanted_size(work_size, frame), _share("detail", detail))
-    check_size(look.work_size or frame, multiple)
-    return look
+def _read_work_size(size: Pair | None, frame: Pair) -> Pair | None:
+    """Return the size of the picture that the network is to see, or None for the frame's.
 
-
-def _share(name: str, value: float) -> float:
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise VsanimeError(f"{name}={value!r}; a number from 0 to 1 is needed")
-    return float(value)
-
-
-def _wanted_size(size: Pair | None, frame: Pair) -> Pair | None:
+    Raises:
+        VsanimeError: it is no width and height, or not inside the frame.
+    """
     if size is None:
         return None
-    good = isinstance(size, tuple | list) and len(size) == 2
-    if not good or not all(_is_side(side, most) for side, most in zip(size, frame, strict=True)):
+    sides = parse_wholes(size, 2)
+    if sides is None or len(sides) != 2 or not all(1 <= side <= most for side, most in zip(sides, frame, strict=True)):
         raise VsanimeError(
-            f"work_size={size!r}; a (width, height) no larger than the frame's {frame[0]}x{frame[1]} is needed"
+            f"work_size={quote(size)}; a (width, height) no larger than the frame's {frame[0]}x{frame[1]} is needed"
         )
-    return int(size[0]), int(size[1])
-
-
-def _is_side(side: object, most: int) -> bool:
-    return isinstance(side, Integral) and not isinstance(side, bool) and 1 <= int(side) <= most
+    return sides[0], sides[1]
 
 
 def _run(

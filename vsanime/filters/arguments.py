@@ -3,22 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from numbers import Integral
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from vsanime.errors import VsanimeError
+from vsanime.backends import BackendProtocol
+from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.inspect import NetFacts
 from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
+from vsanime.values import MOST_SIDE, Pair, parse_text, parse_whole, parse_wholes, read_pair, read_whole
 
 type Planes = int | Sequence[int] | None
-type Pair = tuple[int, int]
 type Size = int | Pair | None
 type Tiles = Size | Literal["auto"]
 
-
 # Rows and columns of results that a tile should give at least, or nearly all of its work is overlap.
 _LEAST_INNER = 16
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """What the user said of tiles, across and down.
+
+    Attributes:
+        tiles: how many; "auto" for as many as memory asks for; None for the backend's choice.
+        tilesize: width and height, overlap included.
+        overlap: pixels on each side; None for what the network sees.
+    """
+
+    tiles: Pair | Literal["auto"] | None = None
+    tilesize: Pair | None = None
+    overlap: Pair | None = None
+
+
+def read_tiling(tiles: Tiles, tilesize: Size, overlap: Size) -> Tiling:
+    """Return what the user said of tiles, as far as it can be told without a network.
+
+    Raises:
+        VsanimeError: a value that is no number of tiles or pixels, or both `tiles` and `tilesize`.
+    """
+    if tiles is not None and tilesize is not None:
+        raise VsanimeError(f"tiles={quote(tiles)} and tilesize={quote(tilesize)}; give one of them")
+    margin = None if overlap is None else read_pair("overlap", overlap, 0)
+    if tilesize is not None:
+        return Tiling(None, read_pair("tilesize", tilesize, 1), margin)
+    if tiles is None:
+        return Tiling(overlap=margin)
+    text = parse_text(tiles)
+    if text == "auto":
+        return Tiling("auto", overlap=margin)
+    if text is not None and parse_whole(text) is None and parse_wholes(text, 2) is None:
+        raise VsanimeError(f"tiles={quote(tiles)}; a number from 1 to {MOST_SIDE}, two of them, or 'auto' is needed")
+    return Tiling(read_pair("tiles", tiles, 1), overlap=margin)
+
+
+def check_backend(backend: BackendProtocol | None) -> None:
+    """Refuse what is no backend, also where no network will run.
+
+    Raises:
+        VsanimeError: it is something else, or a backend's class without its brackets.
+    """
+    # Looked up on the class, where a backend has it; an object may raise anything when it is asked for an attribute.
+    if backend is not None and not hasattr(type(backend), "precision_for"):
+        raise VsanimeError(f"backend={quote(backend)}; an instance such as vsanime.Backend.OpenVINO() is needed")
 
 
 def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> frozenset[int]:
@@ -30,10 +76,12 @@ def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> 
     if planes is None:
         return frozenset(default)
     count = 1 if form.family is Family.GRAY else 3
-    given = [planes] if isinstance(planes, int) else list(planes)
-    bad = [p for p in given if not isinstance(p, int) or isinstance(p, bool) or not 0 <= p < count]
-    if bad or len(set(given)) != len(given):
-        raise VsanimeError(f"planes={planes!r}; different numbers from 0 to {count - 1} are needed for this clip")
+    one = parse_whole(planes)
+    # Planes have no order, so that a set of them says all.
+    listed = list(planes) if isinstance(planes, set | frozenset) else planes
+    given = [one] if one is not None else parse_wholes(listed, count)
+    if given is None or any(not 0 <= plane < count for plane in given) or len(set(given)) != len(given):
+        raise VsanimeError(f"planes={quote(planes)}; different numbers from 0 to {count - 1} are needed for this clip")
     return frozenset(given)
 
 
@@ -49,11 +97,11 @@ def wanted_format(depth: int | str | None, form: PlaneFormat) -> PlaneFormat:
     """
     if depth is None:
         return form
-    if depth in ("half", "single"):
-        return replace(form, sample_type=SampleType.FLOAT, bits=16 if depth == "half" else 32)
-    if isinstance(depth, Integral) and not isinstance(depth, bool) and 8 <= depth <= 16:
-        return replace(form, sample_type=SampleType.INTEGER, bits=int(depth))
-    raise VsanimeError(f"depth={depth!r}; 8 to 16, 'half' or 'single' is needed")
+    text = parse_text(depth)
+    if text in ("half", "single"):
+        return replace(form, sample_type=SampleType.FLOAT, bits=16 if text == "half" else 32)
+    bits = read_whole("depth", depth, 8, 16, "8 to 16, 'half' or 'single' is needed")
+    return replace(form, sample_type=SampleType.INTEGER, bits=bits)
 
 
 def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: int) -> Pair:
@@ -65,24 +113,58 @@ def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: i
     if width is None and height is None:
         return spec.width * scale, spec.height * scale
     step_w, step_h = 1 << spec.format.subsampling_w, 1 << spec.format.subsampling_h
-    if width is None:
-        assert height is not None
-        width = max(1, round(spec.width * height / spec.height / step_w)) * step_w
-    if height is None:
-        height = max(1, round(spec.height * width / spec.width / step_h)) * step_h
-    for name, value, step in (("width", width, step_w), ("height", height, step_h)):
-        if not isinstance(value, int) or value < 1:
-            raise VsanimeError(f"{name}={value!r}; a positive number of pixels is needed")
-        if value % step:
-            raise VsanimeError(
-                f"{name}={value} does not suit the clip's chroma subsampling; a multiple of {step} is needed"
-            )
-    if width <= spec.width and height <= spec.height:
+    across, down = _read_side("width", width, step_w), _read_side("height", height, step_h)
+    if across is None:
+        assert down is not None
+        across = _side_in_proportion("height", down, "width", (spec.width, spec.height), step_w)
+    if down is None:
+        down = _side_in_proportion("width", across, "height", (spec.height, spec.width), step_h)
+    if across <= spec.width and down <= spec.height:
         raise VsanimeError(
-            f"{width}x{height} is no larger than the clip's {spec.width}x{spec.height}; "
-            f"there is nothing to double, use `clip.resize.Spline36({width}, {height})`"
+            f"{across}x{down} is no larger than the clip's {spec.width}x{spec.height}; "
+            f"there is nothing to double, use `clip.resize.Spline36({across}, {down})`"
         )
-    return width, height
+    return across, down
+
+
+def _read_side(name: str, value: object, step: int) -> int | None:
+    """Return a side of the output, or None where it was not given.
+
+    Args:
+        name: the argument's name.
+        value: what was given.
+        step: what chroma subsampling divides it by.
+
+    Raises:
+        VsanimeError: it is no such number of pixels.
+    """
+    if value is None:
+        return None
+    side = read_whole(name, value, 1, MOST_SIDE, f"a positive number of pixels, at most {MOST_SIDE}, is needed")
+    if side % step:
+        raise VsanimeError(f"{name}={side} does not suit the clip's chroma subsampling; a multiple of {step} is needed")
+    return side
+
+
+def _side_in_proportion(given: str, side: int, name: str, source: Pair, step: int) -> int:
+    """Return the side that keeps the proportions.
+
+    Args:
+        given: the name of the side that was given.
+        side: its length in pixels.
+        name: the name of the other.
+        source: the other side of the clip, and the side that was given.
+        step: what chroma subsampling divides the other side by.
+
+    Raises:
+        VsanimeError: it would be too long.
+    """
+    other = max(1, round(source[0] * side / source[1] / step)) * step
+    if other > MOST_SIDE:
+        raise VsanimeError(
+            f"{given}={side} makes the {name} {other} pixels in proportion; {MOST_SIDE} at most is needed"
+        )
+    return other
 
 
 def doublings(source: Pair, wanted: Pair) -> int:
@@ -113,32 +195,83 @@ def wanted_tile(
         suggested: the backend's choice where the user has none.
 
     Raises:
-        VsanimeError: both given, values below 1, or a network that must see the whole frame.
+        VsanimeError: no numbers, more tiles than pixels, an overlap that leaves no tiles, or a network that must see
+            the whole frame.
     """
-    if isinstance(tiles, str):
-        if tiles != "auto":
-            raise VsanimeError(f"tiles={tiles!r}; a number from 1 up, two of them, or 'auto' is needed")
-        if tilesize is not None:
-            raise VsanimeError(f"tiles='auto' and tilesize={tilesize!r}; give one of them")
-        tiles = None
-    if tiles is not None and tilesize is not None:
-        raise VsanimeError(f"tiles={tiles!r} and tilesize={tilesize!r}; give one of them")
-    asked = tiles is not None or tilesize is not None
+    tiling = read_tiling(tiles, tilesize, overlap)
+    count = tiling.tiles if isinstance(tiling.tiles, tuple) else None
     if facts.radius is None:
-        if asked and _pair("tiles", tiles if tiles is not None else tilesize) != (1, 1):
+        if (count or tiling.tilesize or (1, 1)) != (1, 1) or (tiling.overlap or (0, 0)) != (0, 0):
             raise VsanimeError(
-                "the network depends on the whole frame at once, so tiles would change the picture; leave them out"
+                "the network depends on the whole frame at once, so tiles would change the picture; leave tiles, "
+                "tilesize and overlap out"
             )
         return frame, (0, 0)
-    margin = (
-        (facts.radius + extra[0], facts.radius + extra[1]) if overlap is None else _pair("overlap", overlap, least=0)
-    )
-    if tiles is not None:
-        count = _pair("tiles", tiles)
+    exact = (facts.radius + extra[0], facts.radius + extra[1])
+    margin = exact if tiling.overlap is None else tiling.overlap
+    _check_tiling(tiling, exact, frame)
+    if count is not None:
         return (_split(frame[0], count[0], margin[0]), _split(frame[1], count[1], margin[1])), margin
-    if tilesize is not None:
-        return _pair("tilesize", tilesize), margin
+    if tiling.tilesize is not None:
+        return tiling.tilesize, margin
     return (_balanced(frame[0], suggested[0], margin[0]), _balanced(frame[1], suggested[1], margin[1])), margin
+
+
+def _check_tiling(tiling: Tiling, exact: Pair, frame: Pair) -> None:
+    """Refuse more tiles than there are pixels, and an overlap with which there would be no tiles.
+
+    Args:
+        tiling: what the user said of tiles.
+        exact: the overlap with which tiles change nothing.
+        frame: width and height of what is tiled.
+
+    Raises:
+        VsanimeError: with the largest overlap that is of use.
+    """
+    count = tiling.tiles if isinstance(tiling.tiles, tuple) else (1, 1)
+    if any(number > side for number, side in zip(count, frame, strict=True)):
+        raise VsanimeError(
+            f"tiles={_format_pair(count)} are more than a frame of {frame[0]}x{frame[1]} has pixels; fewer are needed"
+        )
+    if tiling.overlap is None:
+        return
+    sizes = tiling.tilesize or frame
+    most = [_largest_overlap(*each, max(frame)) for each in zip(frame, count, sizes, exact, strict=True)]
+    if any(given > limit for given, limit in zip(tiling.overlap, most, strict=True)):
+        given, limit, seen = (_format_pair(pair) for pair in (tiling.overlap, most, exact))
+        raise VsanimeError(
+            f"overlap={given} leaves nothing between the overlaps of {_format_tiles(tiling)} a frame of "
+            f"{frame[0]}x{frame[1]}; the largest that is of use is {limit}, and None takes {seen}, with which tiles "
+            "change nothing"
+        )
+
+
+def _largest_overlap(length: int, count: int, size: int, exact: int, longest: int) -> int:
+    """Return the largest overlap along one axis with which there are still several tiles, if there are to be.
+
+    Args:
+        length: of the frame.
+        count: of tiles.
+        size: of a tile.
+        exact: the overlap that is taken where the user says none, which may be said as well.
+        longest: the frame's longer side, which limits the overlap where nothing else does: one number may be meant
+            for both axes, of which only the other is cut.
+    """
+    if size < length:
+        return (size - 1) // 2
+    return max(exact, longest - 1 if count == 1 else (length - -(-length // count) - 1) // 2)
+
+
+def _format_tiles(tiling: Tiling) -> str:
+    """Return the tiles that were asked for, for a message that goes on with the frame's size."""
+    if tiling.tilesize is not None:
+        return f"tiles of {tiling.tilesize[0]}x{tiling.tilesize[1]} pixels on"
+    return f"{tiling.tiles[0]}x{tiling.tiles[1]} tiles of" if isinstance(tiling.tiles, tuple) else "tiles of"
+
+
+def _format_pair(pair: Sequence[int]) -> str:
+    """Return two numbers as an argument has them, one where they are equal."""
+    return str(pair[0]) if pair[0] == pair[1] else f"({pair[0]}, {pair[1]})"
 
 
 def smaller_tile(tile: Pair, margin: Pair, share: float, smallest: Pair = (1, 1)) -> Pair | None:
@@ -169,12 +302,3 @@ def _balanced(length: int, tile: int, margin: int) -> int:
 
 def _split(length: int, count: int, margin: int) -> int:
     return length if count == 1 else -(-length // count) + 2 * margin
-
-
-def _pair(name: str, value: Size, least: int = 1) -> Pair:
-    pair = (value, value) if isinstance(value, int) else value
-    good = isinstance(pair, (tuple, list)) and len(pair) == 2
-    if not good or any(not isinstance(v, int) or isinstance(v, bool) or v < least for v in pair or ()):
-        raise VsanimeError(f"{name}={value!r}; a number from {least} up, or two of them, is needed")
-    assert pair is not None
-    return pair[0], pair[1]

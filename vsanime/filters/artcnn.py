@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, resize_alpha, with_alpha
-from vsanime.filters.arguments import Pair, Planes, Size, Tiles, doublings, wanted_format, wanted_planes, wanted_size
+from vsanime.filters.arguments import (
+    Planes,
+    Size,
+    Tiles,
+    Tiling,
+    check_backend,
+    doublings,
+    read_tiling,
+    wanted_format,
+    wanted_planes,
+    wanted_size,
+)
 from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
-from vsanime.filters.engines import Job, Network, Tiling, network_for, run
+from vsanime.filters.engines import Job, Network, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, meaning, sample_aspect
 from vsanime.graphs.codes import chroma_coding, luma_coding
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
+from vsanime.values import Pair, read_flag, read_name_or_path
 from vsanime.video.clips import first_frame, video_format
 
 _RESAMPLE = "resample"
 _SCALE = 2
+_ADVICE = "a luma doubler such as 'C4F32_VA' or 'R8F64' is needed (see `vsanime models list`)"
+_CHROMA_ADVICE = "a chroma model such as 'C4F32_Chroma_VA' is needed (see `vsanime models list`)"
 
 
 @raises_vs_error
@@ -79,13 +94,16 @@ def artcnn(
     _check_luma(clip, spec)
     form = wanted_format(depth, spec.format)
     size = wanted_size(width, height, spec, _SCALE)
-    reconstruct = chroma != _RESAMPLE
+    name, chroma_name = read_name_or_path("model", model, "C4F32_VA"), read_name_or_path("chroma", chroma, _RESAMPLE)
+    tta = read_flag("tta", tta)
+    tiling = read_tiling(tiles, tilesize, overlap)
+    check_backend(backend)
+    reconstruct = chroma_name != _RESAMPLE
     if reconstruct:
-        _check_reconstructable(spec, f"chroma={chroma!r}: ", f", or `chroma={_RESAMPLE!r}`")
+        _check_reconstructable(spec, f"chroma={quote(chroma)}: ", f", or `chroma={_RESAMPLE!r}`")
     has_chroma = spec.format.family is Family.YUV
     chosen = wanted_planes(planes, spec.format, (0, 1, 2) if has_chroma else (0,))
-    tiling = Tiling(tiles, tilesize, overlap)
-    doubling = _doubler(model, tta=bool(tta)) if 0 in chosen else None
+    doubling = _doubler(name, tta=tta) if 0 in chosen else None
     aspect = sample_aspect(props, spec, size)
     alpha = alpha_of("artcnn", clip, props)
     clip = fill_hidden(clip, alpha)
@@ -94,7 +112,9 @@ def artcnn(
         alpha = resize_alpha(alpha, size)
     if not has_chroma:
         return with_alpha(finished(luma, spec, aspect), alpha)
-    full_size = _reconstructed(clip, spec, form, chroma, backend, tiling) if reconstruct and chosen & {1, 2} else None
+    full_size = None
+    if reconstruct and chosen & {1, 2}:
+        full_size = _reconstructed(clip, spec, form, chroma_name, backend, tiling)
     chroma_planes = [
         _chroma_plane(clip, spec, form, size, plane, full_size if plane in chosen else None) for plane in (1, 2)
     ]
@@ -138,12 +158,15 @@ def artcnn_chroma(
     _check_reconstructable(spec)
     chosen = wanted_planes(planes, spec.format, (1, 2))
     if 0 in chosen:
-        raise VsanimeError(f"planes={planes!r}; the network makes planes 1 and 2, luma stays as it is")
+        raise VsanimeError(f"planes={quote(planes)}; the network makes planes 1 and 2, luma stays as it is")
+    name = read_name_or_path("model", model, "C4F32_Chroma_VA")
+    tiling = read_tiling(tiles, tilesize, overlap)
+    check_backend(backend)
     form = replace(spec.format, subsampling_w=0, subsampling_h=0)
     size = (spec.width, spec.height)
     alpha = alpha_of("artcnn_chroma", clip, props)
     source = fill_hidden(clip, alpha)
-    made = _run_chroma(source, spec, (form, form), model, backend, Tiling(tiles, tilesize, overlap)) if chosen else None
+    made = _run_chroma(source, spec, (form, form), ("model", name), backend, tiling) if chosen else None
     chroma_planes = [
         plane_of(made, plane)
         if made is not None and plane in chosen
@@ -176,9 +199,8 @@ def _check_reconstructable(spec: FrameSpec, asked: str = "", otherwise: str = ""
         )
 
 
-def _doubler(model: str, *, tta: bool) -> Network:
-    advice = "a luma doubler such as 'C4F32_VA' or 'R8F64' is needed (see `vsanime models list`)"
-    network = network_for(model, "double_luma", (1, 1), (_SCALE,), advice)
+def _doubler(model: str | Path, *, tta: bool) -> Network:
+    network = network_for(model, "double_luma", (1, 1), (_SCALE,), _ADVICE)
     if not tta:
         return network
     # Turning and mirroring changes what the network sees in no way but one: eight linear paths are not split off.
@@ -248,27 +270,30 @@ def _reconstructed(
     clip: vs.VideoNode,
     spec: FrameSpec,
     final: PlaneFormat,
-    model: str,
+    model: str | Path,
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
     """Full-size chroma at the source size, deep enough to be resampled without a loss."""
     wide = replace(spec.format, subsampling_w=0, subsampling_h=0, bits=16 if spec.format.is_integer else 32)
-    return _run_chroma(clip, spec, (wide, final), model, backend, tiling)
+    return _run_chroma(clip, spec, (wide, final), ("chroma", model), backend, tiling)
 
 
 def _run_chroma(
     clip: vs.VideoNode,
     spec: FrameSpec,
     forms: tuple[PlaneFormat, PlaneFormat],
-    model: str,
+    model: tuple[str, str | Path],
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
-    """A 4:4:4 clip in the first format, whose chroma planes the network made; its luma plane is undefined."""
+    """A 4:4:4 clip in the first format, whose chroma planes the network made; its luma plane is undefined.
+
+    The model comes with the name of the filter's argument that names it.
+    """
     form, final = forms
-    advice = "a chroma model such as 'C4F32_Chroma_VA' is needed (see `vsanime models list`)"
-    network = network_for(model, "chroma", (3, 2), (1,), advice)
+    argument, name = model
+    network = network_for(name, "chroma", (3, 2), (1,), _CHROMA_ADVICE, argument)
     subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
     siting = spec.chroma_location
     assert siting is not None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, clip_on_white
+from vsanime.filters.arguments import check_backend
 from vsanime.filters.colouring import Colouring, Work, is_flow, run
 from vsanime.filters.drawings import REACH
 from vsanime.filters.errors import raises_vs_error
@@ -23,6 +24,7 @@ from vsanime.filters.references import Picture, References, read_references
 from vsanime.filters.steadying import DOUBTS, agreeing
 from vsanime.motion.flow import SMALLEST
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.values import MOST_SIDE, parse_flag, parse_text, parse_whole, read_choice, read_flag, read_name_or_path
 from vsanime.video.advice import gray_code
 from vsanime.video.clips import first_frame, video_format
 
@@ -107,14 +109,15 @@ def colorize(
     """
     spec, props = _line_spec(lineart)
     size = (spec.width, spec.height)
+    network, refiner = read_name_or_path("model", model, "Line_VA"), _read_temporal(temporal)
+    # As it is written in a script: a network sees smaller pictures, motion alone is looked for in the frame itself.
+    automatic = parse_text(work_size) == "auto"
+    work = _wanted_work("full" if automatic and is_flow(network) and refiner is False else work_size, size)
+    no_reference, fill = read_choice("no_reference", no_reference, POLICIES), read_choice("fill", fill, _FILLS)
+    steps, steady = read_flag("steps", steps), read_flag("steady", steady)
+    check_backend(backend)
     found = read_references(references, keys, size, lineart.num_frames)
     output = wanted_output(format, depth, found.spec)
-    work = _wanted_work("full" if work_size == "auto" and is_flow(model) and temporal is False else work_size, size)
-    _check_word("no_reference", no_reference, POLICIES)
-    _check_word("fill", fill, _FILLS)
-    for name, value in (("steps", steps), ("steady", steady)):
-        if not isinstance(value, bool):
-            raise VsanimeError(f"{name}={value!r}; True or False is needed")
     lineart = clip_on_white(lineart, alpha_of("colorize", lineart, props), spec)
     lineart = lineart.std.RemoveFrameProps([DOUBTS])  # which are ours to tell
     lines = _as_lines(lineart, spec)
@@ -122,7 +125,7 @@ def colorize(
     choices = choose(lineart.num_frames, found.keys, starts, no_reference)
     between = windows(choices, found.keys, starts, _REACH if steps else 0)
     _hold(lineart, between)
-    colouring = Colouring(work, work_size == "auto", model, temporal, fill == "segments", steady, backend)
+    colouring = Colouring(work, automatic, network, refiner, fill == "segments", steady, backend)
     rgb = rgb_of(found.spec)
     painted = converted(found.clip, found.spec, rgb)
     pictures = _pictures(lineart, lines, found.keys, painted, work, choices, between)
@@ -137,7 +140,7 @@ def colorize(
 
 def _line_spec(lineart: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
     """Return what line art is, and its first frame's properties."""
-    spec, props = first_frame(lineart)
+    spec, props = first_frame(lineart, "lineart")
     if spec.format.family is not Family.GRAY:
         raise VsanimeError(
             f"the line art is {lineart.format.name}; GRAY is needed: `vsanime.lineart(clip)` makes it of pictures, "
@@ -159,24 +162,31 @@ def _as_lines(lineart: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
 
 def _wanted_work(work_size: int | str, size: tuple[int, int]) -> tuple[int, int]:
     """Width and height of the smaller picture."""
-    short = min(size)
-    if isinstance(work_size, Integral) and not isinstance(work_size, bool) and work_size >= SMALLEST:
-        wanted = min(int(work_size), short)
-    elif work_size == "auto":
-        wanted = min(_AUTO, short)
-    elif work_size == "full":
-        wanted = short
-    else:
+    short, text = min(size), parse_text(work_size)
+    side = {"auto": _AUTO, "full": short}.get(text or "", parse_whole(work_size))
+    if side is None or not SMALLEST <= side <= MOST_SIDE:
         raise VsanimeError(
-            f"work_size={work_size!r}; the length of the short side, {SMALLEST} or more, 'auto' or 'full' is needed"
+            f"work_size={quote(work_size)}; the length of the short side, {SMALLEST} to {MOST_SIDE}, 'auto' or 'full' "
+            "is needed"
         )
+    wanted = min(side, short)
     width, height = (round(side * wanted / short) for side in size)
     return width, height
 
 
-def _check_word(name: str, value: str, words: Sequence[str]) -> None:
-    if value not in words:
-        raise VsanimeError(f"{name}={value!r}; {', '.join(map(repr, words[:-1]))} or {words[-1]!r} is needed")
+def _read_temporal(temporal: bool | str | os.PathLike[str]) -> bool | str | Path:
+    """Return whether a second network is to refine the result, or which.
+
+    Raises:
+        VsanimeError: it is neither a flag nor a name or path.
+    """
+    flag = parse_flag(temporal)
+    if flag is not None:
+        return flag
+    try:
+        return read_name_or_path("temporal", temporal, "")
+    except VsanimeError:
+        raise VsanimeError(f"temporal={quote(temporal)}; True, False, or a network's name or path is needed") from None
 
 
 def _pictures(

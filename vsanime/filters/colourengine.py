@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
+from vsanime.filters.arguments import check_backend
 from vsanime.filters.painting import Bytes, Floats, Key, Mix, Mixer, Motion
 from vsanime.graphs.colorize import (
     DOCUMENT,
@@ -57,10 +58,8 @@ def usable(backend: BackendProtocol | None) -> BackendProtocol:
     Raises:
         VsanimeError: it is none.
     """
-    backend = backend if backend is not None else Backend.auto()
-    if isinstance(backend, type) or not hasattr(backend, "precision_for"):
-        raise VsanimeError(f"backend={backend!r}; an instance such as `vsanime.Backend.OpenVINO()` is needed")
-    return backend
+    check_backend(backend)
+    return backend if backend is not None else Backend.auto()
 
 
 class ColourEngine:
@@ -134,7 +133,7 @@ class TemporalEngine:
         try:
             check_temporal_network(model.proto)
         except VsanimeError as error:
-            raise VsanimeError(f"temporal={model.name!r} refines no frame between keys: {error}") from None
+            raise VsanimeError(f"temporal={quote(model.name)} refines no frame between keys: {error}") from None
         precision = backend.precision_for(_workload(padded, _TEMPORAL_FEATURES))
         graph = temporal_graph(model.proto, padded, backend.traits(precision))
         self._compiled = Compiled(graph, backend.compile(graph, precision, lanes, threads))
@@ -283,7 +282,7 @@ def _cut(model: Model) -> Cut:
     try:
         return cut_of(model.proto)
     except VsanimeError as error:
-        raise VsanimeError(f"model={model.name!r} does not colour line art: {error}") from None
+        raise VsanimeError(f"model={quote(model.name)} does not colour line art: {error}") from None
 
 
 def _workload(size: Size, features: int) -> Workload:

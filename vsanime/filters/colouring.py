@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vsanime.backends import BackendProtocol
 from vsanime.backends.base import lanes_wanted
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.closing import close_with_script
 from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
 from vsanime.filters.drawings import REACH
@@ -21,8 +21,8 @@ from vsanime.filters.framearrays import picture_of, plane_of, put
 from vsanime.filters.keys import Window, longest
 from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painted, Painter
 from vsanime.filters.steadying import DOUBTS, with_doubts
-from vsanime.models.cards import variants
-from vsanime.models.store import Model, available, load
+from vsanime.models.cards import find, variants
+from vsanime.models.store import Model, as_path, available, load
 from vsanime.motion.extra import ndimage, opencv
 from vsanime.motion.steps import Led, Steps
 from vsanime.spec import FrameSpec
@@ -178,16 +178,13 @@ def _temporal_model(temporal: bool | str | os.PathLike[str]) -> Model | None:
 
 
 def _loaded(argument: str, model: str | os.PathLike[str], task: str, advice: str) -> Model:
+    given = f"{argument}={quote(str(model))}"
     try:
-        found = load(model)
+        if as_path(model) is not None or (card := find(str(model), (task,))).task == task:
+            return load(model)
     except VsanimeError as error:
-        raise VsanimeError(f"{argument}={str(model)!r}: {error}") from None
-    if found.variant is not None and found.variant.task != task:
-        raise VsanimeError(
-            f"{argument}={str(model)!r} is for another task ({found.variant.task}); {advice} "
-            "(see `vsanime models list`)"
-        )
-    return found
+        raise VsanimeError(f"{given}: {error}") from None
+    raise VsanimeError(f"{given} is for another task ({card.task}); {advice} (see `vsanime models list`)")
 
 
 def _lanes(backend: BackendProtocol, size: Size, *, bare: bool) -> int:

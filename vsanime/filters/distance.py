@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Real
 
 import numpy as np
 import vapoursynth as vs
@@ -18,6 +17,7 @@ from vsanime.graphs.codes import luma_coding
 from vsanime.motion.distance import CAP, distance_to
 from vsanime.motion.extra import ndimage
 from vsanime.spec import Family, Range
+from vsanime.values import read_number
 from vsanime.video.advice import gray_code
 from vsanime.video.clips import check_same, first_frame, video_format
 from vsanime.video.lanes import run_lanes
@@ -52,14 +52,14 @@ def distance_field(
         distances = vsanime.distance_field(vsanime.lineart(clip), depth="single")
         ```
     """
-    spec, props = first_frame(lineart)
+    spec, props = first_frame(lineart, "lineart")
     if spec.format.family is not Family.GRAY:
         raise VsanimeError(
             f"lineart is {spec.format.family.value}; GRAY is needed: `vsanime.lineart(clip)` makes it of pictures, "
             f"{gray_code(spec.format.family)} takes the luma of a drawing"
         )
-    cap = _above("cap", cap, 10)
-    limit = _above("threshold", threshold, 1)
+    cap = read_number("cap", cap, 0, 10, above=True)
+    limit = read_number("threshold", threshold, 0, 1, above=True)
     form = wanted_format(depth, spec.format)
     ndimage()  # said at once what would otherwise be said of the first frame
     read, made = luma_coding(spec.format, spec.range), luma_coding(form, Range.FULL)
@@ -80,10 +80,3 @@ def distance_field(
         ([0], [0]),
     )
     return with_alpha(finished(result, replace(spec, format=form, range=Range.FULL, matrix=None)), alpha)
-
-
-def _above(name: str, value: object, most: float) -> float:
-    good = isinstance(value, Real) and not isinstance(value, bool)
-    if not good or not 0 < float(value) <= most:  # type: ignore[arg-type]  # checked to be a number
-        raise VsanimeError(f"{name}={value!r}; a number above 0, at most {most:g}, is needed")
-    return float(value)  # type: ignore[arg-type]

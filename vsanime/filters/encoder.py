@@ -11,9 +11,10 @@ import vapoursynth as vs
 from vsanime.errors import VsanimeError
 from vsanime.filters.errors import raises_vs_error
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.values import read_choice
 from vsanime.video.advice import format_code
 from vsanime.video.clips import frame_spec, video_format
-from vsanime.video.frameprops import read_integer, read_numbers
+from vsanime.video.frameprops import read_all, read_integer, read_numbers
 
 ENCODERS = ("x264", "x265", "ffmpeg")
 
@@ -119,8 +120,7 @@ def encoder_args(clip: vs.VideoNode, encoder: str = "x264") -> list[str]:
         subprocess.run(["x265", "--y4m", *flags, "-o", "out.hevc", "-"], stdin=pipe)
         ```
     """
-    if encoder not in ENCODERS:
-        raise VsanimeError(f"encoder={encoder!r}; one of {', '.join(ENCODERS)} is needed")
+    encoder = read_choice("encoder", encoder, ENCODERS)
     signal = read_signal(clip)
     if encoder == "x264":
         return _x264(signal)
@@ -146,7 +146,7 @@ def read_signal(clip: vs.VideoNode) -> Signal:
             f"`clip.resize.Point(format={form})`"
         )
     with clip.get_frame(0) as frame:
-        props = frame.props
+        props = read_all(frame.props)
         _checked_code("_Matrix", spec.matrix, _MATRICES)
         return Signal(
             spec=spec,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import vapoursynth as vs
 
 from vsanime.backends import Backend, BackendProtocol, Engine
 from vsanime.backends.base import Workload
-from vsanime.errors import TooLittleMemory, VsanimeError
-from vsanime.filters.arguments import Pair, Size, Tiles, smaller_tile, wanted_tile
+from vsanime.errors import TooLittleMemory, VsanimeError, quote
+from vsanime.filters.arguments import Tiling, check_backend, smaller_tile, wanted_tile
 from vsanime.filters.closing import close_with_script
 from vsanime.graphs.inspect import NetFacts, inspect
-from vsanime.models.store import Model, load
+from vsanime.models.cards import find
+from vsanime.models.store import Model, as_path, load
 from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
+from vsanime.values import Pair
 from vsanime.video.clips import check_same, video_format
 from vsanime.video.lanes import run_lanes
 from vsanime.video.tiles import TilePlan, TileRunner, plan_tiles
@@ -37,16 +40,9 @@ class Network:
     steady: bool = False
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """What the user said of tiles."""
-
-    tiles: Tiles = None
-    tilesize: Size = None
-    overlap: Size = None
-
-
-def network_for(name: str, task: str, channels: Pair, scales: Sequence[int], advice: str) -> Network:
+def network_for(
+    name: str | Path, task: str, channels: Pair, scales: Sequence[int], advice: str, argument: str = "model"
+) -> Network:
     """Loads a model and checks that it does what the filter needs.
 
     Args:
@@ -55,17 +51,20 @@ def network_for(name: str, task: str, channels: Pair, scales: Sequence[int], adv
         channels: in and out.
         scales: output pixels per input pixel, those that will do.
         advice: what would be right, for the message.
+        argument: the filter's argument that names it, for the message.
 
     Raises:
         VsanimeError: it cannot be found or does something else.
     """
+    given = f"{argument}={quote(str(name))}"
+    if as_path(name) is None and (card := find(str(name), (task,))).task != task:
+        # Said before its weights are looked for, and perhaps downloaded.
+        raise VsanimeError(f"{given} is for another task ({card.task}); {advice}")
     model = load(name)
-    if model.variant is not None and model.variant.task != task:
-        raise VsanimeError(f"model={name!r} is for another task ({model.variant.task}); {advice}")
     facts = inspect(model.proto)
     if (facts.in_channels, facts.out_channels) != channels or facts.scale not in scales:
         raise VsanimeError(
-            f"model={name!r} takes {facts.in_channels} and gives {facts.out_channels} channels at {facts.scale}x; "
+            f"{given} takes {facts.in_channels} and gives {facts.out_channels} channels at {facts.scale}x; "
             f"{channels[0]} and {channels[1]} at {' or '.join(map(str, scales))}x are needed: {advice}"
         )
     return Network(model, facts)
@@ -104,9 +103,8 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     Raises:
         VsanimeError: an option that cannot be had, or a runtime that refuses the graph.
     """
+    check_backend(backend)
     backend = backend if backend is not None else Backend.auto()
-    if isinstance(backend, type) or not hasattr(backend, "precision_for"):
-        raise VsanimeError(f"backend={backend!r}; an instance such as `vsanime.Backend.OpenVINO()` is needed")
     spec, facts = job.spec, job.network.facts
     lanes = min(_lanes(backend, facts), job.clip.num_frames)
     plan, graph, engine = _compiled(job, backend, tiling, lanes)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
 from pathlib import Path
 
 import onnx
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
-from vsanime.filters.arguments import Size, Tiles, wanted_format
-from vsanime.filters.engines import Job, Network, Tiling, run
+from vsanime.filters.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
+from vsanime.filters.engines import Job, Network, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable
 from vsanime.graphs.colour import check_matrix
@@ -26,6 +24,7 @@ from vsanime.models.search import find_files
 from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.models.store import Model, as_path, load, search_path
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
+from vsanime.values import MOST_SIDE, parse_number, parse_text, read_choice, read_name_or_path, read_number, read_whole
 from vsanime.video.clips import first_frame
 
 _METHODS = "'dog', 'sketchkeras' or the path of an .onnx file"
@@ -94,13 +93,13 @@ def lineart(
     """
     spec, props = first_frame(clip)
     form = replace(wanted_format(depth, spec.format), family=Family.GRAY, subsampling_w=0, subsampling_h=0)
-    if not isinstance(method, str | os.PathLike):
-        raise VsanimeError(f"method={method!r}; {_METHODS} is needed")
+    wanted = read_name_or_path("method", method, "dog")
+    check_backend(backend)
     given = {"sigma": sigma, "long_side": long_side, "padding": padding}
-    tiling = Tiling(tiles, tilesize, overlap)
+    tiling = read_tiling(tiles, tilesize, overlap)
     alpha = alpha_of("lineart", clip, props)
     source = fill_hidden(clip, alpha)
-    if method == "dog":
+    if wanted == "dog":
         _refuse(given, _SKETCH_ONLY, "SketchKeras", "'dog'")
         lines = _drawn(source, spec, form, _pen(spec, sigma, threshold, gain), backend, tiling)
     else:
@@ -109,8 +108,8 @@ def lineart(
             raise VsanimeError(
                 "tiles, tilesize and overlap are for 'dog'; SketchKeras sees a picture of long_side pixels as a whole"
             )
-        model = _model(method, "reflect" if padding is None else padding)
         sketch = _sketch(threshold, gain, long_side)
+        model = _model(wanted, "reflect" if padding is None else padding)
         lines = _sketched(source, readable(spec), form, model, sketch, backend)
     if spec.format.family is Family.RGB:
         # That of RGB would be wrong on gray.
@@ -123,22 +122,17 @@ def _refuse(given: Mapping[str, object], names: Sequence[str], others: str, chos
     """Refuses arguments of the other method."""
     for name in names:
         if given[name] is not None:
-            raise VsanimeError(f"{name}={given[name]!r} is for {others}; {chosen} has no such setting, leave it out")
-
-
-def _number(name: str, value: object, least: float, most: float) -> float:
-    good = isinstance(value, Real) and not isinstance(value, bool)
-    if not good or not least <= float(value) <= most:  # type: ignore[arg-type]  # checked to be a number
-        raise VsanimeError(f"{name}={value!r}; a number from {least:g} to {most:g} is needed")
-    return float(value)  # type: ignore[arg-type]
+            raise VsanimeError(
+                f"{name}={quote(given[name])} is for {others}; {chosen} has no such setting, leave it out"
+            )
 
 
 def _pen(spec: FrameSpec, sigma: float | None, threshold: float | None, gain: float | str | None) -> Pen:
     """What the arguments ask of a difference of Gaussians."""
-    pen = Pen(usual_sigma(spec.height) if sigma is None else _number("sigma", sigma, LEAST_SIGMA, MOST_SIGMA))
+    pen = Pen(usual_sigma(spec.height) if sigma is None else read_number("sigma", sigma, LEAST_SIGMA, MOST_SIGMA))
     if threshold is not None:
-        pen = replace(pen, threshold=_number("threshold", threshold, 0, 1))
-    return pen if gain is None else replace(pen, gain=_number("gain", gain, 0.1, 1000))
+        pen = replace(pen, threshold=read_number("threshold", threshold, 0, 1))
+    return pen if gain is None else replace(pen, gain=read_number("gain", gain, 0.1, 1000))
 
 
 def _drawn(
@@ -165,32 +159,32 @@ def _sketch(threshold: float | None, gain: float | str | None, long_side: int | 
     """What the arguments ask of SketchKeras."""
     sketch = Sketch()
     if threshold is not None:
-        sketch = replace(sketch, threshold=_number("threshold", threshold, 0, 1))
+        sketch = replace(sketch, threshold=read_number("threshold", threshold, 0, 1))
     if long_side is not None:
-        good = isinstance(long_side, Integral) and not isinstance(long_side, bool)
-        if not good or long_side < 32:
-            raise VsanimeError(f"long_side={long_side!r}; 32 pixels or more are needed, 512 or 1024 as published")
-        sketch = replace(sketch, long_side=int(long_side))
-    if gain == "frame":
+        needed = f"32 pixels or more are needed, {MOST_SIDE} at most; 512 or 1024 as published"
+        sketch = replace(sketch, long_side=read_whole("long_side", long_side, 32, MOST_SIDE, needed))
+    if parse_text(gain) == "frame":
         return replace(sketch, gain=None)
-    if isinstance(gain, str):
-        raise VsanimeError(f"gain={gain!r}; a number, or 'frame' for one over each frame's largest value, is needed")
-    return sketch if gain is None else replace(sketch, gain=_number("gain", gain, 0.01, 100))
+    if parse_text(gain) is not None and parse_number(gain) is None:
+        raise VsanimeError(
+            f"gain={quote(gain)}; a number, or 'frame' for one over each frame's largest value, is needed"
+        )
+    return sketch if gain is None else replace(sketch, gain=read_number("gain", gain, 0.01, 100))
 
 
-def _model(method: str, padding: str) -> Model:
+def _model(method: str | Path, padding: str) -> Model:
     """SketchKeras with the layers' pictures padded as wished."""
-    if padding not in PADDINGS:
-        raise VsanimeError(f"padding={padding!r}; {' or '.join(map(repr, PADDINGS))} is needed")
+    padding = read_choice("padding", padding, PADDINGS)
     path = as_path(method)
     if path is None:
         if method != "sketchkeras":
-            raise VsanimeError(f"method={method!r}; {_METHODS} is needed")
+            raise VsanimeError(f"method={quote(method)}; {_METHODS} is needed")
         path = _found()
     model = load(path)
     if not looks_like(model.proto):
         raise VsanimeError(
-            f"method={method!r} is no SketchKeras as the command `import` writes it, which is what this filter takes"
+            f"method={quote(str(method))} is no SketchKeras as the command `import` writes it, which is what this "
+            "filter takes"
         )
     return replace(model, proto=sketchkeras(weights_of(model.proto), padding))
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.scenes import BEGINS, ENDS, marked_starts
+from vsanime.values import parse_text, parse_whole, parse_wholes
 
 type Scenes = Sequence[int] | str | None
 
@@ -34,22 +33,28 @@ def scene_starts(lineart: vs.VideoNode, scenes: Scenes) -> list[int]:
     """
     if scenes is None:
         return [0]
-    if isinstance(scenes, str):
-        return _told(lineart, scenes)
-    numbers: list[Any] = list(scenes) if isinstance(scenes, Sequence | np.ndarray) else [scenes]
-    last = lineart.num_frames - 1
-    if any(not isinstance(n, Integral) or isinstance(n, bool) or not 0 <= int(n) <= last for n in numbers):
-        raise VsanimeError(
-            f"scenes={scenes!r}; the numbers of first frames, from 0 to {last}, 'marked', 'detect' or None is needed"
-        )
-    return sorted({0, *(int(n) for n in numbers)})
-
-
-def _told(lineart: vs.VideoNode, scenes: str) -> list[int]:
-    if scenes == "detect":
+    text = parse_text(scenes)
+    if text == "detect":
         return cuts(lineart)
-    if scenes != "marked":
-        raise VsanimeError(f"scenes={scenes!r}; a list of first frames, 'marked', 'detect' or None is needed")
+    if text == "marked":
+        return _marked(lineart)
+    one = parse_whole(scenes)
+    numbers = [one] if one is not None else parse_wholes(scenes, lineart.num_frames)
+    last = lineart.num_frames - 1
+    if numbers is None or any(not 0 <= number <= last for number in numbers):
+        raise VsanimeError(
+            f"scenes={quote(scenes)}; the numbers of first frames, from 0 to {last}, 'marked', 'detect' or None is "
+            "needed"
+        )
+    return sorted({0, *numbers})
+
+
+def _marked(lineart: vs.VideoNode) -> list[int]:
+    """Return where scenes begin as frames are marked.
+
+    Raises:
+        VsanimeError: they are not.
+    """
     starts = marked_starts(lineart)
     if starts is None:
         raise VsanimeError(

@@ -8,9 +8,10 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.arguments import wanted_format
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range
+from vsanime.values import parse_text, parse_whole
 from vsanime.video.clips import guess_matrix, plane_format, video_format
 
 # What says how colours are meant. A frame has those of its own colours and none of those of its line art.
@@ -25,6 +26,8 @@ _COLOUR_PROPS = (
 )
 _KEPT = ("_Transfer", "_Primaries")
 _MOST_BITS = 16
+# Numbers of formats are unsigned and of 32 bits.
+_FORMATS_END = 1 << 32
 # Value of _Matrix on RGB.
 _NO_MATRIX = 0
 
@@ -50,7 +53,7 @@ def wanted_output(format: int | vs.VideoFormat | None, depth: int | str | None, 
                 chroma does not go into the frame.
     """
     if format is not None and depth is not None:
-        raise VsanimeError(f"format={format!r} and depth={depth!r}; a format has its depth: give one of them")
+        raise VsanimeError(f"format={quote(format)} and depth={quote(depth)}; a format has its depth: give one of them")
     if format is not None:
         form = _asked(format, (source.width, source.height))
     else:
@@ -70,10 +73,9 @@ def wanted_output(format: int | vs.VideoFormat | None, depth: int | str | None, 
 
 
 def _asked(format: Any, size: tuple[int, int]) -> PlaneFormat:
-    try:
-        found = format if isinstance(format, vs.VideoFormat) else vs.core.get_video_format(int(format))
-    except (TypeError, ValueError, vs.Error):
-        raise VsanimeError(f"format={format!r}; a format such as vs.YUV420P10 is needed") from None
+    found = _find_format(format)
+    if found is None:
+        raise VsanimeError(f"format={quote(format)}; a format such as vs.YUV420P10 is needed")
     if found.color_family not in (vs.RGB, vs.YUV):
         raise VsanimeError(f"format={found.name}; RGB or YUV is needed, as vs.YUV420P10")
     form = plane_format(found)
@@ -86,6 +88,22 @@ def _asked(format: Any, size: tuple[int, int]) -> PlaneFormat:
             "multiple of that; vs.YUV444P8 and RGB take any size"
         )
     return form
+
+
+def _find_format(format: object) -> vs.VideoFormat | None:
+    """Return a format by VapourSynth's object, its number, or its name; None where there is none."""
+    if isinstance(format, vs.VideoFormat):
+        return format
+    number = parse_whole(format)
+    if number is None:
+        number = vs.PresetVideoFormat.__members__.get((parse_text(format) or "").upper())
+    if number is None or not 0 < number < _FORMATS_END:
+        return None
+    try:
+        found = vs.core.get_video_format(int(number))
+    except vs.Error:
+        return None
+    return found if found.color_family != vs.UNDEFINED else None
 
 
 def converted(clip: vs.VideoNode, before: FrameSpec, after: FrameSpec) -> vs.VideoNode:

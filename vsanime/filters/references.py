@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote, quote_path
 from vsanime.filters.alpha import ALPHA, check_alpha, lay_on_white
 from vsanime.filters.properties import finished
 from vsanime.graphs.colour import check_matrix
 from vsanime.pictures import open_picture
 from vsanime.spec import Family, FrameSpec
+from vsanime.values import parse_whole, parse_wholes
 from vsanime.video.advice import conform_code
 from vsanime.video.clips import check_same, first_frame, guess_matrix
 
@@ -59,8 +59,9 @@ def read_references(references: Sources, keys: Sequence[int] | None, size: Size,
     if isinstance(references, Mapping):
         if keys is not None:
             raise VsanimeError("keys are given twice: references have their frames' numbers already; leave keys out")
-        numbers = _numbers(list(references), length)
-        clip = _joined([(n, _opened(n, references[n])) for n in numbers], size)
+        given = dict(zip(_read_keys(list(references), length), references.values(), strict=True))
+        numbers = sorted(given)
+        clip = _joined([(n, _opened(n, given[n])) for n in numbers], size)
     elif isinstance(references, vs.VideoNode):
         clip, numbers = _picked(references, keys, length)
         _check_size("the references are", (clip.width, clip.height), size)
@@ -86,10 +87,10 @@ def _picked(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tupl
             f"keys are missing: which of the {length} frames of line art the references are of, such as "
             f"`keys={_example(clip.num_frames, length)}`"
         )
-    given = list(keys) if isinstance(keys, Sequence | np.ndarray) and not isinstance(keys, str) else [keys]
-    numbers = _numbers(given, length)
+    given = _read_keys(keys, length)
+    numbers = sorted(given)
     if clip.num_frames == len(given):
-        places = sorted(range(len(given)), key=lambda i: int(given[i]))
+        places = sorted(range(len(given)), key=given.__getitem__)
     elif clip.num_frames == length:
         places = numbers
     else:
@@ -114,13 +115,18 @@ def _example(count: int, length: int) -> str:
     return f"[{', '.join(str(i * step) for i in range(count))}]" if count <= 4 else f"range(0, {count * step}, {step})"
 
 
-def _numbers(given: Sequence[Any], length: int) -> list[int]:
-    """Frame numbers, ascending."""
-    whole = [int(n) for n in given if isinstance(n, Integral) and not isinstance(n, bool)]
-    good = {n for n in whole if 0 <= n < length}
-    if not good or len(good) < len(given):
-        raise VsanimeError(f"keys={list(given)!r}; one or more different frame numbers, 0 to {length - 1}, are needed")
-    return sorted(good)
+def _read_keys(keys: object, length: int) -> list[int]:
+    """Return frame numbers in the order in which they were given.
+
+    Raises:
+        VsanimeError: there is none, one is no frame of the line art, or is there twice.
+    """
+    one = parse_whole(keys)
+    numbers = [one] if one is not None else parse_wholes(keys, length)
+    good = {n for n in numbers or () if 0 <= n < length}
+    if not numbers or len(good) < len(numbers):
+        raise VsanimeError(f"keys={quote(keys)}; one or more different frame numbers, 0 to {length - 1}, are needed")
+    return numbers
 
 
 def _checked(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.VideoNode:
@@ -171,11 +177,12 @@ def _opened(number: int, source: Picture) -> vs.VideoNode:
     """A reference as a clip."""
     if isinstance(source, vs.VideoNode):
         return source
-    if not isinstance(source, str | os.PathLike):
+    try:
+        path = Path(os.fsdecode(source))
+    except Exception:  # no path; a class may raise anything in `__fspath__`
         raise VsanimeError(
             f"the reference of frame {number} is {type(source).__name__}; a picture file or a one-frame clip is needed"
-        )
-    path = Path(source)
+        ) from None
     height, width = _read(number, path).shape[:2]
     blank = vs.core.std.BlankClip(None, width, height, vs.RGB24, 1, keep=True)
 
@@ -184,7 +191,9 @@ def _opened(number: int, source: Picture) -> vs.VideoNode:
         frame = f.copy()
         try:
             samples = _read(number, path)
-            _check_size(f"the reference of frame {number}, {path}, is now", samples.shape[1::-1], (width, height))
+            _check_size(
+                f"the reference of frame {number}, {quote_path(path)}, is now", samples.shape[1::-1], (width, height)
+            )
         except VsanimeError as error:
             raise vs.Error(f"colorize: {error}") from None
         for plane in range(3):
@@ -210,4 +219,4 @@ def _read(number: int, path: Path) -> NDArray[np.uint8]:
                 upright = Image.alpha_composite(paper, upright.convert("RGBA"))
             return np.asarray(upright.convert("RGB"))
     except VsanimeError as error:
-        raise VsanimeError(f"the reference of frame {number}, {path}: {error}") from None
+        raise VsanimeError(f"the reference of frame {number}, {quote_path(path)}: {error}") from None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 import vapoursynth as vs
 
 from vsanime.errors import VsanimeError
 from vsanime.filters.alpha import alpha_of, fill_hidden
 from vsanime.filters.errors import raises_vs_error
+from vsanime.values import read_number
 from vsanime.video.clips import first_frame
 from vsanime.video.frameprops import read_integer
 
@@ -70,15 +69,14 @@ def mark_scenes(clip: vs.VideoNode, *, threshold: float = 0.1) -> vs.VideoNode:
         ```
     """
     _, props = first_frame(clip)
-    if not isinstance(threshold, Real) or isinstance(threshold, bool) or not 0 < threshold < 1:
-        raise VsanimeError(f"threshold={threshold!r}; a number above 0 and below 1 is needed, such as 0.1")
+    limit = read_number("threshold", threshold, 0, 1, above=True, below=True, example="0.1")
     luma = _luma(fill_hidden(clip, alpha_of("mark_scenes", clip, props)))
     before = luma if luma.num_frames == 1 else luma[0] + luma[:-1]
     compared = luma.std.PlaneStats(before, prop=_DIFFERENCE)
 
     def marked(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         frame = f[0].copy()
-        frame.props[BEGINS] = int(n == 0 or f[1].props[f"{_DIFFERENCE}Diff"] > threshold)
+        frame.props[BEGINS] = int(n == 0 or f[1].props[f"{_DIFFERENCE}Diff"] > limit)
         if ENDS in frame.props:
             del frame.props[ENDS]
         return frame

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import operator
-import os
 import re
-from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, with_alpha, with_sure_ends
-from vsanime.filters.arguments import Size, Tiles, wanted_format
-from vsanime.filters.engines import Job, Network, Tiling, network_for, run
+from vsanime.filters.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
+from vsanime.filters.engines import Job, Network, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable
 from vsanime.graphs.colour import check_matrix, reach, rgb_graph
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed
-from vsanime.models.cards import find, variants
+from vsanime.models.cards import find, unknown_model, variants
 from vsanime.models.store import as_path, available, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
+from vsanime.values import read_choice, read_flag, read_name_or_path, read_whole
 from vsanime.video.clips import first_frame, plane_format, spec_from_props, video_format
 
-_LEVELS = (-1, 0, 1, 2, 3)
 _TINTS = ("keep", "correct")
 # The network that comes with the package.
 _OURS = "ESPCN_7_SLIM_VA"
 # A name that says a noise level.
 _NOISY = re.compile(r"_noise[0-3]$", re.IGNORECASE)
+_ADVICE = "a network from RGB to RGB such as 'upconv_7_art' or 'ESPCN_7_SLIM_VA' is needed (see `vsanime models list`)"
 
 
 @raises_vs_error
@@ -87,25 +86,27 @@ def waifu2x(
     original, props = first_frame(clip)
     spec = readable(original)
     check_matrix(spec.matrix)
-    noise, scale = _whole("noise", noise, _LEVELS), _whole("scale", scale, (1, 2))
-    if tint not in _TINTS:
-        raise VsanimeError(f"tint={tint!r}; 'keep' or 'correct' is needed")
+    noise = read_whole("noise", noise, -1, 3, "-1, 0, 1, 2 or 3 is needed")
+    scale = read_whole("scale", scale, 1, 2, "1 or 2 is needed")
+    tint, tta = read_choice("tint", tint, _TINTS), read_flag("tta", tta)
     form = wanted_format(depth, spec.format)
-    tiling = Tiling(tiles, tilesize, overlap)
-    name, steps = _chosen(model, noise, scale)
-    network = _prepared(name, steps, tint=tint == "correct", tta=bool(tta))
+    tiling = read_tiling(tiles, tilesize, overlap)
+    check_backend(backend)
+    wanted = read_name_or_path("model", model, "upconv_7_art")
+    name, steps = _chosen(wanted, noise, scale)
+    network = _prepared(name, steps, tint=tint == "correct", tta=tta)
     alpha = alpha_of("waifu2x", clip, props)
     result = _scaled(fill_hidden(clip, alpha), spec, form, network, scale, backend, tiling)
     # A gray clip's matrix that only served to weigh equal channels is not said to be another.
     result = finished(result, replace(spec, matrix=original.matrix))
     if alpha is not None:
-        alpha = _scaled_alpha(alpha, model, scale, depth, backend, tiling)
+        alpha = _scaled_alpha(alpha, wanted, scale, depth, backend, tiling)
     return with_alpha(result, alpha)
 
 
 def _scaled_alpha(
     alpha: vs.VideoNode,
-    model: str,
+    model: str | Path,
     scale: int,
     depth: int | str | None,
     backend: BackendProtocol | None,
@@ -138,49 +139,65 @@ def is_rgb(model: str) -> bool:
         return model.lower() in {name.rpartition("_noise")[0] for name in variants()}
 
 
-def without_noise(model: str) -> str:
+def rgb_names() -> list[str]:
+    """Return the names that `model` takes; levels of noise are an argument of their own, so they are left out."""
+    return list(dict.fromkeys(_NOISY.sub("", one.name) for one in variants().values() if one.task == "rgb"))
+
+
+def without_noise[Given: (str, str | Path)](model: Given) -> Given:
     """The name of the network that leaves noise alone; a file is what it is."""
-    return model if as_path(model) is not None else _NOISY.sub("", model)
+    return model if as_path(model) is not None else _NOISY.sub("", str(model))
 
 
-def _whole(name: str, value: int, allowed: Sequence[int]) -> int:
-    """An argument that is one of some whole numbers."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number not in allowed or isinstance(value, bool):
-        choices = f"{', '.join(map(str, allowed[:-1]))} or {allowed[-1]}"
-        raise VsanimeError(f"{name}={value!r}; {choices} is needed")
-    assert number is not None
-    return number
-
-
-def _chosen(model: str, noise: int, scale: int) -> tuple[str, int]:
+def _chosen(model: str | Path, noise: int, scale: int) -> tuple[str | Path, int]:
     """Name or path of the network, and its scale: 0 for a file, which says so itself."""
-    if not isinstance(model, str | os.PathLike):
-        raise VsanimeError(
-            f"model={model!r}; a name such as 'upconv_7_art' or {_OURS!r}, or the path of an .onnx file is needed"
-        )
     if as_path(model) is not None:
         if noise != -1:
-            raise VsanimeError(f"noise={noise} with model={model!r}; a file has one noise level, leave noise out")
+            raise VsanimeError(
+                f"noise={noise} with model={quote(str(model))}; a file has one noise level, leave noise out"
+            )
         return model, 0
-    if noise != -1 and _NOISY.search(model):
-        raise VsanimeError(f"noise={noise} with model={model!r}, which names its noise level; give one of them")
+    name = str(model)
+    given = f"model={quote(name)}"
+    if noise != -1 and _NOISY.search(name):
+        raise VsanimeError(f"noise={noise} with {given}, which names its noise level; give one of them")
     suffix = "" if noise == -1 else f"_noise{noise}"
-    if noise == -1 and _same_size(f"{model}_noise0"):
-        raise VsanimeError(f"model={model!r} removes noise and does nothing else; noise=0 to 3 and scale=1 are needed")
-    if _same_size(f"{model}{suffix}"):
+    if noise == -1 and _same_size(f"{name}_noise0"):
+        raise VsanimeError(f"{given} removes noise and does nothing else; noise=0 to 3 and scale=1 are needed")
+    if _same_size(f"{name}{suffix}"):
         if scale != 1:
-            raise VsanimeError(f"model={model!r} does not scale; scale=1, or model='upconv_7_art', is needed")
-        return f"{model}{suffix}", 1
-    if scale == 1 and noise == -1 and not _NOISY.search(model):
+            raise VsanimeError(f"{given} does not scale; scale=1, or model='upconv_7_art', is needed")
+        return f"{name}{suffix}", 1
+    if not _is_known(f"{name}{suffix}"):
+        raise _unknown(name, noise)
+    if scale == 1 and noise == -1 and not _NOISY.search(name):
         raise VsanimeError("scale=1 with noise=-1 leaves nothing to do; noise=0 to 3, or scale=2, is needed")
-    denoiser = f"{model}{suffix}".lower().replace("upconv_7", "vgg_7")
+    denoiser = f"{name}{suffix}".lower().replace("upconv_7", "vgg_7")
     if scale == 1 and _same_size(denoiser) and available(denoiser):
         return denoiser, 1
-    return f"{model}{suffix}", 2
+    return f"{name}{suffix}", 2
+
+
+def _is_known(name: str) -> bool:
+    """Whether a card has that name."""
+    try:
+        find(name)
+    except VsanimeError:
+        return False
+    return True
+
+
+def _unknown(name: str, noise: int) -> VsanimeError:
+    """Return the error for a name that no card has, or none with that level of noise."""
+    if noise != -1 and _is_known(name):
+        task = find(name).task
+        if task != "rgb":
+            return VsanimeError(f"model={quote(name)} is for another task ({task}); {_ADVICE}")
+        return VsanimeError(
+            f"noise={noise} with model={quote(name)}, which has no such level; leave noise out, or take a model that "
+            "has levels, such as 'upconv_7_art'"
+        )
+    return unknown_model(name, rgb_names())
 
 
 def _same_size(name: str) -> bool:
@@ -191,7 +208,7 @@ def _same_size(name: str) -> bool:
         return False
 
 
-def _prepared(name: str, scale: int, *, tint: bool, tta: bool) -> Network:
+def _prepared(name: str | Path, scale: int, *, tint: bool, tta: bool) -> Network:
     """The network as it will run.
 
     Args:
@@ -200,8 +217,7 @@ def _prepared(name: str, scale: int, *, tint: bool, tta: bool) -> Network:
         tint: whether to take its tint off.
         tta: whether to average over the eight variants.
     """
-    advice = f"a network from RGB to RGB such as 'upconv_7_art' or {_OURS!r} is needed (see `vsanime models list`)"
-    network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), advice)
+    network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), _ADVICE)
     proto = without_transposed(network.model.proto)
     if tta:
         # The facts are those of one variant: turning and mirroring changes none of them. The mean of eight results that
@@ -224,7 +240,7 @@ def _scaled(
     if made == scale:
         return _run(clip, spec, (form, form), network, backend, tiling)
     if made < scale:
-        raise VsanimeError(f"model={network.model.name!r} does not scale; scale=1 is needed")
+        raise VsanimeError(f"model={quote(network.model.name)} does not scale; scale=1 is needed")
     # Deep enough that the halves are rounded once.
     wide = replace(form, bits=16) if form.is_integer else replace(form, sample_type=SampleType.FLOAT, bits=32)
     large = finished(_run(clip, spec, (wide, form), network, backend, tiling), spec)

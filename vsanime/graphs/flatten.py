@@ -15,8 +15,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, inliner, numpy_helper
 
-from vsanime.errors import VsanimeError
-from vsanime.graphs.limits import check_structure, describe, explain, inner_graphs, quote
+from vsanime.errors import VsanimeError, quote
+from vsanime.graphs.limits import check_structure, describe, explain, inner_graphs
 
 type Array = NDArray[Any]
 

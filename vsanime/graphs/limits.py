@@ -14,7 +14,7 @@ from math import prod
 import onnx
 from onnx import AttributeProto, TensorProto
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 
 MAX_NODES = 100_000
 MAX_NESTING = 8
@@ -62,11 +62,6 @@ _MEMORY_PART = 4
 _VALUE_BYTES = 4
 # Values of a tensor that sizes may be computed from.
 _MAX_SMALL = 256
-
-
-def quote(name: str) -> str:
-    """Return a name as a message shows it: quoted, with escapes for what does not print, cut where it is long."""
-    return repr(name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}...")
 
 
 def describe(node: onnx.NodeProto) -> str:

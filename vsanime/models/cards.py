@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, list_words, nearest, quote
 
 # What a network is for; a filter accepts the tasks it knows.
 TASKS = (
@@ -141,21 +140,33 @@ def variants() -> Mapping[str, Variant]:
     return read_cards(engines_folder())
 
 
-def find(name: str) -> Variant:
+def find(name: str, tasks: Collection[str] = TASKS) -> Variant:
     """The variant of that name; case does not matter, and the family's name may stand before it.
 
+    Args:
+        name: what was given.
+        tasks: where there is no such variant, those of these tasks are suggested.
+
     Raises:
-        VsanimeError: there is none; names those that are spelt alike.
+        VsanimeError: there is none; suggests the nearest names.
     """
     known = {alias: variant for variant in variants().values() for alias in variant.aliases}
     variant = known.get(name.lower())
-    if variant is not None:
-        return variant
-    close = get_close_matches(name.lower(), known, n=6)
-    names = list(dict.fromkeys(known[alias].name for alias in close)) or list(variants())
-    raise VsanimeError(
-        f"no model is named {name!r}; {'did you mean' if close else 'there are'} {', '.join(names)}? "
-        "The path of an ONNX file works too"
+    if variant is None:
+        raise unknown_model(name, (one.name for one in variants().values() if one.task in tasks))
+    return variant
+
+
+def unknown_model(name: str, known: Iterable[str]) -> VsanimeError:
+    """Return the error for a name that no model has.
+
+    Args:
+        name: what was given.
+        known: names that would be right, the nearest of which are suggested.
+    """
+    return VsanimeError(
+        f"no model is named {quote(name)}; did you mean {list_words(nearest(name, known))}? "
+        "`vsanime models list` shows all, and the path of an ONNX file works too"
     )
 
 
@@ -195,7 +206,7 @@ def read_card(path: Path) -> list[Variant]:
     defaults = family.pop("defaults", {})
     _check_keys(f"{path.name}: [family]", family, _FAMILY_KEYS)
     if not isinstance(defaults, dict):
-        raise VsanimeError(f"{path.name}: [family] defaults must be a table, not {defaults!r}")
+        raise VsanimeError(f"{path.name}: [family] defaults must be a table, not {quote(defaults)}")
     rows = card["variant"]
     if not all(isinstance(row, dict) for row in rows):
         raise VsanimeError(f"{path.name}: variants must be tables, [[variant]]")
@@ -233,13 +244,13 @@ def _foreign(where: str, table: Any) -> Foreign | None:
     if table is None:
         return None
     if not isinstance(table, dict):
-        raise VsanimeError(f"{where}: foreign must be a table, not {table!r}")
+        raise VsanimeError(f"{where}: foreign must be a table, not {quote(table)}")
     where = f"{where}: foreign"
     _check_keys(where, table, _FOREIGN_KEYS)
     if not re.fullmatch("[0-9a-f]{64}", table["sha256"]) or not table["url"].startswith("https://"):
         raise VsanimeError(f"{where}: sha256 must be 64 lower-case hexadecimal digits and url an https address")
     if not all(isinstance(entry, str) and re.fullmatch(r"\w+(/[\w.-]+)+", entry) for entry in table["packages"]):
-        raise VsanimeError(f"{where}: packages must be a list of package/path, not {table['packages']!r}")
+        raise VsanimeError(f"{where}: packages must be a list of package/path, not {quote(table['packages'])}")
     return Foreign(**(table | {"packages": tuple(table["packages"])}))
 
 
@@ -252,7 +263,7 @@ def _check_keys(where: str, table: dict[str, Any], keys: Mapping[str, type]) -> 
     for key, kind in keys.items():
         # bool is an int to Python, but no scale.
         if not isinstance(table[key], kind) or isinstance(table[key], bool):
-            raise VsanimeError(f"{where}: {key} must be {_WORDS.get(kind, 'a table')}, not {table[key]!r}")
+            raise VsanimeError(f"{where}: {key} must be {_WORDS.get(kind, 'a table')}, not {quote(table[key])}")
 
 
 def _check_values(where: str, row: dict[str, Any]) -> None:
@@ -260,7 +271,7 @@ def _check_values(where: str, row: dict[str, Any]) -> None:
 
     def demand(holds: bool, key: str, right: str) -> None:
         if not holds:
-            raise VsanimeError(f"{where}: {key} must be {right}, not {row[key]!r}")
+            raise VsanimeError(f"{where}: {key} must be {right}, not {quote(row[key])}")
 
     demand(bool(row["name"]), "name", "a name")
     demand(row["task"] in TASKS, "task", f"one of {', '.join(TASKS)}")

@@ -12,9 +12,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, numpy_helper
 from onnx.external_data_helper import uses_external_data
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote, quote_path
 from vsanime.graphs.flatten import flatten
-from vsanime.graphs.limits import check_settings, check_structure, explain, guard, quote, stored_tensors
+from vsanime.graphs.limits import check_settings, check_structure, explain, guard, stored_tensors
 from vsanime.models.advice import import_command
 from vsanime.models.filekinds import HEAD_BYTES, describe, describe_unknown
 from vsanime.models.halves import to_single, widened
@@ -104,21 +104,22 @@ def _checked(path: Path, proto: onnx.ModelProto, *, external: bool) -> onnx.Mode
 
 
 def _contents(path: Path) -> bytes:
+    name = quote_path(path)
     try:
         if path.is_dir():
-            raise VsanimeError(f"{path} is a folder; give the path of an .onnx file in it")
+            raise VsanimeError(f"{name} is a folder; give the path of an .onnx file in it")
         if not path.exists():
-            raise VsanimeError(f"{path} does not exist; give an existing path, or a model's name without .onnx")
+            raise VsanimeError(f"{name} does not exist; give an existing path, or a model's name without .onnx")
         if not path.is_file():
-            raise VsanimeError(f"{path} is not a regular file; give the path of an .onnx file")
+            raise VsanimeError(f"{name} is not a regular file; give the path of an .onnx file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1) if path.stat().st_size <= MAX_BYTES else None
     except OSError as error:
-        raise VsanimeError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise VsanimeError(f"{name} cannot be read: {error.strerror or error}") from None
     if data is None or len(data) > MAX_BYTES:
-        raise VsanimeError(f"{path} is larger than the {MAX_BYTES >> 20} MiB that a network may have")
+        raise VsanimeError(f"{name} is larger than the {MAX_BYTES >> 20} MiB that a network may have")
     if not data:
-        raise VsanimeError(f"{path} is empty; an ONNX file is needed, download it again")
+        raise VsanimeError(f"{name} is empty; an ONNX file is needed, download it again")
     return data
 
 

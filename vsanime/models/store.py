@@ -17,7 +17,7 @@ import onnx
 import platformdirs
 
 from vsanime import files
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.locks import NoLocksError, acquire
 from vsanime.models.advice import import_command
 from vsanime.models.cards import Variant, engines_folder, find
@@ -88,7 +88,7 @@ def load(model: str | os.PathLike[str]) -> Model:
         VsanimeError: no such name or file, a digest that is not accepted, no download possible, or no valid ONNX.
     """
     if not isinstance(model, str | os.PathLike):
-        raise VsanimeError(f"model must be a name or the path of an .onnx file, not {model!r}")
+        raise VsanimeError(f"model must be a name or the path of an .onnx file, not {quote(model)}")
     path = as_path(model)
     if path is not None:
         return Model(path.stem, path, read_onnx(path), None)

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, list_words, nearest, quote, quote_path
 from vsanime.training.consistency import check
 from vsanime.training.tables import Shares, flat, number, plain, section, shares
 
@@ -337,14 +337,17 @@ def text_of(name: str) -> str:
         return files(__package__).joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
     path = Path(name)
     if path.suffix.lower() != ".toml":
-        known = ", ".join(names())
-        raise VsanimeError(f"no recipe is called {name!r}; there are {known}; a file of your own ends in .toml")
+        close = list_words(nearest(name, names()))
+        raise VsanimeError(
+            f"no recipe is called {quote(name)}; did you mean {close}? `vsanime train --list` shows all, and a file of "
+            "your own ends in .toml"
+        )
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise VsanimeError(f"the recipe {name} cannot be read: {error.strerror or error}") from None
+        raise VsanimeError(f"the recipe {quote_path(name)} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise VsanimeError(f"the recipe {name} is not text in UTF-8") from None
+        raise VsanimeError(f"the recipe {quote_path(name)} is not text in UTF-8") from None
 
 
 def parse(text: str, origin: str) -> AnyRecipe:

@@ -28,17 +28,21 @@ def frame_spec(clip: vs.VideoNode) -> FrameSpec:
     return first_frame(clip)[0]
 
 
-def first_frame(clip: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
+def first_frame(clip: vs.VideoNode, name: str = "clip") -> tuple[FrameSpec, Mapping[str, Any]]:
     """What the frames of a clip are, from its format and its first frame's properties, and these.
 
     The frame is asked for once: what makes it may be slow.
+
+    Args:
+        clip: what was given for a clip.
+        name: the argument's name, for the message.
 
     Raises:
         VsanimeError: the clip varies in format or size, lies in GPU memory, is interlaced, or has integers of more bits
             than the graphs read.
     """
     if not isinstance(clip, vs.VideoNode):
-        raise VsanimeError(f"clip is {type(clip).__name__}; a video clip is needed")
+        raise VsanimeError(f"{name} is {type(clip).__name__}; a video clip is needed")
     if getattr(clip, "gpu_resident", False):
         raise VsanimeError("the clip's frames lie in GPU memory; bring them back with `clip.std.GPUDownload()` first")
     # A clip whose format varies has a format object with id 0, one whose size varies is 0 wide.

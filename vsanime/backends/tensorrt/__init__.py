@@ -10,26 +10,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from vsanime.backends.base import Engine, Workload, tile_within
+from vsanime.backends.base import (
+    Engine,
+    Options,
+    Reader,
+    Workload,
+    optional,
+    read_cards,
+    read_streams,
+    tile_within,
+)
 from vsanime.backends.cache import JSON, EngineCache, key_of
 from vsanime.backends.cuda import Device, device_count, device_facts
 from vsanime.backends.gpulanes import RESERVE_BYTES, GpuEngine, card_numbers
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.flavours import (
-    CHOICES,
     RTX,
     TENSORRT,
     Capability,
     dotted,
     flavour_for,
     is_installed,
+    read_flavour,
 )
 from vsanime.backends.tensorrt.running import ContextProgram, LoadedEngine, Refused
-from vsanime.backends.tensorrt.sizes import Size, checked_sizes, profile, shapes_at_hand
+from vsanime.backends.tensorrt.sizes import Size, profile, read_sizes, shapes_at_hand
 from vsanime.backends.tensorrt.targets import Target
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.spec import GraphTraits, PlanesGraph
+from vsanime.values import parse_text, read_flag, read_whole
 
 log = logging.getLogger("vsanime.tensorrt")
 
@@ -44,12 +55,35 @@ _BF16_SINCE = (8, 0)
 # To be raised when building changes in a way that options do not tell: engines that are kept are then built anew.
 _REVISION = 2
 
+# More streams than any network has branches, and more MiB than any card has.
+_MOST_AUX_STREAMS = 64
+_MOST_WORKSPACE = 1 << 24
+
 # Layers of the network whose results are alive at once, with what convolutions need beside them: for an estimate.
 _LAYERS_ALIVE = 4
 
 
+def _read_precision(name: str, value: object) -> str:
+    text = parse_text(value)
+    if text is None or text not in ("auto", *_BODIES):
+        raise VsanimeError(f"{name}={quote(value)}; 'fp16', 'bf16', 'f32' or 'auto' is needed for TensorRT")
+    return text
+
+
+def _read_workspace(name: str, value: object) -> int:
+    return read_whole(name, value, 1, _MOST_WORKSPACE, f"a positive number of MiB is needed, {_MOST_WORKSPACE} at most")
+
+
+def _read_level(name: str, value: object) -> int:
+    return read_whole(name, value, 0, 5, "0 to 5 is needed")
+
+
+def _read_aux_streams(name: str, value: object) -> int:
+    return read_whole(name, value, 0, _MOST_AUX_STREAMS, f"0 or more is needed, {_MOST_AUX_STREAMS} at most")
+
+
 @dataclass(frozen=True, kw_only=True)
-class TensorRT:
+class TensorRT(Options):
     """TensorRT on NVIDIA cards (extras `vsanime[tensorrt-rtx]` and `vsanime[tensorrt]`).
 
     An engine is built when a clip's size and format are first met, and kept (see `vsanime cache`).
@@ -80,14 +114,25 @@ class TensorRT:
     optimization_level: int | None = None
     aux_streams: int = 0
 
+    # Where engines are kept is looked at when they are looked for.
+    READERS: ClassVar[Mapping[str, Reader]] = {
+        "device_id": read_cards,
+        "precision": _read_precision,
+        "num_streams": read_streams,
+        "cuda_graph": read_flag,
+        "flavour": optional(read_flavour),
+        "sizes": optional(read_sizes),
+        "workspace": optional(_read_workspace),
+        "optimization_level": optional(_read_level),
+        "aux_streams": _read_aux_streams,
+    }
+
     def precision_for(self, work: Workload) -> str:
         """See `Backend`."""
-        self._check_options()
+        self.check_options()
         if self.precision == "auto":
             coarse = not work.output_float and work.output_bits <= _COARSE_BITS
             return "fp16" if work.anchored and coarse else "f32"
-        if not isinstance(self.precision, str) or self.precision not in _BODIES:
-            raise VsanimeError(f"precision={self.precision!r}; 'fp16', 'bf16', 'f32' or 'auto' is needed for TensorRT")
         return self.precision
 
     def traits(self, precision: str) -> GraphTraits:
@@ -110,7 +155,7 @@ class TensorRT:
 
     def lanes_for(self, threads: int) -> int:  # noqa: ARG002 - cards decide, not processors
         """See `Backend`."""
-        self._check_options()
+        self.check_options()
         return self.num_streams * len(card_numbers(self.device_id))
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Engine:  # noqa: ARG002
@@ -169,25 +214,6 @@ class TensorRT:
         capability = device.facts.compute_capability
         _check_computes(precision, capability, device.facts.name)
         return Target(flavour_for(self.flavour, capability), capability, device)
-
-    def _check_options(self) -> None:
-        """Refuses what TensorRT would refuse later, or take for something else."""
-        card_numbers(self.device_id)
-        for name, value, least, most, what in (
-            ("num_streams", self.num_streams, 1, None, "1 or more"),
-            ("aux_streams", self.aux_streams, 0, None, "0 or more"),
-            ("workspace", self.workspace, 1, None, "a positive number of MiB"),
-            ("optimization_level", self.optimization_level, 0, 5, "0 to 5"),
-        ):
-            good = type(value) is int and value >= least and (most is None or value <= most)
-            if not good and (value is not None or name.endswith("streams")):
-                raise VsanimeError(f"{name}={value!r}; {what} is needed")
-        if type(self.cuda_graph) is not bool:
-            raise VsanimeError(f"cuda_graph={self.cuda_graph!r}; True or False is needed")
-        if self.flavour is not None and self.flavour not in (TENSORRT, RTX):
-            raise VsanimeError(f"flavour={self.flavour!r}; {CHOICES}")
-        if self.sizes is not None:
-            checked_sizes(self.sizes)
 
     def _loaded(self, graph: PlanesGraph, precision: str, device: Device) -> LoadedEngine:
         """The engine on a card; what the runtime refuses is built again, once."""
@@ -279,9 +305,13 @@ class TensorRT:
         if self.engine_dir is None:
             return EngineCache()
         try:
-            return EngineCache(Path(self.engine_dir).expanduser())
-        except (TypeError, RuntimeError) as error:  # no path; the home of somebody who is not there
-            raise VsanimeError(f"engine_dir={self.engine_dir!r} names no folder: {error}") from error
+            folder = Path(os.fsdecode(self.engine_dir)).expanduser()
+            os.fsencode(folder)  # which characters that no file name has make fail
+            if "\0" in str(folder):
+                raise ValueError("it has a NUL character")
+        except Exception as error:  # no path; the home of somebody who is not there; a class may raise anything
+            raise VsanimeError(f"engine_dir={quote(self.engine_dir)} names no folder: {error}") from error
+        return EngineCache(folder)
 
 
 def _check_computes(precision: str, capability: Capability, card: str) -> None:

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from vsanime.backends.stdout import stdout_guarded
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
+from vsanime.values import parse_text
 
 type Capability = tuple[int, int]
 
@@ -64,6 +65,18 @@ def _parsed(digits: str) -> Capability:
     return int(digits[:-1]), int(digits[-1])
 
 
+def read_flavour(name: str, value: object) -> str:
+    """Return the name of one of the packages.
+
+    Raises:
+        VsanimeError: it is none.
+    """
+    text = parse_text(value)
+    if text is None or text not in (TENSORRT, RTX):
+        raise VsanimeError(f"{name}={quote(value)}; {CHOICES}")
+    return text
+
+
 def is_installed(name: str) -> bool:
     """Whether a package is there, without importing it."""
     return find_spec(name) is not None
@@ -77,7 +90,7 @@ def load_flavour(name: str) -> Flavour:
         VsanimeError: no such flavour, not installed, or it cannot be loaded.
     """
     if name not in _EXTRAS:
-        raise VsanimeError(f"flavour={name!r}; {CHOICES}")
+        raise VsanimeError(f"flavour={quote(name)}; {CHOICES}")
     try:
         with stdout_guarded():
             return Flavour(name, importlib.import_module(name))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.spec import PlanesGraph
+from vsanime.values import MOST_SIDE, parse_wholes
 
 type Size = tuple[int, int]
 type Sizes = tuple[Size, Size, Size]
@@ -16,24 +18,29 @@ type Shape = tuple[int, ...]
 _LEAST_SIDE = 64
 
 
-def checked_sizes(sizes: Any) -> Sizes:
+def read_sizes(name: str, sizes: Any) -> Sizes:
     """Three sizes in order.
 
     Raises:
         VsanimeError: they are not.
     """
     try:
-        (w1, h1), (w2, h2), (w3, h3) = sizes
-        whole = all(type(side) is int for side in (w1, h1, w2, h2, w3, h3))
-        good = whole and _LEAST_SIDE <= w1 <= w2 <= w3 and _LEAST_SIDE <= h1 <= h2 <= h3
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise VsanimeError(
-            f"sizes={sizes!r}; the smallest, the most usual and the largest (width, height) are needed, from "
-            f"{_LEAST_SIDE} pixels up"
-        )
-    return (w1, h1), (w2, h2), (w3, h3)
+        pairs = [parse_wholes(pair, 2) or [] for pair in islice(sizes, 4)]
+    except Exception:  # no list; a class may raise anything when it is iterated over
+        pairs = []
+    if [len(pair) for pair in pairs] == [2, 2, 2]:
+        (w1, h1), (w2, h2), (w3, h3) = pairs
+        if _LEAST_SIDE <= w1 <= w2 <= w3 <= MOST_SIDE and _LEAST_SIDE <= h1 <= h2 <= h3 <= MOST_SIDE:
+            return (w1, h1), (w2, h2), (w3, h3)
+    raise VsanimeError(
+        f"{name}={quote(sizes)}; the smallest, the most usual and the largest (width, height) are needed, from "
+        f"{_LEAST_SIDE} to {MOST_SIDE} pixels"
+    )
+
+
+def checked_sizes(sizes: Any) -> Sizes:
+    """Three sizes in order; see `read_sizes`."""
+    return read_sizes("sizes", sizes)
 
 
 def declared_shape(graph: PlanesGraph, index: int, size: Size) -> Shape:
@@ -80,7 +87,7 @@ def shapes_at_hand(graph: PlanesGraph, sizes: Sizes | None) -> Mapping[str, Shap
     least, _, most = checked_sizes(sizes)
     if not (least[0] <= width <= most[0] and least[1] <= height <= most[1]):
         raise VsanimeError(
-            f"the clip's frames (or tiles) are {width}x{height}; sizes={sizes!r} serves {least[0]}x{least[1]} to "
+            f"the clip's frames (or tiles) are {width}x{height}; sizes={quote(sizes)} serves {least[0]}x{least[1]} to "
             f"{most[0]}x{most[1]}"
         )
     return {spec.name: declared_shape(graph, i, (width, height)) for i, spec in enumerate(graph.inputs)}

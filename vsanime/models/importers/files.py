@@ -8,13 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.models.filekinds import HEAD_BYTES, describe
 
 # The largest network that is read has 4 million weights, 33 MB in double precision; a checkpoint may hold several.
 MOST_BYTES = 256 << 20
-# Longer names in a message help nobody.
-_MOST_SHOWN = 80
 
 
 def contents(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -62,7 +60,7 @@ def parsed_json(text: bytes, what: str, hook: Callable[[list[tuple[str, Any]]], 
 
 def shown(text: str) -> str:
     """A word of the file for a message: quoted, and cut where it is long."""
-    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
+    return quote(text)
 
 
 def _read(path: Path, most: int, wanted: int) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.models.filekinds import describe_unknown
 from vsanime.models.importers import Imported, Wishes, files, generator, glsl, ncnn, safetensors, torch, waifu2x_json
 from vsanime.models.licences import write_note
@@ -38,7 +38,7 @@ def stated(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Importe
     def checked(path: Path, wishes: Wishes) -> Imported:
         for name, wish in (("activation", wishes.activation), ("upsample", wishes.upsample)):
             if wish is not None:
-                raise VsanimeError(f"{name} {wish!r} was asked for; this kind of file says itself which it has")
+                raise VsanimeError(f"{name} {quote(wish)} was asked for; this kind of file says itself which it has")
         return read(path)
 
     return checked
