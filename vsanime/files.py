@@ -48,7 +48,7 @@ def expand(path: str | os.PathLike[str]) -> Path:
     """Return a path with `~` as the home folder, or as it is where nobody knows that folder."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # `~somebody` without a home: a folder of that name, perhaps
+    except (RuntimeError, ValueError):  # `~somebody` without a home, or a name that nobody can have
         return Path(path)
 
 

@@ -53,5 +53,5 @@ def open_picture(source: Path | BinaryIO) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise VsanimeError("it is no picture, or of a kind that is not known") from None
     except Exception as error:  # damaged files make Pillow raise nearly anything
-        reason = str(error) or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise VsanimeError(f"it cannot be read: {reason.splitlines()[0]}") from None
