@@ -59,7 +59,6 @@ def test_a_doubled_clip_is_what_onnx_runtime_makes(cards: Cards, bits: int, cuda
 
 
 @pytest.mark.parametrize("name", ["RGB24", "YUV444P8", "YUV420P10", "GRAY8", "RGBS", "YUV422P16"])
-@pytest.mark.weights
 def test_waifu2x_in_every_family(cards: Cards, name: str) -> None:
     cards()
     form = vs.core.get_video_format(getattr(vs, name))
