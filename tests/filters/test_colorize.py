@@ -235,10 +235,10 @@ def test_without_steps_a_frame_asks_for_what_is_around_it() -> None:
 
 def test_steps_at_another_size_than_the_frames() -> None:
     """Steps are searched at a short side of 288."""
-    size = 640, 360
+    size = 400, 320
     lines, colours, lineart, references = moving((0, 9, 18, 27), size=size)
     made = frame_by_frame(lineart, references, keys=[0, 3])
-    small = np.stack([np.asarray(frame[0]).copy() for frame in lineart.resize.Bilinear(512, 288).frames()])
+    small = np.stack([np.asarray(frame[0]).copy() for frame in lineart.resize.Bilinear(360, 288).frames()])
     for n in (1, 2):
         led = [Steps(small, 0).to(n), Steps(small, 3).to(n)]
         expected = blend(match(lines[n], [lines[0], lines[3]], [colours[0], colours[3]], led))
