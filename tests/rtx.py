@@ -1,4 +1,4 @@
-"""TensorRT-RTX for tests. Importing this skips a module where there is no such package for the system.
+"""TensorRT-RTX for tests. Importing this skips a module where the package is not installed.
 
 Where there is one, and nothing may be missing (VSANIME_REQUIRE_SHARED), its absence is a failure.
 """
