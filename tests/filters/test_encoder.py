@@ -101,6 +101,28 @@ def test_sample_aspect_is_told_where_it_is_one(across: int, down: int, flag: str
     assert (args[args.index("--sar") + 1] if "--sar" in args else None) == flag
 
 
+NAMES = {
+    "_Matrix": "gbr bt709 - - fcc bt470bg smpte170m smpte240m ycgco bt2020nc bt2020c smpte2085 chroma-derived-nc "
+    "chroma-derived-c ictcp",
+    "_Primaries": "- bt709 - - bt470m bt470bg smpte170m smpte240m film bt2020 smpte428 smpte431 smpte432",
+    "_Transfer": "- bt709 - - bt470m bt470bg smpte170m smpte240m linear log100 log316 iec61966-2-4 bt1361e "
+    "iec61966-2-1 bt2020-10 bt2020-12 smpte2084 smpte428 arib-std-b67",
+}
+FLAGS = {"_Matrix": "--colormatrix", "_Primaries": "--colorprim", "_Transfer": "--transfer"}
+
+
+@pytest.mark.parametrize("prop", NAMES)
+def test_code_points_of_h273_have_the_encoders_names(prop: str) -> None:
+    clip = noise_clip("YUV444P8", 16, 16)
+    for code, name in enumerate(NAMES[prop].split()):
+        if name != "-" and not (prop == "_Matrix" and code == 0):
+            args = encoder_args(clip.std.SetFrameProps(**{prop: code}), "x265")
+            assert args[args.index(FLAGS[prop]) + 1] == name
+    beyond = len(NAMES[prop].split())
+    with pytest.raises(vs.Error, match=rf"{prop} is {beyond}, which encoders have no name for"):
+        encoder_args(clip.std.SetFrameProps(**{prop: beyond}), "x265")
+
+
 def test_hdr10_flags() -> None:
     clip = noise_clip("YUV420P10", 64, 48, _Matrix=9).std.SetFrameProps(**HDR10)
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
