@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from vsanime.training.pictures import Picture, find_sources, survey
@@ -105,7 +106,20 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (144, 128), mode: str = 
     picture.save(path)
 
 
-# Names that differ in more than digits, so that each may be held out by itself.
+def film(path: Path, frames: int, seed: int = 1, size: tuple[int, int] = (64, 48)) -> None:
+    """A video of one drawing after another, lossless."""
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    pytest.importorskip("vapoursynth")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    writer = imageio_ffmpeg.write_frames(str(path), size, fps=24, codec="ffv1", macro_block_size=1)
+    writer.send(None)
+    for _ in range(frames):
+        writer.send(rng.integers(0, 256, (size[1], size[0], 3), np.uint8).tobytes())
+    writer.close()
+
+
+# No two are of one animation by their names.
 NAMES = ("owl", "fox", "cat", "elk", "bee", "ant", "cow", "emu", "ram", "sow", "yak", "ape")
 
 

@@ -18,7 +18,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.training.helpers import TINY, call, changed, command, draw, drawings, environment, run
+from tests.training.helpers import TINY, call, changed, command, draw, drawings, environment, film, run
 
 torch = pytest.importorskip("torch")
 
@@ -279,6 +279,27 @@ def test_checkpoint_of_another_network_is_refused(root: Path, tmp_path: Path) ->
         path.replace(other / "checkpoints" / "step-00000099")
     said = call(root, other, wide, "--resume", fails=True).stderr
     assert "the checkpoint is of another network: net.first.weight has the shape (8, 1, 3, 3)" in said
+
+
+def test_a_run_learns_from_a_single_video(tmp_path: Path) -> None:
+    """Of which the middle is measured."""
+    film(tmp_path / "film.mkv", 120)
+    table = changed(SHORT, sources=[{"path": "film.mkv", "every": 6}])
+    said = call(tmp_path, tmp_path / "run", table).stderr
+    assert "film.mkv: of one film, 4 of 20 pictures in a row are held out for validation" in said
+    pictures = json.loads((tmp_path / "run" / "pictures.json").read_text(encoding="utf-8"))["pictures"]
+    assert [picture["frame"] for picture in pictures if picture["held_out"]] == [48, 54, 60, 66]
+    assert {picture["frame"] for picture in pictures}.isdisjoint({42, 72})
+    assert rows(tmp_path / "run" / "validation.csv")
+    call(tmp_path, tmp_path / "run", table, "--resume")
+
+
+def test_a_run_learns_from_pictures_named_by_numbers(tmp_path: Path) -> None:
+    for i in range(24):
+        draw(tmp_path / "drawings" / f"{i + 1:04d}.png", i, (64, 48))
+    call(tmp_path, tmp_path / "run", SHORT)
+    pictures = json.loads((tmp_path / "run" / "pictures.json").read_text(encoding="utf-8"))["pictures"]
+    assert sum(picture["held_out"] for picture in pictures) == 5
 
 
 def test_failed_beginning_is_no_run(tmp_path: Path) -> None:

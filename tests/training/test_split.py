@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.training.animegan import helpers as style
-from tests.training.helpers import NAMES, draw, recipe
+from tests.training.helpers import NAMES, draw, film, recipe
 from vsanime.errors import VsanimeError
 from vsanime.training import split
 from vsanime.training.pictures import Picture, find_sources, survey
@@ -46,19 +46,6 @@ def animate(folder: Path, form: str, frames: int, seed: int = 1) -> None:
     with Image.open(folder.with_suffix(".png")) as whole:
         for i in range(frames):
             whole.crop((i, 0, 64 + i, 48)).save(folder / form.format(i))
-
-
-def film(path: Path, frames: int, seed: int = 1, size: tuple[int, int] = (64, 48)) -> None:
-    """A video of one drawing after another, lossless."""
-    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
-    pytest.importorskip("vapoursynth")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    writer = imageio_ffmpeg.write_frames(str(path), size, fps=24, codec="ffv1", macro_block_size=1)
-    writer.send(None)
-    for _ in range(frames):
-        writer.send(rng.integers(0, 256, (size[1], size[0], 3), np.uint8).tobytes())
-    writer.close()
 
 
 def followed(made: PictureRecipe, message: str) -> PictureRecipe:
@@ -244,7 +231,7 @@ def test_a_source_keeps_something_to_train_on_where_another_can_spare_more(tmp_p
 def test_too_few_pictures_can_be_allowed(tmp_path: Path, count: int) -> None:
     draw_all(tmp_path / "drawings", [f"{name}.png" for name in NAMES[:count]])
     message = refuse(tmp_path, recipe())
-    assert message.startswith(f"{count} pictures, 0 of them held out; 8 are needed at least")
+    assert message.startswith(f"{count} pictures, 1 of them held out; 8 are needed at least")
     assert "every" not in message
     pictures, _ = hold_out(tmp_path, followed(recipe(), message))
     assert [p.held_out for p in pictures].count(True) == 1
@@ -262,7 +249,7 @@ def test_too_few_frames_of_a_video(tmp_path: Path) -> None:
     film(tmp_path / "short.mkv", 24)
     tiny = recipe(sources=[{"path": "short.mkv"}])
     message = refuse(tmp_path, tiny)
-    assert message.startswith("2 pictures, 0 of them held out; 8 are needed at least")
+    assert message.startswith("2 pictures, 1 of them held out; 8 are needed at least")
     assert "lower `every` of the videos" in message
     hold_out(tmp_path, followed(tiny, message))
     pictures, _ = hold_out(tmp_path, recipe(sources=[{"path": "short.mkv", "every": 2}]))

@@ -148,8 +148,6 @@ def survey(
             raise VsanimeError(shortage.explain_unusable(source, unusable, recipe))
         pictures += [Picture(number, name, one.frame, held_out=False) for name, one in used]
         candidates += _to_candidates(number, used)
-    if len(pictures) < recipe.data.least:
-        raise VsanimeError(shortage.explain_too_few(pictures, recipe))
     return _hold_out(pictures, candidates, recipe, tell), skipped
 
 
@@ -175,11 +173,13 @@ def _hold_out(
     """Return the pictures to train on and those held out, without those that lie too near to a part of a film.
 
     Raises:
-        VsanimeError: nothing can be held out of some kind of picture; says what would help.
+        VsanimeError: there are too few, or nothing can be held out of some kind of picture; says what would help.
     """
     groups = split.find_groups(candidates)
     kinds = recipe.kinds
     uses = split.assign(candidates, groups, recipe.data.held_out, kinds.values(), recipe.validation.patch)
+    if len(pictures) < recipe.data.least:
+        raise VsanimeError(shortage.explain_too_few(pictures, (uses or []).count(split.Use.HELD_OUT), recipe))
     if uses is None:
         raise VsanimeError(shortage.explain_split(pictures, candidates, groups, recipe))
     for number, source in enumerate(recipe.sources):

@@ -66,15 +66,15 @@ def describe(files: Sequence[Unusable], least: str) -> str:
     return ", ".join(said) or "there is no picture or video in it; PNG, JPEG, WebP, BMP, TIFF and videos are read"
 
 
-def explain_too_few(pictures: Sequence[Picture], recipe: PictureRecipe) -> str:
-    """Return the message for fewer pictures than the recipe asks for."""
+def explain_too_few(pictures: Sequence[Picture], held: int, recipe: PictureRecipe) -> str:
+    """Return the message for fewer pictures than the recipe asks for, of which so many would be held out."""
     count, least = len(pictures), recipe.data.least
     ways = ["add pictures"]
     if any(picture.frame is not None for picture in pictures):
         ways.append("lower `every` of the videos")
     if count >= _LEAST_PICTURES:
         ways.append(f"lower data.least to {count}")
-    return f"{count} pictures, 0 of them held out; {least} are needed at least (data.least): {', or '.join(ways)}"
+    return f"{count} pictures, {held} of them held out; {least} are needed at least (data.least): {', or '.join(ways)}"
 
 
 def explain_split(

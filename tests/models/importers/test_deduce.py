@@ -143,6 +143,7 @@ def test_checkpoint_of_networks_against_each_other_is_the_average(tmp_path: Path
     net = nets.artcnn_c()
     arrays = {f"mean.{name}": array for name, array in net.arrays().items()}
     arrays |= {f"{kind}.{name}": array * 2 for kind in ("net", "exp_avg") for name, array in net.arrays().items()}
+    arrays |= {f"momentum_buffer.{name}": array * 3 for name, array in net.arrays().items()}
     arrays |= {f"critic.net.{name}": array for name, array in nets.artcnn_c(seed=9).arrays().items()}
     assert_computes(imported(tmp_path, arrays), net)
 

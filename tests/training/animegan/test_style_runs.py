@@ -17,6 +17,8 @@ pytest.importorskip("h5py")
 
 from tests.training.animegan.helpers import call, recipe, root, write_recipe  # noqa: E402
 from tests.training.helpers import Called  # noqa: E402
+from vsanime.errors import VsanimeError  # noqa: E402
+from vsanime.models.importers import read  # noqa: E402
 from vsanime.nets.load import load  # noqa: E402
 from vsanime.training import checkpoint  # noqa: E402
 
@@ -64,6 +66,16 @@ def test_a_run_leaves_everything(whole_run: tuple[Path, Called]) -> None:
     measured = json.loads((out / "perceptual.json").read_text(encoding="utf-8"))
     assert (measured["network"], measured["file"]) == ("vgg16", "vgg16.h5")
     assert "content and style by vgg16 (vgg16.h5)" in done.stderr
+
+
+def test_one_file_of_several_of_a_checkpoint_is_no_network(whole_run: tuple[Path, Called]) -> None:
+    """Or weights that were not averaged would be taken for those of the run."""
+    out, _ = whole_run
+    states = list((out / "checkpoints" / "step-00000006").glob("*.safetensors"))
+    assert len(states) > 1
+    for state in states:
+        with pytest.raises(VsanimeError, match="one of several files of a checkpoint"):
+            read(state)
 
 
 def test_the_average_is_what_is_exported(whole_run: tuple[Path, Called]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from vsanime.models.importers import Imported, Wishes
 from vsanime.models.importers.files import contents, parsed_json, shown
 from vsanime.models.importers.statedict import MOST_TENSORS, bfloat16, from_arrays
 
+# Of a checkpoint of `vsanime train` that one file is too small for.
+_SHARD, _SECOND_SHARD = re.compile(r"state-\d{3}\.safetensors"), "state-002.safetensors"
 _LENGTH_BYTES = 8
 # A header holds some 100 bytes a tensor.
 _MOST_HEADER_BYTES = 4 << 20
@@ -42,6 +45,11 @@ def read(path: Path, wishes: Wishes) -> Imported:
     Raises:
         VsanimeError: damaged, or a network that is not known.
     """
+    if _SHARD.fullmatch(path.name) and path.with_name(_SECOND_SHARD).exists():
+        raise VsanimeError(
+            "it is one of several files of a checkpoint of `vsanime train`; the averaged weights may be in another, so "
+            "let the run end, with fewer --steps, and take its ONNX"
+        )
     arrays, metadata = _load(contents(path))
     licence = metadata.get("license") or metadata.get("modelspec.license") or ""
     imported = from_arrays(arrays, metadata, wishes)
