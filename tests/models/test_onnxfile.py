@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 from vsanime.errors import VsanimeError
 from vsanime.models import onnxfile
 from vsanime.models.onnxfile import MAX_BYTES, read_onnx
-from vsanime.models.store import load
+from vsanime.models.store import file_digest, load
 
+MOST_MEMORY = 64 << 20
 SIDE = np.random.default_rng(0).random((4, 1, 3, 3)).astype(np.float32)
 
 
@@ -45,8 +47,13 @@ def beside(folder: Path, **place: object) -> Path:
 
 def refused(path: Path, message: str) -> None:
     started = time.process_time()
-    with pytest.raises(VsanimeError, match=message) as error:
-        read_onnx(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(VsanimeError, match=message) as error:
+            read_onnx(path)
+        assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY
+    finally:
+        tracemalloc.stop()
     assert str(error.value).startswith(str(path))
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 1000
@@ -82,6 +89,18 @@ def test_external_data_is_read_as_far_as_the_shape_asks(tmp_path: Path) -> None:
         file.truncate(20 << 30)
     proto = read_onnx(beside(tmp_path, location="w.bin", offset=16, length=144))
     np.testing.assert_array_equal(numpy_helper.to_array(proto.graph.initializer[0]), SIDE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_no_digest_is_taken_of_what_is_no_file_of_weights(tmp_path: Path) -> None:
+    """`vsanime models show` prints one before it reads the network."""
+    with (tmp_path / "net.onnx").open("wb") as file:
+        file.truncate(20 << 30)
+    with pytest.raises(VsanimeError, match="is larger than the 256 MiB"):
+        file_digest(tmp_path / "net.onnx")
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(VsanimeError, match="is not a regular file"):
+        file_digest(tmp_path / "pipe.onnx")
 
 
 def test_external_data_of_many_tensors_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

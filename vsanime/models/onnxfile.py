@@ -112,11 +112,13 @@ def _contents(path: Path) -> bytes:
             raise VsanimeError(f"{name} does not exist; give an existing path, or a model's name without .onnx")
         if not path.is_file():
             raise VsanimeError(f"{name} is not a regular file; give the path of an .onnx file")
+        size = path.stat().st_size
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1) if path.stat().st_size <= MAX_BYTES else None
+            # No more than there was: a buffer of the size asked for is made beforehand.
+            data = file.read(size) if size <= MAX_BYTES else None
     except OSError as error:
         raise VsanimeError(f"{name} cannot be read: {error.strerror or error}") from None
-    if data is None or len(data) > MAX_BYTES:
+    if data is None:
         raise VsanimeError(f"{name} is larger than the {MAX_BYTES >> 20} MiB that a network may have")
     if not data:
         raise VsanimeError(f"{name} is empty; an ONNX file is needed, download it again")
@@ -150,8 +152,10 @@ def _read_external(path: Path, tensors: Iterable[TensorProto], allowed: int) -> 
             wanted = _stored_bytes(path, tensor)
             allowed -= wanted
             if allowed < 0:
-                most = f"{MAX_BYTES >> 20} MiB"
-                raise VsanimeError(f"{path} and the weights beside it are larger than {most}, as no network is")
+                raise VsanimeError(
+                    f"{path} and the weights beside it are larger than the {MAX_BYTES >> 20} MiB that a network may "
+                    "have"
+                )
             with target.open("rb") as file:
                 file.seek(offset)
                 data = file.read(wanted)

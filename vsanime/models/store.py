@@ -24,7 +24,7 @@ from vsanime.models.cards import Variant, engines_folder, find
 from vsanime.models.download import Asset, OpenUrl, download, find_assets, open_https
 from vsanime.models.filekinds import HEAD_BYTES, describe
 from vsanime.models.foreign import converted, fetched, packaged
-from vsanime.models.onnxfile import read_onnx
+from vsanime.models.onnxfile import MAX_BYTES, read_onnx
 from vsanime.models.search import find_files
 
 # The largest file is 16 MB: another process that holds the lock for longer is stuck.
@@ -261,12 +261,16 @@ def recorded_digest(path: Path) -> str | None:
 
 
 def file_digest(path: Path) -> str:
-    """The sha256 of a file, lower-case hexadecimal.
+    """Return the sha256 of a file of weights, lower-case hexadecimal.
 
     Raises:
-        VsanimeError: it cannot be read.
+        VsanimeError: it cannot be read, is no regular file, or is larger than files of weights are.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise VsanimeError(f"{path} is not a regular file; give the path of an .onnx file")
+        if path.stat().st_size > MAX_BYTES:
+            raise VsanimeError(f"{path} is larger than the {MAX_BYTES >> 20} MiB that a network may have")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -388,6 +389,45 @@ def test_sizes_that_no_generator_has_are_not_tried(tmp_path: Path) -> None:
     """Hours of Resize, or more memory than there is."""
     with pytest.raises(VsanimeError, match=r"makes a size of \[1, \d+, \d+, \d+\] of pictures of \[0, 0\]"):
         read(written(tmp_path, as_pytorch(random_weights(), OfOneSize)))
+
+
+class Growing(TensorFlows):
+    """Computes while it runs that its pictures grow 20,000 times."""
+
+    def double(self, x: str) -> str:
+        doubled = super().double(x)
+        factor = next(node for node in reversed(self.nodes) if node.op_type == "Mul").input[1]
+        self.constants[factor] = numpy_helper.from_array(np.array([20_000, 20_000]), factor)
+        return doubled
+
+
+class Filling(TensorFlows):
+    """Adds the largest of a billion zeros."""
+
+    def leak(self, x: str) -> str:
+        if not any(node.op_type == "ConstantOfShape" for node in self.nodes):
+            zeros = self.node("ConstantOfShape", self.constant([10**9], np.int64))
+            x = self.node("Add", x, self.node("ReduceMean", zeros, axes=[0], keepdims=0))
+        return super().leak(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Growing, "Resize '.*' makes a size of .* of a picture of 24x20|Resize '.*' gives .* MiB"),
+        (Filling, "ConstantOfShape '.*' gives 1000000000 values"),
+    ],
+)
+def test_a_graph_is_not_run_where_memory_would_not_hold_it(
+    tmp_path: Path, kind: type[TensorFlows], message: str
+) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(VsanimeError, match=message):
+            read(written(tmp_path, as_tensorflow(random_weights(), kind)))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 class Old(TensorFlows):

@@ -14,6 +14,8 @@ from onnx import helper, numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 
 from vsanime.errors import VsanimeError
+from vsanime.graphs.limits import check_sizes, describe, guard, infer_sizes
+from vsanime.graphs.network import needed
 from vsanime.models.architectures import Array
 
 # Right graphs differ by 8e-7 of the span from black to white, by the order of their sums.
@@ -30,6 +32,10 @@ _OPERATORS = {
 }
 # The first operators' version of ONNX whose Resize says where its samples lie.
 _FIRST_VERSION = 11
+# Operators whose size may be computed while they run, by the input that says it; the last one of Resize.
+_SIZED_BY = {"ConstantOfShape": 0, "Pad": 1, "Resize": 1, "Upsample": 1}
+# Of a layer: the generator's widest one of the small picture has 64 channels.
+_MOST_VALUES = 1 << 22
 _HALF = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 
 
@@ -90,17 +96,53 @@ def check_alike(foreign: onnx.ModelProto, ours: onnx.ModelProto) -> None:
 
 
 def _run(proto: onnx.ModelProto, picture: Array) -> Array:
+    _check_memory(proto, picture)
+    return _evaluate(proto, proto.graph.output[0].name, picture)
+
+
+def _evaluate(proto: onnx.ModelProto, name: str, picture: Array) -> Array:
+    """Return one of a graph's tensors; only the nodes that it depends on are run."""
+    part = onnx.ModelProto()
+    part.CopyFrom(proto)
+    del part.graph.node[:], part.graph.output[:]
+    part.graph.node.extend(needed(proto.graph.node, name))
+    part.graph.output.append(onnx.ValueInfoProto(name=name))
     try:
         with np.errstate(all="ignore"):
-            (result,) = ReferenceEvaluator(proto).run(
-                [proto.graph.output[0].name], {proto.graph.input[0].name: picture}
-            )
+            (result,) = ReferenceEvaluator(part).run([name], {part.graph.input[0].name: picture})
     except Exception as error:  # of many kinds, as damage and settings may be
         raise VsanimeError(
             f"its graph cannot be run on a picture of {_SIZE[1]}x{_SIZE[0]} ({_shortened(error)}); export it with open "
             "width and height"
         ) from None
     return np.asarray(result)
+
+
+def _check_memory(proto: onnx.ModelProto, picture: Array) -> None:
+    """Refuse a graph that makes of a small picture what a machine's memory does not hold.
+
+    Raises:
+        VsanimeError: names the node.
+    """
+    sized = onnx.ModelProto()
+    sized.CopyFrom(proto)
+    value = sized.graph.input[0]
+    value.CopyFrom(helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, picture.shape))
+    with guard("its sizes cannot be told"):
+        sizes = infer_sizes(sized)
+    check_sizes(sized.graph.node, sizes, [value.name], _SIZE[0] * _SIZE[1], all_known=False)
+    # Exporters have some sizes computed while the graph runs. In order, so that each is computed of what is bounded.
+    for node in sized.graph.node:
+        at = _SIZED_BY.get(node.op_type)
+        if at is None or sizes.get(node.output[0]) is not None or len(node.input) <= at:
+            continue
+        name = node.input[-1] if node.op_type == "Resize" else node.input[at]
+        values = _evaluate(sized, name, picture)
+        if not np.isfinite(values).all() or np.abs(values).astype(float).prod(where=values != 0) > _MOST_VALUES:
+            raise VsanimeError(
+                f"its {describe(node)} makes a size of {values.reshape(-1)[:8].tolist()} of a picture of "
+                f"{_SIZE[1]}x{_SIZE[0]}; AnimeGANv2's generator does not"
+            )
 
 
 def _shortened(error: Exception) -> str:
