@@ -348,6 +348,15 @@ def test_refusal_names_the_kind_that_lacks_something(tmp_path: Path) -> None:
     assert message.startswith("none of 8 pictures of [[styles]] is held out for validation: they are named as frames")
 
 
+def test_a_lone_picture_of_a_kind(tmp_path: Path) -> None:
+    for i, name in enumerate(NAMES):
+        style.scene(tmp_path / "photos" / f"{name}.jpg", 100 + i)
+    draw(tmp_path / "drawings" / "owl.png", 1)
+    assert refuse(tmp_path, style.recipe()).endswith("it is the only one; add pictures of something else")
+    draw(tmp_path / "drawings" / "fox.png", 2)
+    assert len(hold_out(tmp_path, style.recipe())[0]) == len(NAMES) + 2
+
+
 def test_patch_of_a_style_larger_than_every_picture(tmp_path: Path) -> None:
     for i, name in enumerate(NAMES):
         style.scene(tmp_path / "photos" / f"{name}.jpg", 100 + i)

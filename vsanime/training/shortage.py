@@ -119,6 +119,8 @@ def _why_together(
     inside: Sequence[int],
 ) -> str:
     """Return why pictures, or most of them, have to stay on one side, and what would help."""
+    if len(inside) == 1:
+        return "it is the only one; add pictures of something else"
     largest = max(groups, key=lambda group: len(set(group).intersection(inside)))
     rest = len(inside) - len(set(largest).intersection(inside))
     some = "they" if not rest else f"all but {rest}"
