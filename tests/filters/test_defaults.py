@@ -9,6 +9,7 @@ import pytest
 
 import vsanime
 from vsanime import Backend
+from vsanime.filters.painting import Painter
 from vsanime.graphs.lineart import Pen
 from vsanime.graphs.sketch import Sketch
 from vsanime.graphs.style import Look
@@ -58,6 +59,7 @@ FACTS = {
     },
     Pen: {"threshold": 0.015, "gain": 20.0, "surround": 2.5},
     Sketch: {"long_side": 512, "gain": 0.75, "threshold": 0.0},
+    Painter: {"refiner": None, "large_motion": True, "segments": False, "doubts": False},
     Look: {"multiple": 4, "strength": 1.0, "work_size": None, "detail": 1.0},
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import vapoursynth as vs
 from scipy.ndimage import gaussian_filter
@@ -14,10 +15,14 @@ from scipy.ndimage import gaussian_filter
 import vsanime
 from tests.clips import clip_of, dtype_of, format_of, noise, noise_clip, planes_of, props_of
 from tests.filters.test_bad_input import one_line
+from tests.planesgraphs import run
 from tests.reference import assert_codes_match, decode, encode
 from tests.sketches import random_sketch
 from vsanime import Backend
+from vsanime.graphs.sketch import Sketch, sketch_graph
 from vsanime.models.store import search_path
+from vsanime.spec import GraphTraits
+from vsanime.video.clips import frame_spec
 
 F32 = Backend.OpenVINO(precision="f32")
 # Is ready sooner with a network of 75 MB.
@@ -286,3 +291,13 @@ def test_arguments_of_sketchkeras(net: Path, tmp_path: Path) -> None:
 
     other.write_bytes(artcnn_like().SerializeToString())
     one_line(lambda: vsanime.lineart(clip, other, backend=FAST), "other.onnx", "no SketchKeras", "command `import`")
+
+
+def test_sketchkeras_sees_frames_of_odd_sizes_as_they_are(net: Path) -> None:
+    """One tile of the frame's own size: what lies beyond is for the graph to make up."""
+    clip = picture("GRAY8", 33, 47)
+    spec = frame_spec(clip)
+    graph = sketch_graph(onnx.load(net), spec, spec.format, GraphTraits(block=2), Sketch())
+    expected = run(graph, [planes_of(clip)[0][None, None]])[0][0, 0]
+    found = planes_of(vsanime.lineart(clip, str(net), backend=FAST))[0]
+    assert np.abs(found.astype(int) - expected).max() <= 1

@@ -154,6 +154,14 @@ DAMAGED = {
     "a word for a number": (_number(FRAGMENT, "exec"), "'exec' is no number"),
     "infinite": (_number(FRAGMENT, "9e99"), "beyond what f32 holds"),
     "no ReLU": (FRAGMENT.replace("max(result, vec4(0.0))", "result"), "no ReLU follows"),
+    "a place that is no number": (
+        _swap(COMPUTE, "input_base + ivec2(1, 0)", "input_base + ivec2(1, y)"),
+        "nothing that",
+    ),
+    "another place that is none": (
+        _swap(COMPUTE, "input_base + ivec2(1, 0)", "input_base + ivec2(x, 0)"),
+        "nothing that",
+    ),
     "a result stored twice": (re.sub(r"(.*imageStore.*\n)", r"\1\1", COMPUTE, count=1), "result 0 is written twice"),
     "a result that is none": (_swap(COMPUTE, "max(result0", "max(result7"), "result 7 is missing"),
     "no ReLU in one result": (_swap(FRAGMENT, "max(result, vec4(0.0))", "result"), "no ReLU follows"),
