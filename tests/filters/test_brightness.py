@@ -108,3 +108,20 @@ def test_gain_of_a_scene_is_that_of_three_of_its_frames_within_limits(made: int,
     assert props_of(found, 2)[GAIN] == pytest.approx(gain)
     assert (planes_of(found, 3)[0] == round(made * gain)).all()
     assert (planes_of(found, 0)[0] == (1023 if gain >= 1 else np.floor(1023 * gain + 0.5))).all()
+
+
+def test_gain_of_a_scene_is_measured_once() -> None:
+    """The network runs for each frame that is measured."""
+    form = format_of("GRAY8")
+    spec = FrameSpec(PlaneFormat(Family.GRAY, SampleType.INTEGER, 8), 8, 8, Range.FULL, 1, None)
+    plain = clip_of([[np.full((8, 8), 100, np.uint8)]] * 12, form, _Range=0)
+    asked: list[int] = []
+
+    def count(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        asked.append(n)
+        return f
+
+    bright = matched(plain.std.ModifyFrame(plain, count), plain, (spec, spec, spec), Scenes((0, 6), 12))
+    for n in (0, 11, 1, 10, 5, 6):
+        bright.get_frame(n).close()
+    assert sorted(asked) == [1, 3, 5, 7, 9, 11]

@@ -115,3 +115,9 @@ ARGUMENTS = {
 def test_arguments(case: str) -> None:
     call, parts = ARGUMENTS[case]
     one_line(call, "distance_field:", *parts)
+
+
+def test_the_most_that_arguments_may_be() -> None:
+    clip = noise_clip("GRAY8", 32, 24)
+    assert vsanime.distance_field(clip, cap=10, threshold=1).num_frames == clip.num_frames
+    vsanime.distance_field(clip, cap=1e-3, threshold=1e-3)
