@@ -5,7 +5,7 @@ from __future__ import annotations
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.errors import VsanimeError, quote, shorten
+from vsanime.errors import VsanimeError, shorten
 from vsanime.filters.alpha import alpha_of, resize_alpha, with_alpha
 from vsanime.filters.arguments import Tiles, doublings, wanted_format, wanted_size
 from vsanime.filters.artcnn import artcnn
@@ -55,7 +55,7 @@ def upscale(
             raise VsanimeError(f"noise and tint are for RGB models such as upconv_7_art, not {shorten(model)}")
         return artcnn(clip, model, chroma=chroma, width=width, height=height, depth=depth, backend=backend, tiles=tiles)
     if chroma != "resample":
-        raise VsanimeError(f"chroma={quote(chroma)}: {shorten(model)} makes chroma itself; leave it out")
+        raise VsanimeError(f"chroma={shorten(chroma)}: {shorten(model)} makes chroma itself; leave it out")
     spec, props = first_frame(clip)
     size = wanted_size(width, height, spec, 2)
     form = video_format(wanted_format(depth, spec.format))
