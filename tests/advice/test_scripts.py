@@ -259,6 +259,11 @@ def test_references_of_two_formats_become_one(form: str, other: str, tags: dict[
     run(lambda: colored(lines(), {0: first, 2: eval(code, {"clip": second, "vs": vs})}))
 
 
+def test_clips_in_gpu_memory_are_brought_back_by_a_function_that_is_there() -> None:
+    """It cannot be called without a card."""
+    assert vs.core.std.GPUDownload.signature.startswith("clip:vnode")
+
+
 def test_of_several_frames_one_is_a_reference() -> None:
     message = message_of(lambda: colored(lines(), {1: colors(3)}))
     (code,) = snippets(message)

@@ -62,6 +62,14 @@ CASES = [(name, form) for name, (_, forms) in FILTERS.items() for form in forms]
 OTHERS = {"encoder_args", "mark_scenes", "colorize"}
 
 
+def doubled_luma(clip: vs.VideoNode) -> vs.VideoNode:
+    return vsanime.artcnn(clip, LUMA, width=100, backend=F32)
+
+
+def upscaled_color(clip: vs.VideoNode) -> vs.VideoNode:
+    return upscale(clip, COLOR, width=100, depth=8, backend=F32)
+
+
 def disc(depth: int = 8) -> Array:
     """Transparency of a disc: opaque inside, half transparent at its edge, a lone faint pixel, nothing elsewhere."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -133,6 +141,22 @@ def test_hidden_color_changes_nothing_that_is_seen(name: str, form: str) -> None
     found = FILTERS[name][0](transparent(form, [0, 1, garbage]))
     assert_seen_alike(found)
     assert len({props_of(found, n).get(GAIN) for n in range(3)}) == 1
+
+
+@pytest.mark.parametrize("name", ["GRAYS", "GRAYH", "GRAY8", "GRAY16"])
+@pytest.mark.parametrize("scale", [doubled_luma, upscaled_color])
+def test_transparency_stays_between_transparent_and_opaque(name: str, scale: Filter) -> None:
+    """Spline36 overshoots at edges."""
+    form = format_of(name)
+    peak = 1 if form.sample_type == vs.FLOAT else (1 << form.bits_per_sample) - 1
+    step = np.where(np.arange(WIDTH) < 20, peak, 0).repeat(HEIGHT).reshape(WIDTH, HEIGHT).T.astype(dtype_of(form))
+    clip = clip_of(noise(format_of("YUV444P8"), WIDTH, HEIGHT), format_of("YUV444P8"))
+    made = scale(clip.std.ClipToProp(clip_of([[step]], form), prop="_Alpha"))
+    found = alpha_of(made)
+    assert found.dtype == dtype_of(made.get_frame(0).props["_Alpha"].format)
+    assert found.min() == 0
+    assert found.max() == (1 if found.dtype.kind == "f" else np.iinfo(found.dtype).max)
+    assert ((found > 0.1 * found.max()) & (found < 0.9 * found.max())).any()
 
 
 @pytest.mark.parametrize("name", ["artcnn", "waifu2x", "animegan", "lineart"])

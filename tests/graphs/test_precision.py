@@ -95,7 +95,7 @@ def test_a_weight_beyond_fp16_is_refused_and_bf16_takes_it() -> None:
         channels=(1, 1),
         big=np.full((1, 1, 1, 1), 1e5, np.float32),
     )
-    with pytest.raises(VsanimeError, match=r"a weight of 1e\+05, more than fp16 can hold; use precision='bf16'"):
+    with pytest.raises(VsanimeError, match=r"a weight of 1e\+05, more than fp16 can hold; use `precision='bf16'`"):
         planes_graph(net, 8, (16, 16), GraphTraits(body="float16"))
     assert planes_graph(net, 8, (16, 16), GraphTraits(body="bfloat16")).onnx
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import vapoursynth as vs
 
-from vsanime.graphs.colour import known_matrix
 from vsanime.spec import Family
 
+# Values of `_Matrix` that zimg converts without being told transfer or primaries.
+_CONVERTED = frozenset({1, 4, 5, 6, 7, 8, 9})
 _FAMILIES = {vs.GRAY: "vs.GRAY", vs.YUV: "vs.YUV", vs.RGB: "vs.RGB"}
 
 
@@ -65,7 +66,7 @@ def same_code(name: str, first: int, found: int, guess: int) -> str:
         "_Range": f"`clip.resize.Point(range={first})`",
         "_ChromaLocation": f"`clip.resize.Spline36(chromaloc={first})`",
     }
-    if known_matrix(first) and known_matrix(found):
+    if {first, found} <= _CONVERTED:
         convert["_Matrix"] = f"`clip.resize.Spline36(matrix={first}, matrix_in={guess})`"
     mark = f"set it with `clip.std.SetFrameProps({name}={first})` if the mark is wrong"
     return f"convert with {convert[name]}, or {mark}" if name in convert else mark
