@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from tests.cudasim import CudaSim
     from tests.trtsim import TensorRTSim
 
-# Shells have what they run in the background ignore SIGINT, and so would the programs that tests start and interrupt.
+# Shells have what they run in the background ignore SIGINT, `nohup` SIGHUP, and so would the programs that tests start
+# and interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Read once, before any test changes the environment.

@@ -200,8 +200,15 @@ def read_choice(name: str, value: object, choices: Sequence[str]) -> str:
     return text
 
 
-def read_pair(name: str, value: object, least: int, most: int = MOST_SIDE) -> Pair:
+def read_pair(name: str, value: object, least: int, most: int = MOST_SIDE, needed: str = "") -> Pair:
     """Return two whole numbers, across and down; one alone counts for both.
+
+    Args:
+        name: the argument's name.
+        value: what was given.
+        least: the lowest number that is right.
+        most: the highest.
+        needed: what would be right, as a message says it, such as "1 or more is needed".
 
     Raises:
         VsanimeError: it is something else, or one of them is beyond the limits.
@@ -209,7 +216,8 @@ def read_pair(name: str, value: object, least: int, most: int = MOST_SIDE) -> Pa
     one = parse_whole(value)
     numbers = [one, one] if one is not None else parse_wholes(value, 2)
     if numbers is None or len(numbers) != 2 or any(not least <= number <= most for number in numbers):
-        raise VsanimeError(f"{name}={quote(value)}; a number from {least} to {most}, or two of them, is needed")
+        needed = needed or f"a number from {least} to {most}, or two of them, is needed"
+        raise VsanimeError(f"{name}={quote(value)}; {needed}")
     return numbers[0], numbers[1]
 
 

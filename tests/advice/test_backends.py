@@ -6,7 +6,7 @@ import ast
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,6 @@ from onnx import numpy_helper
 
 import vsanime
 from tests.advice.reading import followed, message_of, needed, run, snippets
-from tests.backends.test_tensorrt import Cards
-from tests.backends.test_tensorrt import cards as cards  # a fixture
 from tests.clips import noise_clip
 from tests.cudasim import MIB
 from tests.networks import artcnn_like
@@ -36,7 +34,7 @@ def doubled(**arguments: Any) -> Any:
     return vsanime.artcnn(noise_clip("GRAY8", 96, 64, frames=2), MODEL, **arguments)
 
 
-def test_a_tile_or_fewer_streams_fit_into_the_memory_that_there_is(cards: Cards) -> None:
+def test_a_tile_or_fewer_streams_fit_into_the_memory_that_there_is(cards: Callable[..., Any]) -> None:
     sim = cards(memory=(256 + 40) * MIB)  # 256 MiB are left to others
     sim.context_bytes = 16384
     message = message_of(lambda: doubled(backend=Backend.TensorRT(precision="f32")))
@@ -67,7 +65,7 @@ def test_words_that_are_named_will_do(make: Any, argument: str, elsewhere: list[
 
 
 @pytest.mark.parametrize("argument", ["precision", "flavour", "num_streams", "optimization_level", "cuda_graph"])
-def test_words_for_tensorrt_that_are_named_will_do(cards: Cards, argument: str) -> None:
+def test_words_for_tensorrt_that_are_named_will_do(cards: Callable[..., Any], argument: str) -> None:
     cards()
     wrong: Any = {"num_streams": 0, "optimization_level": 9, "cuda_graph": "no"}.get(argument, "trt")
     message = message_of(lambda: doubled(backend=Backend.TensorRT(**{argument: wrong})))
@@ -78,7 +76,7 @@ def test_words_for_tensorrt_that_are_named_will_do(cards: Cards, argument: str) 
             run(lambda value=value: doubled(backend=Backend.TensorRT(**{argument: value})))
 
 
-def test_a_card_without_bf16_computes_in_what_is_named(cards: Cards) -> None:
+def test_a_card_without_bf16_computes_in_what_is_named(cards: Callable[..., Any]) -> None:
     cards().sim.cards[0].capability = (7, 5)
     (snippet,) = snippets(message_of(lambda: doubled(backend=Backend.TensorRT(precision="bf16"))))
     run(lambda: doubled(backend=Backend.TensorRT(**followed(snippet, {}, "clip"))))

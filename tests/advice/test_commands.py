@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from tests.models.test_store import release as release  # a fixture
 from tests.networks import artcnn_like
 from vsanime.backends.cache import EngineCache
 from vsanime.cli import main
-from vsanime.cli.publicfilters import find_filter, read_arguments
+from vsanime.cli.publicfilters import find_filter, public_filters, read_arguments
 from vsanime.errors import VsanimeError
 from vsanime.models import store
 from vsanime.models.cards import find
@@ -174,8 +175,15 @@ def test_what_a_filter_takes_can_be_set(name: str, capfd: pytest.CaptureFixture[
 
 def test_filters_that_are_named_are_there(capfd: pytest.CaptureFixture[str]) -> None:
     message = refused(capfd, process("out.png", "--filter", "artcnm"))
-    names = message.partition("there are ")[2].split(", ")
-    assert {"artcnn", "waifu2x", "lineart"} <= {find_filter(name).name for name in names}
+    names = re.split(", | or ", message.partition("did you mean ")[2].partition("?")[0])
+    assert names[0] == "artcnn"
+    assert len(names) == 3
+    assert [find_filter(name).name for name in names] == names
+    (command,) = snippets(message)
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(shlex.split(command)[1:])
+    listed = capfd.readouterr().out
+    assert all(re.search(rf"\b{name}\b", listed) for name in public_filters())
 
 
 @pytest.mark.parametrize(
@@ -222,7 +230,7 @@ def test_a_model_is_fetched_by_the_command_once_downloads_are_allowed(
     variant = find("C16F64")
     release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK))
     fetch = store.fetch
-    monkeypatch.setattr(store, "fetch", lambda one: fetch(one, open_url=release.open_url, progress=False))
+    monkeypatch.setattr(store, "fetch", partial(fetch, open_url=release.open_url, progress=False))
     monkeypatch.setenv("VSANIME_OFFLINE", "1")
     message = refused(capfd, ["models", "fetch", variant.name])
     (command,) = snippets(message)
@@ -231,6 +239,29 @@ def test_a_model_is_fetched_by_the_command_once_downloads_are_allowed(
     monkeypatch.delenv(unset[1])
     succeed(shlex.split(command)[1:])
     assert store.load(variant.name).variant == variant
+
+
+@pytest.mark.usefixtures("online")
+def test_a_model_that_was_published_anew_is_fetched_by_the_command(
+    monkeypatch: pytest.MonkeyPatch, release: Release, capfd: pytest.CaptureFixture[str]
+) -> None:
+    variant = find("C4F16")
+    release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK))
+    monkeypatch.setattr(store, "fetch", partial(store.fetch, open_url=release.open_url, progress=False))
+    message = refused(capfd, ["models", "fetch", variant.name])
+    assert "takes what is published" in message
+    succeed(shlex.split(snippets(message)[0])[1:])
+    assert store.load(variant.name).variant == variant
+
+
+def test_a_zip_that_torch_wrote_is_imported_by_the_command(folder: Path) -> None:
+    """It was named as if it were a network."""
+    (folder / "zip.onnx").write_bytes(writers.state_dict_zip(nets.artcnn_c().arrays()))
+    with pytest.raises(VsanimeError, match="if torch wrote it") as caught:
+        store.load("./zip.onnx")
+    (command,) = snippets(str(caught.value))
+    succeed([*shlex.split(command)[1:], "zip.onnx", "-o", "made.onnx"])
+    assert store.load("./made.onnx").proto.graph.node
 
 
 @pytest.mark.usefixtures("online")
@@ -272,14 +303,15 @@ def test_a_file_with_another_digest_is_taken_by_its_path(
 def test_a_damaged_record_is_deleted_and_the_model_fetched_again(release: Release) -> None:
     variant = find("C16F64")
     release.publish(release.add("v1", "2026-01-01T00:00:00Z", variant.file, NETWORK))
-    path = store.fetch(variant, open_url=release.open_url, progress=False)
+    fetch = partial(store.fetch, variant, open_url=release.open_url, progress=False, unverified=True)
+    path = fetch()
     note = path.with_name(f"{path.name}.json")
     note.write_text("{")
     with pytest.raises(VsanimeError, match=f"is damaged; delete it and {variant.file}, and fetch the model again"):
         store.locate(variant)
     note.unlink()
     path.unlink()
-    assert store.fetch(variant, open_url=release.open_url, progress=False) == path
+    assert fetch() == path
 
 
 def test_changed_weights_of_a_package_are_imported_by_the_command(package: Path, folder: Path) -> None:

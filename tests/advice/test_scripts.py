@@ -354,7 +354,7 @@ WORDS = {
     "width": Words(on(doubled, height=60), "width", 65),
     "scale": Words(rgb, "scale", 3, elsewhere=[1]),  # which wants noise=
     "tint": Words(rgb, "tint", "fix"),
-    "model": Words(on(vsanime.waifu2x), "model", 7, elsewhere=["upconv_7_art"]),
+    "model": Words(on(vsanime.waifu2x), "model", 7),
     "style": Words(animated, "style", 7),
     "strength": Words(animated, "strength", 2),
     "detail": Words(animated, "detail", -1),
@@ -369,12 +369,12 @@ WORDS = {
     "encoder": Words(on(vsanime.encoder_args), "encoder", "av1"),
     "fill": Words(painted, "fill", "all"),
     "no_reference": Words(painted, "no_reference", "all"),
-    "steps": Words(painted, "steps", 1),
-    "steady": Words(painted, "steady", 1),
+    "steps": Words(painted, "steps", 2),
+    "steady": Words(painted, "steady", 2),
     "work_size": Words(painted, "work_size", 3),
     "keys": Words(painted, "keys", [7]),
     "scenes": Words(partial(painted, no_reference="nearest"), "scenes", [9], elsewhere=["marked"]),
-    "scenes by name": Words(painted, "scenes", "all", elsewhere=["marked"]),
+    "scenes by name": Words(partial(painted, no_reference="nearest"), "scenes", "all", elsewhere=["marked"]),
 }
 
 

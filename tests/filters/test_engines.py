@@ -26,11 +26,11 @@ def test_a_tile_that_fits_takes_nine_tenths_of_what_is_there(needed: int, availa
     assert fit(needed, available) == smaller_tile((1000, 800), (7, 7), share)
 
 
-@pytest.mark.parametrize(("lanes", "ending"), [(1, "as would tiles='auto'"), (2, "and num_streams=1 needs less")])
+@pytest.mark.parametrize(("lanes", "ending"), [(1, "as would `tiles='auto'`"), (2, "and `num_streams=1` needs less")])
 def test_tiles_are_advised_where_they_are_left_to_the_user(lanes: int, ending: str) -> None:
     with pytest.raises(VsanimeError) as caught:
         fit(100, 50, tiles=None, lanes=lanes)
-    assert "tilesize=(1000, 360) would fit" in str(caught.value)
+    assert "`tilesize=(1000, 360)` would fit" in str(caught.value)
     assert str(caught.value).endswith(ending)
 
 

@@ -117,7 +117,7 @@ def test_fewer_streams_are_advised_where_there_are_several(simulate: Simulate) -
         with pytest.raises(vs.Error) as caught:
             vsanime.artcnn(clip, "C4F16_VA", backend=SimBackend(sim=sim, num_streams=lanes))
         messages.append(str(caught.value))
-    assert messages[0].endswith(", and num_streams=1 needs less")
+    assert messages[0].endswith(", and `num_streams=1` needs less")
     assert "num_streams" not in messages[1]
 
 

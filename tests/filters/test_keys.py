@@ -16,8 +16,8 @@ def complain(starts: list[int], keys: list[int], length: int) -> str:
 
 def test_one_scene_without_a_reference_is_named() -> None:
     assert complain([0, 10], [3], 15) == (
-        "no reference is of the scene of frames 10 to 14; give a key frame in it, or no_reference='nearest' to take "
-        "one from across the cut, or no_reference='passthrough' to leave the lines as they are"
+        "no reference is of the scene of frames 10 to 14; give a key frame in it, or `no_reference='nearest'` to take "
+        "one from across the cut, or `no_reference='passthrough'` to leave the lines as they are"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import vapoursynth as vs
 
@@ -32,7 +34,23 @@ def test_overlap_of_tiles(name: str, overlap: int | tuple[int, int] | None, acro
     def run(tilesize: tuple[int, int]) -> None:
         vsanime.waifu2x(clip, model="ESPCN_7_SLIM_VA", tilesize=tilesize, overlap=overlap, backend=F32)
 
-    with pytest.raises(vs.Error, match=f"overlap by {across} on each side, which leaves nothing"):
-        run((8, 60))
-    with pytest.raises(vs.Error, match=f"overlap by {down} on each side, which leaves nothing"):
-        run((60, 8))
+    given = (None, None) if overlap is None else (overlap, overlap) if isinstance(overlap, int) else overlap
+
+    def refusal(axis: int, tilesize: tuple[int, int]) -> str:
+        """What is given is refused as it is; what it grows to for whole chroma samples, and what None takes, after."""
+        asked, pixels = given[axis], (across, down)[axis]
+        if asked is None or 2 * asked < tilesize[axis]:
+            return f"overlap by {pixels} on each side, which leaves nothing"
+        size, most = "{}x{}".format(*tilesize), ["29", "29"]
+        most[axis] = str((tilesize[axis] - 1) // 2)
+        return (
+            rf"overlap={re.escape(str(overlap))} leaves nothing between the overlaps of tiles of {size} pixels on a "
+            rf"frame of 96x80; the largest that is of use is \({', '.join(most)}\), and"
+        )
+
+    for axis, pixels in enumerate((across, down)):
+        for side in (8, 2 * pixels):
+            tilesize = (side, 60) if axis == 0 else (60, side)
+            with pytest.raises(vs.Error, match=refusal(axis, tilesize)):
+                run(tilesize)
+        run((2 * pixels + 2, 60) if axis == 0 else (60, 2 * pixels + 2))

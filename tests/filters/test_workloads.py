@@ -73,8 +73,8 @@ def test_sketches_are_wide_and_see_the_whole_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lanes", "threads", "advice"),
     [
-        (2, 2, "set core.num_threads=3 or num_streams=1"),
-        (4, 3, "core.num_threads=5 or num_streams=2"),
+        (2, 2, "set `vs.core.num_threads=3` or `num_streams=1`"),
+        (4, 3, "set `vs.core.num_threads=5` or `num_streams=2`"),
         (2, 3, None),
         (1, 1, None),
     ],

@@ -165,6 +165,10 @@ REFUSED = {
         network(node("Magic", ["input"], ["t"], domain="com.magic")), "Magic 't' is an operator of 'com.magic'"
     ),
     "slope of NaN": (network(node("LeakyRelu", ["input"], ["t"], alpha=float("nan"))), "'alpha' of nan"),
+    "a mode that is no text": (
+        network(node("Pad", ["input", "p"], ["t"], mode=b"\xff"), p=np.array([0, 0, 1, 1, 0, 0, 1, 1])),
+        r"Pad 't' has 'mode' of '.*xff'; a word is needed",
+    ),
     "empty constant": (
         network(node("Constant", [], ["k"]), node("Mul", ["input", "k"], ["t"])), "a Constant without a value"
     ),
@@ -179,7 +183,7 @@ REFUSED = {
     "a scalar": (whole(shape=[]), "float with 0 axes"),
     "thousand inputs": (network(node("Sum", ["input"] * 300, ["t"])), "more than 256 inputs"),
     "escapes": (network(node("Relu", ["input"], ["t"], name="\x1b[2J")), r"'\\x1b\[2J' holds control characters"),
-    "a long name": (network(node("Relu", ["input"], ["t"], name="n" * 10**6)), r"nnn\.\.\.' has 1000000 letters"),
+    "a long name": (network(node("Relu", ["input"], ["t"], name="n" * 10**6)), r"nnn\.\.\.n+' has 1000000 letters"),
 }  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def test_trained_networks_are_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", [RANDOM_R, *third_party("R8F64")])
 def test_residual_networks_are_refused(name: str) -> None:
-    with pytest.raises(VsanimeError, match=r"no ArtCNN C network .* Add .* stands where Relu should"):
+    with pytest.raises(VsanimeError, match=r"no ArtCNN C network .* Add .*stands where Relu should"):
         read_artcnn_c(onnx.load(path_of(name)))
 
 

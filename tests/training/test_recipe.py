@@ -158,7 +158,7 @@ def test_file_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VsanimeError, match=r"no recipe is called 'C4F31_VA'; there are C4F16_BOX_VA"):
+    with pytest.raises(VsanimeError, match=r"no recipe is called 'C4F31_VA'; did you mean C4F32_VA, "):
         recipes.load("C4F31_VA")
     with pytest.raises(VsanimeError, match=r"gone\.toml cannot be read"):
         recipes.load(str(tmp_path / "gone.toml"))

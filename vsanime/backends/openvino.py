@@ -119,7 +119,7 @@ class OpenVINO(Options):
         try:
             model = _read_exact(core, graph.onnx) if precision != "f32" else core.read_model(graph.onnx, b"")
             return OpenVINOEngine(core.compile_model(model, self.device, config), lanes, len(graph.inputs))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, TypeError) as error:  # its own, and those of Python's strings and numbers
             raise VsanimeError(f"OpenVINO could not compile the network: {_last_line(error)}") from error
 
 

@@ -97,7 +97,7 @@ def animegan(
         work_size=_read_work_size(work_size, (spec.width, spec.height)),
         detail=read_number("detail", detail, 0, 1),
     )
-    network = _network(read_name_or_path("style", style, "Hayao"))
+    network = _network(read_name_or_path("style", style, "Pepper_VA"))
     look = replace(wanted, multiple=network.facts.multiple)
     check_size(look.work_size or (spec.width, spec.height), look.multiple)
     scenes = scenes_of(clip) if brightness == "scene" else None

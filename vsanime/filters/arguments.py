@@ -18,6 +18,10 @@ type Tiles = Size | Literal["auto"]
 
 # Rows and columns of results that a tile should give at least, or nearly all of its work is overlap.
 _LEAST_INNER = 16
+_NEEDED_TILES = (
+    "1 or more, or two such numbers, as far as the frame has pixels, such as 2 or (2, 1), or 'auto' is needed"
+)
+_NEEDED_OVERLAP = "0 or more, or two such numbers, less than half of a tile, such as 8 or (8, 4), is needed"
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def read_tiling(tiles: Tiles, tilesize: Size, overlap: Size) -> Tiling:
     """
     if tiles is not None and tilesize is not None:
         raise VsanimeError(f"tiles={quote(tiles)} and tilesize={quote(tilesize)}; give one of them")
-    margin = None if overlap is None else read_pair("overlap", overlap, 0)
+    margin = None if overlap is None else read_pair("overlap", overlap, 0, needed=_NEEDED_OVERLAP)
     if tilesize is not None:
         return Tiling(None, read_pair("tilesize", tilesize, 1), margin)
     if tiles is None:
@@ -52,8 +56,8 @@ def read_tiling(tiles: Tiles, tilesize: Size, overlap: Size) -> Tiling:
     if text == "auto":
         return Tiling("auto", overlap=margin)
     if text is not None and parse_whole(text) is None and parse_wholes(text, 2) is None:
-        raise VsanimeError(f"tiles={quote(tiles)}; a number from 1 to {MOST_SIDE}, two of them, or 'auto' is needed")
-    return Tiling(read_pair("tiles", tiles, 1), overlap=margin)
+        raise VsanimeError(f"tiles={quote(tiles)}; {_NEEDED_TILES}")
+    return Tiling(read_pair("tiles", tiles, 1, needed=_NEEDED_TILES), overlap=margin)
 
 
 def check_backend(backend: BackendProtocol | None) -> None:
@@ -64,7 +68,7 @@ def check_backend(backend: BackendProtocol | None) -> None:
     """
     # Looked up on the class, where a backend has it; an object may raise anything when it is asked for an attribute.
     if backend is not None and not hasattr(type(backend), "precision_for"):
-        raise VsanimeError(f"backend={quote(backend)}; an instance such as vsanime.Backend.OpenVINO() is needed")
+        raise VsanimeError(f"backend={quote(backend)}; an instance such as `vsanime.Backend.OpenVINO()` is needed")
 
 
 def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> frozenset[int]:

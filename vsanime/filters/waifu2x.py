@@ -92,7 +92,7 @@ def waifu2x(
     form = wanted_format(depth, spec.format)
     tiling = read_tiling(tiles, tilesize, overlap)
     check_backend(backend)
-    wanted = read_name_or_path("model", model, "upconv_7_art")
+    wanted = read_name_or_path("model", model, "ESPCN_7_SLIM_VA")
     name, steps = _chosen(wanted, noise, scale)
     network = _prepared(name, steps, tint=tint == "correct", tta=tta)
     alpha = alpha_of("waifu2x", clip, props)

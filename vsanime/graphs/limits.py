@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 
+import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto
 
@@ -239,6 +240,7 @@ def check_settings(proto: onnx.ModelProto) -> None:
             if bounds is not None:
                 _check_whole(node, attribute, *bounds)
             _check_finite(node, attribute)
+            _check_words(node, attribute)
 
 
 def _check_whole(node: onnx.NodeProto, attribute: AttributeProto, least: int, most: int) -> None:
@@ -255,6 +257,14 @@ def _check_finite(node: onnx.NodeProto, attribute: AttributeProto) -> None:
     for value in (attribute.f, *attribute.floats):
         if value != value or (abs(value) == float("inf") and node.op_type not in _INFINITE):
             raise VsanimeError(f"its {describe(node)} has {quote(attribute.name)} of {value}; finite values are needed")
+
+
+def _check_words(node: onnx.NodeProto, attribute: AttributeProto) -> None:
+    for value in (attribute.s, *attribute.strings):
+        # Runtimes put it into messages, which cannot be shown unless it is text.
+        if len(value) > _MAX_NAME or not value.decode("utf-8", "surrogateescape").isprintable():
+            shown = quote(value.decode("utf-8", "backslashreplace"))
+            raise VsanimeError(f"its {describe(node)} has {quote(attribute.name)} of {shown}; a word is needed")
 
 
 def check_layers(nodes: Sequence[onnx.NodeProto], elementwise: Iterable[str]) -> None:
@@ -303,11 +313,45 @@ def infer_sizes(proto: onnx.ModelProto) -> dict[str, tuple[int, ...] | None]:
             light.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
         else:
             light.graph.initializer.append(tensor)
-    graph = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
     sizes: dict[str, tuple[int, ...] | None] = {name: tuple(tensor.dims) for name, tensor in stored.items()}
-    for value in (*graph.value_info, *graph.input, *graph.output):
-        sizes[value.name] = _known_size(value)
-    return sizes
+    while True:
+        graph = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
+        sizes |= {value.name: _known_size(value) for value in (*graph.value_info, *graph.input, *graph.output)}
+        unknown = any(n.op_type in _GROWING and sizes.get(name) is None for n in light.graph.node for name in n.output)
+        # Each round has fewer nodes than the one before.
+        if not unknown or not _fold_shapes(light.graph, sizes):
+            return sizes
+
+
+def _fold_shapes(graph: onnx.GraphProto, sizes: Mapping[str, tuple[int, ...] | None]) -> bool:
+    """Replace what reads known sizes by constants, which `Range` needs for its own; return whether there was any.
+
+    ONNX's inference propagates such values through some operators, `Range` not among them.
+    """
+    known = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    kept = []
+    for node in graph.node:
+        size = sizes.get(node.input[0]) if node.op_type == "Shape" and not node.attribute else None
+        if size is not None:
+            known[node.output[0]] = np.array(size, np.int64)
+        elif node.op_type == "Gather" and all(name in known for name in node.input):
+            # Of a list the only axis is the first.
+            values, indices = (known[name] for name in node.input)
+            if values.ndim != 1 or indices.ndim or not -len(values) <= int(indices) < len(values):
+                kept.append(node)
+                continue
+            known[node.output[0]] = values[int(indices)]
+        else:
+            kept.append(node)
+            continue
+        name = node.output[0]
+        graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(known[name]), name))
+    folded = len(kept) < len(graph.node)
+    if folded:
+        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+        del graph.node[:]
+        graph.node.extend(nodes)
+    return folded
 
 
 def _known_size(value: onnx.ValueInfoProto) -> tuple[int, ...] | None:
