@@ -211,46 +211,65 @@ def test_a_chroma_sample_shows_where_any_pixel_of_its_block_does() -> None:
 # The fill by itself
 
 
+def filled(plane: Array, visible: Any, background: float = 99, **more: int) -> Array:
+    return fill_from_edge(plane[None], np.asarray(visible, bool), [background], **more)[0]
+
+
 def test_what_is_visible_stays_bit_for_bit() -> None:
     rng = np.random.default_rng(1)
     for dtype in (np.uint8, np.uint16, np.float16, np.float32):
         plane = (rng.random((23, 31)) * (1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max)).astype(dtype)
         visible = rng.random((23, 31)) > 0.7
-        filled = fill_from_edge(plane, visible, 0)
-        assert filled.dtype == dtype
-        np.testing.assert_array_equal(filled[visible], plane[visible])
+        found = filled(plane, visible)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found[visible], plane[visible])
         # Means lie between what they are means of.
-        assert filled.min() >= plane[visible].min()
-        assert filled.max() <= plane[visible].max()
+        assert found.min() >= plane[visible].min()
+        assert found.max() <= plane[visible].max()
 
 
 def test_rings_are_means_of_neighbors() -> None:
-    plane = np.zeros((1, 7), np.uint8)
-    plane[0, :2], plane[0, -1] = (3, 10), 21
-    visible = np.array([[True, True, False, False, False, False, True]])
-    assert fill_from_edge(plane, visible, 99).tolist() == [[3, 10, 10, 10, 21, 21, 21]]
-    assert fill_from_edge(plane, visible, 99, distance=3).tolist() == [[3, 10, 10, 10, 21, 21, 21]]
-    between = fill_from_edge(plane[:, 1:4], np.array([[True, False, False]]), 99)
-    assert between.tolist() == [[10, 10, 10]]
-    middle = fill_from_edge(np.array([[10, 0, 21]], np.uint8), np.array([[True, False, True]]), 99)
-    assert middle.tolist() == [[10, 16, 21]]
-    corner = np.array([[8, 0], [5, 0]], np.uint8)
-    assert fill_from_edge(corner, corner > 0, 99).tolist() == [[8, 7], [5, 7]]
+    plane = np.array([[3, 10, 0, 0, 0, 0, 21]], np.uint8)
+    for distance in (2, 3, 14):
+        assert filled(plane, plane > 0, distance=distance).tolist() == [[3, 10, 10, 10, 21, 21, 21]]
+    assert filled(np.array([[10, 0, 21]], np.uint8), [[True, False, True]]).tolist() == [[10, 16, 21]]
+    assert filled(np.array([[8, 0], [5, 0]], np.uint8), [[True, False], [True, False]]).tolist() == [[8, 7], [5, 7]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rings_are_those_that_are_written_out(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    planes, visible = rng.random((3, 12, 17)), rng.random((12, 17)) > 0.96
+    visible[5, 9] = True
+    expected, known = np.where(visible, planes, 0), visible.copy()
+    while not known.all():
+        ring = {}
+        for y, x in zip(*np.nonzero(~known), strict=True):
+            rows, columns = slice(max(y - 1, 0), y + 2), slice(max(x - 1, 0), x + 2)
+            if known[rows, columns].any():
+                ring[y, x] = [plane[rows, columns][known[rows, columns]].mean() for plane in expected]
+        for (y, x), values in ring.items():
+            expected[:, y, x], known[y, x] = values, True
+    found = fill_from_edge(planes.astype(np.float32), visible, [0.5] * 3, distance=17)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_what_is_far_from_the_edge_is_a_mean_of_blocks() -> None:
     plane = np.zeros((64, 70), np.uint8)
     plane[:, :4], plane[:, 64:] = 200, 40
-    visible = plane > 0
-    filled = fill_from_edge(plane, visible, 99, distance=2)
-    assert (filled[:, :6] == 200).all()
-    assert (filled[:, 62:] == 40).all()
-    assert (filled[:, 6:32] == 200).all()  # blocks of up to 32 hold nothing else
+    found = filled(plane, plane > 0, distance=2)
+    assert (found[:, :6] == 200).all()
+    assert (found[:, 62:] == 40).all()
+    assert (found[:, 6:32] == 200).all()  # blocks of up to 32 hold nothing else
+    assert filled(np.array([[9, 0, 0, 0, 0, 4]], np.uint8), [[1, 0, 0, 0, 0, 1]], distance=0).tolist() == [
+        [9, 9, 9, 9, 4, 4]
+    ]
 
 
 def test_where_nothing_is_visible_the_background_is_all() -> None:
-    plane = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    assert (fill_from_edge(plane, np.zeros((3, 4), bool), 128) == 128).all()
+    planes = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    found = fill_from_edge(planes, np.zeros((3, 4), bool), [128, 7])
+    assert (found == np.array([128, 7])[:, None, None]).all()
 
 
 @pytest.mark.parametrize("name", ["YUV420P8", "YUV444P10", "YUV444PS", "GRAY16", "RGB24", "RGBH"])

@@ -6,7 +6,7 @@ waifu2x does, color is spread from the visible pixels into hidden ones before a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from vsanime.video.clips import peak_of, video_format
 type Array = NDArray[Any]
 type Floats = NDArray[np.float32]
 type Mask = NDArray[np.bool_]
+type Indices = NDArray[np.intp]
 
 ALPHA = "_Alpha"
 # Luma, gray and RGB of frames in which nothing is visible, in [0, 1].
@@ -138,16 +139,20 @@ def fill_hidden(clip: vs.VideoNode, alpha: vs.VideoNode | None) -> vs.VideoNode:
     if alpha is None:
         return clip
     shift = (clip.format.subsampling_h, clip.format.subsampling_w)
-    neutral = [_neutral(clip.format, plane) for plane in range(clip.format.num_planes)]
+    numbers = range(clip.format.num_planes)
+    whole, small = (numbers[:1], numbers[1:]) if any(shift) else (numbers, numbers[:0])
 
     def fill(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
         visible = np.asarray(f[1][0]) > 0
         if visible.all():
             return f[0]
         frame = f[0].copy()
-        for p, value in enumerate(neutral):
-            plane = np.asarray(frame[p])
-            plane[:] = fill_from_edge(plane, _on_grid(visible, shift) if p else visible, value)
+        for group, mask in ((whole, visible), (small, _on_grid(visible, shift))):
+            planes = [np.asarray(frame[p]) for p in group]
+            if planes:
+                filled = fill_from_edge(np.stack(planes), mask, [_neutral(clip.format, p) for p in group])
+                for plane, values in zip(planes, filled, strict=True):
+                    plane[:] = values
         return frame
 
     return clip.std.ModifyFrame([clip, alpha], fill)
@@ -216,38 +221,47 @@ def clip_on_white(clip: vs.VideoNode, alpha: vs.VideoNode | None, spec: FrameSpe
     return clip.std.ModifyFrame([clip, alpha], lay)
 
 
-def fill_from_edge(plane: Array, visible: Mask, background: float, distance: int = _NEAR) -> Array:
-    """Return a plane whose hidden samples continue the visible ones.
+def fill_from_edge(planes: Array, visible: Mask, backgrounds: Sequence[float], distance: int = _NEAR) -> Array:
+    """Return planes whose hidden samples continue the visible ones.
 
     Near the edge a hidden sample is the mean of its neighbors in 3x3 that have a value, ring by ring, so that a network
     sees the picture go on. Farther away, where only means over the whole frame and very wide kernels look, it is the
     mean of the smallest block of 2, 4, 8, ... samples each way around it that has a value.
 
     Args:
-        plane: [height, width].
+        planes: [planes, height, width].
         visible: [height, width].
-        background: the value where nothing is visible.
+        backgrounds: each plane's value where nothing is visible.
         distance: how many rings are filled by neighbors.
     """
     if not visible.any():
-        return np.full_like(plane, background)
+        blank = np.array(backgrounds, planes.dtype)[:, None, None]
+        return np.broadcast_to(blank, planes.shape)
     # A border that never has a value, so that every sample has eight neighbors.
     known = np.pad(visible, 1)
     # Hidden floats may be infinite or NaN, which a multiplication by 0 would keep.
-    values = np.pad(np.where(visible, plane, 0).astype(np.float32), 1)
-    inside = np.pad(np.ones(plane.shape, bool), 1)
+    values = np.pad(np.where(visible, planes, 0).astype(np.float32), ((0, 0), (1, 1), (1, 1)))
+    fillable = np.pad(~visible, 1)
+    rows, columns = np.nonzero(_grow(known) & fillable)
     for _ in range(distance):
-        rows, columns = np.nonzero(_grow(known) & ~known & inside)
         if not len(rows):
             break
-        near = [(rows + y, columns + x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-        counts = np.sum([known[place] for place in near], axis=0)
-        values[rows, columns] = np.sum([values[place] for place in near], axis=0) / counts
-        known[rows, columns] = True
-    filled = _fill_by_blocks(values[1:-1, 1:-1], known[1:-1, 1:-1])
-    if np.issubdtype(plane.dtype, np.integer):
+        near = _neighbors(rows, columns)
+        counts = known[near].sum(axis=0)
+        values[:, rows, columns] = values[:, *near].sum(axis=1) / counts
+        known[rows, columns], fillable[rows, columns] = True, False
+        ring = np.unique(np.ravel_multi_index(near, known.shape))
+        rows, columns = np.unravel_index(ring[fillable.ravel()[ring]], known.shape)
+    filled = np.stack([_fill_by_blocks(plane[1:-1, 1:-1], known[1:-1, 1:-1]) for plane in values])
+    if np.issubdtype(planes.dtype, np.integer):
         filled = np.floor(filled + np.float32(0.5))
-    return np.where(visible, plane, filled.astype(plane.dtype))
+    return np.where(visible, planes, filled.astype(planes.dtype))
+
+
+def _neighbors(rows: Indices, columns: Indices) -> tuple[Indices, Indices]:
+    """Return the indices of samples and those around them: [9, count] each."""
+    offsets = np.indices((3, 3)).reshape(2, 9, 1) - 1
+    return rows + offsets[0], columns + offsets[1]
 
 
 def _fill_by_blocks(values: Floats, known: Mask) -> Floats:
