@@ -284,3 +284,22 @@ def test_evaluating_a_script_reads_one_source_frame(name: str) -> None:
     assert asked == [0]
     up.get_frame(3).close()
     assert asked == [0, 3]
+
+
+def test_arguments_of_vspipe_are_passed_on_as_they_come(tmp_path: Path) -> None:
+    """They are text; "0" would be true, and "48" no number, to Python."""
+    script = tmp_path / "script.vpy"
+    script.write_text(
+        "import vapoursynth as vs, vsanime\n"
+        "clip = vs.core.std.BlankClip(width=32, height=24, format=vs.YUV420P8, length=1)\n"
+        f"vsanime.artcnn(clip, {MODEL!r}, width=width, depth=depth, tta=tta, tiles=tiles).set_output()\n",
+        encoding="utf-8",
+    )
+    given = [word for argument in ("width=48", "depth=10", "tta=0", "tiles=1x1") for word in ("-a", argument)]
+    done = subprocess.run(
+        [vspipe(), "--info", *given, str(script)],
+        capture_output=True, text=True, env=environment(), check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for line in ("Width: 48", "Height: 36", "Format Name: YUV420P10"):
+        assert line in done.stdout

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,24 +73,6 @@ def test_keys_given_in_any_order_are_those_of_the_references() -> None:
     for frame, key in ((3, 0), (0, 1)):
         for one, other in zip(planes_of(made, frame), planes_of(colors, key), strict=True):
             np.testing.assert_array_equal(one, other)
-
-
-def test_vspipe_hands_over_what_a_script_passes_on(tmp_path: Path) -> None:
-    script = tmp_path / "script.vpy"
-    script.write_text(
-        "import vapoursynth as vs, vsanime\n"
-        "clip = vs.core.std.BlankClip(width=32, height=24, format=vs.YUV420P8, length=1)\n"
-        "vsanime.artcnn(clip, 'C4F16_VA', width=width, depth=depth, tta=tta, tiles=tiles).set_output()\n",
-        encoding="utf-8",
-    )
-    vspipe = Path(sys.executable).with_name("vspipe.exe" if sys.platform == "win32" else "vspipe")
-    given = ["-a", "width=48", "-a", "depth=10", "-a", "tta=0", "-a", "tiles=1"]
-    info = subprocess.run([vspipe, "--info", *given, script], capture_output=True, text=True, timeout=60, check=False)
-    if "Failed to initialize VSScript" in info.stderr:
-        pytest.skip("vspipe does not find its Python: the environment is not activated")
-    assert info.returncode == 0, info.stderr
-    assert "Width: 48\nHeight: 36\n" in info.stdout
-    assert "Format Name: YUV420P10" in info.stdout
 
 
 @pytest.mark.parametrize(
