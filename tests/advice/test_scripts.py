@@ -491,6 +491,7 @@ def test_weights_of_another_format_are_imported_by_the_command(tmp_path: Path, m
     run(lambda: vsanime.artcnn(plain(), written(command)))
 
 
+@pytest.mark.long
 def test_sketchkeras_is_imported_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.models.importers import writers
 

@@ -482,7 +482,7 @@ BAD = {
     "backend's class": ({"backend": Backend.OpenVINO}, ["backend=", "Backend.OpenVINO()"]),
     "denoiser at 2x": ({"model": "vgg_7_art", "noise": 1}, ["vgg_7_art", "does not scale", "scale=1"]),
     "restorer at 2x": ({"model": "R8F64_JPEG444"}, ["R8F64_JPEG444", "does not scale", "scale=1"]),
-    "no name": ({"model": 7}, ["model=7", "upconv_7_art"]),
+    "no name": ({"model": 7}, ["model=7", "ESPCN_7_SLIM_VA"]),
     "weights that are nowhere": ({"model": "espcn_7"}, ["espcn_7", "VSANIME_MODEL_PATH", "vsanime import"]),
     "luma network": ({"model": "C4F16_VA"}, ["C4F16_VA", "double_luma", "upconv_7_art"]),
     "unknown": ({"model": "upconv_7_arr"}, ["upconv_7_arr", "upconv_7_art"]),

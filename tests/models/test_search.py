@@ -31,9 +31,10 @@ def unreadable(folder: Path) -> Iterator[None]:
     if os.name == "nt":
         pytest.skip("folders of Windows are closed by other means")
     if os.geteuid() == 0:
+        bundled = engines_folder()
         os.seteuid(NOBODY)
         try:
-            if not os.access(engines_folder(), os.R_OK, effective_ids=True):
+            if not os.access(bundled, os.R_OK, effective_ids=True):
                 pytest.skip("the package itself is for the superuser alone")
             yield
         finally:

@@ -155,6 +155,7 @@ def test_equivalent_changes_are_replaced_by_others(project: Project) -> None:
     assert first not in sample.changes
 
 
+@pytest.mark.long
 def test_noticed_and_unnoticed_changes_are_told_apart_and_kept(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,7 @@ def imported(arrays: dict[str, Array], **wishes: str) -> Imported:
     return from_arrays(arrays, {}, Wishes(**wishes))
 
 
+@pytest.mark.long
 def test_a_file_becomes_the_network(tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
     path.write_bytes(safetensors(state()))
@@ -51,6 +52,7 @@ def test_a_folded_norm_does_what_it_did() -> None:
     np.testing.assert_allclose(x * gain[:, None] + made["downblock_1.0.bias"][:, None], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.long
 def test_only_the_order_of_modules_counts() -> None:
     def renumbered(name: str) -> str:
         block, _, rest = name.partition(".")
