@@ -26,6 +26,9 @@ from vsanime.backends import openvino
 from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits
 
+# Each call costs a newcomer's time, and says nothing about the machine.
+pytestmark = pytest.mark.long
+
 MODEL = "C4F16_VA"
 PACKAGE = Path(vsanime.__file__).parent
 

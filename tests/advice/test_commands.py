@@ -30,6 +30,9 @@ from vsanime.errors import VsanimeError
 from vsanime.models import store
 from vsanime.models.cards import find
 
+# Each call costs a newcomer's time, and says nothing about the machine.
+pytestmark = pytest.mark.long
+
 PRECISE = ["--precision", "f32", "--backend", "openvino"]
 
 

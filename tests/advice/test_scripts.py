@@ -23,6 +23,9 @@ from vsanime import Backend
 from vsanime.cli import main
 from vsanime.models.store import available
 
+# Each call costs a newcomer's time, and says nothing about the machine.
+pytestmark = pytest.mark.long
+
 LUMA, COLOR = "C4F16_VA", "ESPCN_7_SLIM_VA"
 FAST = Backend.ONNXRuntime()  # is ready sooner with large networks
 

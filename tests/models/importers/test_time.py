@@ -26,6 +26,9 @@ from vsanime.models.importers.glsl import _MOST_GROUPS
 from vsanime.models.importers.mpvshader import LONGEST_NAME
 from vsanime.models.onnxfile import read_onnx
 
+# Each call costs a newcomer's time, and says nothing about the machine.
+pytestmark = pytest.mark.long
+
 SECONDS = 10.0
 LARGEST = 1_200_000
 ONE_HASH = (1 << 61) - 1  # of Python: all multiples of it have the hash 0
