@@ -64,7 +64,7 @@ FOLLOWED = {
     "precision='fp16'": f"{BACKENDS}a_card_without_bf16_computes_in_what_is_named",
     "flavour='tensorrt_rtx'": f"{BACKENDS}a_newer_card_is_served_by_the_flavour_that_is_named",
     "vsanime import WEIGHTS.pth -o {_FILE}": f"{SCRIPTS}sketchkeras_is_imported_by_the_command",
-    "vsanime import {quote_path(path)}{output}": f"{SCRIPTS}a_style_on_another_range_is_imported_by_the_command",
+    "vsanime import {quote_for_shell(path)}{output}": f"{SCRIPTS}a_style_on_another_range_is_imported_by_the_command",
     "vsanime import FILE -o {variant.file}": (
         f"{COMMANDS}weights_that_nobody_publishes_are_imported_by_the_command_and_put_where_it_says"
     ),
