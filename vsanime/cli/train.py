@@ -135,7 +135,7 @@ def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: to
     if isinstance(recipe, Recipe):
         return loop.train(loop.Order(recipe, out, roots, device, resume), _tell)
     if isinstance(recipe, ColourRecipe):
-        from vsanime.motion.extra import opencv
+        from vsanime.optional import opencv
 
         opencv()  # says how to get it, where what follows would only fail to import it
         from vsanime.training.colorization import loop as colorization

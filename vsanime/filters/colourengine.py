@@ -28,7 +28,7 @@ from vsanime.graphs.colorize import (
 )
 from vsanime.models.store import Model
 from vsanime.motion.distance import field
-from vsanime.motion.extra import ndimage
+from vsanime.optional import ndimage
 from vsanime.spec import PlanesGraph
 from vsanime.video.once import Once
 

@@ -23,8 +23,8 @@ from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painted, Pai
 from vsanime.filters.steadying import DOUBTS, with_doubts
 from vsanime.models.cards import find, variants
 from vsanime.models.store import Model, as_path, available, load
-from vsanime.motion.extra import ndimage, opencv
 from vsanime.motion.steps import Led, Steps
+from vsanime.optional import ndimage, opencv
 from vsanime.spec import FrameSpec
 from vsanime.video.clips import check_same, peak_of
 from vsanime.video.frameprops import read_all

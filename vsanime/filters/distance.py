@@ -15,7 +15,7 @@ from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished
 from vsanime.graphs.codes import luma_coding
 from vsanime.motion.distance import CAP, distance_to
-from vsanime.motion.extra import ndimage
+from vsanime.optional import ndimage
 from vsanime.spec import Family, Range
 from vsanime.values import read_number
 from vsanime.video.advice import gray_code

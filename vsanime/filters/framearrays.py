@@ -8,7 +8,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsanime.motion.extra import opencv
+from vsanime.optional import opencv
 
 type Array = NDArray[Any]
 

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.motion.extra import opencv
 from vsanime.motion.match import Matched, blend, match
 from vsanime.motion.segments import fill
 from vsanime.motion.steady import doubts
 from vsanime.motion.steps import Led
 from vsanime.motion.transfer import enlarge
 from vsanime.motion.warp import warp
+from vsanime.optional import opencv
 
 type Array = NDArray[Any]
 type Floats = NDArray[np.float32]

@@ -14,9 +14,9 @@ from vsanime.filters.closing import close_with_script
 from vsanime.filters.drawings import AFTER, BEFORE, HELD, Drawings
 from vsanime.filters.framearrays import picture_of, plane_of, put
 from vsanime.filters.painting import codes
-from vsanime.motion.extra import opencv
 from vsanime.motion.flow import small_flow
 from vsanime.motion.steady import Neighbour, steadied
+from vsanime.optional import opencv
 from vsanime.video.clips import peak_of
 from vsanime.video.lanes import run_frames
 from vsanime.video.once import Once

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.motion.extra import opencv
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
+from vsanime.optional import opencv
 
 type Bytes = NDArray[np.uint8]
 type Flow = NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.extra import ndimage, opencv
+from vsanime.optional import ndimage, opencv
 
 type Bytes = NDArray[np.uint8]
 type Labels = NDArray[np.int32]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.motion.extra import opencv
 from vsanime.motion.flow import enlarged
 from vsanime.motion.match import Matched
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean, side_of
+from vsanime.optional import opencv
 
 type Array = NDArray[Any]
 type Bytes = NDArray[np.uint8]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.extra import opencv
+from vsanime.optional import opencv
 
 type Bytes = NDArray[np.uint8]
 type Floats = NDArray[np.float32]
