@@ -1,7 +1,9 @@
-"""OpenCV and SciPy, if they are installed, or the one sentence that says how to get them."""
+"""Imports packages that come with extras, or says in one sentence which extra brings them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from vsanime.errors import VsanimeError
@@ -39,3 +41,19 @@ def ndimage() -> Any:
             '`pip install "vsanime[colorize]"`'
         ) from None
     return module
+
+
+def require(who: str, extra: str, packages: Mapping[str, str]) -> None:
+    """Check that packages of an extra are installed, without importing them.
+
+    Args:
+        who: what needs them, as the beginning of the message.
+        extra: the extra of this package that brings them.
+        packages: what each is called in the message, by the name that it is imported by.
+
+    Raises:
+        VsanimeError: one of them is not installed.
+    """
+    for module, name in packages.items():
+        if find_spec(module) is None:
+            raise VsanimeError(f'{who} needs {name}, which is not installed: `pip install "vsanime[{extra}]"`')

@@ -196,6 +196,28 @@ def test_an_extra_that_is_advised_brings_what_is_missing(advice: Advice) -> None
                 assert {one.lower() for one in packages_distributions().get(module, [module])} & brought, module
 
 
+def calls_of_require() -> Iterator[tuple[str, str, str]]:
+    """File, extra and module of everything that `vsanime.optional.require` is asked for."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
+                # Literals, and comprehensions over literals.
+                _, extra, packages = (eval(ast.unparse(argument)) for argument in node.args)
+                yield from ((path.name, extra, module) for module in packages)
+
+
+REQUIRED = list(dict.fromkeys(calls_of_require()))
+
+
+def test_commands_require_packages() -> None:
+    assert {file for file, _, _ in REQUIRED} > {"train.py", "prepare.py"}
+
+
+@pytest.mark.parametrize(("file", "extra", "module"), REQUIRED)
+def test_an_extra_that_is_required_brings_the_package(file: str, extra: str, module: str) -> None:
+    assert {one.lower() for one in packages_distributions().get(module, [module])} & requirements(extra), file
+
+
 def modules_that_are_checked(path: Path, text: str) -> list[str]:
     """The modules of a loop whose name a message holds: `for module in ("cv2", ...)`."""
     if "<{module}>" not in text and "<{name}>" not in text:

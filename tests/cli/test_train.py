@@ -11,7 +11,6 @@ import pytest
 
 from tests.training.helpers import TINY, command, environment
 from vsanime.cli import main
-from vsanime.errors import VsanimeError
 from vsanime.training import recipe
 
 
@@ -67,15 +66,15 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     assert "C4F32_VA" in done.stdout
 
 
-def test_without_onnxruntime_nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_onnxruntime_nothing_is_trained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It checks what a run exports; after days would be late to miss it."""
-    import importlib.util
-
-    from vsanime.cli.train import _need_torch
-
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else object())
-    with pytest.raises(VsanimeError, match=r"training needs onnxruntime, .* `pip install .vsanime\[train\].`"):
-        _need_torch()
+    monkeypatch.setattr("vsanime.optional.find_spec", lambda name: None if name == "onnxruntime" else object())
+    assert main(command(tmp_path, tmp_path / "run", TINY)[3:]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("vsanime: training needs onnxruntime, ")
+    assert '`pip install "vsanime[train]"`' in message
 
 
 def test_the_command_line_loads_no_torch_before_it_trains() -> None:

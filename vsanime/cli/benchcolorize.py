@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vsanime.cli.progress import progress
 from vsanime.cli.tables import print_table
 from vsanime.errors import VsanimeError, shorten
+from vsanime.optional import require
 from vsanime.terminal import open_console, print_line
 
 if TYPE_CHECKING:
@@ -70,13 +71,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from importlib.util import find_spec
-
-    for module in ("cv2", "scipy", "skimage", "PIL"):
-        if find_spec(module) is None:
-            raise VsanimeError(
-                f'bench colorize needs {module}, which is not installed: `pip install "vsanime[quality]"`'
-            )
+    require("bench colorize", "quality", {name: name for name in ("cv2", "scipy", "skimage", "PIL")})
     gaps = _gaps(args.keys)
     given = [_arguments(text) for text in args.colorize]
     if args.no_baselines and not given:

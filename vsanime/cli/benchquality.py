@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsanime.errors import VsanimeError, shorten
+from vsanime.optional import require
 from vsanime.terminal import open_console, print_line
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         VsanimeError: wrong arguments, nothing to measure, or a network that fails.
     """
     _check_numbers(args)
-    _need_extra()
+    require("this bench", "quality", {name: name for name in ("skimage", "PIL", "imageio_ffmpeg")})
     from vsanime.quality import bench
 
     plan = _plan(args)
@@ -127,14 +128,6 @@ def _check_numbers(args: argparse.Namespace) -> None:
             raise VsanimeError(f"--{name} {value}; {least} or more is needed")
     if not 0 <= args.crf <= _HIGHEST_CRF:
         raise VsanimeError(f"--crf {args.crf}; 0 to {_HIGHEST_CRF} is needed")
-
-
-def _need_extra() -> None:
-    from importlib.util import find_spec
-
-    for module in ("skimage", "PIL", "imageio_ffmpeg"):
-        if find_spec(module) is None:
-            raise VsanimeError(f'this bench needs {module}, which is not installed: `pip install "vsanime[quality]"`')
 
 
 def _plan(args: argparse.Namespace) -> Plan:

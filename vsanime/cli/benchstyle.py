@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vsanime.errors import VsanimeError
+from vsanime.optional import require
 from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
@@ -60,11 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from importlib.util import find_spec
-
-    for module in ("torch", "onnxruntime", "PIL"):
-        if find_spec(module) is None:
-            raise VsanimeError(f'bench style needs {module}, which is not installed: `pip install "vsanime[train]"`')
+    require("bench style", "train", {name: name for name in ("torch", "onnxruntime", "PIL")})
     import torch
 
     if args.size < _GRID or args.frames < 2 or (args.threads or 1) < 1:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
 from vsanime.errors import VsanimeError
+from vsanime.optional import require
 from vsanime.terminal import open_console, print_line
 
 _ANIMEGAN = "Makes pictures of a style, the same with blurred edges, and the same in gray."
@@ -91,7 +91,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _prepare_animegan(args: argparse.Namespace) -> int:
-    _check_installed({"PIL": "Pillow"})
+    require("prepare", "train", {"PIL": "Pillow"})
     from vsanime.training.animegan.prepare import prepare
 
     if (args.size and args.size < 32) or args.size < 0:
@@ -106,7 +106,7 @@ def _prepare_animegan(args: argparse.Namespace) -> int:
 
 
 def _prepare_colorization(args: argparse.Namespace) -> int:
-    _check_installed({"PIL": "Pillow", "cv2": "OpenCV", "scipy": "SciPy"})
+    require("prepare", "train", {"PIL": "Pillow", "cv2": "OpenCV", "scipy": "SciPy"})
     from vsanime.cli.progress import progress
     from vsanime.training.colorization.prepare import Cutting, Source, prepare
 
@@ -123,16 +123,3 @@ def _prepare_colorization(args: argparse.Namespace) -> int:
     print_line(f"{prepared.shots} shots, {prepared.frames} frames in {args.out}")
     print(f"left out: {prepared.held} held frames, {prepared.short} shots of less than {args.least} frames")
     return 0
-
-
-def _check_installed(modules: Mapping[str, str]) -> None:
-    """Whether packages are there that come with an extra.
-
-    Raises:
-        VsanimeError: one is not.
-    """
-    from importlib.util import find_spec
-
-    for module, name in modules.items():
-        if find_spec(module) is None:
-            raise VsanimeError(f'prepare needs {name}, which is not installed: `pip install "vsanime[train]"`')

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vsanime.errors import VsanimeError
 from vsanime.files import check_name
 from vsanime.locks import NoLocksError, acquire
+from vsanime.optional import require
 from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
-    _need_torch()
+    require("training", "train", {name: name for name in ("torch", "safetensors", "PIL", "onnxruntime")})
     import torch
 
     from vsanime.training.runfolder import RunFolder
@@ -159,19 +160,6 @@ def _changed(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespa
     table = to_table(recipe)
     table["training"] |= training
     return from_table(table)
-
-
-def _need_torch() -> None:
-    """Everything that the extra brings and that no run can do without.
-
-    Raises:
-        VsanimeError: something is missing.
-    """
-    from importlib.util import find_spec
-
-    for module in ("torch", "safetensors", "PIL", "onnxruntime"):
-        if find_spec(module) is None:
-            raise VsanimeError(f'training needs {module}, which is not installed: `pip install "vsanime[train]"`')
 
 
 def _device(name: str) -> torch.device:
