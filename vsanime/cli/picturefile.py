@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vsanime.cli.png16 import SIGNATURE, png16
 from vsanime.errors import VsanimeError
+from vsanime.media.bestsource import open_video
 from vsanime.pictures import open_picture
 
 if TYPE_CHECKING:
@@ -229,10 +230,9 @@ def _read_deep(path: Path, header: Header) -> Samples:
     """16 bits a channel, which Pillow would cut to 8."""
     import vapoursynth as vs
 
-    if not hasattr(vs.core, "bs"):
-        raise VsanimeError('it has 16 bits, for which BestSource is needed; `pip install "vsanime[encode]"` brings it')
+    missing = 'it has 16 bits, for which BestSource is needed; `pip install "vsanime[encode]"` brings it'
     try:
-        clip = vs.core.bs.VideoSource(str(path.resolve()), cachemode=0, showprogress=False, apply_rotation=False)
+        clip = open_video(path.resolve(), missing, apply_rotation=False)
         if clip.format.id not in (vs.GRAY16, vs.RGB48):
             raise VsanimeError(f"it is read as {clip.format.name}; save it as gray or RGB with 8 or 16 bits")
         with clip.get_frame(0) as frame:

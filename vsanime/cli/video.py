@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
@@ -26,6 +26,7 @@ from vsanime.cli.publicfilters import Call
 from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
 from vsanime.cli.streams import CONTAINERS, plan_streams
 from vsanime.errors import VsanimeError, quote
+from vsanime.media.bestsource import open_video
 from vsanime.terminal import open_console
 
 if TYPE_CHECKING:
@@ -182,15 +183,13 @@ def _open(path: Path, console: Console) -> _Source:
     import vapoursynth as vs
 
     core = vs.core.core
-    if not hasattr(core, "bs"):
-        raise VsanimeError('BestSource is not installed; `pip install "vsanime[encode]"` brings it')
     core.max_cache_size = min(core.max_cache_size, _CORE_CACHE_MB)
     cache = platformdirs.user_cache_path("vsanime") / "index"
     with _without_export_warning(), console.status(Text(f"indexing {path.name}")):
-        opened: Any = core.bs.VideoSource(
-            str(path.resolve()),
+        opened = open_video(
+            path.resolve(),
+            'BestSource is not installed; `pip install "vsanime[encode]"` brings it',
             exporttimestamps=True,
-            showprogress=False,
             cachemode=_INDEX_CACHE_MODE,
             cachepath=str(cache),
             cachesize=_SOURCE_CACHE_MB,

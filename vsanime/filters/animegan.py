@@ -14,7 +14,7 @@ from vsanime.filters.arguments import Tiles, Tiling, check_backend, wanted_forma
 from vsanime.filters.brightness import matched, scenes_of, widest
 from vsanime.filters.engines import Job, Network, network_for, run
 from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished, readable
+from vsanime.filters.properties import finished, readable, write_gray_matrix
 from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.style import Look, check_size, style_graph
 from vsanime.models.advice import import_command
@@ -174,7 +174,5 @@ def _run(
     def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
         return style_graph(network.model.proto, spec, form, (width, height), traits, look)
 
-    if spec.format.family is Family.GRAY:
-        # A matrix that was replaced is replaced on every frame.
-        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    clip = write_gray_matrix(clip, spec)
     return run(Job("animegan", clip, spec, whole, form, final, (planes, planes), graph), backend, Tiling())

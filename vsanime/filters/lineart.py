@@ -15,7 +15,7 @@ from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
 from vsanime.filters.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
 from vsanime.filters.engines import Job, Network, run
 from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished, readable
+from vsanime.filters.properties import finished, readable, write_gray_matrix
 from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
@@ -220,7 +220,5 @@ def _sketched(
     # What it sees beyond a pixel is more than what tiles of the small picture could be worth.
     facts = NetFacts(1, None, 1, in_channels=1, out_channels=1, parameters=0, features=1024, linear_path=False)
     planes = [0] if spec.format.family is Family.GRAY else [0, 1, 2]
-    if spec.format.family is Family.GRAY:
-        # A matrix that was replaced is replaced on every frame.
-        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    clip = write_gray_matrix(clip, spec)
     return run(Job("lineart", clip, spec, Network(model, facts), form, form, (planes, [0]), graph), backend, Tiling())

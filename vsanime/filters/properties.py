@@ -31,6 +31,16 @@ def readable(spec: FrameSpec) -> FrameSpec:
     return spec
 
 
+def write_gray_matrix(clip: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
+    """Write the matrix that `readable` chose for a gray clip onto its frames, which else would differ from `spec`.
+
+    Args:
+        clip: source clip; returned as it is unless it is gray.
+        spec: what `readable` returned for the clip.
+    """
+    return clip.std.SetFrameProps(_Matrix=spec.matrix) if spec.format.family is Family.GRAY else clip
+
+
 def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None = None) -> vs.VideoNode:
     """`clip` with range, matrix and siting said on its frames.
 

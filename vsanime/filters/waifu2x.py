@@ -14,7 +14,7 @@ from vsanime.filters.alpha import alpha_of, fill_hidden, with_alpha, with_sure_e
 from vsanime.filters.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
 from vsanime.filters.engines import Job, Network, network_for, run
 from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished, readable
+from vsanime.filters.properties import finished, readable, write_gray_matrix
 from vsanime.graphs.colour import check_matrix, reach, rgb_graph
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
@@ -271,8 +271,6 @@ def _run(
             network.model.proto, network.facts, spec, form, width, height, traits, correct_tint=network.tint
         )
 
-    if spec.format.family is Family.GRAY:
-        # A matrix that was replaced is replaced on every frame.
-        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    clip = write_gray_matrix(clip, spec)
     margin = reach(spec.format, network.facts.scale, correct_tint=network.tint)
     return run(Job("waifu2x", clip, spec, network, form, final, (planes, planes), graph, margin), backend, tiling)

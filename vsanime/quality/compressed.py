@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
+from vsanime.media.bestsource import open_video
 from vsanime.quality import metrics
 from vsanime.quality.frames import clip_of, planes_of
 from vsanime.quality.measure import COMPRESSED, Advance, Bar, Figure
@@ -123,14 +123,10 @@ def measure_compressed(pair: Pair, methods: Sequence[Method], advance: Advance) 
 
 
 def _open(path: Path) -> vs.VideoNode:
-    core: Any = vs.core
     if not path.is_file():
         raise VsanimeError(f"{path} is not a file; a video is needed")
-    if not hasattr(core, "bs"):
-        raise VsanimeError('videos are read by BestSource: `pip install "vsanime[quality]"`')
     try:
-        # No index on disk: nothing is written beside anybody's videos.
-        clip: vs.VideoNode = core.bs.VideoSource(str(path), cachemode=0, showprogress=0)
+        clip: vs.VideoNode = open_video(path, 'videos are read by BestSource: `pip install "vsanime[quality]"`')
     except vs.Error as error:
         raise VsanimeError(f"{path} cannot be read: {error}") from None
     return clip
