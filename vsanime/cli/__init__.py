@@ -9,7 +9,6 @@ import io
 import os
 import re
 import sys
-from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from vsanime._version import __version__
@@ -88,9 +87,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     # A command named first is the only one whose module is worth importing.
     named = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     for name in named:
-        module = f"{__name__}.{_MODULES.get(name, name)}"
-        if find_spec(module) is not None:
-            importlib.import_module(module).add_parser(subparsers)
+        importlib.import_module(f"{__name__}.{_MODULES.get(name, name)}").add_parser(subparsers)
     return parser
 
 
