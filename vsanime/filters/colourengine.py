@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -63,7 +64,12 @@ def usable(backend: BackendProtocol | None) -> BackendProtocol:
 
 
 class ColourEngine:
-    """Both halves of a network, compiled for one size of picture, and what is known of the last keys."""
+    """Both halves of a network, compiled for one size of picture, and what is known of the last keys.
+
+    Attributes:
+        size: width and height of the pictures it sees.
+        worth: what goes through the cut, by a key's number; made by `computed`.
+    """
 
     def __init__(self, model: Model, size: Size, backend: BackendProtocol, lanes: int, threads: int) -> None:
         """Compiles both.
@@ -91,28 +97,25 @@ class ColourEngine:
         self._frames = Compiled(graph, backend.compile(graph, precision, lanes, threads))
         self._key_lane = BoundLane(self._keys)
         self._key_lock = Lock()
-        self._worth: Once[int, dict[str, Array]] = Once(_KEYS_KEPT)
+        self.worth: Once[int, dict[str, Array]] = Once(_KEYS_KEPT)
 
     def new_mixer(self) -> Mixer:
         """A lane of the network."""
         kind = NetworkMixer if self._cut.kind is MIXING else DocumentMixer
         return kind(self, BoundLane(self._frames))
 
-    def worth(self, key: Key) -> dict[str, Array]:
-        """What goes through the cut of a key, computed when it is first asked for."""
-        return self._worth.get(key.number, lambda: self._computed(key))
-
     def kept(self) -> int:
         """Of how many keys the features are kept."""
-        return len(self._worth)
+        return len(self.worth)
 
     def close(self) -> None:
         """Gives back what the engines hold, and forgets the keys."""
         self._keys.engine.close()
         self._frames.engine.close()
-        self._worth.close()
+        self.worth.close()
 
-    def _computed(self, key: Key) -> dict[str, Array]:
+    def computed(self, key: Key) -> dict[str, Array]:
+        """What goes through the cut of a key."""
         with self._key_lock:
             lane = self._key_lane
             lane.show("key_lines", key.drawing.line[None, None])
@@ -207,7 +210,7 @@ class HeldKeys:
             return
         self._held = ()
         for i, key in enumerate(keys):
-            for name, part in self._engine.worth(key).items():
+            for name, part in self._engine.worth.get(key.number, partial(self._engine.computed, key)).items():
                 self._lane.inputs[name][i] = part[0]
         self._held = numbers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -233,14 +234,7 @@ class Shared:
         asked = self._colouring
         painter = Painter(mixer, self._peak, refiner, asked.large_motion, asked.segments, asked.doubts)
 
-        def coloured(number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
-            check_same(number, self._known(frames[0]), self._spec)
-            result = self._result(number, frames, painter)
-            put(result.colours, frame)
-            if result.doubts is not None:
-                with_doubts(frame, result.doubts)
-
-        return coloured
+        return partial(self._coloured, painter)
 
     def kept(self) -> int:
         """How many keys, ways to them and coloured frames are kept."""
@@ -257,8 +251,9 @@ class Shared:
         """A frame's properties; its range where it does not say."""
         return {"_Range": int(self._spec.range)} | read_all(frame.props)
 
-    def _result(self, number: int, frames: Sequence[vs.VideoFrame], painter: Painter) -> Painted:
-        """A frame's colours, from before if the same drawing was there between the same keys."""
+    def _coloured(self, painter: Painter, number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
+        """Fill a frame with its colours, from before if the same drawing was there between the same keys."""
+        check_same(number, self._known(frames[0]), self._spec)
         pair = self._work.befores[number], self._work.afters[number]
         windows = self._work.windows[number]
         drawing = Drawing(plane_of(frames[2]), plane_of(frames[1]))
@@ -271,7 +266,10 @@ class Shared:
         def led() -> list[Led | None]:
             return [self._led(number, window, stack) for window, stack in zip(windows, frames[11:13], strict=True)]
 
-        return self._results.get((*pair, *windows, seen), made)
+        result = self._results.get((*pair, *windows, seen), made)
+        put(result.colours, frame)
+        if result.doubts is not None:
+            with_doubts(frame, result.doubts)
 
     def _led(self, number: int, window: Window | None, stack: vs.VideoFrame) -> Led | None:
         """Where steps lead from a frame to the key of a window, whose lines are one above the other."""

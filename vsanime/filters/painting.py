@@ -183,7 +183,9 @@ class Painter:
             leads: see `Motion`.
         """
         motion = Motion(drawing, keys, leads)
-        mixed = self._refined(drawing.line, keys, motion)
+        mixed = self.mixer.mix(drawing.line, keys, motion)
+        if self.refiner is not None:
+            mixed = self._refined(self.refiner, mixed, drawing.line, keys, motion)
         result = self._mixed(drawing, keys, motion, mixed)
         if self.segments:
             result = filled(drawing, result, motion.small, self.peak)
@@ -206,15 +208,12 @@ class Painter:
             moved = [warp(key.full, found) for key, found in zip(keys, motion.small.flows, strict=True)]
         return codes(composed(mixed, moved, self.peak), self.peak, dtype)
 
-    def _refined(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
+    def _refined(self, refiner: Refiner, mixed: Mix, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
         """The mixture, what the refiner changes added to it."""
-        mixed = self.mixer.mix(line, keys, motion)
-        if self.refiner is None:
-            return mixed
         white = np.float32(255)
         colours = composed(mixed, [] if mixed.weights is None else motion.small.warped, white) / white
         # It sees colours that there are; what was beyond them is taken back with the rest.
-        change = self.refiner.refine(line, keys, np.clip(colours, 0, 1)) - colours
+        change = refiner.refine(line, keys, np.clip(colours, 0, 1)) - colours
         return replace(mixed, residual=change if mixed.residual is None else mixed.residual + change)
 
     def _at_full_size(

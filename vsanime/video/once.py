@@ -39,7 +39,13 @@ class Once[K: Hashable, V]:
             else:
                 self._values.move_to_end(key)
         if mine:
-            self._make(key, future, make)
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                with self._lock:
+                    if self._values.get(key) is future:
+                        del self._values[key]
+                future.set_exception(error)
         return future.result()
 
     def __len__(self) -> int:
@@ -51,12 +57,3 @@ class Once[K: Hashable, V]:
         with self._lock:
             self._limit = 0
             self._values.clear()
-
-    def _make(self, key: K, future: Future[V], make: Callable[[], V]) -> None:
-        try:
-            future.set_result(make())
-        except BaseException as error:
-            with self._lock:
-                if self._values.get(key) is future:
-                    del self._values[key]
-            future.set_exception(error)
