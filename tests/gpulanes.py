@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vsanime.backends.base import Engine
 from vsanime.backends.cuda import Device
-from vsanime.graphs.codes import luma_coding
+from vsanime.coding import luma_coding
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import luma_graph
 from vsanime.models.store import load

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from vsanime.graphs.codes import chroma_coding, luma_coding
+from vsanime.coding import chroma_coding, luma_coding
 from vsanime.graphs.colour import rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import chroma_graph, luma_graph

@@ -15,7 +15,7 @@ from tests.reference import psnr
 from tests.weightfiles import path_of, third_party
 from vsanime.backends.base import LAYER_BYTES, Workload
 from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
-from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
+from vsanime.coding import Coding, chroma_coding, luma_coding
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType

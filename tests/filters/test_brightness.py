@@ -7,8 +7,8 @@ import pytest
 import vapoursynth as vs
 
 from tests.clips import clip_of, format_of, planes_of, props_of
+from vsanime.coding import Coding, chroma_coding, luma_coding
 from vsanime.filters.brightness import GAIN, Scenes, matched, mean_luma, scaled, widest
-from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
 
 GRAY8, GRAY16 = (PlaneFormat(Family.GRAY, SampleType.INTEGER, bits) for bits in (8, 16))

@@ -16,8 +16,9 @@ from tests.clips import clip_of, format_of, noise, planes_of
 from tests.lanes import FunctionLane
 from tests.networks import layers
 from tests.reference import assert_codes_match
+from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError
-from vsanime.graphs.colour import check_matrix, reach, rgb_graph
+from vsanime.graphs.colour import reach, rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.spec import ChromaLocation, GraphTraits, Range
 from vsanime.video.clips import frame_spec, plane_format

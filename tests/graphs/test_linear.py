@@ -10,7 +10,7 @@ from tests.networks import artcnn_like
 from tests.reference import run_plain
 from tests.tolerances import F32_REORDERED
 from tests.weightfiles import RANDOM_R, path_of, third_party
-from vsanime.graphs.codes import Coding
+from vsanime.coding import Coding
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import luma_graph
 from vsanime.spec import GraphTraits, PlanesGraph

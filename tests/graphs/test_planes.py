@@ -11,8 +11,8 @@ from onnx import helper
 
 from tests.networks import layers
 from tests.reference import run_plain
+from vsanime.coding import chroma_coding, luma_coding
 from vsanime.errors import VsanimeError
-from vsanime.graphs.codes import chroma_coding, luma_coding
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, Range, SampleType

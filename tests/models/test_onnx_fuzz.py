@@ -18,8 +18,8 @@ from onnx import helper, numpy_helper
 
 from tests.exported import as_exported
 from tests.networks import artcnn_like, layers
+from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
-from vsanime.graphs.codes import luma_coding
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import luma_graph
 from vsanime.models.chain import read_artcnn_c

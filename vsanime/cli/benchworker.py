@@ -106,7 +106,7 @@ def time_raw(case: dict[str, Any]) -> float:
 
     from vsanime import Backend
     from vsanime.backends.base import Workload
-    from vsanime.graphs.codes import luma_coding
+    from vsanime.coding import luma_coding
     from vsanime.graphs.inspect import inspect
     from vsanime.graphs.planes import luma_graph
     from vsanime.models.store import load

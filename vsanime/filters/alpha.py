@@ -14,7 +14,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsanime.graphs.colour import plane_codings
+from vsanime.coding import plane_codings
 from vsanime.spec import Family, FrameSpec, PlaneFormat
 from vsanime.video.clips import peak_of, video_format
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
 from vsanime.filters.arguments import Tiles, Tiling, check_backend, wanted_format
@@ -15,7 +16,6 @@ from vsanime.filters.brightness import matched, scenes_of, widest
 from vsanime.filters.engines import Job, Network, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable, write_gray_matrix
-from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.style import Look, check_size, style_graph
 from vsanime.models.advice import import_command
 from vsanime.models.cards import find

@@ -9,6 +9,7 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.coding import chroma_coding, luma_coding
 from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, resize_alpha, with_alpha
 from vsanime.filters.arguments import (
@@ -27,7 +28,6 @@ from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.filters.engines import Job, Network, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, meaning, sample_aspect
-from vsanime.graphs.codes import chroma_coding, luma_coding
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType

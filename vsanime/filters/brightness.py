@@ -16,10 +16,9 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsanime.coding import Coding, plane_codings
 from vsanime.errors import VsanimeError
 from vsanime.filters.scenes import BEGINS, ENDS, marked_starts
-from vsanime.graphs.codes import Coding
-from vsanime.graphs.colour import plane_codings
 from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
 from vsanime.video.clips import video_format
 

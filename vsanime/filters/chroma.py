@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import vapoursynth as vs
 
-from vsanime.graphs.codes import chroma_coding
-from vsanime.graphs.siting import chroma_offset
+from vsanime.coding import chroma_coding, chroma_offset
 from vsanime.spec import ChromaLocation, PlaneFormat, Range
 from vsanime.video.clips import video_format
 

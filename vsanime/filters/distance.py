@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import vapoursynth as vs
 
+from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
 from vsanime.filters.alpha import Array, alpha_of, clip_on_white, with_alpha
 from vsanime.filters.arguments import wanted_format
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished
-from vsanime.graphs.codes import luma_coding
 from vsanime.motion.distance import CAP, distance_to
 from vsanime.optional import ndimage
 from vsanime.spec import Family, Range

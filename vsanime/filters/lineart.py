@@ -10,13 +10,13 @@ import onnx
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
 from vsanime.filters.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
 from vsanime.filters.engines import Job, Network, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable, write_gray_matrix
-from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
 from vsanime.graphs.sketch import Sketch, check_size, sketch_graph

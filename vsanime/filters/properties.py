@@ -9,7 +9,7 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vsanime.graphs.colour import known_matrix
+from vsanime.coding import known_matrix
 from vsanime.spec import Family, FrameSpec
 from vsanime.video.clips import guess_matrix
 from vsanime.video.frameprops import read_integer

@@ -12,10 +12,10 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote, quote_path
 from vsanime.filters.alpha import ALPHA, check_alpha, lay_on_white
 from vsanime.filters.properties import finished
-from vsanime.graphs.colour import check_matrix
 from vsanime.pictures import open_picture
 from vsanime.spec import Family, FrameSpec
 from vsanime.values import parse_whole, parse_wholes

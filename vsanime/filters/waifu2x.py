@@ -9,13 +9,14 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, with_alpha, with_sure_ends
 from vsanime.filters.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
 from vsanime.filters.engines import Job, Network, network_for, run
 from vsanime.filters.errors import raises_vs_error
 from vsanime.filters.properties import finished, readable, write_gray_matrix
-from vsanime.graphs.colour import check_matrix, reach, rgb_graph
+from vsanime.graphs.colour import reach, rgb_graph
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from vsanime.errors import VsanimeError
-from vsanime.graphs.codes import Coding, chroma_coding, luma_coding, read, store
+from vsanime.coding import LUMA_WEIGHTS, plane_codings
+from vsanime.graphs.codes import read, store
 from vsanime.graphs.finish import finished
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.limits import guard
@@ -25,57 +25,11 @@ from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGrap
 
 type Floats = NDArray[np.float64]
 
-# Weights of red and blue in luma, by `_Matrix` (ITU-T H.273 table 4): BT.709, FCC, BT.601 twice, SMPTE 240M, BT.2020.
-_LUMA = {
-    1: (0.2126, 0.0722),
-    4: (0.30, 0.11),
-    5: (0.299, 0.114),
-    6: (0.299, 0.114),
-    7: (0.212, 0.087),
-    9: (0.2627, 0.0593),
-}
-
-# What zimg has to be told to convert from other matrices, by `_Matrix`: YCgCo; BT.2020 of constant luminance;
-# chroma-derived, of either kind; ICtCp of PQ.
-_CONVERSIONS = {
-    8: "matrix=1",
-    10: "matrix=9, transfer_in=14, primaries_in=9",
-    12: "matrix=9, primaries_in=9",
-    13: "matrix=9, transfer_in=14, primaries_in=9",
-    14: "matrix=9, transfer_in=16, primaries_in=9",
-}
-
 # A tint is a mean over this many input pixels each way, taken twice: wider than what a network draws as one edge.
 _TINT_WINDOW = 9
 _TINT_PASSES = 2
 
 _PLANES = {Family.GRAY: ("gray",), Family.YUV: ("y", "cb", "cr"), Family.RGB: ("r", "g", "b")}
-
-
-def check_matrix(matrix: int | None) -> None:
-    """Refuses a clip that cannot become RGB by one matrix.
-
-    Raises:
-        VsanimeError: the matrix is not one of those known here.
-    """
-    if matrix is not None and not known_matrix(matrix):
-        raise VsanimeError(
-            f"the clip has _Matrix={matrix}; {', '.join(str(m) for m in _LUMA)} can be converted (1 is BT.709, 5 and 6 "
-            f"BT.601, 9 BT.2020): {_matrix_code(matrix)}"
-        )
-
-
-def _matrix_code(matrix: int) -> str:
-    """Return code that brings a clip of a matrix that is not read here to one that is."""
-    mark = "`clip.std.SetFrameProps(_Matrix=1)` if the mark is wrong"
-    if matrix in _CONVERSIONS:
-        return f"convert it with `clip.resize.Spline36({_CONVERSIONS[matrix]})`, or set it with {mark}"
-    return f"set it with {mark}"
-
-
-def known_matrix(matrix: int | None) -> bool:
-    """Whether a value of `_Matrix` is one of those converted here."""
-    return matrix in _LUMA
 
 
 def reach(form: PlaneFormat, scale: int, *, correct_tint: bool = False) -> tuple[int, int]:
@@ -238,14 +192,6 @@ def planes_out(writer: GraphWriter, spec: FrameSpec, codes: list[str], outputs: 
         writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
 
 
-def plane_codings(spec: FrameSpec) -> list[Coding]:
-    """How each plane is coded; chroma around 0."""
-    luma = luma_coding(spec.format, spec.range)
-    if spec.format.family is Family.YUV:
-        return [luma] + [replace(chroma_coding(spec.format, spec.range), bias=0)] * 2
-    return [luma] * len(_PLANES[spec.format.family])
-
-
 def _spans(spec: FrameSpec) -> tuple[Floats, Floats]:
     """Codes from 0 to 1, and the code of 0, of each plane."""
     codings = plane_codings(spec)
@@ -272,7 +218,7 @@ def _planes_of_rgb(spec: FrameSpec) -> Floats:
     if spec.format.family is Family.RGB:
         return np.eye(3)
     assert spec.matrix is not None
-    red, blue = _LUMA[spec.matrix]
+    red, blue = LUMA_WEIGHTS[spec.matrix]
     luma = np.array([red, 1 - red - blue, blue])
     if spec.format.family is Family.GRAY:
         return luma[None]
@@ -288,7 +234,7 @@ def _rgb_of_planes(spec: FrameSpec) -> Floats:
     if spec.format.family is Family.RGB:
         return np.eye(3)
     assert spec.matrix is not None
-    red, blue = _LUMA[spec.matrix]
+    red, blue = LUMA_WEIGHTS[spec.matrix]
     green = 1 - red - blue
     of_cb, of_cr = 2 * (1 - blue), 2 * (1 - red)
     return np.array([[1, 0, of_cr], [1, -of_cb * blue / green, -of_cr * red / green], [1, of_cb, 0]])

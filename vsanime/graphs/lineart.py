@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.graphs.codes import decode, encode, luma_coding
-from vsanime.graphs.colour import clamped, mixed, plane_codings, plane_tensors, planes_in
+from vsanime.coding import luma_coding, plane_codings
+from vsanime.graphs.codes import decode, encode
+from vsanime.graphs.colour import clamped, mixed, plane_tensors, planes_in
 from vsanime.graphs.finish import finished
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, TensorSpec

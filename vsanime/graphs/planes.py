@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vsanime.coding import Coding
 from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
-from vsanime.graphs.codes import Coding, decode, encode
+from vsanime.graphs.codes import decode, encode
 from vsanime.graphs.finish import finished
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.limits import guard

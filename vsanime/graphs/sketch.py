@@ -15,9 +15,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vsanime.coding import luma_coding, plane_codings
 from vsanime.errors import VsanimeError
-from vsanime.graphs.codes import encode, luma_coding
-from vsanime.graphs.colour import clamped, decoded, plane_codings, plane_tensors, planes_in
+from vsanime.graphs.codes import encode
+from vsanime.graphs.colour import clamped, decoded, plane_tensors, planes_in
 from vsanime.graphs.finish import finished
 from vsanime.graphs.lineart import gaussian
 from vsanime.graphs.network import Network

@@ -14,18 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx
 
+from vsanime.coding import plane_codings
 from vsanime.errors import VsanimeError
 from vsanime.graphs.arithmetic import with_exact_arithmetic
-from vsanime.graphs.colour import (
-    clamped,
-    decoded,
-    encoded,
-    mixed,
-    plane_codings,
-    plane_tensors,
-    planes_in,
-    planes_out,
-)
+from vsanime.graphs.colour import clamped, decoded, encoded, mixed, plane_tensors, planes_in, planes_out
 from vsanime.graphs.finish import finished
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import Network
