@@ -17,7 +17,7 @@ from tests.cudasim import CudaSim
 from tests.lineanimation import animation, colour_clip, line_clip
 from tests.simbackend import SimBackend
 from vsanime.backends import cuda, openvino
-from vsanime.filters import colouring, steadying
+from vsanime.colorization import frames, smoothing
 
 RELOADS = 20
 
@@ -68,7 +68,7 @@ def openvino_engines(policy: Policy) -> None:
 
 def colorized(policy: Policy) -> None:
     """Engines, keys, the ways to them and coloured frames go with the script, though its clip is still held."""
-    made, averaged = watched(colouring.Shared), watched(steadying.Steadying)
+    made, averaged = watched(frames.Shared), watched(smoothing.Steadying)
     lines, colours = animation(range(5))
     for _ in range(3):
         environment = policy.new_environment()

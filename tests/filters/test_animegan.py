@@ -19,7 +19,7 @@ from tests.generators import as_pytorch, as_tensorflow, random_generator, random
 from tests.networks import artcnn_like
 from tests.reference import assert_codes_match, psnr, run_plain
 from vsanime import Backend
-from vsanime.filters.brightness import GAIN
+from vsanime.video.brightness import GAIN
 
 F32 = Backend.OpenVINO(precision="f32")
 # Is ready in half the time, for tests of what is around the network.

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from vsanime.errors import VsanimeError
-from vsanime.filters.arguments import Size, Tiles, wanted_format, wanted_planes, wanted_size, wanted_tile
 from vsanime.graphs.inspect import NetFacts
+from vsanime.pipeline.arguments import Size, Tiles, wanted_format, wanted_planes, wanted_size, wanted_tile
+from vsanime.pipeline.tiles import plan_tiles
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
-from vsanime.video.tiles import plan_tiles
 
 FACTS = NetFacts(
     scale=2, radius=7, multiple=1, in_channels=3, out_channels=3, parameters=1, features=256, linear_path=False

@@ -8,8 +8,8 @@ import vapoursynth as vs
 
 from tests.clips import clip_of, format_of, planes_of, props_of
 from vsanime.coding import Coding, chroma_coding, luma_coding
-from vsanime.filters.brightness import GAIN, Scenes, matched, mean_luma, scaled, widest
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.video.brightness import GAIN, Scenes, matched, mean_luma, scaled, widest
 
 GRAY8, GRAY16 = (PlaneFormat(Family.GRAY, SampleType.INTEGER, bits) for bits in (8, 16))
 HALF, SINGLE = (PlaneFormat(Family.YUV, SampleType.FLOAT, bits, 1, 1) for bits in (16, 32))

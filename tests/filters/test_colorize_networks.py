@@ -27,7 +27,7 @@ from tests.lineanimation import animation, colour_clip, led_by_hand, line_clip, 
 from tests.networks import artcnn_like
 from tests.simbackend import SimBackend
 from vsanime import Backend
-from vsanime.filters import colourengine
+from vsanime.colorization import mixers
 from vsanime.motion.distance import field
 from vsanime.motion.match import match
 from vsanime.motion.transfer import enlarge
@@ -239,13 +239,13 @@ def test_any_order_of_requests_and_number_of_lanes_gives_the_same_frames(net: st
 
 def test_keys_are_worth_the_same_for_every_frame_and_computed_once(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[int] = []
-    original = colourengine.ColourEngine.computed
+    original = mixers.ColourEngine.computed
 
     def counted(self: Any, key: Any) -> Any:
         computed.append(key.number)
         return original(self, key)
 
-    monkeypatch.setattr(colourengine.ColourEngine, "computed", counted)
+    monkeypatch.setattr(mixers.ColourEngine, "computed", counted)
     shot = Shot()
     backend = Backend.OpenVINO(precision="f32", num_streams=2)
     made = vsanime.colorize(shot.lineart, shot.references, keys=[0, 4, 8], model=net, backend=backend)

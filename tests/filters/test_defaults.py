@@ -9,7 +9,7 @@ import pytest
 
 import vsanime
 from vsanime import Backend
-from vsanime.filters.painting import Painter
+from vsanime.colorization.painter import Painter
 from vsanime.graphs.lineart import Pen
 from vsanime.graphs.sketch import Sketch
 from vsanime.graphs.style import Look

@@ -11,7 +11,7 @@ import pytest
 import vapoursynth as vs
 
 from tests.clips import clip_of, planes_of
-from vsanime.filters.drawings import AFTER, BEFORE, HELD, REACH, Drawings
+from vsanime.colorization.neighbors import AFTER, BEFORE, HELD, REACH, Drawings
 
 
 def clip_with(drawings: list[int]) -> vs.VideoNode:

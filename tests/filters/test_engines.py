@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from vsanime.errors import TooLittleMemory, VsanimeError
-from vsanime.filters.arguments import smaller_tile
-from vsanime.filters.engines import Tiling, _fitting
-from vsanime.video.tiles import plan_tiles
+from vsanime.pipeline.arguments import smaller_tile
+from vsanime.pipeline.run import Tiling, _fitting
+from vsanime.pipeline.tiles import plan_tiles
 
 PLAN = plan_tiles((1000, 800), (1000, 800), (7, 7), (2, 2))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from vsanime.colorization.keys import Choice, Window, choose, longest, runs
 from vsanime.errors import VsanimeError
-from vsanime.filters.keys import Choice, Window, choose, longest, runs
 
 
 def complain(starts: list[int], keys: list[int], length: int) -> str:

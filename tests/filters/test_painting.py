@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.lineanimation import drawing
-from vsanime.filters import painting
-from vsanime.filters.painting import Drawing, Key, Mix, Motion, Painter
+from vsanime.colorization import painter
+from vsanime.colorization.painter import Drawing, Key, Mix, Motion, Painter
 
 SIZE, SMALL = (144, 96), (72, 48)
 
@@ -96,7 +96,7 @@ class Whole:
 def test_a_mixer_that_moves_no_key_pays_for_no_motion(
     small: tuple[int, int], refined: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(painting, "match", None)
+    monkeypatch.setattr(painter, "match", None)
     target, _, _ = shown(3, small)
     painted = Painter(Whole(), 255.0, Gray() if refined else None, doubts=True).paint(target, keys(small), no_leads)
     assert painted.doubts is None
@@ -106,26 +106,26 @@ def test_a_mixer_that_moves_no_key_pays_for_no_motion(
 # What is left of pictures
 
 
-@pytest.mark.parametrize(("height", "width"), [(painting._TOLD_SIDE, 300), (painting._TOLD_SIDE - 1, 999)])
+@pytest.mark.parametrize(("height", "width"), [(painter._TOLD_SIDE, 300), (painter._TOLD_SIDE - 1, 999)])
 def test_small_maps_travel_as_they_are(height: int, width: int) -> None:
     plane = np.zeros((height, width), np.uint8)
-    assert painting._small(plane) is plane
+    assert painter._small(plane) is plane
 
 
 def test_large_maps_travel_smaller_by_area() -> None:
-    side = painting._TOLD_SIDE
+    side = painter._TOLD_SIDE
     plane = np.random.default_rng(0).integers(0, 256, (2 * side, 3 * side), np.uint8)
     expected = plane.reshape(side, 2, -1, 2).mean((1, 3))
-    small = painting._small(plane)
+    small = painter._small(plane)
     assert small.shape == (side, 3 * side // 2)
     assert np.abs(small - expected).max() <= 0.5
 
 
 def test_codes_are_rounded_and_end_where_they_do() -> None:
     values = np.float32([-3, 0.4, 0.6, 254.6, 300])
-    assert painting.codes(values, 255.0, np.dtype(np.uint8)).tolist() == [0, 0, 1, 255, 255]
-    assert painting.codes(values, 1023.0, np.dtype(np.uint16)).tolist() == [0, 0, 1, 255, 300]
-    assert painting.codes(values / 100, 1.0, np.dtype(np.float32)).tolist() == pytest.approx([0, 0.004, 0.006, 1, 1])
+    assert painter.codes(values, 255.0, np.dtype(np.uint8)).tolist() == [0, 0, 1, 255, 255]
+    assert painter.codes(values, 1023.0, np.dtype(np.uint16)).tolist() == [0, 0, 1, 255, 300]
+    assert painter.codes(values / 100, 1.0, np.dtype(np.float32)).tolist() == pytest.approx([0, 0.004, 0.006, 1, 1])
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -141,7 +141,7 @@ def test_flat_regions_are_filled_at_the_size_of_the_drawing(large: bool) -> None
     errors[1, 20:30, 30:40] = 1.0
     small = line if large else np.ascontiguousarray(line[::2, ::2])
     matched = SimpleNamespace(errors=errors if large else errors[:, ::2, ::2])
-    found = painting.filled(Drawing(small, line), colours, matched, np.float32(1023))
+    found = painter.filled(Drawing(small, line), colours, matched, np.float32(1023))
     assert np.abs(found.astype(int)[22:28, 22:38] - (400, 100, 800)).max() <= 4
     outside = np.ones((height, width), bool)
     outside[18:32, 18:42] = False

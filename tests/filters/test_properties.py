@@ -14,11 +14,11 @@ from tests.clips import noise_clip, planes_of, props_of
 from tests.lineanimation import animation, colour_clip, line_clip
 from vsanime import Backend
 from vsanime.cli.doubling import upscale
-from vsanime.filters.brightness import GAIN
-from vsanime.filters.properties import sample_aspect
 from vsanime.models.cards import find
 from vsanime.models.store import locate
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
+from vsanime.video.brightness import GAIN
+from vsanime.video.properties import sample_aspect
 
 MODEL = "C4F16_VA"
 

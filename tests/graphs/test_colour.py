@@ -20,9 +20,9 @@ from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError
 from vsanime.graphs.colour import reach, rgb_graph
 from vsanime.graphs.inspect import inspect
+from vsanime.pipeline.tiles import TileRunner, plan_tiles
 from vsanime.spec import ChromaLocation, GraphTraits, Range
 from vsanime.video.clips import frame_spec, plane_format
-from vsanime.video.tiles import TileRunner, plan_tiles
 
 # zimg sums in f32 as well, in another order: a value on the edge between two codes may fall to either side. 16 bits
 # leave f32 little more than the codes themselves.

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vsanime.video.once import Once
+from vsanime.pipeline.once import Once
 
 
 def test_a_value_is_computed_once_for_all_who_wait() -> None:

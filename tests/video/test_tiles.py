@@ -9,8 +9,8 @@ import pytest
 
 from tests.lanes import FunctionLane
 from vsanime.errors import VsanimeError
+from vsanime.pipeline.tiles import TileRunner, mirrored, plan_tiles
 from vsanime.spec import TensorSpec
-from vsanime.video.tiles import TileRunner, mirrored, plan_tiles
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 30, 31, 64, 101, 1080])

@@ -110,8 +110,8 @@ def time_raw(case: dict[str, Any]) -> float:
     from vsanime.graphs.inspect import inspect
     from vsanime.graphs.planes import luma_graph
     from vsanime.models.store import load
+    from vsanime.pipeline.tiles import plan_tiles
     from vsanime.spec import Family, PlaneFormat, Range, SampleType
-    from vsanime.video.tiles import plan_tiles
 
     backend = Backend.OpenVINO(precision=case["precision"], num_streams=case.get("streams"))
     proto = load(case["model"]).proto

@@ -32,7 +32,7 @@ from vsanime.terminal import open_console
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-    from vsanime.filters.encoder import Signal
+    from vsanime.filters.encoder_args import Signal
 
 _DEFAULT_ENCODER = "x264"
 _DEFAULT_PRESET = "medium"
@@ -226,8 +226,8 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
     """The clip that is encoded, and what its samples mean."""
     import vapoursynth as vs
 
-    from vsanime.filters.encoder import read_signal
-    from vsanime.filters.scenes import is_marked, mark_scenes
+    from vsanime.filters.encoder_args import read_signal
+    from vsanime.filters.mark_scenes import is_marked, mark_scenes
 
     clip = source.clip
     if clip.format.color_family == vs.RGB:
@@ -268,7 +268,7 @@ def _params(encoder: str, meaning: Signal, extra: str) -> str:
 
 
 def _ffmpeg_args(meaning: Signal) -> list[str]:
-    from vsanime.filters.encoder import ffmpeg_args
+    from vsanime.filters.encoder_args import ffmpeg_args
 
     return ffmpeg_args(meaning)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vsanime.coding import Coding, plane_codings
 from vsanime.errors import VsanimeError
-from vsanime.filters.scenes import BEGINS, ENDS, marked_starts
+from vsanime.filters.mark_scenes import BEGINS, ENDS, marked_starts
 from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
 from vsanime.video.clips import video_format
 

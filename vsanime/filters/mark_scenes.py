@@ -5,10 +5,10 @@ from __future__ import annotations
 import vapoursynth as vs
 
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import alpha_of, fill_hidden
-from vsanime.filters.errors import raises_vs_error
 from vsanime.values import read_number
+from vsanime.video.alpha import alpha_of, fill_hidden
 from vsanime.video.clips import first_frame
+from vsanime.video.errors import raises_vs_error
 from vsanime.video.frameprops import read_integer
 
 BEGINS, ENDS = "_SceneChangePrev", "_SceneChangeNext"

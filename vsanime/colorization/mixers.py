@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
+from vsanime.colorization.painter import Bytes, Floats, Key, Mix, Mixer, Motion
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.arguments import check_backend
-from vsanime.filters.painting import Bytes, Floats, Key, Mix, Mixer, Motion
 from vsanime.graphs.colorize import (
     DOCUMENT,
     MIXING,
@@ -30,8 +29,9 @@ from vsanime.graphs.colorize import (
 from vsanime.models.store import Model
 from vsanime.motion.distance import field
 from vsanime.optional import ndimage
+from vsanime.pipeline.arguments import check_backend
+from vsanime.pipeline.once import Once
 from vsanime.spec import PlanesGraph
-from vsanime.video.once import Once
 
 type Size = tuple[int, int]
 type Array = NDArray[Any]

@@ -9,7 +9,7 @@ from typing import Any
 import vapoursynth as vs
 
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.arguments import wanted_format
+from vsanime.pipeline.arguments import wanted_format
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range
 from vsanime.values import parse_text, parse_whole
 from vsanime.video.clips import guess_matrix, plane_format, video_format

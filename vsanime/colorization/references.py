@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote, quote_path
-from vsanime.filters.alpha import ALPHA, check_alpha, lay_on_white
-from vsanime.filters.properties import finished
 from vsanime.pictures import open_picture
 from vsanime.spec import Family, FrameSpec
 from vsanime.values import parse_whole, parse_wholes
 from vsanime.video.advice import conform_code
+from vsanime.video.alpha import ALPHA, check_alpha, lay_on_white
 from vsanime.video.clips import check_same, first_frame, guess_matrix
+from vsanime.video.properties import finished
 
 type Picture = str | os.PathLike[str] | vs.VideoNode
 type Sources = vs.VideoNode | Mapping[int, Picture]

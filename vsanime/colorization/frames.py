@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 
 from vsanime.backends import BackendProtocol
 from vsanime.backends.base import lanes_wanted
+from vsanime.colorization.keys import Window, longest
+from vsanime.colorization.mixers import ColourEngine, TemporalEngine, usable
+from vsanime.colorization.neighbors import REACH
+from vsanime.colorization.painter import ByMotion, Drawing, Key, Mixer, Painted, Painter
+from vsanime.colorization.smoothing import DOUBTS, with_doubts
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.closing import close_with_script
-from vsanime.filters.colourengine import ColourEngine, TemporalEngine, usable
-from vsanime.filters.drawings import REACH
-from vsanime.filters.framearrays import picture_of, plane_of, put
-from vsanime.filters.keys import Window, longest
-from vsanime.filters.painting import ByMotion, Drawing, Key, Mixer, Painted, Painter
-from vsanime.filters.steadying import DOUBTS, with_doubts
 from vsanime.models.cards import find, variants
 from vsanime.models.store import Model, as_path, available, load
 from vsanime.motion.steps import Led, Steps
 from vsanime.optional import ndimage, opencv
+from vsanime.pipeline.lanes import FrameWork, run_frames
+from vsanime.pipeline.once import Once
 from vsanime.spec import FrameSpec
 from vsanime.video.clips import check_same, peak_of
+from vsanime.video.framearrays import picture_of, plane_of, put
 from vsanime.video.frameprops import read_all
-from vsanime.video.lanes import FrameWork, run_frames
-from vsanime.video.once import Once
+from vsanime.video.lifetime import close_with_script
 
 type Array = NDArray[Any]
 type Size = tuple[int, int]

@@ -9,7 +9,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.scenes import BEGINS, ENDS, marked_starts
+from vsanime.filters.mark_scenes import BEGINS, ENDS, marked_starts
 from vsanime.values import parse_text, parse_whole, parse_wholes
 
 type Scenes = Sequence[int] | str | None

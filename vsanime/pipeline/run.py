@@ -11,16 +11,16 @@ import vapoursynth as vs
 from vsanime.backends import Backend, BackendProtocol, Engine
 from vsanime.backends.base import Workload
 from vsanime.errors import TooLittleMemory, VsanimeError, quote
-from vsanime.filters.arguments import Tiling, check_backend, smaller_tile, wanted_tile
-from vsanime.filters.closing import close_with_script
 from vsanime.graphs.inspect import NetFacts, inspect
 from vsanime.models.cards import find
 from vsanime.models.store import Model, as_path, load
+from vsanime.pipeline.arguments import Tiling, check_backend, smaller_tile, wanted_tile
+from vsanime.pipeline.lanes import run_lanes
+from vsanime.pipeline.tiles import TilePlan, TileRunner, plan_tiles
 from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
 from vsanime.values import Pair
 from vsanime.video.clips import check_same, video_format
-from vsanime.video.lanes import run_lanes
-from vsanime.video.tiles import TilePlan, TileRunner, plan_tiles
+from vsanime.video.lifetime import close_with_script
 
 
 @dataclass(frozen=True)

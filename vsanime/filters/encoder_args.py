@@ -9,11 +9,11 @@ from typing import Any
 import vapoursynth as vs
 
 from vsanime.errors import VsanimeError
-from vsanime.filters.errors import raises_vs_error
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
 from vsanime.values import read_choice
 from vsanime.video.advice import format_code
 from vsanime.video.clips import frame_spec, video_format
+from vsanime.video.errors import raises_vs_error
 from vsanime.video.frameprops import read_all, read_integer, read_numbers
 
 ENCODERS = ("x264", "x265", "ffmpeg")

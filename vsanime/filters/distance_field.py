@@ -10,17 +10,17 @@ import vapoursynth as vs
 
 from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
-from vsanime.filters.alpha import Array, alpha_of, clip_on_white, with_alpha
-from vsanime.filters.arguments import wanted_format
-from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished
 from vsanime.motion.distance import CAP, distance_to
 from vsanime.optional import ndimage
+from vsanime.pipeline.arguments import wanted_format
+from vsanime.pipeline.lanes import run_lanes
 from vsanime.spec import Family, Range
 from vsanime.values import read_number
 from vsanime.video.advice import gray_code
+from vsanime.video.alpha import Array, alpha_of, clip_on_white, with_alpha
 from vsanime.video.clips import check_same, first_frame, video_format
-from vsanime.video.lanes import run_lanes
+from vsanime.video.errors import raises_vs_error
+from vsanime.video.properties import finished
 
 
 @raises_vs_error

@@ -10,16 +10,16 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.backends.base import lanes_wanted
-from vsanime.filters.closing import close_with_script
-from vsanime.filters.drawings import AFTER, BEFORE, HELD, Drawings
-from vsanime.filters.framearrays import picture_of, plane_of, put
-from vsanime.filters.painting import codes
+from vsanime.colorization.neighbors import AFTER, BEFORE, HELD, Drawings
+from vsanime.colorization.painter import codes
 from vsanime.motion.flow import small_flow
 from vsanime.motion.steady import Neighbour, steadied
 from vsanime.optional import opencv
+from vsanime.pipeline.lanes import run_frames
+from vsanime.pipeline.once import Once
 from vsanime.video.clips import peak_of
-from vsanime.video.lanes import run_frames
-from vsanime.video.once import Once
+from vsanime.video.framearrays import picture_of, plane_of, put
+from vsanime.video.lifetime import close_with_script
 
 type Array = NDArray[Any]
 type Bytes = NDArray[np.uint8]
