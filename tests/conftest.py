@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.cudasim import CudaSim
-    from tests.trtsim import TensorRTSim
+    from tests.support.cudasim import CudaSim
+    from tests.support.trtsim import TensorRTSim
 
 # Shells have what they run in the background ignore SIGINT, `nohup` SIGHUP, and so would the programs that tests start
 # and interrupt.
@@ -84,7 +84,7 @@ def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CudaSim]]:
     """Makes simulated cards take the place of CUDA; at the end nothing may have been done wrong or be left."""
-    from tests.cudasim import CudaSim
+    from tests.support.cudasim import CudaSim
     from vsanime.backends import cuda
 
     made: list[CudaSim] = []
@@ -109,7 +109,7 @@ def cards(
     simulate: Callable[..., CudaSim], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Callable[..., TensorRTSim]]:
     """Provide simulated cards with TensorRT-RTX on them, and an empty cache of engines."""
-    from tests.trtsim import TensorRTSim
+    from tests.support.trtsim import TensorRTSim
     from vsanime.backends.tensorrt import flavours
 
     def make(**options: object) -> TensorRTSim:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from tests.lineanimation import line_clip
+from tests.support.lineanimation import line_clip
 from tests.training.helpers import drawings, recipe
 from vsanime import colorize
 from vsanime.cli import main

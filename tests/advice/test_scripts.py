@@ -14,11 +14,11 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.advice.reading import followed, is_command, left_out, message_of, needed, run, snippets
-from tests.clips import clip_of, format_of, noise_clip, planes_of
-from tests.lineanimation import animation, colour_clip, line_clip
-from tests.networks import artcnn_like
-from tests.sketches import random_state
+from tests.support.advice import followed, is_command, left_out, message_of, needed, run, snippets
+from tests.support.clips import clip_of, format_of, noise_clip, planes_of
+from tests.support.lineanimation import animation, colour_clip, line_clip
+from tests.support.networks import artcnn_like
+from tests.support.sketches import random_state
 from vsanime import Backend
 from vsanime.cli import main
 from vsanime.models.store import available
@@ -479,7 +479,7 @@ def written(command: str) -> str:
 def test_a_style_on_another_range_is_imported_by_the_command(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.generators import as_pytorch, random_weights
+    from tests.support.generators import as_pytorch, random_weights
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(as_pytorch(random_weights()).SerializeToString())

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cudasim import MIB, CudaSim, cudaError_t
-from tests.gpulanes import check_recording
+from tests.support.cudasim import MIB, CudaSim, cudaError_t
+from tests.support.gpulanes import check_recording
 from vsanime.backends import cuda
 from vsanime.backends.cuda import CudaError, Device, check, device_count, device_facts
 from vsanime.errors import TooLittleMemory, VsanimeError

@@ -1,7 +1,7 @@
 """Lanes on a simulated card: right pixels whatever the order, nothing allocated per frame, everything given back.
 
-The card is a simulation (see `tests/cudasim.py`): what is proved is our ordering and bookkeeping. `tests/gpu` asks a
-real one.
+The card is a simulation (see `tests/support/cudasim.py`): what is proved is our ordering and bookkeeping.
+`tests/gpu` asks a real one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cudasim import MIB, CudaSim, SimProgram, cudaError_t
-from tests.gpulanes import check_frames, expected_of, frames_for, luma_doubler
+from tests.support.cudasim import MIB, CudaSim, SimProgram, cudaError_t
+from tests.support.gpulanes import check_frames, expected_of, frames_for, luma_doubler
 from vsanime.backends import cuda, gpulanes
 from vsanime.backends.cuda import CudaError, Device
 from vsanime.backends.gpulanes import RESERVE_BYTES, GpuEngine, GpuLane, buffer_bytes

@@ -12,8 +12,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip
-from tests.gpulanes import luma_doubler
+from tests.support.clips import noise_clip
+from tests.support.gpulanes import luma_doubler
 from vsanime import Backend
 from vsanime.backends.cuda import device_count
 from vsanime.backends.onnxcuda import compile_cuda, first_line, open_session, peak_bytes

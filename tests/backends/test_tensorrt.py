@@ -1,4 +1,4 @@
-"""TensorRT as a backend of whole filters: real engines, run on simulated cards (see tests/trtsim.py)."""
+"""TensorRT as a backend of whole filters: real engines, run on simulated cards (see tests/support/trtsim.py)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import clip_of, noise, noise_clip, planes_of, props_of
-from tests.cudasim import MIB, CudaSim, cudaError_t
-from tests.reference import psnr
-from tests.trtsim import TensorRTSim
+from tests.support.clips import clip_of, noise, noise_clip, planes_of, props_of
+from tests.support.cudasim import MIB, CudaSim, cudaError_t
+from tests.support.reference import psnr
+from tests.support.trtsim import TensorRTSim
 from vsanime import Backend
 from vsanime.backends import tensorrt as backend_module
 from vsanime.backends.base import Workload
@@ -29,7 +29,7 @@ MODEL = "C4F16_VA"  # comes with the package
 F32 = Backend.ONNXRuntime(num_streams=1)
 
 # The simulated card runs the very graph, its sums in the same order but for tiles: codes may fall to the other side of
-# a rounding edge (see tests/tolerances.py).
+# a rounding edge (see tests/support/tolerances.py).
 CODES_DIFFER = 1e-3
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.planesgraphs import noise_for, run, yuv
-from tests.rtx import CAPABILITY, rtx
-from tests.sketches import random_sketch, small_sketch
+from tests.support.planesgraphs import noise_for, run, yuv
+from tests.support.rtx import CAPABILITY, rtx
+from tests.support.sketches import random_sketch, small_sketch
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.sizes import profile

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.networks import artcnn_like
-from tests.quality.drawings import as_array, save, video
-from tests.reference import psnr, run_plain
+from tests.support.drawings import as_array, save, video
+from tests.support.networks import artcnn_like
+from tests.support.reference import psnr, run_plain
 from vsanime.cli import main
 from vsanime.models.store import load
 

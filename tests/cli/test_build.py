@@ -16,13 +16,13 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip, planes_of
-from tests.cudasim import cudaError_t
-from tests.generators import random_generator
-from tests.networks import artcnn_like
-from tests.rtx import rtx
-from tests.trtsim import TensorRTSim
-from tests.weightfiles import path_of, third_party
+from tests.support.clips import noise_clip, planes_of
+from tests.support.cudasim import cudaError_t
+from tests.support.generators import random_generator
+from tests.support.networks import artcnn_like
+from tests.support.rtx import rtx
+from tests.support.trtsim import TensorRTSim
+from tests.support.weightfiles import path_of, third_party
 from vsanime import Backend
 from vsanime.backends.cache import EngineCache
 from vsanime.cli import main

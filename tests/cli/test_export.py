@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.models.chains import assert_same_weights, random_layers, random_net
+from tests.support.chains import assert_same_weights, random_layers, random_net
 from vsanime.cli import main
 from vsanime.models import store
 from vsanime.models.architectures import artcnn_r

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.generators import as_tensorflow, random_weights
 from tests.models.importers import nets, writers
+from tests.support.generators import as_tensorflow, random_weights
 from vsanime.cli import main
 from vsanime.cli.trial import try_out
 from vsanime.errors import VsanimeError

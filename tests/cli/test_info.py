@@ -19,7 +19,7 @@ import onnxruntime
 import pytest
 import vapoursynth as vs
 
-from tests.cudasim import CudaSim
+from tests.support.cudasim import CudaSim
 from vsanime import __version__
 from vsanime.backends.cuda import device_count
 from vsanime.backends.tensorrt import flavours

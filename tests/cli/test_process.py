@@ -17,9 +17,9 @@ from onnx import helper
 from PIL import Image
 
 import vsanime
-from tests.clips import clip_of, planes_of
-from tests.networks import artcnn_like, layers
-from tests.reference import run_plain
+from tests.support.clips import clip_of, planes_of
+from tests.support.networks import artcnn_like, layers
+from tests.support.reference import run_plain
 from vsanime import Backend
 from vsanime.cli import main
 from vsanime.cli.encode import find_ffmpeg

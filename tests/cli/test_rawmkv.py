@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.clips import Array
+from tests.support.clips import Array
 from vsanime.cli.encode import find_ffmpeg
 from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
 from vsanime.errors import VsanimeError

@@ -21,8 +21,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import planes_of, props_of
-from tests.networks import artcnn_like
+from tests.support.clips import planes_of, props_of
+from tests.support.networks import artcnn_like
 from vsanime import Backend
 from vsanime.backends.base import Workload
 from vsanime.cli import main

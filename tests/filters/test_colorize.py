@@ -18,9 +18,9 @@ from PIL import Image
 
 import vsanime
 import vsanime.filters.colorize as colorize_module
-from tests.clips import format_of, planes_of, props_of
 from tests.filters.test_bad_input import one_line
-from tests.lineanimation import OTHER, PALETTE, animation, colour_clip, line_clip, matched_by_hand, picture_of
+from tests.support.clips import format_of, planes_of, props_of
+from tests.support.lineanimation import OTHER, PALETTE, animation, colour_clip, line_clip, matched_by_hand, picture_of
 from vsanime.colorization import frames as colouring
 from vsanime.colorization import painter, smoothing
 from vsanime.colorization.keys import Choice, Window, choose, windows

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import vsanime
-from tests.clips import clip_of, dtype_of, format_of, noise, planes_of, props_of
-from tests.lineanimation import animation, colour_clip, line_clip
+from tests.support.clips import clip_of, dtype_of, format_of, noise, planes_of, props_of
+from tests.support.lineanimation import animation, colour_clip, line_clip
 from vsanime import Backend
 from vsanime.cli.doubling import upscale
 from vsanime.video.alpha import fill_from_edge, fill_hidden

@@ -12,9 +12,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.gpulanes import check_frames, check_recording, luma_doubler
-from tests.reference import assert_codes_match
-from tests.tolerances import F32_CODES16_DIFFER, F32_CODES16_MAX, F32_CODES_DIFFER
+from tests.support.gpulanes import check_frames, check_recording, luma_doubler
+from tests.support.reference import assert_codes_match
+from tests.support.tolerances import F32_CODES16_DIFFER, F32_CODES16_MAX, F32_CODES_DIFFER
 from vsanime import Backend
 from vsanime.backends.base import Array, Engine
 from vsanime.backends.cuda import CudaError, Device, device_count, device_facts

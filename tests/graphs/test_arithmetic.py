@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.networks import layers
-from tests.reference import run_plain
+from tests.support.networks import layers
+from tests.support.reference import run_plain
 from vsanime.graphs.arithmetic import with_exact_arithmetic
 from vsanime.graphs.network import Network, read_network
 

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.networks import artcnn_like, layers
-from tests.planesgraphs import noise_for, planes_graph, run
+from tests.support.networks import artcnn_like, layers
+from tests.support.planesgraphs import noise_for, planes_graph, run
 from vsanime.spec import GraphTraits
 
 SIZE = (24, 16)

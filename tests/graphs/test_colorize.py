@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, parser
 
-from tests.colournets import FEATURES, LEARNT, colour_network, document_network, temporal_network
-from tests.networks import artcnn_like
-from tests.tolerances import F32_REORDERED
+from tests.support.colornets import FEATURES, LEARNT, colour_network, document_network, temporal_network
+from tests.support.networks import artcnn_like
+from tests.support.tolerances import F32_REORDERED
 from vsanime.errors import VsanimeError
 from vsanime.graphs.attention import chunked
 from vsanime.graphs.colorize import (

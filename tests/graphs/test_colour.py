@@ -12,10 +12,10 @@ import pytest
 import vapoursynth as vs
 from onnx import helper
 
-from tests.clips import clip_of, format_of, noise, planes_of
-from tests.lanes import FunctionLane
-from tests.networks import layers
-from tests.reference import assert_codes_match
+from tests.support.clips import clip_of, format_of, noise, planes_of
+from tests.support.lanes import FunctionLane
+from tests.support.networks import layers
+from tests.support.reference import assert_codes_match
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError
 from vsanime.graphs.colour import reach, rgb_graph

@@ -10,9 +10,9 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.exported import as_exported
-from tests.networks import artcnn_like, layers
-from tests.reference import run_plain
+from tests.support.exported import as_exported
+from tests.support.networks import artcnn_like, layers
+from tests.support.reference import run_plain
 from vsanime.errors import VsanimeError
 from vsanime.graphs.flatten import flatten
 from vsanime.graphs.inspect import inspect

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.networks import artcnn_like
+from tests.support.networks import artcnn_like
 from vsanime.errors import VsanimeError, quote
 from vsanime.graphs import limits
 from vsanime.graphs.ensemble import ensemble

@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.networks import artcnn_like
-from tests.reference import run_plain
-from tests.tolerances import F32_REORDERED
-from tests.weightfiles import RANDOM_R, path_of, third_party
+from tests.support.networks import artcnn_like
+from tests.support.reference import run_plain
+from tests.support.tolerances import F32_REORDERED
+from tests.support.weightfiles import RANDOM_R, path_of, third_party
 from vsanime.coding import Coding
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import luma_graph

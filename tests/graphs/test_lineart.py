@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from tests.planesgraphs import noise_for, run
+from tests.support.planesgraphs import noise_for, run
 from vsanime.graphs.lineart import Pen, line_graph
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from tests.networks import layers
-from tests.reference import run_plain
+from tests.support.networks import layers
+from tests.support.reference import run_plain
 from vsanime.coding import chroma_coding, luma_coding
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect

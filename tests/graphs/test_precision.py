@@ -10,11 +10,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from tests import halfprecision, tolerances
-from tests.networks import artcnn_like, layers
-from tests.pictures import drawn_and_photographed, painted_drawn_rendered
-from tests.planesgraphs import feed_for, noise_for, planes_graph
-from tests.reference import psnr
+from tests.support import halfprecision, tolerances
+from tests.support.networks import artcnn_like, layers
+from tests.support.pictures import drawn_and_photographed, painted_drawn_rendered
+from tests.support.planesgraphs import feed_for, noise_for, planes_graph
+from tests.support.reference import psnr
 from vsanime.errors import VsanimeError
 from vsanime.graphs.precision import bfloat16_bits, lowered
 from vsanime.models.store import load

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.tolerances import F32_REORDERED
+from tests.support.tolerances import F32_REORDERED
 from vsanime.coding import chroma_offset
 from vsanime.graphs.resample import (
     area_matrix,

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.networks import artcnn_like, layers
-from tests.reference import dihedral_mean, run_plain
+from tests.support.networks import artcnn_like, layers
+from tests.support.reference import dihedral_mean, run_plain
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed

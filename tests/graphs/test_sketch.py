@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from tests.planesgraphs import run
-from tests.reference import run_plain
-from tests.sketches import random_sketch, small_sketch
+from tests.support.planesgraphs import run
+from tests.support.reference import run_plain
+from tests.support.sketches import random_sketch, small_sketch
 from vsanime.errors import VsanimeError
 from vsanime.graphs.resample import area_matrix, resize_matrix
 from vsanime.graphs.sketch import Sketch, check_size, sketch_graph, work_size

@@ -8,13 +8,13 @@ import pytest
 import vapoursynth as vs
 from onnx import TensorProto, helper
 
-from tests import halfprecision
-from tests.clips import clip_of, planes_of
-from tests.filters.test_frames import bf16_is_native
-from tests.generators import random_generator
-from tests.networks import layers
-from tests.planesgraphs import feed_for, noise_for, run, yuv
-from tests.reference import psnr, run_plain
+from tests.pipeline.test_frames import bf16_is_native
+from tests.support import halfprecision
+from tests.support.clips import clip_of, planes_of
+from tests.support.generators import random_generator
+from tests.support.networks import layers
+from tests.support.planesgraphs import feed_for, noise_for, run, yuv
+from tests.support.reference import psnr, run_plain
 from vsanime import Backend
 from vsanime.errors import VsanimeError
 from vsanime.graphs.resample import resize_matrix

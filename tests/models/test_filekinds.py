@@ -17,8 +17,8 @@ import onnx
 import pytest
 from onnx.external_data_helper import convert_model_to_external_data
 
-from tests.models.chains import random_net
 from tests.models.importers import nets, writers
+from tests.support.chains import random_net
 from vsanime.errors import VsanimeError
 from vsanime.models import store
 from vsanime.models.cards import find

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from tests.exported import as_exported
-from tests.networks import artcnn_like, layers
+from tests.support.exported import as_exported
+from tests.support.networks import artcnn_like, layers
 from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect

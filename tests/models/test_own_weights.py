@@ -17,9 +17,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from tests.pictures import on_white
-from tests.quality.counter import Counter
-from tests.reference import psnr
+from tests.support.counter import Counter
+from tests.support.pictures import on_white
+from tests.support.reference import psnr
 from tools.animation import draw
 from vsanime.backends import Backend
 from vsanime.models.cards import engines_folder, find, variants

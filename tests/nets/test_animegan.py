@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from tests.generators import as_pytorch, as_tensorflow, random_weights
 from tests.models.importers import writers
-from tests.reference import run_plain
+from tests.support.generators import as_pytorch, as_tensorflow, random_weights
+from tests.support.reference import run_plain
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 from vsanime.models.animegan import SHAPES, TORCH_EPSILON

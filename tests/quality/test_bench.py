@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import vapoursynth as vs
 
-from tests.quality.counter import Counter
-from tests.quality.drawings import save, video
+from tests.support.counter import Counter
+from tests.support.drawings import save, video
 from vsanime.errors import VsanimeError
 from vsanime.quality import bench, methods
 from vsanime.quality.methods import Method

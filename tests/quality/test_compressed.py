@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.quality.counter import Counter
-from tests.quality.drawings import as_array, drawn, video
+from tests.support.counter import Counter
+from tests.support.drawings import as_array, drawn, video
 from vsanime.errors import VsanimeError
 from vsanime.quality.compressed import measure_compressed, pair_of
 from vsanime.quality.measure import Title, measure_doubling

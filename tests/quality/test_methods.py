@@ -10,8 +10,8 @@ import pytest
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from tests.networks import artcnn_like
-from tests.quality.drawings import as_array, drawn
+from tests.support.drawings import as_array, drawn
+from tests.support.networks import artcnn_like
 from vsanime import Backend
 from vsanime.errors import VsanimeError
 from vsanime.models import store

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.quality.drawings import as_array, drawn, save
+from tests.support.drawings import as_array, drawn, save
 from tests.training import helpers
 from vsanime.errors import VsanimeError
 from vsanime.quality.pictures import Place, Reader, find, held_out, is_gray, luma, spread

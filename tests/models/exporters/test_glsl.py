@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.clips import clip_of, format_of, noise
-from tests.models.chains import random_net
-from tests.pictures import on_white
-from tests.reference import run_plain
-from tests.shaders import render, require_vulkan
-from tests.weightfiles import path_of, third_party
+from tests.support.chains import random_net
+from tests.support.clips import clip_of, format_of, noise
+from tests.support.pictures import on_white
+from tests.support.reference import run_plain
+from tests.support.shaders import render, require_vulkan
+from tests.support.weightfiles import path_of, third_party
 from tools.animation import draw
 from vsanime.errors import VsanimeError
 from vsanime.models.chain import read_artcnn_c

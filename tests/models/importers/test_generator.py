@@ -12,7 +12,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.generators import (
+from tests.models.importers import writers
+from tests.support.generators import (
     Foreign,
     PyTorchs,
     TensorFlows,
@@ -22,9 +23,8 @@ from tests.generators import (
     random_generator,
     random_weights,
 )
-from tests.models.importers import writers
-from tests.networks import artcnn_like
-from tests.reference import run_plain
+from tests.support.networks import artcnn_like
+from tests.support.reference import run_plain
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
 from vsanime.models.animegan import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan

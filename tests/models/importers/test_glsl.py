@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.models.chains import assert_same_weights, random_layers, random_net
 from tests.models.importers import publicshaders
-from tests.weightfiles import path_of, third_party
+from tests.support.chains import assert_same_weights, random_layers, random_net
+from tests.support.weightfiles import path_of, third_party
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Layer, artcnn_c
 from vsanime.models.chain import read_artcnn_c

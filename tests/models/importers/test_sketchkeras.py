@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.models.importers.writers import safetensors
-from tests.sketches import Array, random_sketch, random_state
+from tests.support.sketches import Array, random_sketch, random_state
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 from vsanime.models.importers import Imported, Wishes, read

@@ -14,7 +14,7 @@ import skimage.data
 from PIL import Image
 
 from tests.models.importers.nets import Array, run
-from tests.reference import psnr
+from tests.support.reference import psnr
 from tools.animation import draw
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported, read

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from tests.networks import layers
+from tests.support.networks import layers
 from vsanime.models.sketchkeras import DOWN, LAST, UP, sketchkeras, weights_of
 
 type Array = NDArray[Any]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tests.lanes import FunctionLane
+from tests.support.lanes import FunctionLane
 from vsanime.errors import VsanimeError
 from vsanime.pipeline.tiles import TileRunner, mirrored, plan_tiles
 from vsanime.spec import TensorSpec

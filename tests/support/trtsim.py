@@ -18,9 +18,9 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from tests.cudasim import CudaSim, Refused
-from tests.halfprecision import emulated
-from tests.rtx import tensorrt_rtx
+from tests.support.cudasim import CudaSim, Refused
+from tests.support.halfprecision import emulated
+from tests.support.rtx import tensorrt_rtx
 
 _MARK = b"simulated"
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from tests.clips import noise_clip, planes_of, props_of
+from tests.support.clips import noise_clip, planes_of, props_of
 from vsanime import encoder_args
 from vsanime.cli.encode import find_ffmpeg
 from vsanime.filters import encoder_args as encoder

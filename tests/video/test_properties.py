@@ -10,8 +10,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip, planes_of, props_of
-from tests.lineanimation import animation, colour_clip, line_clip
+from tests.support.clips import noise_clip, planes_of, props_of
+from tests.support.lineanimation import animation, colour_clip, line_clip
 from vsanime import Backend
 from vsanime.cli.doubling import upscale
 from vsanime.models.cards import find

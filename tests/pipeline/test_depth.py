@@ -11,8 +11,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip
-from tests.lineanimation import animation, colour_clip, line_clip
+from tests.support.clips import noise_clip
+from tests.support.lineanimation import animation, colour_clip, line_clip
 from vsanime.backends.openvino import OpenVINOLane
 
 PACKAGE = str(Path(vsanime.__file__).parent)

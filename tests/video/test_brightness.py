@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from tests.clips import clip_of, format_of, planes_of, props_of
+from tests.support.clips import clip_of, format_of, planes_of, props_of
 from vsanime.coding import Coding, chroma_coding, luma_coding
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
 from vsanime.video.brightness import GAIN, Scenes, matched, mean_luma, scaled, widest

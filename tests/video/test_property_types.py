@@ -10,8 +10,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip
-from tests.lineanimation import colour_clip, line_clip
+from tests.support.clips import noise_clip
+from tests.support.lineanimation import colour_clip, line_clip
 from vsanime import Backend
 from vsanime.filters.mark_scenes import marked_starts
 from vsanime.video.clips import first_frame

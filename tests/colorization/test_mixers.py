@@ -18,14 +18,14 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import planes_of
-from tests.colournets import colour_network, document_network, temporal_network
-from tests.cudasim import CudaSim
 from tests.filters.test_bad_input import one_line
 from tests.graphs.test_colorize import run
-from tests.lineanimation import animation, colour_clip, led_by_hand, line_clip, matched_by_hand, picture_of
-from tests.networks import artcnn_like
-from tests.simbackend import SimBackend
+from tests.support.clips import planes_of
+from tests.support.colornets import colour_network, document_network, temporal_network
+from tests.support.cudasim import CudaSim
+from tests.support.lineanimation import animation, colour_clip, led_by_hand, line_clip, matched_by_hand, picture_of
+from tests.support.networks import artcnn_like
+from tests.support.simbackend import SimBackend
 from vsanime import Backend
 from vsanime.colorization import mixers
 from vsanime.motion.distance import field
@@ -272,7 +272,7 @@ def test_what_no_backend_or_network_does_is_told_when_the_script_is_evaluated(tm
 def test_a_reloaded_script_leaves_nothing(net: str) -> None:
     """In a process of its own; see `reloading.py`."""
     answer = subprocess.run(
-        [sys.executable, "-m", "tests.filters.reloading", "colorize", net],
+        [sys.executable, "-m", "tests.support.reloading", "colorize", net],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "VSANIME_OFFLINE": "1"},
         capture_output=True,

@@ -9,8 +9,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip
-from tests.sketches import random_sketch
+from tests.support.clips import noise_clip
+from tests.support.sketches import random_sketch
 from vsanime.backends.base import Workload
 from vsanime.backends.onnxruntime import ONNXRuntime
 

@@ -10,8 +10,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import clip_of, format_of, noise, noise_clip, planes_of
-from tests.weightfiles import RANDOM_R, model_of, third_party
+from tests.support.clips import clip_of, format_of, noise, noise_clip, planes_of
+from tests.support.weightfiles import RANDOM_R, model_of, third_party
 from vsanime import Backend
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "clip.mp4"

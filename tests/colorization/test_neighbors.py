@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from tests.clips import clip_of, planes_of
+from tests.support.clips import clip_of, planes_of
 from vsanime.colorization.neighbors import AFTER, BEFORE, HELD, REACH, Drawings
 
 

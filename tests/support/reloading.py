@@ -12,10 +12,10 @@ from weakref import ref
 from vsengine.policy import GlobalStore, Policy
 
 import vsanime
-from tests.clips import noise_clip, planes_of
-from tests.cudasim import CudaSim
-from tests.lineanimation import animation, colour_clip, line_clip
-from tests.simbackend import SimBackend
+from tests.support.clips import noise_clip, planes_of
+from tests.support.cudasim import CudaSim
+from tests.support.lineanimation import animation, colour_clip, line_clip
+from tests.support.simbackend import SimBackend
 from vsanime.backends import cuda, openvino
 from vsanime.colorization import frames, smoothing
 

@@ -8,7 +8,7 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip
+from tests.support.clips import noise_clip
 from vsanime import Backend
 
 F32 = Backend.OpenVINO(precision="f32")

@@ -10,7 +10,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from tests.clips import clip_of
+from tests.support.clips import clip_of
 from vsanime.motion.match import Matched, match
 from vsanime.motion.steps import Led, Steps
 

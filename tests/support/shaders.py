@@ -11,7 +11,7 @@ import pytest
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from tests.clips import planes_of
+from tests.support.clips import planes_of
 
 # Without a Vulkan device the plugin ends the process, so it is tried in another one.
 _TRIAL = """

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.lineanimation import drawing
+from tests.support.lineanimation import drawing
 from vsanime.colorization import painter
 from vsanime.colorization.painter import Drawing, Key, Mix, Motion, Painter
 

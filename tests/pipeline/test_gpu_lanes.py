@@ -15,9 +15,9 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip, planes_of
-from tests.cudasim import MIB, CudaSim, cudaError_t
-from tests.simbackend import SimBackend
+from tests.support.clips import noise_clip, planes_of
+from tests.support.cudasim import MIB, CudaSim, cudaError_t
+from tests.support.simbackend import SimBackend
 from vsanime import Backend
 
 type Simulate = Callable[..., CudaSim]
@@ -125,7 +125,7 @@ def test_fewer_streams_are_advised_where_there_are_several(simulate: Simulate) -
 def test_engines_are_closed_with_their_script(what: str) -> None:
     """In a process of its own; see `reloading.py`."""
     answer = subprocess.run(
-        [sys.executable, "-m", "tests.filters.reloading", what],
+        [sys.executable, "-m", "tests.support.reloading", what],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "VSANIME_OFFLINE": "1"},
         capture_output=True,

@@ -8,8 +8,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip, planes_of, props_of
 from tests.filters.test_bad_input import one_line
+from tests.support.clips import noise_clip, planes_of, props_of
 
 LEVELS = (0.1, 0.3, 0.35, 0.8)  # of one frame after another: cuts before the second and the last
 FORMATS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.cudasim import CudaSim, SimProgram
+from tests.support.cudasim import CudaSim, SimProgram
 from vsanime.backends.base import Engine, Workload, tile_within
 from vsanime.backends.cuda import Device
 from vsanime.backends.gpulanes import GpuEngine
