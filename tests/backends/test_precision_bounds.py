@@ -16,8 +16,8 @@ from tests.support.weightfiles import path_of, third_party
 from vsanime.backends.base import LAYER_BYTES, Workload
 from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
 from vsanime.coding import Coding, chroma_coding, luma_coding
+from vsanime.graphs.build.luma_chroma import chroma_graph, luma_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 
 import openvino  # isort: skip - after ours, which keeps its telemetry out

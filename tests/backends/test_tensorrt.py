@@ -72,7 +72,7 @@ def test_waifu2x_in_every_family(cards: Cards, name: str) -> None:
 
 @pytest.mark.parametrize(("precision", "least"), [("fp16", 69.5), ("bf16", 52)])
 def test_half_precision_is_close_and_not_f32(cards: Cards, precision: str, least: float) -> None:
-    """On noise, which is harder than pictures (those are in tests/graphs/test_precision.py): measured 71.2 and 53.4."""
+    """On noise, which is harder than the pictures of `test_precision.py`: measured 71.2 and 53.4."""
     cards()
     clip = noise_clip("GRAYS", 64, 48)
     found = planes_of(vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision=precision)))[0]

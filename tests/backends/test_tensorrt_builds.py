@@ -26,10 +26,10 @@ from tests.support.rtx import CAPABILITY, rtx
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.sizes import declared_shape, profile
-from vsanime.graphs.colorize import cut_of, frame_graph, key_graph
-from vsanime.graphs.colour import rgb_graph
+from vsanime.graphs.build.colorize import cut_of, frame_graph, key_graph
+from vsanime.graphs.build.rgb import rgb_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.transposed import without_transposed
+from vsanime.graphs.passes.transposed import without_transposed
 from vsanime.models.cards import variants
 from vsanime.models.store import available
 from vsanime.spec import Family, FrameSpec, PlaneFormat, PlanesGraph, Range, SampleType

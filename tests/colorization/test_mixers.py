@@ -19,7 +19,7 @@ import vapoursynth as vs
 
 import vsanime
 from tests.filters.test_bad_input import one_line
-from tests.graphs.test_colorize import run
+from tests.graphs.build.test_colorize import run
 from tests.support.clips import planes_of
 from tests.support.colornets import colour_network, document_network, temporal_network
 from tests.support.cudasim import CudaSim
@@ -29,8 +29,8 @@ from tests.support.simbackend import SimBackend
 from vsanime import Backend
 from vsanime.colorization import mixers
 from vsanime.motion.distance import field
+from vsanime.motion.enlarge import enlarge
 from vsanime.motion.match import match
-from vsanime.motion.transfer import enlarge
 from vsanime.motion.warp import warp
 
 ROOT = Path(__file__).parents[2]

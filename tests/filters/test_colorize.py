@@ -25,11 +25,11 @@ from vsanime.colorization import frames as colouring
 from vsanime.colorization import painter, smoothing
 from vsanime.colorization.keys import Choice, Window, choose, windows
 from vsanime.colorization.linescenes import cuts
+from vsanime.motion.chained import Led, Steps
+from vsanime.motion.fill import fill
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import blend, match
-from vsanime.motion.segments import fill
-from vsanime.motion.steady import Neighbour, doubts, steadied
-from vsanime.motion.steps import Led, Steps
+from vsanime.motion.smooth import Neighbour, doubts, steadied
 
 SHIFTS = tuple(range(9))
 KEYS = [0, 8]

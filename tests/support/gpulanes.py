@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from vsanime.backends.base import Engine
 from vsanime.backends.cuda import Device
 from vsanime.coding import luma_coding
+from vsanime.graphs.build.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import luma_graph
 from vsanime.models.store import load
 from vsanime.spec import Family, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 

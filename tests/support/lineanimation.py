@@ -11,8 +11,8 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from tests.support.clips import clip_of
+from vsanime.motion.chained import Led, Steps
 from vsanime.motion.match import Matched, match
-from vsanime.motion.steps import Led, Steps
 
 type Array = NDArray[Any]
 

@@ -22,7 +22,7 @@ from vsanime.colorization.smoothing import DOUBTS, with_doubts
 from vsanime.errors import VsanimeError, quote
 from vsanime.models.cards import find, variants
 from vsanime.models.store import Model, as_path, available, load
-from vsanime.motion.steps import Led, Steps
+from vsanime.motion.chained import Led, Steps
 from vsanime.optional import ndimage, opencv
 from vsanime.pipeline.lanes import FrameWork, run_frames
 from vsanime.pipeline.once import Once

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.motion.chained import Led
+from vsanime.motion.enlarge import enlarge
+from vsanime.motion.fill import fill
 from vsanime.motion.match import Matched, blend, match
-from vsanime.motion.segments import fill
-from vsanime.motion.steady import doubts
-from vsanime.motion.steps import Led
-from vsanime.motion.transfer import enlarge
+from vsanime.motion.smooth import doubts
 from vsanime.motion.warp import warp
 from vsanime.optional import opencv
 
@@ -146,7 +146,7 @@ class Painted:
 
     Attributes:
         colours: height, width, 3 in the codes of `Key.full`.
-        doubts: where they are doubtful (`vsanime.motion.steady.doubts`), at a short side of 288 at most; None where
+        doubts: where they are doubtful (`vsanime.motion.smooth.doubts`), at a short side of 288 at most; None where
             nobody asked, or no key was moved.
     """
 

@@ -1,4 +1,4 @@
-"""Coloured frames made to agree with those of the drawings before and after; see `vsanime.motion.steady`."""
+"""Coloured frames made to agree with those of the drawings before and after; see `vsanime.motion.smooth`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vsanime.backends.base import lanes_wanted
 from vsanime.colorization.neighbors import AFTER, BEFORE, HELD, Drawings
 from vsanime.colorization.painter import codes
 from vsanime.motion.flow import small_flow
-from vsanime.motion.steady import Neighbour, steadied
+from vsanime.motion.smooth import Neighbour, steadied
 from vsanime.optional import opencv
 from vsanime.pipeline.lanes import run_frames
 from vsanime.pipeline.once import Once

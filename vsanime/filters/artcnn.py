@@ -11,8 +11,8 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.coding import chroma_coding, luma_coding
 from vsanime.errors import VsanimeError, quote
-from vsanime.graphs.ensemble import ensemble
-from vsanime.graphs.planes import chroma_graph, luma_graph
+from vsanime.graphs.build.luma_chroma import chroma_graph, luma_graph
+from vsanime.graphs.passes.ensemble import ensemble
 from vsanime.pipeline.arguments import (
     Planes,
     Size,

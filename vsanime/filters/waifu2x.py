@@ -11,10 +11,10 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
-from vsanime.graphs.colour import reach, rgb_graph
-from vsanime.graphs.ensemble import ensemble
+from vsanime.graphs.build.rgb import reach, rgb_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.transposed import without_transposed
+from vsanime.graphs.passes.ensemble import ensemble
+from vsanime.graphs.passes.transposed import without_transposed
 from vsanime.models.cards import find, unknown_model, variants
 from vsanime.models.store import as_path, available, load
 from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format

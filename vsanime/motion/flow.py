@@ -65,7 +65,7 @@ def flow(target: Bytes, key: Bytes) -> Flow:
 
 
 def flow_by_steps(target: Bytes, key: Bytes, led: Flow) -> tuple[Flow, NDArray[np.bool_]]:
-    """As `flow`, where it is known how motion leads there through the drawings between (`vsanime.motion.steps`).
+    """As `flow`, where it is known how motion leads there through the drawings between (`vsanime.motion.chained`).
 
     Where things moved far the steps are believed, elsewhere the direct way; the other one where it fits clearly better.
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
+from vsanime.motion.fill import fill
 from vsanime.motion.match import Matched, blend, match
-from vsanime.motion.segments import fill
 from vsanime.optional import opencv
 from vsanime.quality.metrics import HIGHEST_PSNR, SSIM_WINDOW
 from vsanime.quality.style import follow, warp_error

@@ -14,8 +14,8 @@ from tests.support.exported import as_exported
 from tests.support.networks import artcnn_like, layers
 from tests.support.reference import run_plain
 from vsanime.errors import VsanimeError
-from vsanime.graphs.flatten import flatten
 from vsanime.graphs.inspect import inspect
+from vsanime.graphs.passes.flatten import flatten
 from vsanime.models.store import load
 
 Node = onnx.NodeProto

@@ -13,12 +13,12 @@ import onnx
 from numpy.typing import NDArray
 
 from vsanime.coding import LUMA_WEIGHTS, plane_codings
+from vsanime.graphs.build.finish import finished
+from vsanime.graphs.build.luma_chroma import checked_network, copy_body
 from vsanime.graphs.codes import read, store
-from vsanime.graphs.finish import finished
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import Network, attributes, clip_bounds
-from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, TensorSpec

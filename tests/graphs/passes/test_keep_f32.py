@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 
 from tests.support.networks import layers
 from tests.support.reference import run_plain
-from vsanime.graphs.arithmetic import with_exact_arithmetic
 from vsanime.graphs.network import Network, read_network
+from vsanime.graphs.passes.keep_f32 import with_exact_arithmetic
 
 
 def mean(source: str, result: str, axes: list[int], **given: int) -> onnx.NodeProto:

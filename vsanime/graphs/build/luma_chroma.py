@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from vsanime.coding import Coding
 from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
+from vsanime.graphs.build.finish import finished
 from vsanime.graphs.codes import decode, encode
-from vsanime.graphs.finish import finished
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.limits import guard
-from vsanime.graphs.linear import LinearPath, find_linear_path
 from vsanime.graphs.network import Network, SameConv, needed, read_network, read_same_conv, read_tail
+from vsanime.graphs.passes.linear import LinearPath, find_linear_path
 from vsanime.graphs.resample import up_taps, upsample
 from vsanime.graphs.writer import TYPES, GraphWriter
 from vsanime.spec import ChromaLocation, GraphTraits, PlanesGraph, TensorSpec

@@ -11,8 +11,8 @@ from tests.support.reference import run_plain
 from tests.support.tolerances import F32_REORDERED
 from tests.support.weightfiles import RANDOM_R, path_of, third_party
 from vsanime.coding import Coding
+from vsanime.graphs.build.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import luma_graph
 from vsanime.spec import GraphTraits, PlanesGraph
 
 FLOAT = Coding("float32", zero=0, span=1, bias=0, peak=None)

@@ -16,12 +16,12 @@ import onnx
 
 from vsanime.coding import plane_codings
 from vsanime.errors import VsanimeError
-from vsanime.graphs.arithmetic import with_exact_arithmetic
-from vsanime.graphs.colour import clamped, decoded, encoded, mixed, plane_tensors, planes_in, planes_out
-from vsanime.graphs.finish import finished
+from vsanime.graphs.build.finish import finished
+from vsanime.graphs.build.luma_chroma import checked_network, copy_body
+from vsanime.graphs.build.rgb import clamped, decoded, encoded, mixed, plane_tensors, planes_in, planes_out
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import Network
-from vsanime.graphs.planes import checked_network, copy_body
+from vsanime.graphs.passes.keep_f32 import with_exact_arithmetic
 from vsanime.graphs.resample import resized
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph

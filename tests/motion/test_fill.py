@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.segments import fill, majority, regions
+from vsanime.motion.fill import fill, majority, regions
 
 pytest.importorskip("cv2")
 pytest.importorskip("scipy")

@@ -13,9 +13,9 @@ pytest.importorskip("cv2")
 
 import cv2
 
-from vsanime.motion import steps as module
+from vsanime.motion import chained as module
+from vsanime.motion.chained import Led, Steps
 from vsanime.motion.flow import flow, searched_on
-from vsanime.motion.steps import Led, Steps
 from vsanime.motion.warp import warp
 
 type Bytes = NDArray[np.uint8]

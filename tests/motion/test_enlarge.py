@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.transfer import enlarge
+from vsanime.motion.enlarge import enlarge
 
 cv2 = pytest.importorskip("cv2")
 

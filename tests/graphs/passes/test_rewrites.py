@@ -11,9 +11,9 @@ from onnx import helper
 
 from tests.support.networks import artcnn_like, layers
 from tests.support.reference import dihedral_mean, run_plain
-from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.transposed import without_transposed
+from vsanime.graphs.passes.ensemble import ensemble
+from vsanime.graphs.passes.transposed import without_transposed
 from vsanime.models.architectures import Layer, upconv
 
 # The same f32 sums in another order, of up to some hundred terms around 1.

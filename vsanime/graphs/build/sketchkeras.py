@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from vsanime.coding import luma_coding, plane_codings
 from vsanime.errors import VsanimeError
+from vsanime.graphs.build.finish import finished
+from vsanime.graphs.build.lineart import gaussian
+from vsanime.graphs.build.luma_chroma import checked_network, copy_body
+from vsanime.graphs.build.rgb import clamped, decoded, plane_tensors, planes_in
 from vsanime.graphs.codes import encode
-from vsanime.graphs.colour import clamped, decoded, plane_tensors, planes_in
-from vsanime.graphs.finish import finished
-from vsanime.graphs.lineart import gaussian
 from vsanime.graphs.network import Network
-from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import area_matrix, resized
 from vsanime.graphs.writer import GraphWriter
 from vsanime.models.sketchkeras import LEAST, MULTIPLE

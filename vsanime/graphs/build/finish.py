@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import onnx
 
 from vsanime.errors import VsanimeError
-from vsanime.graphs.bytewise import bytewise
 from vsanime.graphs.limits import check_sizes, infer_sizes
-from vsanime.graphs.precision import lowered
+from vsanime.graphs.passes.byte_pairs import bytewise
+from vsanime.graphs.passes.precision import lowered
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 

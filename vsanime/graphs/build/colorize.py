@@ -17,10 +17,10 @@ import onnx
 from onnx import numpy_helper
 
 from vsanime.errors import VsanimeError
-from vsanime.graphs.attention import chunked
-from vsanime.graphs.finish import finished
+from vsanime.graphs.build.finish import finished
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import attributes
+from vsanime.graphs.passes.attention import chunked
 from vsanime.graphs.writer import TYPES, GraphWriter
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 

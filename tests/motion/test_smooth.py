@@ -12,7 +12,7 @@ pytest.importorskip("cv2")
 
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import Matched, match
-from vsanime.motion.steady import Neighbour, doubts, steadied
+from vsanime.motion.smooth import Neighbour, doubts, steadied
 
 type Array = NDArray[Any]
 

@@ -16,7 +16,7 @@ from tests.support.pictures import drawn_and_photographed, painted_drawn_rendere
 from tests.support.planesgraphs import feed_for, noise_for, planes_graph
 from tests.support.reference import psnr
 from vsanime.errors import VsanimeError
-from vsanime.graphs.precision import bfloat16_bits, lowered
+from vsanime.graphs.passes.precision import bfloat16_bits, lowered
 from vsanime.models.store import load
 from vsanime.spec import GraphTraits, PlanesGraph
 

@@ -13,8 +13,8 @@ from tests.support.networks import layers
 from tests.support.reference import run_plain
 from vsanime.coding import chroma_coding, luma_coding
 from vsanime.errors import VsanimeError
+from vsanime.graphs.build.luma_chroma import chroma_graph, luma_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, Range, SampleType
 
 IDENTITY = layers(helper.make_node("Relu", ["input"], ["output"]), channels=(1, 1))

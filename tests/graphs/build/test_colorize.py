@@ -16,8 +16,7 @@ from tests.support.colornets import FEATURES, LEARNT, colour_network, document_n
 from tests.support.networks import artcnn_like
 from tests.support.tolerances import F32_REORDERED
 from vsanime.errors import VsanimeError
-from vsanime.graphs.attention import chunked
-from vsanime.graphs.colorize import (
+from vsanime.graphs.build.colorize import (
     DOCUMENT,
     MIXING,
     Cut,
@@ -27,6 +26,7 @@ from vsanime.graphs.colorize import (
     key_graph,
     temporal_graph,
 )
+from vsanime.graphs.passes.attention import chunked
 from vsanime.spec import GraphTraits, PlanesGraph
 
 type Array = NDArray[Any]
