@@ -85,19 +85,19 @@ def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CudaSim]]:
     """Makes simulated cards take the place of CUDA; at the end nothing may have been done wrong or be left."""
     from tests.support.cudasim import CudaSim
-    from vsanime.backends import cuda
+    from vsanime.backends.cuda import runtime
 
     made: list[CudaSim] = []
 
     def make(**options: object) -> CudaSim:
         sim = CudaSim(**options)  # type: ignore[arg-type]
         made.append(sim)
-        monkeypatch.setattr(cuda, "cudart", lambda: sim)
+        monkeypatch.setattr(runtime, "cudart", lambda: sim)
         return sim
 
-    monkeypatch.setattr(cuda, "_resets", {})
-    monkeypatch.setattr(cuda, "_holders", {})
-    monkeypatch.setattr(cuda, "_opened", set())
+    monkeypatch.setattr(runtime, "_resets", {})
+    monkeypatch.setattr(runtime, "_holders", {})
+    monkeypatch.setattr(runtime, "_opened", set())
     yield make
     for sim in made:
         assert sim.violations == []

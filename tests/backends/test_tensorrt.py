@@ -18,7 +18,7 @@ from tests.support.trtsim import TensorRTSim
 from vsanime import Backend
 from vsanime.backends import tensorrt as backend_module
 from vsanime.backends.base import Workload
-from vsanime.backends.gpulanes import RESERVE_BYTES
+from vsanime.backends.cuda.lanes import RESERVE_BYTES
 from vsanime.backends.tensorrt import flavours
 from vsanime.backends.tensorrt.reports import monitored
 from vsanime.backends.tensorrt.running import LoadedEngine

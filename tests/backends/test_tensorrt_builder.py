@@ -24,7 +24,7 @@ from tests.support.networks import artcnn_like
 from tests.support.planesgraphs import planes_graph
 from tests.support.rtx import CAPABILITY, rtx, tensorrt_rtx
 from vsanime.backends.cache import EngineCache, key_of
-from vsanime.backends.cuda import Device, has_driver
+from vsanime.backends.cuda.runtime import Device, has_driver
 from vsanime.backends.stdout import stdout_guarded
 from vsanime.backends.tensorrt import TensorRT, flavours, reports
 from vsanime.backends.tensorrt.building import Build, BuildSettings

@@ -21,7 +21,7 @@ import vapoursynth as vs
 
 from tests.support.cudasim import CudaSim
 from vsanime import __version__
-from vsanime.backends.cuda import device_count
+from vsanime.backends.cuda.runtime import device_count
 from vsanime.backends.tensorrt import flavours
 from vsanime.cli import info, main
 from vsanime.errors import VsanimeError

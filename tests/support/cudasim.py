@@ -30,7 +30,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from vsanime.backends.cuda import Device
+from vsanime.backends.cuda.runtime import Device
 from vsanime.errors import VsanimeError
 from vsanime.spec import PlanesGraph
 

@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vsanime.backends.base import Engine
-from vsanime.backends.cuda import Device
+from vsanime.backends.cuda.runtime import Device
 from vsanime.coding import luma_coding
 from vsanime.graphs.build.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect

@@ -16,7 +16,8 @@ from tests.support.clips import noise_clip, planes_of
 from tests.support.cudasim import CudaSim
 from tests.support.lineanimation import animation, colour_clip, line_clip
 from tests.support.simbackend import SimBackend
-from vsanime.backends import cuda, openvino
+from vsanime.backends import openvino
+from vsanime.backends.cuda import runtime
 from vsanime.colorization import frames, smoothing
 
 RELOADS = 20
@@ -25,7 +26,7 @@ RELOADS = 20
 def simulated(policy: Policy) -> None:
     """Scripts on a simulated card: nothing is left of one when the next begins."""
     sim = CudaSim()
-    cuda.cudart = lambda: sim  # type: ignore[assignment]
+    runtime.cudart = lambda: sim  # type: ignore[assignment]
     for _ in range(RELOADS):
         environment = policy.new_environment()
         with environment.use():

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tests.support.cudasim import CudaSim, SimProgram
 from vsanime.backends.base import Engine, Workload, tile_within
-from vsanime.backends.cuda import Device
-from vsanime.backends.gpulanes import GpuEngine
+from vsanime.backends.cuda.lanes import GpuEngine
+from vsanime.backends.cuda.runtime import Device
 from vsanime.spec import GraphTraits, PlanesGraph
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress
 
 from vsanime.backends.base import Array, HostLane, Workload
-from vsanime.backends.cuda import Device
+from vsanime.backends.cuda.runtime import Device
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.flavours import Capability, dotted
 from vsanime.backends.tensorrt.reports import watched

@@ -20,7 +20,7 @@ from vsanime.terminal import clean_line, open_console
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-    from vsanime.backends.cuda import Device
+    from vsanime.backends.cuda.runtime import Device
     from vsanime.backends.tensorrt import TensorRT
     from vsanime.backends.tensorrt.sizes import Size
     from vsanime.cli.ahead import Arguments, Builder, Outcome, Target, Use
@@ -205,7 +205,7 @@ def _targets(args: argparse.Namespace) -> tuple[Sequence[Target], str | None]:
     Raises:
         VsanimeError: there is nothing that builds, or not for that.
     """
-    from vsanime.backends.cuda import device_count
+    from vsanime.backends.cuda.runtime import device_count
     from vsanime.backends.tensorrt.flavours import RTX, TENSORRT, load_flavour
 
     if args.capabilities is None and device_count():
@@ -234,7 +234,7 @@ def _cards(flavour: str | None) -> list[Device]:
     Raises:
         VsanimeError: there is none; what was said of the first.
     """
-    from vsanime.backends.cuda import Device, device_count
+    from vsanime.backends.cuda.runtime import Device, device_count
     from vsanime.backends.tensorrt.flavours import flavour_for
 
     found, errors = [], []

@@ -150,7 +150,7 @@ def _onnxruntime() -> dict[str, object]:
 
 def _cuda() -> dict[str, object]:
     """The driver, and the cards that it shows."""
-    from vsanime.backends.cuda import device_count, device_facts
+    from vsanime.backends.cuda.runtime import device_count, device_facts
     from vsanime.errors import VsanimeError
 
     importlib.import_module("cuda.bindings.runtime")  # its absence is no error, but no section either
@@ -176,7 +176,7 @@ def _cuda() -> dict[str, object]:
 
 def _tensorrt() -> dict[str, object]:
     """Both packages, and which of them each card would run on."""
-    from vsanime.backends.cuda import device_count, device_facts
+    from vsanime.backends.cuda.runtime import device_count, device_facts
     from vsanime.backends.tensorrt.flavours import RTX, TENSORRT
 
     chosen = {str(index): _chosen_flavour(device_facts(index).compute_capability) for index in range(device_count())}

@@ -19,9 +19,10 @@ import pytest
 
 from tests.support.cudasim import MIB, CudaSim, SimProgram, cudaError_t
 from tests.support.gpulanes import check_frames, expected_of, frames_for, luma_doubler
-from vsanime.backends import cuda, gpulanes
-from vsanime.backends.cuda import CudaError, Device
-from vsanime.backends.gpulanes import RESERVE_BYTES, GpuEngine, GpuLane, buffer_bytes
+from vsanime.backends.cuda import lanes as gpulanes
+from vsanime.backends.cuda import runtime
+from vsanime.backends.cuda.lanes import RESERVE_BYTES, GpuEngine, GpuLane, buffer_bytes
+from vsanime.backends.cuda.runtime import CudaError, Device
 from vsanime.errors import TooLittleMemory, VsanimeError
 
 type Simulate = Callable[..., CudaSim]
@@ -212,7 +213,7 @@ def test_a_failure_at_any_call_of_the_close_leaves_nothing_else_behind(
     engine.close()
     for nth in range(1, counting.calls.total() - before + 1):
         sim = CudaSim()
-        monkeypatch.setattr(cuda, "cudart", lambda sim=sim: sim)
+        monkeypatch.setattr(runtime, "cudart", lambda sim=sim: sim)
         engine = engine_on(sim, 2, cuda_graph=True)
         check_frames(engine, luma_doubler(), 6)
         sim.fail(cudaError_t.cudaErrorInvalidValue, nth=nth)

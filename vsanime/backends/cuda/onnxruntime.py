@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from vsanime.backends.cuda import Device
-from vsanime.backends.gpulanes import GpuEngine, card_numbers
+from vsanime.backends.cuda.lanes import GpuEngine, card_numbers
+from vsanime.backends.cuda.runtime import Device
 from vsanime.errors import VsanimeError
 from vsanime.spec import PlanesGraph
 

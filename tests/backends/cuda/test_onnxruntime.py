@@ -15,8 +15,8 @@ import vsanime
 from tests.support.clips import noise_clip
 from tests.support.gpulanes import luma_doubler
 from vsanime import Backend
-from vsanime.backends.cuda import device_count
-from vsanime.backends.onnxcuda import compile_cuda, first_line, open_session, peak_bytes
+from vsanime.backends.cuda.onnxruntime import compile_cuda, first_line, open_session, peak_bytes
+from vsanime.backends.cuda.runtime import device_count
 from vsanime.errors import VsanimeError
 
 HAS_PROVIDER = "CUDAExecutionProvider" in onnxruntime.get_available_providers()

@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.cudasim import MIB, CudaSim, cudaError_t
 from tests.support.gpulanes import check_recording
-from vsanime.backends import cuda
-from vsanime.backends.cuda import CudaError, Device, check, device_count, device_facts
+from vsanime.backends.cuda import runtime as cuda
+from vsanime.backends.cuda.runtime import CudaError, Device, check, device_count, device_facts
 from vsanime.errors import TooLittleMemory, VsanimeError
 
 type Simulate = Callable[..., CudaSim]
