@@ -15,11 +15,11 @@ import pytest
 import vapoursynth as vs
 from PIL import Image
 
-from tests.models.importers import nets, writers
 from tests.models.test_foreign import elsewhere, real_file
 from tests.models.test_foreign import package as package  # a fixture
 from tests.models.test_store import NETWORK, Release, network
 from tests.models.test_store import release as release  # a fixture
+from tests.support import nets, writers
 from tests.support.advice import snippets
 from tests.support.clips import noise_clip
 from tests.support.networks import artcnn_like

@@ -489,7 +489,7 @@ def test_a_style_on_another_range_is_imported_by_the_command(
 
 
 def test_weights_of_another_format_are_imported_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.models.importers import nets, writers
+    from tests.support import nets, writers
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.safetensors").write_bytes(writers.safetensors(nets.artcnn_c().arrays()))
@@ -500,7 +500,7 @@ def test_weights_of_another_format_are_imported_by_the_command(tmp_path: Path, m
 
 @pytest.mark.long
 def test_sketchkeras_is_imported_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.models.importers import writers
+    from tests.support import writers
 
     monkeypatch.chdir(tmp_path)
     clip = plain("YUV444P8", 48, 40)

@@ -11,7 +11,7 @@ from tests.support.chains import assert_same_weights, random_layers, random_net
 from vsanime.cli import main
 from vsanime.models import store
 from vsanime.models.architectures import artcnn_r
-from vsanime.models.importers import glsl
+from vsanime.models.formats.shaders import reader
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_file_becomes_a_shader_beside_the_user(
     options: list[str], name: str, net: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["export", str(net), "--format", "mpv", *options]) == 0
-    found = glsl.read(Path(name))
+    found = reader.read(Path(name))
     assert_same_weights(found.proto, onnx.load(net))
     assert found.licence == "that of the weights' author"
     assert capfd.readouterr().out.startswith(f"{name}: ")

@@ -10,14 +10,14 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.models.importers import nets, writers
+from tests.support import nets, writers
 from tests.support.generators import as_tensorflow, random_weights
 from vsanime.cli import main
 from vsanime.cli.trial import try_out
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 from vsanime.models import store
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 from vsanime.models.licences import read_note
 
 
@@ -207,7 +207,7 @@ def test_reading_loads_neither_runtime_nor_vapoursynth(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     path.write_bytes(writers.safetensors(nets.artcnn_c().arrays()))
     script = (
-        "import sys; from vsanime.models.importers import read; read(sys.argv[1]); "
+        "import sys; from vsanime.models.formats import read; read(sys.argv[1]); "
         "sys.exit(bool({'openvino', 'onnxruntime', 'vapoursynth', 'torch'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script, str(path)], check=True)

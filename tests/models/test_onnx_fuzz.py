@@ -23,7 +23,7 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.build.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.models.chain import read_artcnn_c
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 from vsanime.models.onnxfile import read_onnx
 from vsanime.spec import Family, GraphTraits, PlaneFormat, Range, SampleType
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import onnx
 
-from tests.models.importers import nets
+from tests.support import nets
 from tests.support.generators import random_generator
 from vsanime.models.architectures import Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
 from vsanime.models.cards import Variant, variants

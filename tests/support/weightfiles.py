@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import onnx
 import pytest
 
-from tests.models.importers import nets
+from tests.support import nets
 from vsanime.models.architectures import Layer, artcnn_r
 from vsanime.models.store import load
 

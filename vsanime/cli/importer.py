@@ -12,7 +12,7 @@ from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
     from vsanime.graphs.inspect import NetFacts
-    from vsanime.models.importers import Imported
+    from vsanime.models.formats import Imported
 
 _EPILOG = """\
 What is read, whatever the file is called:
@@ -72,7 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _import(args: argparse.Namespace) -> int:
     from vsanime.cli.trial import try_out
     from vsanime.graphs.inspect import inspect
-    from vsanime.models.importers import read
+    from vsanime.models.formats import read
 
     if args.file.is_dir():
         raise VsanimeError(f"{args.file} is a folder; give the path of a file in it")

@@ -13,7 +13,7 @@ from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.build.style import Look, check_size, style_graph
 from vsanime.models.advice import import_command
 from vsanime.models.cards import find
-from vsanime.models.importers.generator import looks_like, weights_of
+from vsanime.models.formats.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
 from vsanime.pipeline.arguments import Tiles, Tiling, check_backend, wanted_format
 from vsanime.pipeline.run import Job, Network, network_for, run

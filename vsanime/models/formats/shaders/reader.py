@@ -16,8 +16,8 @@ import numpy as np
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer, artcnn_c
-from vsanime.models.importers import Imported
-from vsanime.models.importers.mpvshader import Pass, Shader, read_shader
+from vsanime.models.formats import Imported
+from vsanime.models.formats.shaders.mpv import Pass, Shader, read_shader
 from vsanime.models.licences import is_holder
 
 # A texture, and the place of a group in it.

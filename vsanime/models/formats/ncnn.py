@@ -11,9 +11,9 @@ import numpy as np
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer
-from vsanime.models.importers import Imported
-from vsanime.models.importers.deduce import Step, waifu2x
-from vsanime.models.importers.files import contents, head, shown
+from vsanime.models.formats import Imported
+from vsanime.models.formats.deduce import Step, waifu2x
+from vsanime.models.formats.files import contents, head, shown
 
 _PARAM_MAGIC = b"7767517"  # the first line of every text
 _FP16_TAG, _FP32_TAG = 0x01306B47, 0

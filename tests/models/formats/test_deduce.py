@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models.importers import nets, writers
-from tests.models.importers.nets import Array, assert_computes
+from tests.support import nets, writers
+from tests.support.nets import Array, assert_computes
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported, read
+from vsanime.models.formats import Imported, read
 
 
 def imported(folder: Path, arrays: dict[str, Array], activation: str | None = None) -> Imported:
@@ -58,7 +58,16 @@ def test_asked_for_activation_is_not_called_assumed(tmp_path: Path) -> None:
     assert imported(tmp_path, nets.artcnn_r().arrays(), "silu").summary.endswith("weights, SiLU")
 
 
-@pytest.mark.parametrize("net", [nets.upconv_7(), nets.vgg_7(), nets.espcn_7(), nets.espcn_7(gates=True), nets.drrn()])
+@pytest.mark.parametrize(
+    "net",
+    [
+        nets.upconv_7(),
+        nets.vgg_7(),
+        nets.espcn_7(),
+        nets.espcn_7(gates=True),
+        nets.drrn(),
+    ],
+)
 def test_activation_where_there_is_no_choice(tmp_path: Path, net: nets.Net) -> None:
     with pytest.raises(VsanimeError, match="only ArtCNN's state-dicts leave a choice"):
         imported(tmp_path, net.arrays(), "silu")
@@ -210,25 +219,61 @@ def _put(value: float) -> Callable[[Array], Array]:
 @pytest.mark.parametrize(
     ("net", "change", "message"),
     [
-        (nets.upconv_7(bias="none"), _change("net.12.weight", lambda w: w[:, :, :3, :2]), "last layer is a 3x2 conv"),
-        (nets.upconv_7(), _change("net.4.weight", lambda w: w[:, :, :1, :1]), "layer 2 is a 1x1 convolution 5 to 6"),
-        (nets.upconv_7(), _change("net.4.weight", lambda w: w[:, :-1]), "layer 2 takes 4 channels where 5 come"),
+        (
+            nets.upconv_7(bias="none"),
+            _change("net.12.weight", lambda w: w[:, :, :3, :2]),
+            "last layer is a 3x2 conv",
+        ),
+        (
+            nets.upconv_7(),
+            _change("net.4.weight", lambda w: w[:, :, :1, :1]),
+            "layer 2 is a 1x1 convolution 5 to 6",
+        ),
+        (
+            nets.upconv_7(),
+            _change("net.4.weight", lambda w: w[:, :-1]),
+            "layer 2 takes 4 channels where 5 come",
+        ),
         (nets.upconv_7(), _change("net.12.weight", lambda w: w[:-1]), "takes 8 channels where 9 come"),
-        (nets.upconv_7(), _change("net.12.bias", lambda b: b[:-1]), r"layer 6 has biases of shape \(2,\); \(3,\)"),
-        (nets.upconv_7(), _change("net.4.bias", lambda b: b[:-1]), r"layer 2 has biases of shape \(5,\); \(6,\)"),
+        (
+            nets.upconv_7(),
+            _change("net.12.bias", lambda b: b[:-1]),
+            r"layer 6 has biases of shape \(2,\); \(3,\)",
+        ),
+        (
+            nets.upconv_7(),
+            _change("net.4.bias", lambda b: b[:-1]),
+            r"layer 2 has biases of shape \(5,\); \(6,\)",
+        ),
         (nets.upconv_7(), _change("net.4.weight", lambda w: w[0]), "layer 2 has weights of shape"),
         (nets.upconv_7(), _change("net.12.bias", _put(np.nan)), "layer 6 has weights that are not finite"),
         (nets.upconv_7(), _change("net.0.weight", _put(np.inf)), "layer 0 has weights that are not finite"),
         (nets.artcnn_c(), _change("last.weight", lambda w: w.astype(np.float64) * 1e300), "not finite"),
-        (nets.artcnn_c(), _change("first.weight", lambda w: w.astype(np.int64)), "'first.weight' is stored as int64"),
+        (
+            nets.artcnn_c(),
+            _change("first.weight", lambda w: w.astype(np.int64)),
+            "'first.weight' is stored as int64",
+        ),
         (nets.artcnn_c(), _change("last.weight", lambda w: w[:3]), "biases of shape"),
         (nets.artcnn_c(ends=(1, 5)), _add("x"), "has 'x' as well"),
         (nets.artcnn_c(ends=(1, 5)), lambda _: None, "5 channels at the end for 1 at the beginning"),
         (nets.artcnn_c(), _change("inner_convs.1.weight", lambda w: w[:, :, 1:, 1:]), "layer 2 has kernels of"),
         (nets.artcnn_c(), _add("inner_convs.1.scale"), "layer 'inner_convs.1' holds 'bias', 'scale', 'weight'"),
-        (nets.artcnn_c(), _change("inner_convs.1.weight", lambda _: None), "layer 'inner_convs.1' holds 'bias'"),
-        (nets.artcnn_r(), _add("attention.weight"), "looks like ArtCNN R of this project, but has 'attention' as well"),
-        (nets.espcn_7(gates=True), _change("conv.2.2.0.weight", lambda w: w[:, :-1]), "selection unit 2 has weights"),
+        (
+            nets.artcnn_c(),
+            _change("inner_convs.1.weight", lambda _: None),
+            "layer 'inner_convs.1' holds 'bias'",
+        ),
+        (
+            nets.artcnn_r(),
+            _add("attention.weight"),
+            "looks like ArtCNN R of this project, but has 'attention' as well",
+        ),
+        (
+            nets.espcn_7(gates=True),
+            _change("conv.2.2.0.weight", lambda w: w[:, :-1]),
+            "selection unit 2 has weights",
+        ),
         (nets.espcn_7(gates=True), _change("conv.2.2.0.bias", lambda b: b[1:]), "layer 2 has biases of shape"),
         (nets.drrn(), _change("unit.conv0.weight", lambda w: w[:, :, 1:, 1:]), "a DRRN has 3x3 convolutions"),
         (nets.drrn(), _change("last.weight", lambda w: np.repeat(w, 2, 0)), "layer 3 has biases of shape"),

@@ -13,9 +13,9 @@ import numpy as np
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array
-from vsanime.models.importers import Imported, Wishes
-from vsanime.models.importers.files import contents, parsed_json, shown
-from vsanime.models.importers.statedict import MOST_TENSORS, bfloat16, from_arrays
+from vsanime.models.formats import Imported, Wishes
+from vsanime.models.formats.files import contents, parsed_json, shown
+from vsanime.models.formats.statedict import MOST_TENSORS, bfloat16, from_arrays
 
 # Of a checkpoint of `vsanime train` that one file is too small for.
 _SHARD, _SECOND_SHARD = re.compile(r"state-\d{3}\.safetensors"), "state-002.safetensors"

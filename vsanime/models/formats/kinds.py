@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vsanime.errors import VsanimeError, quote
 from vsanime.models.filekinds import describe_unknown
-from vsanime.models.importers import Imported, Wishes, files, generator, glsl, ncnn, safetensors, torch, waifu2x_json
+from vsanime.models.formats import Imported, Wishes, files, generator, ncnn, safetensors, torch, waifu2x_json
+from vsanime.models.formats.shaders import reader
 from vsanime.models.licences import write_note
 
 
@@ -48,7 +49,7 @@ def stated(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Importe
 FORMATS = (
     Format("ncnn (.param and .bin)", ncnn.recognises, stated(ncnn.read)),
     Format("waifu2x's JSON", by_content(waifu2x_json.recognises), stated(waifu2x_json.read)),
-    Format("ArtCNN's mpv shaders", by_content(glsl.recognises), stated(glsl.read)),
+    Format("ArtCNN's mpv shaders", by_content(reader.recognises), stated(reader.read)),
     Format("safetensors", by_content(safetensors.recognises), safetensors.read),
     Format("torch state-dicts (.pt, .pth, .pk)", by_content(torch.recognises), torch.read),
     Format("AnimeGANv2's ONNX", generator.recognises, stated(generator.read)),
@@ -56,7 +57,7 @@ FORMATS = (
 
 
 def read_any(path: Path, wishes: Wishes) -> Imported:
-    """Reads a file of any kind; see `vsanime.models.importers.read`.
+    """Reads a file of any kind; see `vsanime.models.formats.read`.
 
     Raises:
         VsanimeError: begins with the path.

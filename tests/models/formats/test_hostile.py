@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models.importers import nets, writers
-from tests.models.importers.writers import name, pickled, tensor, value
+from tests.support import nets, writers
+from tests.support.writers import name, pickled, tensor, value
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import files, formats, ncnn, read, safetensors, waifu2x_json
+from vsanime.models.formats import files, kinds, ncnn, read, safetensors, waifu2x_json
 
 NET = nets.vgg_7((3, 1, 1, 1, 1, 1, 1, 1))
 WEIGHT = np.ones((1, 1, 3, 3), np.float32)
@@ -151,7 +151,7 @@ def test_formats_do_not_mistake_one_another(tmp_path: Path) -> None:
     known = [(data()[: files.HEAD_BYTES], tmp_path / "net") for data in WHOLE.values()]
     known += [(param.read_bytes(), param), (weights.read_bytes(), weights), (writers.ncnn_bin(NET, False), weights)]
     for beginning, path in known:
-        assert sum(form.recognises(beginning, path) for form in formats.FORMATS) == 1
+        assert sum(form.recognises(beginning, path) for form in kinds.FORMATS) == 1
 
 
 def test_zeros_are_ncnn_where_the_names_say_so(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
 from vsanime.models.animegan import LEAK, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
 from vsanime.models.architectures import Array
-from vsanime.models.importers import Imported
-from vsanime.models.importers.deduce import floats
-from vsanime.models.importers.files import shown
-from vsanime.models.importers.likeness import check_alike, modern
+from vsanime.models.formats import Imported
+from vsanime.models.formats.deduce import floats
+from vsanime.models.formats.files import shown
+from vsanime.models.formats.likeness import check_alike, modern
 from vsanime.models.licences import read_note
 from vsanime.models.onnxfile import read_precisions
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 
 from vsanime.errors import VsanimeError
-from vsanime.models.importers.files import shown
+from vsanime.models.formats.files import shown
 
 # What a name in a pickle stands for: a function of the arguments given with it, or a value.
 type Names = Mapping[str, Callable[[tuple[object, ...]], object] | object]

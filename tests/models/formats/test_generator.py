@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.models.importers import writers
+from tests.support import writers
 from tests.support.generators import (
     Foreign,
     PyTorchs,
@@ -28,8 +28,8 @@ from tests.support.reference import run_plain
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
 from vsanime.models.animegan import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
-from vsanime.models.importers import read
-from vsanime.models.importers.generator import looks_like
+from vsanime.models.formats import read
+from vsanime.models.formats.generator import looks_like
 from vsanime.models.licences import read_note
 
 # The same f32 sums in other orders, through 24 norms.

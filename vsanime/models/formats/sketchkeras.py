@@ -13,9 +13,9 @@ import numpy as np
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array
-from vsanime.models.importers import Imported
-from vsanime.models.importers.deduce import floats
-from vsanime.models.importers.files import shown
+from vsanime.models.formats import Imported
+from vsanime.models.formats.deduce import floats
+from vsanime.models.formats.files import shown
 from vsanime.models.sketchkeras import DOWN, LAST, UP, sketchkeras
 
 # What the published norms add to the variance.

@@ -54,6 +54,6 @@ def read(path: Path | str, activation: str | None = None, upsample: str | None =
     Raises:
         VsanimeError: missing, of no kind that is read, damaged, hostile, or a network that is not known.
     """
-    from vsanime.models.importers.formats import read_any
+    from vsanime.models.formats.kinds import read_any
 
     return read_any(Path(path), Wishes(activation, upsample))

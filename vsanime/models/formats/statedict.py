@@ -15,10 +15,10 @@ import numpy as np
 from vsanime.errors import VsanimeError
 from vsanime.models.animegan import SHAPES, TF_EPSILON, TORCH_EPSILON
 from vsanime.models.architectures import Array, Layer
-from vsanime.models.importers import Imported, Wishes, sketchkeras
-from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x
-from vsanime.models.importers.files import shown
-from vsanime.models.importers.generator import PUBLISHED, Weights, imported
+from vsanime.models.formats import Imported, Wishes, sketchkeras
+from vsanime.models.formats.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x
+from vsanime.models.formats.files import shown
+from vsanime.models.formats.generator import PUBLISHED, Weights, imported
 
 # The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.
 MOST_TENSORS = 10_000

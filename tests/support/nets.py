@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from vsanime.models.importers import Imported
+from vsanime.models.formats import Imported
 
 type Array = NDArray[Any]
 

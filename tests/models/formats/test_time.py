@@ -18,12 +18,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.models.importers import nets, writers
-from tests.models.importers.writers import name
+from tests.support import nets, writers
+from tests.support.writers import name
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import pickles, read
-from vsanime.models.importers.glsl import _MOST_GROUPS
-from vsanime.models.importers.mpvshader import LONGEST_NAME
+from vsanime.models.formats import pickles, read
+from vsanime.models.formats.shaders.mpv import LONGEST_NAME
+from vsanime.models.formats.shaders.reader import _MOST_GROUPS
 from vsanime.models.onnxfile import read_onnx
 
 # Each call costs a newcomer's time, and says nothing about the machine.

@@ -12,15 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.models.importers import publicshaders
+from tests.support import publicshaders
 from tests.support.chains import assert_same_weights, random_layers, random_net
 from tests.support.weightfiles import path_of, third_party
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Layer, artcnn_c
 from vsanime.models.chain import read_artcnn_c
-from vsanime.models.exporters.glsl import write
-from vsanime.models.importers import Imported, glsl
-from vsanime.models.importers.mpvshader import MOST_BYTES
+from vsanime.models.formats import Imported
+from vsanime.models.formats.shaders import reader
+from vsanime.models.formats.shaders.mpv import MOST_BYTES
+from vsanime.models.formats.shaders.writer import write
 
 FORMS = [pytest.param(False, id="fragment"), pytest.param(True, id="compute")]
 LAYOUTS: dict[str, Callable[[list[Layer]], str]] = {
@@ -38,7 +39,7 @@ def shader(net: onnx.ModelProto, compute: bool = False) -> str:
 def read(text: str, folder: Path) -> Imported:
     path = folder / "nät med skuggor.glsl"
     path.write_text(text, encoding="utf-8")
-    return glsl.read(path)
+    return reader.read(path)
 
 
 @pytest.mark.parametrize("compute", FORMS)
@@ -104,10 +105,10 @@ def test_order_of_groups_follows_where_they_are_written(tmp_path: Path) -> None:
 
 
 def test_a_shader_is_recognised_by_its_directives() -> None:
-    assert glsl.recognises(shader(random_net(4, 1)).encode()[:200])
-    assert glsl.recognises(publicshaders.with_macros(random_layers(4, 1)).encode()[:300])
-    assert not glsl.recognises(random_net(4, 1).SerializeToString()[:4096])
-    assert not glsl.recognises(b'{"note": "//!HOOK LUMA"}')
+    assert reader.recognises(shader(random_net(4, 1)).encode()[:200])
+    assert reader.recognises(publicshaders.with_macros(random_layers(4, 1)).encode()[:300])
+    assert not reader.recognises(random_net(4, 1).SerializeToString()[:4096])
+    assert not reader.recognises(b'{"note": "//!HOOK LUMA"}')
 
 
 FRAGMENT = shader(random_net(8, 1))
@@ -213,14 +214,14 @@ def test_damaged_shader_is_one_error_that_says_where(damage: str, tmp_path: Path
 def test_binary_missing_and_huge_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.glsl"
     with pytest.raises(VsanimeError, match="is no file"):
-        glsl.read(path)
+        reader.read(path)
     path.write_bytes(FRAGMENT.encode() + b"\0")
     with pytest.raises(VsanimeError, match="not text"):
-        glsl.read(path)
+        reader.read(path)
     with path.open("wb") as file:
         file.truncate(MOST_BYTES + 1)
     with pytest.raises(VsanimeError, match="64 MiB"):
-        glsl.read(path)
+        reader.read(path)
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
@@ -264,7 +265,7 @@ def test_mutated_shader_imports_or_is_one_error(text: str, edits: list[tuple[flo
     path = tmp_path / "mutated.glsl"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        found = glsl.read(path)
+        found = reader.read(path)
     except VsanimeError:
         return
     onnx.checker.check_model(found.proto)
@@ -276,4 +277,4 @@ def test_any_bytes_are_one_error(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "any.glsl"
     path.write_bytes(b"//!HOOK LUMA\n" + data)
     with pytest.raises(VsanimeError):
-        glsl.read(path)
+        reader.read(path)

@@ -13,11 +13,11 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from tests.models.importers.nets import Array, run
+from tests.support.nets import Array, run
 from tests.support.reference import psnr
 from tools.animation import draw
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported, read
+from vsanime.models.formats import Imported, read
 
 
 def _installed(name: str) -> ModuleType:

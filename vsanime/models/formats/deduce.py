@@ -15,8 +15,8 @@ import onnx
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
 from vsanime.models.drrn import DrrnLayers, drrn
-from vsanime.models.importers import Imported
-from vsanime.models.importers.files import shown
+from vsanime.models.formats import Imported
+from vsanime.models.formats.files import shown
 
 ACTIVATIONS = {"relu": "ReLU", "silu": "SiLU"}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.models.importers.nets import Array, Net
+from tests.support.nets import Array, Net
 
 # ncnn
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models.importers.writers import safetensors
 from tests.support.sketches import Array, random_sketch, random_state
+from tests.support.writers import safetensors
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
-from vsanime.models.importers import Imported, Wishes, read
-from vsanime.models.importers.statedict import from_arrays
+from vsanime.models.formats import Imported, Wishes, read
+from vsanime.models.formats.statedict import from_arrays
 from vsanime.models.sketchkeras import LEAST, SHAPES, looks_like, weights_of
 
 type Change = Callable[[dict[str, Array]], None]

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.models.importers import nets, writers
+from tests.support import nets, writers
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 
 # Some seconds in all. The same examples each time, so that nobody's change fails by chance; VSANIME_FUZZ asks for as
 # many others.

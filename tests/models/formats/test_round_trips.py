@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models.importers import nets, writers
-from tests.models.importers.nets import Array, Net, assert_computes
-from vsanime.models.importers import read
+from tests.support import nets, writers
+from tests.support.nets import Array, Net, assert_computes
+from vsanime.models.formats import read
 
 WAIFU2X: dict[str, Callable[[], Net]] = {
     "upconv_7": nets.upconv_7,

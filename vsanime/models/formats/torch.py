@@ -18,9 +18,9 @@ import numpy as np
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array
-from vsanime.models.importers import Imported, Wishes, pickles
-from vsanime.models.importers.files import MOST_BYTES, contents, shown
-from vsanime.models.importers.statedict import MOST_TENSORS, WRAPPERS, bfloat16, from_arrays
+from vsanime.models.formats import Imported, Wishes, pickles
+from vsanime.models.formats.files import MOST_BYTES, contents, shown
+from vsanime.models.formats.statedict import MOST_TENSORS, WRAPPERS, bfloat16, from_arrays
 
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"  # its first operation: the protocol

@@ -9,9 +9,9 @@ import numpy as np
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer
-from vsanime.models.importers import Imported
-from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, floats, waifu2x
-from vsanime.models.importers.files import contents, parsed_json
+from vsanime.models.formats import Imported
+from vsanime.models.formats.deduce import WAIFU2X_SLOPE, Step, floats, waifu2x
+from vsanime.models.formats.files import contents, parsed_json
 
 # A weight takes some 20 characters: the largest network of the family, of 2 million weights, 45 MB.
 _MOST_BYTES = 96 << 20
