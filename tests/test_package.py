@@ -28,7 +28,7 @@ def test_no_module_hides_a_public_name() -> None:
     names = [module.name for module in pkgutil.walk_packages(vsanime.__path__, "vsanime.", onerror=lambda _: None)]
     assert len(names) > 200
     # Run as a script, not as a module.
-    names = [name for name in names if name not in ("vsanime.__main__", "vsanime.cli.benchworker")]
+    names = [name for name in names if name not in ("vsanime.__main__", "vsanime.bench.worker")]
     done = subprocess.run([sys.executable, "-c", SCRIPT, *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == list(vsanime.__all__)
@@ -38,6 +38,6 @@ def test_a_command_without_its_module_is_an_error() -> None:
     """Left out, a command would be missing from the help, and nobody would notice."""
     code = "from vsanime import cli; cli.COMMANDS = ('gone',); cli.main(['--help'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert find_spec("vsanime.cli.gone") is None
+    assert find_spec("vsanime.cli.commands.gone") is None
     assert done.returncode != 0
-    assert "No module named 'vsanime.cli.gone'" in done.stderr
+    assert "No module named 'vsanime.cli.commands.gone'" in done.stderr

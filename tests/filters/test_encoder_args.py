@@ -16,8 +16,8 @@ import vapoursynth as vs
 
 from tests.support.clips import noise_clip, planes_of, props_of
 from vsanime import encoder_args
-from vsanime.cli.encode import find_ffmpeg
 from vsanime.filters import encoder_args as encoder
+from vsanime.media.ffmpeg import find_ffmpeg
 
 HDR10 = {
     "MasteringDisplayPrimariesX": [0.68, 0.265, 0.15],

@@ -18,15 +18,15 @@ import platformdirs
 from rich.console import Console
 from rich.text import Text
 
-from vsanime.cli.encode import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
 from vsanime.cli.interrupts import terminated_like_interrupted
 from vsanime.cli.output import check_output, partial_file
 from vsanime.cli.progress import progress, tell
 from vsanime.cli.publicfilters import Call
-from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
-from vsanime.cli.streams import CONTAINERS, plan_streams
 from vsanime.errors import VsanimeError, quote
 from vsanime.media.bestsource import open_video
+from vsanime.media.ffmpeg import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
+from vsanime.media.rawmkv import RawMatroskaWriter, fourcc
+from vsanime.media.streams import CONTAINERS, plan_streams
 from vsanime.terminal import open_console
 
 if TYPE_CHECKING:

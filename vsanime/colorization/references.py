@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote, quote_path
-from vsanime.pictures import open_picture
+from vsanime.media.pictures import open_picture
 from vsanime.spec import Family, FrameSpec
 from vsanime.values import parse_whole, parse_wholes
 from vsanime.video.advice import conform_code
