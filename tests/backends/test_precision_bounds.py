@@ -16,7 +16,7 @@ from tests.support.weightfiles import path_of, third_party
 from vsanime.backends.base import LAYER_BYTES, Workload
 from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
 from vsanime.coding import Coding, chroma_coding, luma_coding
-from vsanime.graphs.build.luma_chroma import chroma_graph, luma_graph
+from vsanime.graphs.builders.luma_chroma import chroma_graph, luma_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 

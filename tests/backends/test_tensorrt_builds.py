@@ -26,8 +26,8 @@ from tests.support.rtx import CAPABILITY, rtx
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.sizes import declared_shape, profile
-from vsanime.graphs.build.colorize import cut_of, frame_graph, key_graph
-from vsanime.graphs.build.rgb import rgb_graph
+from vsanime.graphs.builders.colorize import cut_of, frame_graph, key_graph
+from vsanime.graphs.builders.rgb import rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.passes.transposed import without_transposed
 from vsanime.models.cards import variants

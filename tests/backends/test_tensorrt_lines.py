@@ -11,8 +11,8 @@ from tests.support.sketches import random_sketch, small_sketch
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.sizes import profile
-from vsanime.graphs.build.lineart import Pen, line_graph
-from vsanime.graphs.build.sketchkeras import Sketch, sketch_graph
+from vsanime.graphs.builders.lineart import Pen, line_graph
+from vsanime.graphs.builders.sketchkeras import Sketch, sketch_graph
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 
 SIZE = (96, 48)

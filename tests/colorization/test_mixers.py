@@ -19,7 +19,7 @@ import vapoursynth as vs
 
 import vsanime
 from tests.filters.test_bad_input import one_line
-from tests.graphs.build.test_colorize import run
+from tests.graphs.builders.test_colorize import run
 from tests.support.clips import planes_of
 from tests.support.colornets import colour_network, document_network, temporal_network
 from tests.support.cudasim import CudaSim

@@ -10,9 +10,9 @@ import pytest
 import vsanime
 from vsanime import Backend
 from vsanime.colorization.painter import Painter
-from vsanime.graphs.build.lineart import Pen
-from vsanime.graphs.build.sketchkeras import Sketch
-from vsanime.graphs.build.style import Look
+from vsanime.graphs.builders.lineart import Pen
+from vsanime.graphs.builders.sketchkeras import Sketch
+from vsanime.graphs.builders.style import Look
 from vsanime.spec import GraphTraits
 
 TILES = {"backend": None, "tiles": None, "tilesize": None, "overlap": None}

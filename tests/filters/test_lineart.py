@@ -19,7 +19,7 @@ from tests.support.planesgraphs import run
 from tests.support.reference import assert_codes_match, decode, encode
 from tests.support.sketches import random_sketch
 from vsanime import Backend
-from vsanime.graphs.build.sketchkeras import Sketch, sketch_graph
+from vsanime.graphs.builders.sketchkeras import Sketch, sketch_graph
 from vsanime.models.store import search_path
 from vsanime.spec import GraphTraits
 from vsanime.video.clips import frame_spec
@@ -191,7 +191,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sketchkeras_takes_every_format(net: Path) -> None:
-    """What the graph computes is tests/graphs/build/test_sketchkeras.py's; here that it is fed and read right."""
+    """What the graph computes is tests/graphs/builders/test_sketchkeras.py's; here that it is fed and read right."""
     rgb = picture("RGBS", 48, 32)
     codes = clip_of([[np.rint(p * 255).astype(np.float32) / 255 for p in planes_of(rgb)]], rgb.format)
     expected = planes_of(vsanime.lineart(codes, str(net), backend=FAST))[0]

@@ -234,7 +234,7 @@ def test_low_precision_ends_in_f32() -> None:
     if not bf16_is_native():
         pytest.skip("this CPU has no bf16 arithmetic")
     from vsanime.filters.waifu2x import _prepared
-    from vsanime.graphs.build.rgb import rgb_graph
+    from vsanime.graphs.builders.rgb import rgb_graph
     from vsanime.video.clips import frame_spec, plane_format
 
     for tint in (False, True):

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import onnx
 import pytest
 
-from tests.graphs.build.test_colorize import CUT
+from tests.graphs.builders.test_colorize import CUT
 from tests.support.colornets import colour_network, temporal_network
 from tests.support.generators import random_generator
 from tests.support.networks import artcnn_like
 from tests.support.planesgraphs import planes_graph
 from tests.support.sketches import small_sketch
-from vsanime.graphs.build.colorize import frame_graph, key_graph, temporal_graph
-from vsanime.graphs.build.lineart import Pen, line_graph
-from vsanime.graphs.build.sketchkeras import Sketch, sketch_graph
+from vsanime.graphs.builders.colorize import frame_graph, key_graph, temporal_graph
+from vsanime.graphs.builders.lineart import Pen, line_graph
+from vsanime.graphs.builders.sketchkeras import Sketch, sketch_graph
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 
 SIZE = (50, 41)

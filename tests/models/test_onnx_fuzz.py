@@ -20,7 +20,7 @@ from tests.support.exported import as_exported
 from tests.support.networks import artcnn_like, layers
 from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.luma_chroma import luma_graph
+from vsanime.graphs.builders.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.models.chain import read_artcnn_c
 from vsanime.models.formats import read

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vsanime.backends.base import Engine
 from vsanime.backends.cuda.runtime import Device
 from vsanime.coding import luma_coding
-from vsanime.graphs.build.luma_chroma import luma_graph
+from vsanime.graphs.builders.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.models.store import load
 from vsanime.spec import Family, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType

@@ -11,9 +11,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vsanime.coding import chroma_coding, luma_coding
-from vsanime.graphs.build.luma_chroma import chroma_graph, luma_graph
-from vsanime.graphs.build.rgb import rgb_graph
-from vsanime.graphs.build.style import Look, style_graph
+from vsanime.graphs.builders.luma_chroma import chroma_graph, luma_graph
+from vsanime.graphs.builders.rgb import rgb_graph
+from vsanime.graphs.builders.style import Look, style_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.passes.transposed import without_transposed
 from vsanime.spec import (

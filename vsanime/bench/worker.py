@@ -107,7 +107,7 @@ def time_raw(case: dict[str, Any]) -> float:
     from vsanime import Backend
     from vsanime.backends.base import Workload
     from vsanime.coding import luma_coding
-    from vsanime.graphs.build.luma_chroma import luma_graph
+    from vsanime.graphs.builders.luma_chroma import luma_graph
     from vsanime.graphs.inspect import inspect
     from vsanime.models.store import load
     from vsanime.pipeline.tiles import plan_tiles

@@ -15,7 +15,7 @@ from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
 from vsanime.colorization.painter import Bytes, Floats, Key, Mix, Mixer, Motion
 from vsanime.errors import VsanimeError, quote
-from vsanime.graphs.build.colorize import (
+from vsanime.graphs.builders.colorize import (
     DOCUMENT,
     MIXING,
     MULTIPLE,

@@ -10,7 +10,7 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
-from vsanime.graphs.build.style import Look, check_size, style_graph
+from vsanime.graphs.builders.style import Look, check_size, style_graph
 from vsanime.models.advice import import_command
 from vsanime.models.cards import find
 from vsanime.models.formats.generator import looks_like, weights_of

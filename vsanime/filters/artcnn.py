@@ -11,7 +11,7 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.coding import chroma_coding, luma_coding
 from vsanime.errors import VsanimeError, quote
-from vsanime.graphs.build.luma_chroma import chroma_graph, luma_graph
+from vsanime.graphs.builders.luma_chroma import chroma_graph, luma_graph
 from vsanime.graphs.passes.ensemble import ensemble
 from vsanime.pipeline.arguments import (
     Planes,

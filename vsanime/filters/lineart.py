@@ -12,8 +12,8 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
-from vsanime.graphs.build.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
-from vsanime.graphs.build.sketchkeras import Sketch, check_size, sketch_graph
+from vsanime.graphs.builders.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
+from vsanime.graphs.builders.sketchkeras import Sketch, check_size, sketch_graph
 from vsanime.graphs.inspect import NetFacts
 from vsanime.models.search import find_files
 from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of

@@ -11,7 +11,7 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
-from vsanime.graphs.build.rgb import reach, rgb_graph
+from vsanime.graphs.builders.rgb import reach, rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.passes.ensemble import ensemble
 from vsanime.graphs.passes.transposed import without_transposed

@@ -11,7 +11,7 @@ from tests.support.reference import run_plain
 from tests.support.tolerances import F32_REORDERED
 from tests.support.weightfiles import RANDOM_R, path_of, third_party
 from vsanime.coding import Coding
-from vsanime.graphs.build.luma_chroma import luma_graph
+from vsanime.graphs.builders.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.spec import GraphTraits, PlanesGraph
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from tests.support.planesgraphs import noise_for, run
-from vsanime.graphs.build.lineart import Pen, line_graph
+from vsanime.graphs.builders.lineart import Pen, line_graph
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 
 F32 = GraphTraits()

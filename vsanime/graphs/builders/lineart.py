@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.coding import luma_coding, plane_codings
-from vsanime.graphs.build.finish import finished
-from vsanime.graphs.build.rgb import clamped, mixed, plane_tensors, planes_in
+from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.rgb import clamped, mixed, plane_tensors, planes_in
 from vsanime.graphs.codes import decode, encode
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, TensorSpec

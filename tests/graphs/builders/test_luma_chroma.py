@@ -13,7 +13,7 @@ from tests.support.networks import layers
 from tests.support.reference import run_plain
 from vsanime.coding import chroma_coding, luma_coding
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.luma_chroma import chroma_graph, luma_graph
+from vsanime.graphs.builders.luma_chroma import chroma_graph, luma_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, Range, SampleType
 

@@ -18,7 +18,7 @@ from tests.support.networks import layers
 from tests.support.reference import assert_codes_match
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.rgb import reach, rgb_graph
+from vsanime.graphs.builders.rgb import reach, rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.pipeline.tiles import TileRunner, plan_tiles
 from vsanime.spec import ChromaLocation, GraphTraits, Range

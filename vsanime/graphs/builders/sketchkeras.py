@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from vsanime.coding import luma_coding, plane_codings
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.finish import finished
-from vsanime.graphs.build.lineart import gaussian
-from vsanime.graphs.build.luma_chroma import checked_network, copy_body
-from vsanime.graphs.build.rgb import clamped, decoded, plane_tensors, planes_in
+from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.lineart import gaussian
+from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
+from vsanime.graphs.builders.rgb import clamped, decoded, plane_tensors, planes_in
 from vsanime.graphs.codes import encode
 from vsanime.graphs.network import Network
 from vsanime.graphs.resample import area_matrix, resized

@@ -16,9 +16,9 @@ import onnx
 
 from vsanime.coding import plane_codings
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.finish import finished
-from vsanime.graphs.build.luma_chroma import checked_network, copy_body
-from vsanime.graphs.build.rgb import clamped, decoded, encoded, mixed, plane_tensors, planes_in, planes_out
+from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
+from vsanime.graphs.builders.rgb import clamped, decoded, encoded, mixed, plane_tensors, planes_in, planes_out
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import Network
 from vsanime.graphs.passes.keep_f32 import with_exact_arithmetic

@@ -16,7 +16,7 @@ from tests.support.colornets import FEATURES, LEARNT, colour_network, document_n
 from tests.support.networks import artcnn_like
 from tests.support.tolerances import F32_REORDERED
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.colorize import (
+from vsanime.graphs.builders.colorize import (
     DOCUMENT,
     MIXING,
     Cut,

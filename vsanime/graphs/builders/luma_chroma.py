@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vsanime.coding import Coding
 from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
-from vsanime.graphs.build.finish import finished
+from vsanime.graphs.builders.finish import finished
 from vsanime.graphs.codes import decode, encode
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.limits import guard

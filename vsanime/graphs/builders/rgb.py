@@ -13,8 +13,8 @@ import onnx
 from numpy.typing import NDArray
 
 from vsanime.coding import LUMA_WEIGHTS, plane_codings
-from vsanime.graphs.build.finish import finished
-from vsanime.graphs.build.luma_chroma import checked_network, copy_body
+from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
 from vsanime.graphs.codes import read, store
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.limits import guard

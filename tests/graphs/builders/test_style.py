@@ -17,7 +17,7 @@ from tests.support.planesgraphs import feed_for, noise_for, run, yuv
 from tests.support.reference import psnr, run_plain
 from vsanime import Backend
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.style import Look, check_size, style_graph
+from vsanime.graphs.builders.style import Look, check_size, style_graph
 from vsanime.graphs.resample import resize_matrix
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 

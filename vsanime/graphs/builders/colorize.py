@@ -17,7 +17,7 @@ import onnx
 from onnx import numpy_helper
 
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.finish import finished
+from vsanime.graphs.builders.finish import finished
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import attributes
 from vsanime.graphs.passes.attention import chunked

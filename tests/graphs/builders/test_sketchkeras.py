@@ -13,7 +13,7 @@ from tests.support.planesgraphs import run
 from tests.support.reference import run_plain
 from tests.support.sketches import random_sketch, small_sketch
 from vsanime.errors import VsanimeError
-from vsanime.graphs.build.sketchkeras import Sketch, check_size, sketch_graph, work_size
+from vsanime.graphs.builders.sketchkeras import Sketch, check_size, sketch_graph, work_size
 from vsanime.graphs.resample import area_matrix, resize_matrix
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, Range, SampleType
 
