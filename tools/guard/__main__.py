@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tools.guard.comparison import compare
-from tools.guard.trees import ProbeFailedError, check_out, find_root, new_folder, run_probes
+from tools.guard.trees import ProbeFailedError, check_out, find_root, new_folder, run_probes, unpack_files
 
 GROUPS = {
     "frames": "planes and properties of every public filter",
@@ -76,7 +76,7 @@ def _read_groups(text: str) -> list[str]:
 
 def _compare_groups(base: Path, new: Path, folder: Path, groups: list[str], *, skipped: bool) -> int:
     """Run the groups on both trees; return the exit code."""
-    files = new / "tests" / "data" / "written_earlier"
+    files = unpack_files(find_root(), folder / "files")
     total = 0
     for group in groups:
         if group == "training" and find_spec("torch") is None:

@@ -87,7 +87,8 @@ def compare_speed(base: Path, new: Path, folder: Path) -> int:
             # Both measure the same frames: what is computed may differ from one to the next.
             first = [server.measure(case, _FIRST_FRAMES)[0] for server in servers]
             frames = max(1, min(_MOST_FRAMES, round(_FIRST_FRAMES * _ROUND_SECONDS / max(min(first), 1e-4))))
-            slower += _report(case, "frames", *take_turns(*(partial(server.rate, case, frames) for server in servers)))
+            one, other = (partial(server.rate, case, frames) for server in servers)
+            slower += _report(case, "frames", *take_turns(one, other))
     finally:
         for server in servers:
             server.close()
@@ -155,8 +156,8 @@ class _Trainer:
         code = (
             f"import sys; from pathlib import Path; from {PROBES} import training as t\n"
             "root = Path.cwd() / 'data'; t.draw_data(root)\n"
-            f"line = t.make_command(Path.cwd(), root, Path.cwd() / 'run', t.RECIPES[{trainer!r}], '--steps', '{_STEPS}')\n"
-            "print(*line, sep='\\n')"
+            f"options = t.RECIPES[{trainer!r}], '--steps', '{_STEPS}'\n"
+            "print(*t.make_command(Path.cwd(), root, Path.cwd() / 'run', *options), sep='\\n')"
         )
         line = [sys.executable, "-c", code]
         done = subprocess.run(line, cwd=folder, env=self._environment, capture_output=True, text=True, check=False)

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -92,6 +93,16 @@ def set_environment(tree: Path, probes: Path, home: Path) -> dict[str, str]:
         "VSANIME_OFFLINE": "1",
         "COLUMNS": "120",
     }
+
+
+def unpack_files(root: Path, folder: Path) -> Path:
+    """Return a folder with the networks that an earlier commit wrote and the tests keep; it may be empty."""
+    folder.mkdir()
+    archive = root / "tests" / "data" / "written_earlier" / "networks.tar.xz"
+    if archive.exists():
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder / "networks", filter="data")
+    return folder
 
 
 def find_root() -> Path:

@@ -1,4 +1,4 @@
-"""Measures filters on request, so that two trees can take turns: reads "CASE FRAMES" lines, answers with seconds and CPU seconds."""
+"""Measures filters on request, so that two trees can take turns: reads "CASE FRAMES", answers with two times."""
 
 from __future__ import annotations
 

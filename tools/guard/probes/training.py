@@ -217,9 +217,9 @@ def _observe_run(facts: Facts, root: Path, run: _Run, name: str) -> None:
     out = facts.work / name
     line = make_command(facts.work, root, out, run.recipe, *run.options)
     if run.kill:
-        _kill_after_checkpoint(line, out)
+        kill_after_checkpoint(line, out)
         line = [*line, "--resume"]
-    done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", check=False, timeout=_MOST_SECONDS)
+    done = run_command(line)
     facts.add(f"{name}: exit code", done.returncode)
     facts.add(f"{name}: stdout", done.stdout)
     if done.returncode:
@@ -237,7 +237,12 @@ def make_command(folder: Path, root: Path, out: Path, recipe: str, *options: str
     return [sys.executable, "-m", "vsanime", "train", *arguments, *options]
 
 
-def _kill_after_checkpoint(line: list[str], out: Path) -> None:
+def run_command(line: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(line, capture_output=True, text=True, encoding="utf-8", check=False, timeout=_MOST_SECONDS)
+
+
+def kill_after_checkpoint(line: list[str], out: Path) -> None:
     """Kill a run once its first checkpoint is whole, and take away what it did after that.
 
     Raises:
@@ -311,7 +316,7 @@ def _observe_refusals(facts: Facts, root: Path, name: str) -> None:
     }
     for kind, (folder, recipe, options) in calls.items():
         line = make_command(facts.work, root, folder, recipe, *options)
-        done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300)
+        done = run_command(line)
         facts.add(f"{name}, {kind}: exit code", done.returncode)
         facts.add(f"{name}, {kind}: messages", done.stdout + done.stderr)
 
