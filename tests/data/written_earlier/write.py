@@ -25,7 +25,7 @@ ROOT = HERE.parents[2]
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = str(ROOT)
 
-from tests.sketches import random_state  # noqa: E402 - the root is on the path from here on
+from tests.support.sketches import random_state  # noqa: E402 - the root is on the path from here on
 from tools.guard.probes import training as probes  # noqa: E402
 from vsanime.nets.animegan import Generator  # noqa: E402
 from vsanime.nets.artcnn import build  # noqa: E402

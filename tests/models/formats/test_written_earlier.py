@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from tests.writtenearlier import unpack
 from vsanime.cli import main
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 
 # Channels of the picture that goes in, and output pixels per input pixel.
 IMPORTED = {
