@@ -9,9 +9,9 @@ import onnx
 
 from tests.generators import random_generator
 from tests.models.importers import nets
-from vsanime.models.architectures import Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
+from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
+from vsanime.architectures.writer import Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
 from vsanime.models.cards import Variant, variants
-from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.models.store import available, load
 
 # Channels before and after each convolution of waifu2x's networks; the cards say how many weights that makes.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from tests.networks import layers
-from vsanime.models.sketchkeras import DOWN, LAST, UP, sketchkeras, weights_of
+from vsanime.architectures.sketchkeras.onnx import DOWN, LAST, UP, sketchkeras, weights_of
 
 type Array = NDArray[Any]
 

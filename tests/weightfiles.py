@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from tests.models.importers import nets
-from vsanime.models.architectures import Layer, artcnn_r
+from vsanime.architectures.writer import Layer, artcnn_r
 from vsanime.models.store import load
 
 if TYPE_CHECKING:

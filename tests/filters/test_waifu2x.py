@@ -22,9 +22,9 @@ from tests.networks import artcnn_like
 from tests.pictures import drawn_and_photographed, painted_drawn_rendered
 from tests.reference import assert_codes_match, dihedral_mean, psnr, run_plain
 from vsanime import Backend
+from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
+from vsanime.architectures.writer import Layer, espcn, vgg
 from vsanime.graphs.inspect import inspect
-from vsanime.models.architectures import Layer, espcn, vgg
-from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.models.store import load
 from vsanime.spec import GraphTraits
 

@@ -11,10 +11,10 @@ from onnx import helper
 
 from tests.networks import artcnn_like, layers
 from tests.reference import dihedral_mean, run_plain
+from vsanime.architectures.writer import Layer, upconv
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed
-from vsanime.models.architectures import Layer, upconv
 
 # The same f32 sums in another order, of up to some hundred terms around 1.
 REORDERED = 2e-5

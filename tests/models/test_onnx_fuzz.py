@@ -18,11 +18,11 @@ from onnx import helper, numpy_helper
 
 from tests.exported import as_exported
 from tests.networks import artcnn_like, layers
+from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.errors import VsanimeError
 from vsanime.graphs.codes import luma_coding
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.planes import luma_graph
-from vsanime.models.chain import read_artcnn_c
 from vsanime.models.importers import read
 from vsanime.models.onnxfile import read_onnx
 from vsanime.spec import Family, GraphTraits, PlaneFormat, Range, SampleType

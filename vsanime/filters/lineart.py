@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 import vapoursynth as vs
 
+from vsanime.architectures.sketchkeras.onnx import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
@@ -21,7 +22,6 @@ from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
 from vsanime.graphs.sketch import Sketch, check_size, sketch_graph
 from vsanime.models.search import find_files
-from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.models.store import Model, as_path, load, search_path
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 from vsanime.values import MOST_SIDE, parse_number, parse_text, read_choice, read_name_or_path, read_number, read_whole

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vsanime.architectures.sketchkeras.onnx import LEAST, MULTIPLE
 from vsanime.errors import VsanimeError
 from vsanime.graphs.codes import encode, luma_coding
 from vsanime.graphs.colour import clamped, decoded, plane_codings, plane_tensors, planes_in
@@ -24,7 +25,6 @@ from vsanime.graphs.network import Network
 from vsanime.graphs.planes import checked_network, copy_body
 from vsanime.graphs.resample import area_matrix, resized
 from vsanime.graphs.writer import GraphWriter
-from vsanime.models.sketchkeras import LEAST, MULTIPLE
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 
 type Floats = NDArray[np.float64]
@@ -58,7 +58,7 @@ def sketch_graph(
     """A graph that draws lines with SketchKeras: full range, black on white.
 
     Args:
-        proto: what `vsanime.models.sketchkeras` writes.
+        proto: what `vsanime.architectures.sketchkeras.onnx` writes.
         source: what the clip's frames are.
         target: format of the output, GRAY.
         traits: what the backend wants.

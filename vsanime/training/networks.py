@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vsanime.architectures.artcnn.module import build
+from vsanime.architectures.drrn.module import DRRN
+from vsanime.architectures.espcn.module import ESPCN, WIDTHS
+from vsanime.architectures.load import load
+from vsanime.architectures.waifu2x.module import UPCONV_WIDTHS, VGG7, VGG_WIDTHS, UpConv7
 from vsanime.errors import VsanimeError
 from vsanime.models import store
-from vsanime.nets.artcnn import build
-from vsanime.nets.drrn import DRRN
-from vsanime.nets.espcn import ESPCN, WIDTHS
-from vsanime.nets.load import load
-from vsanime.nets.upconv import UPCONV_WIDTHS, VGG7, VGG_WIDTHS, UpConv7
 from vsanime.training.recipe import Recipe
 
 

@@ -17,8 +17,8 @@ from tests.reference import run_plain
 from tests.shaders import render, require_vulkan
 from tests.weightfiles import path_of, third_party
 from tools.animation import draw
+from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.errors import VsanimeError
-from vsanime.models.chain import read_artcnn_c
 from vsanime.models.exporters.glsl import write
 
 type Plane = NDArray[np.float64]

@@ -25,9 +25,9 @@ from tests.generators import (
 from tests.models.importers import writers
 from tests.networks import artcnn_like
 from tests.reference import run_plain
+from vsanime.architectures.animegan.onnx import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
-from vsanime.models.animegan import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
 from vsanime.models.importers import read
 from vsanime.models.importers.generator import looks_like
 from vsanime.models.licences import read_note

@@ -12,9 +12,9 @@ from math import isclose, isqrt
 import numpy as np
 import onnx
 
+from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
+from vsanime.architectures.writer import Array, Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array, Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
-from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.models.importers import Imported
 from vsanime.models.importers.files import shown
 

@@ -18,10 +18,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from vsanime.architectures.animegan.onnx import LEAK, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
+from vsanime.architectures.writer import Array
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
-from vsanime.models.animegan import LEAK, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
-from vsanime.models.architectures import Array
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import floats
 from vsanime.models.importers.files import shown
@@ -56,8 +56,8 @@ class Weights:
     """A generator's weights, and what they do not say.
 
     Attributes:
-        arrays: by the names of `vsanime.models.animegan.SHAPES`, f32.
-        upsample: a key of `vsanime.models.animegan.UPSAMPLES`.
+        arrays: by the names of `vsanime.architectures.animegan.onnx.SHAPES`, f32.
+        upsample: a key of `vsanime.architectures.animegan.onnx.UPSAMPLES`.
         epsilon: what the norms add to the variance.
         plain: whether the graph takes and gives RGB in [0, 1], channels first, as ours does.
     """

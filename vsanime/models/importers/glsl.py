@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vsanime.architectures.writer import Array, Layer, artcnn_c
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array, Layer, artcnn_c
 from vsanime.models.importers import Imported
 from vsanime.models.importers.mpvshader import Pass, Shader, read_shader
 from vsanime.models.licences import is_holder

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vsanime.architectures.writer import Array, Layer
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array, Layer
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import Step, waifu2x
 from vsanime.models.importers.files import contents, head, shown

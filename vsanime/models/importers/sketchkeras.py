@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vsanime.architectures.sketchkeras.onnx import DOWN, LAST, UP, sketchkeras
+from vsanime.architectures.writer import Array
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import floats
 from vsanime.models.importers.files import shown
-from vsanime.models.sketchkeras import DOWN, LAST, UP, sketchkeras
 
 # What the published norms add to the variance.
 EPSILON = 1e-3

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from vsanime.architectures.writer import Array, Layer
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array, Layer
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, floats, waifu2x
 from vsanime.models.importers.files import contents, parsed_json

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vsanime.architectures.color_transform import onnx as colourtransform
+from vsanime.architectures.colornet import onnx as colour
+from vsanime.architectures.temporal import onnx as temporal
 from vsanime.errors import VsanimeError
-from vsanime.models import colour, colourtransform, temporal
 from vsanime.training.consistency import check_name
 from vsanime.training.tables import number, section
 

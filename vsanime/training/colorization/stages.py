@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from vsanime.architectures.color_transform.module import ColourTransform
+from vsanime.architectures.colornet.module import ColourNet
+from vsanime.architectures.load import load
+from vsanime.architectures.temporal.module import Temporal
 from vsanime.errors import VsanimeError
-from vsanime.nets.colour import ColourNet
-from vsanime.nets.colourtransform import ColourTransform
-from vsanime.nets.load import load
-from vsanime.nets.temporal import Temporal
 from vsanime.training.batches import Named
 from vsanime.training.colorization.recipe import ColourNetwork, ColourRecipe
 from vsanime.training.pictures import find_place

@@ -1,0 +1,1 @@
+"""ArtCNN: doubles luma or reconstructs chroma."""

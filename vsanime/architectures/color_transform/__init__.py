@@ -1,0 +1,1 @@
+"""The color transform network at full width, which matches line art by distance maps."""

@@ -1,0 +1,1 @@
+"""The color transform network that is shipped: colors for line art from two keys."""

@@ -1,0 +1,1 @@
+"""DRRN: doubles by one residual unit that is applied again and again."""

@@ -1,0 +1,1 @@
+"""ESPCN with SELU: doubles at low resolution."""

@@ -1,0 +1,1 @@
+"""SketchKeras: draws the lines of one color channel."""
