@@ -9,8 +9,11 @@ import onnx
 
 from tests.generators import random_generator
 from tests.models.importers import nets
+from vsanime.architectures.artcnn.onnx import artcnn_c, artcnn_r
 from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
-from vsanime.architectures.writer import Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
+from vsanime.architectures.espcn.onnx import espcn
+from vsanime.architectures.layers import Layer
+from vsanime.architectures.waifu2x.onnx import upconv, vgg
 from vsanime.models.cards import Variant, variants
 from vsanime.models.store import available, load
 

@@ -11,8 +11,8 @@ from onnx import numpy_helper
 
 from tests.generators import random_generator
 from vsanime.architectures.artcnn.chain import read_artcnn_c
+from vsanime.architectures.artcnn.onnx import artcnn_c
 from vsanime.architectures.colornet.onnx import colour
-from vsanime.architectures.writer import artcnn_c
 from vsanime.models.store import load
 
 

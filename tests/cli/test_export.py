@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from tests.models.chains import assert_same_weights, random_layers, random_net
-from vsanime.architectures.writer import artcnn_r
+from vsanime.architectures.artcnn.onnx import artcnn_r
 from vsanime.cli import main
 from vsanime.models import store
 from vsanime.models.importers import glsl

@@ -11,7 +11,8 @@ from onnx import helper
 
 from tests.networks import artcnn_like, layers
 from tests.reference import dihedral_mean, run_plain
-from vsanime.architectures.writer import Layer, upconv
+from vsanime.architectures.layers import Layer
+from vsanime.architectures.waifu2x.onnx import upconv
 from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.transposed import without_transposed

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 
 from vsanime.architectures.artcnn.chain import read_artcnn_c
-from vsanime.architectures.writer import Layer, artcnn_c
+from vsanime.architectures.artcnn.onnx import artcnn_c
+from vsanime.architectures.layers import Layer
 
 
 def random_layers(features: int = 8, inner: int = 2, *, luma: bool = True, seed: int = 0) -> list[Layer]:

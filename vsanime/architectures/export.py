@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from vsanime import files
-from vsanime.architectures import writer as architectures
 from vsanime.architectures.animegan.module import Generator
 from vsanime.architectures.animegan.onnx import animegan
 from vsanime.architectures.artcnn.module import ArtCNNC, ArtCNNR
+from vsanime.architectures.artcnn.onnx import artcnn_c, artcnn_r
 from vsanime.architectures.color_transform.module import ColourTransform
 from vsanime.architectures.color_transform.onnx import colour_transform
 from vsanime.architectures.colornet.module import ColourNet
@@ -20,10 +20,12 @@ from vsanime.architectures.colornet.onnx import colour
 from vsanime.architectures.drrn.module import DRRN
 from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
 from vsanime.architectures.espcn.module import ESPCN, SelectionUnit
+from vsanime.architectures.espcn.onnx import espcn
+from vsanime.architectures.layers import Array, Layer
 from vsanime.architectures.temporal.module import Temporal
 from vsanime.architectures.temporal.onnx import temporal
 from vsanime.architectures.waifu2x.module import VGG7, UpConv7
-from vsanime.architectures.writer import Array, Layer
+from vsanime.architectures.waifu2x.onnx import upconv, vgg
 from vsanime.errors import VsanimeError
 from vsanime.models.licences import write_credits
 
@@ -45,17 +47,17 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
     if isinstance(net, ArtCNNC):
         inner = [layer(conv) for conv in net.inner_convs]
         ends = [layer(net.inner_last), layer(net.last)]
-        return architectures.artcnn_c([layer(net.first), *inner, *ends], net.activation)
+        return artcnn_c([layer(net.first), *inner, *ends], net.activation)
     if isinstance(net, ArtCNNR):
         inner = [layer(conv) for block in net.blocks for conv in (block.conv0, block.conv1, block.conv2)]
         ends = [layer(net.inner_last), layer(net.last)]
-        return architectures.artcnn_r([layer(net.first), *inner, *ends], net.activation)
+        return artcnn_r([layer(net.first), *inner, *ends], net.activation)
     if isinstance(net, ESPCN):
         gates = [layer(unit[0]) for unit in net.modules() if isinstance(unit, SelectionUnit)]
-        return architectures.espcn([*(layer(hidden[0]) for hidden in net.conv), layer(net.up_sampler[0])], gates)
+        return espcn([*(layer(hidden[0]) for hidden in net.conv), layer(net.up_sampler[0])], gates)
     if isinstance(net, UpConv7 | VGG7):
         layers = [layer(conv) for conv in net.Sequential if not isinstance(conv, nn.LeakyReLU)]
-        return architectures.upconv(layers) if isinstance(net, UpConv7) else architectures.vgg(layers)
+        return upconv(layers) if isinstance(net, UpConv7) else vgg(layers)
     if isinstance(net, DRRN):
         unit = (layer(net.unit.conv0), layer(net.unit.conv1))
         return drrn(DrrnLayers(layer(net.first), unit, layer(net.last), net.units))

@@ -21,9 +21,9 @@ from vsanime.architectures.colornet.module import ColourNet
 from vsanime.architectures.drrn.module import DRRN
 from vsanime.architectures.espcn.module import ESPCN
 from vsanime.architectures.export import to_onnx
+from vsanime.architectures.layers import Array, Layer
 from vsanime.architectures.temporal.module import Temporal
 from vsanime.architectures.waifu2x.module import VGG7, UpConv7
-from vsanime.architectures.writer import Array, Layer
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import read
 from vsanime.models.importers.generator import looks_like, weights_of

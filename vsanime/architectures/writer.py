@@ -1,67 +1,52 @@
 """Writes the networks of this project as plain ONNX from their weights: the one form that every importer ends in.
 
 A plain network has the input `input`, 1 x channels x height x width, and the output `output`, both f32 with height and
-width free. Layers are arrays, in the order in which a picture passes them; every size is read from their shapes.
+width free; networks with several inputs declare their own. Layers are arrays, in the order in which a picture passes
+them; every size is read from their shapes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import isqrt
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-from vsanime.errors import VsanimeError
+from vsanime.architectures.layers import Array, Layer
+from vsanime.graphs.writer import ModelWriter
 
-type Array = NDArray[Any]
-
-OPSET = 17  # the newest that every runtime we name reads
-IR_VERSION = 8  # the one that belongs to opset 17
-
-# waifu2x networks convolve without padding; replicating this many pixels beforehand makes up for what they lose.
-_VALID_MARGIN = 7
-_LEAK = 0.1
 # The constants of SELU (Klambauer et al. 2017), as every framework has them.
 _SELU_ALPHA, _SELU_GAMMA = 1.6732632423543772, 1.0507009873554805
 
+# A dimension of an input or output: a number, or the name of one that is free.
+type Dimension = int | str
 
-@dataclass(frozen=True)
-class Layer:
-    """A convolution.
 
-    Attributes:
-        weight: [out, in, kernel, kernel]; of a transposed convolution [in, out, kernel, kernel].
-        bias: [out]; None for none.
+class NetWriter(ModelWriter):
+    """Nodes and weights of a plain network as it grows; every method returns the name of the tensor it made.
+
+    Args:
+        weights: arrays by name, as a state-dict has them, for networks whose layers are written by name.
+        leak: slope of leaky ReLU below nought.
     """
 
-    weight: Array
-    bias: Array | None = None
-
-
-class NetWriter:
-    """Nodes and weights of a plain network as it grows; every method returns the name of the tensor it made."""
-
-    def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
-        self._weights: list[onnx.TensorProto] = []
+    def __init__(self, weights: Mapping[str, Array] | None = None, leak: float = 0.0) -> None:
+        super().__init__()
+        self.arrays = weights or {}
+        self._leak = leak
+        self._stored: set[str] = set()
 
     def constant(self, name: str, value: Array | float | Sequence[int]) -> str:
         """Adds a weight: f32, or int64 where the values are integers."""
         array = np.asarray(value)
         kind = np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32
-        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(array, kind).reshape(array.shape), name))
-        return name
+        return self.store(name, np.ascontiguousarray(array, kind).reshape(array.shape))
 
     def node(self, op: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Adds one node with one output."""
         name = output or f"{op.lower()}{len(self._nodes)}"
-        self._nodes.append(helper.make_node(op, inputs, [name], None, None, None, None, **attributes))
-        return name
+        return self.add_node(op, inputs, name, None, attributes)
 
     def conv(self, x: str, name: str, layer: Layer, pad: int | None = None, *, stride: int = 1, groups: int = 1) -> str:
         """Adds a convolution; zero padding keeps the size unless `pad` says otherwise."""
@@ -83,7 +68,7 @@ class NetWriter:
         if kind == "silu":
             return self.node("Mul", [x, self.node("Sigmoid", [x])])
         if kind == "leaky":
-            return self.node("LeakyRelu", [x], alpha=_LEAK)
+            return self.leaky(x)
         if kind == "selu":
             return self.node("Selu", [x], alpha=_SELU_ALPHA, gamma=_SELU_GAMMA)
         return self.node("Relu", [x])
@@ -103,148 +88,96 @@ class NetWriter:
         else:
             self.node("Clip", [x, *limits], "output")
         size = ("height", "width") if scale == 1 else ("out_height", "out_width")
-        graph = helper.make_graph(
-            self._nodes,
-            "net",
-            [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, planes[0], "height", "width"])],
-            [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, planes[1], *size])],
-            self._weights,
-        )
-        model = helper.make_model(
-            graph, producer_name="vsanime", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
-        )
-        onnx.checker.check_model(model, full_check=True)
-        return model
+        self.input("input", 1, planes[0], "height", "width")
+        self.output("output", 1, planes[1], *size)
+        return self.model()
 
     def _parameters(self, x: str, name: str, layer: Layer) -> list[str]:
         bias = [] if layer.bias is None else [self.constant(f"{name}.bias", layer.bias)]
         return [x, self.constant(f"{name}.weight", layer.weight), *bias]
 
+    # Several inputs and outputs
 
-def artcnn_c(layers: Sequence[Layer], activation: str = "relu") -> onnx.ModelProto:
-    """ArtCNN C: first convolution, inner ones with activations, one that joins the first, the last.
+    def input(self, name: str, *shape: Dimension) -> str:
+        """Declares an f32 input."""
+        return self.declare_input(name, "float32", shape)
 
-    Raises:
-        VsanimeError: fewer than four layers, or shapes that do not follow one another.
-    """
-    planes, scale = _ends(layers, least=4)
-    writer = NetWriter()
-    first = x = writer.conv("input", "conv0", layers[0])
-    for i, layer in enumerate(layers[1:-2], 1):
-        x = writer.activation(writer.conv(x, f"conv{i}", layer), activation)
-    x = writer.conv(x, f"conv{len(layers) - 2}", layers[-2])
-    x = writer.conv(writer.node("Add", [x, first]), f"conv{len(layers) - 1}", layers[-1])
-    return writer.finish(x, planes, scale)
+    def output(self, name: str, *shape: Dimension) -> str:
+        """Declares a tensor an f32 output under its own name."""
+        return self.declare_output(name, "float32", shape)
 
+    def model(self) -> onnx.ModelProto:
+        """The checked model."""
+        return self.build_model("net", producer_name="vsanime", full_check=True)
 
-def artcnn_r(layers: Sequence[Layer], activation: str = "relu") -> onnx.ModelProto:
-    """ArtCNN R: first convolution, residual blocks of three, one that joins the first, the last.
+    # Constants
 
-    Raises:
-        VsanimeError: no whole number of blocks, or shapes that do not follow one another.
-    """
-    planes, scale = _ends(layers, least=6)
-    if len(layers) % 3:
-        raise VsanimeError(f"an ArtCNN R network has 3 convolutions and 3 a block; {len(layers)} cannot be")
-    writer = NetWriter()
-    first = x = writer.conv("input", "conv0", layers[0])
-    for i in range(1, len(layers) - 2, 3):
-        y = writer.activation(writer.conv(x, f"conv{i}", layers[i]), activation)
-        y = writer.activation(writer.conv(y, f"conv{i + 1}", layers[i + 1]), activation)
-        x = writer.node("Add", [writer.conv(y, f"conv{i + 2}", layers[i + 2]), x])
-    x = writer.conv(x, f"conv{len(layers) - 2}", layers[-2])
-    x = writer.conv(writer.node("Add", [x, first]), f"conv{len(layers) - 1}", layers[-1])
-    return writer.finish(x, planes, scale)
+    def stored(self, name: str, value: Array | float | Sequence[int]) -> str:
+        """A constant, once however often it is asked for."""
+        if name not in self._stored:
+            self._stored.add(name)
+            self.constant(name, value)
+        return name
 
+    def number(self, value: float) -> str:
+        """A single f32."""
+        return self.stored(f"number_{value!r}", np.array(float(value)))
 
-def espcn(layers: Sequence[Layer], gates: Sequence[Layer] = ()) -> onnx.ModelProto:
-    """ESPCN with SELU: convolutions, then pixel shuffle; a selection unit after each activation where there are gates.
+    def integers(self, *values: int) -> str:
+        """A list of int64."""
+        return self.stored("integers_" + "_".join(map(str, values)), np.array(values, np.int64))
 
-    A selection unit multiplies its input x by sigmoid(conv1x1(relu(x))) (Choi and Kim 2017).
+    def integer(self, value: int) -> str:
+        """A single int64."""
+        return self.stored(f"integer_{value}", np.array(value, np.int64))
 
-    Raises:
-        VsanimeError: shapes that do not follow one another, or gates that are not one less than the layers.
-    """
-    planes, scale = _ends(layers, least=2)
-    if gates and len(gates) != len(layers) - 1:
-        raise VsanimeError(f"{len(gates)} selection units; {len(layers) - 1} are needed, one after each inner layer")
-    writer = NetWriter()
-    x = "input"
-    for i, layer in enumerate(layers[:-1]):
-        x = writer.activation(writer.conv(x, f"conv{i}", layer), "selu")
-        if gates:
-            gate = writer.conv(writer.activation(x, "relu"), f"gate{i}", gates[i])
-            x = writer.node("Mul", [x, writer.node("Sigmoid", [gate])])
-    return writer.finish(writer.conv(x, f"conv{len(layers) - 1}", layers[-1]), planes, scale)
+    # Layers
 
+    def layer(self, name: str, x: str, *, stride: int = 1, dilation: int = 1) -> str:
+        """Adds a convolution, padded with zeros so that the size stays or is divided by the stride."""
+        weight = self.arrays[f"{name}.weight"]
+        kernel = list(weight.shape[2:])
+        inputs = [x, self.stored(f"{name}.weight", weight)]
+        if f"{name}.bias" in self.arrays:
+            inputs.append(self.stored(f"{name}.bias", self.arrays[f"{name}.bias"]))
+        more: dict[str, Any] = {"dilations": [dilation] * 2} if dilation > 1 else {}
+        pads = [dilation * (kernel[0] // 2)] * 4
+        return self.node("Conv", inputs, kernel_shape=kernel, pads=pads, strides=[stride] * 2, **more)
 
-def upconv(layers: Sequence[Layer]) -> onnx.ModelProto:
-    """waifu2x UpConv_7: replicated margin, valid 3x3 convolutions with leaky ReLU, a transposed one (4, stride 2).
+    def leaky(self, x: str) -> str:
+        """Adds leaky ReLU."""
+        return self.node("LeakyRelu", [x], alpha=self._leak)
 
-    Raises:
-        VsanimeError: shapes that are not those, or do not follow one another.
-    """
-    *convs, last = layers
-    check_chain([*convs, Layer(last.weight.transpose(1, 0, 2, 3))])
-    if len(convs) != _VALID_MARGIN - 1 or last.weight.shape[2:] != (4, 4):
-        raise VsanimeError(
-            f"{len(convs)} convolutions and a transposed one of {last.weight.shape[2:]}; UpConv_7 has 6 and one of 4x4"
-        )
-    writer = NetWriter()
-    x = _valid(writer, convs)
-    x = writer.conv_transpose(x, f"conv{len(convs)}", last, stride=2, pad=3)
-    return writer.finish(x, (convs[0].weight.shape[1], last.weight.shape[1]), 2, shuffle=False)
+    def active(self, name: str, x: str, *, stride: int = 1) -> str:
+        """Adds a convolution and leaky ReLU."""
+        return self.leaky(self.layer(name, x, stride=stride))
 
+    def chain(self, name: str, x: str, count: int, *, stride: int = 1) -> str:
+        """Adds `name.0` to `name.(count - 1)`, all with leaky ReLU; the stride is the first one's."""
+        for i in range(count):
+            x = self.active(f"{name}.{i}", x, stride=1 if i else stride)
+        return x
 
-def vgg(layers: Sequence[Layer]) -> onnx.ModelProto:
-    """waifu2x VGG_7: replicated margin, seven valid 3x3 convolutions, leaky ReLU after all but the last.
+    # Shapes
 
-    Raises:
-        VsanimeError: shapes that are not those, or do not follow one another.
-    """
-    check_chain(layers)
-    if len(layers) != _VALID_MARGIN or any(layer.weight.shape[2:] != (3, 3) for layer in layers):
-        raise VsanimeError(f"{len(layers)} convolutions; VGG_7 has 7 of 3x3")
-    writer = NetWriter()
-    x = writer.conv(_valid(writer, layers[:-1]), f"conv{len(layers) - 1}", layers[-1], pad=0)
-    return writer.finish(x, (layers[0].weight.shape[1], layers[-1].weight.shape[0]), 1)
+    def joined(self, *tensors: str, axis: int = 1, name: str | None = None) -> str:
+        """Adds a concatenation, of channels unless said otherwise."""
+        return self.node("Concat", list(tensors), name, axis=axis)
 
+    def sliced(self, x: str, start: int, end: int, *, axis: int = 1, name: str | None = None) -> str:
+        """Adds a slice, of channels unless said otherwise."""
+        return self.node("Slice", [x, self.integers(start), self.integers(end), self.integers(axis)], name)
 
-def _valid(writer: NetWriter, layers: Sequence[Layer]) -> str:
-    margin = [0, 0, _VALID_MARGIN, _VALID_MARGIN]
-    x = writer.node("Pad", ["input", writer.constant("margin", margin * 2)], mode="edge")
-    for i, layer in enumerate(layers):
-        x = writer.activation(writer.conv(x, f"conv{i}", layer, pad=0), "leaky")
-    return x
+    def reshaped(self, x: str, *shape: int, name: str | None = None) -> str:
+        """Adds a change of shape: 0 keeps the dimension in that place, one -1 is what is left."""
+        return self.node("Reshape", [x, self.integers(*shape)], name)
 
+    def size(self, x: str, axis: int) -> str:
+        """Adds the length of an axis, a single int64."""
+        return self.node("Gather", [self.node("Shape", [x]), self.integer(axis)], axis=0)
 
-def _ends(layers: Sequence[Layer], least: int) -> tuple[tuple[int, int], int]:
-    """Channels in and out, and the scale: the last layer has scale squared channels for each that comes in.
-
-    Where that is no square (a chroma network: 3 in, 2 out) nothing is shuffled.
-    """
-    if len(layers) < least:
-        raise VsanimeError(f"{len(layers)} convolutions; {least} or more are needed")
-    check_chain(layers)
-    into, out = int(layers[0].weight.shape[1]), int(layers[-1].weight.shape[0])
-    scale = isqrt(out // into)
-    if scale > 1 and scale * scale * into == out:
-        return (into, into), scale
-    return (into, out), 1
-
-
-def check_chain(layers: Sequence[Layer]) -> None:
-    """Every layer takes as many channels as the one before gives, and has as many biases as channels."""
-    for i, layer in enumerate(layers):
-        if layer.weight.ndim != 4 or 0 in layer.weight.shape:
-            raise VsanimeError(
-                f"layer {i} has weights of shape {layer.weight.shape}; [out, in, height, width] is needed"
-            )
-        out, into = layer.weight.shape[:2]
-        if i and into != layers[i - 1].weight.shape[0]:
-            raise VsanimeError(f"layer {i} takes {into} channels where {layers[i - 1].weight.shape[0]} come")
-        if layer.bias is not None and layer.bias.shape != (out,):
-            raise VsanimeError(f"layer {i} has biases of shape {layer.bias.shape}; ({out},) is needed")
-        finite = np.isfinite(layer.weight).all() and (layer.bias is None or np.isfinite(layer.bias).all())
-        if not finite:
-            raise VsanimeError(f"layer {i} has weights that are not finite")
+    def nearest(self, x: str, times: int, *, name: str | None = None) -> str:
+        """Adds an enlargement by repetition."""
+        scales = self.stored(f"times_{times}", np.array([1.0, 1.0, times, times]))
+        modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self.node("Resize", [x, "", scales], name, **modes)

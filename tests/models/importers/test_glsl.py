@@ -16,7 +16,8 @@ from tests.models.chains import assert_same_weights, random_layers, random_net
 from tests.models.importers import publicshaders
 from tests.weightfiles import path_of, third_party
 from vsanime.architectures.artcnn.chain import read_artcnn_c
-from vsanime.architectures.writer import Layer, artcnn_c
+from vsanime.architectures.artcnn.onnx import artcnn_c
+from vsanime.architectures.layers import Layer
 from vsanime.errors import VsanimeError
 from vsanime.models.exporters.glsl import write
 from vsanime.models.importers import Imported, glsl

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from vsanime.architectures.layers import Array, Layer
 from vsanime.architectures.shapes import complaints
-from vsanime.architectures.writer import Array, Layer, NetWriter
+from vsanime.architectures.writer import NetWriter
 from vsanime.errors import VsanimeError
 
 LEAK = 0.2
@@ -129,8 +130,7 @@ class _Writer(NetWriter):
     """Writes the parts of this network."""
 
     def __init__(self, weights: Mapping[str, Array], sampling: str, epsilon: float) -> None:
-        super().__init__()
-        self._arrays = weights
+        super().__init__(weights, LEAK)
         self._sampling = sampling
         self._epsilon = self.constant("epsilon", np.array(epsilon))
         self._scales = self.constant("scales", np.array([1.0, 1.0, 2.0, 2.0]))
@@ -143,7 +143,7 @@ class _Writer(NetWriter):
             if unit.norm:
                 x = self._norm(unit, x)
             if unit.leaks:
-                x = self.node("LeakyRelu", [x], alpha=LEAK)
+                x = self.leaky(x)
         return x
 
     def doubled(self, x: str) -> str:
@@ -162,8 +162,8 @@ class _Writer(NetWriter):
             # Where a picture is halved TensorFlow pads to the right and below alone.
             before = 0 if unit.stride == 2 else half
             x = self.node("Pad", [x, self._margin(before, half)], mode="reflect")
-        bias = self._arrays.get(f"{unit.conv}.bias")
-        layer = Layer(self._arrays[f"{unit.conv}.weight"], bias)
+        bias = self.arrays.get(f"{unit.conv}.bias")
+        layer = Layer(self.arrays[f"{unit.conv}.weight"], bias)
         return self.conv(x, unit.conv, layer, pad=0, stride=unit.stride, groups=unit.groups)
 
     def _margin(self, before: int, after: int) -> str:
@@ -175,7 +175,7 @@ class _Writer(NetWriter):
 
     def _norm(self, unit: Unit, x: str) -> str:
         gain, offset = (
-            self.constant(f"{unit.norm}.{kind}", self._arrays[f"{unit.norm}.{kind}"].reshape(1, -1, 1, 1))
+            self.constant(f"{unit.norm}.{kind}", self.arrays[f"{unit.norm}.{kind}"].reshape(1, -1, 1, 1))
             for kind in ("weight", "bias")
         )
         centred = self.node("Sub", [x, self._mean(x)])

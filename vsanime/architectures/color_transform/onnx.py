@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from vsanime.architectures.parts import PartWriter
-from vsanime.architectures.writer import Array
+from vsanime.architectures.layers import Array
+from vsanime.architectures.writer import NetWriter
 
 MULTIPLE = 4  # of height and width
 BLOCKS = 8
@@ -34,7 +34,7 @@ def colour_transform(weights: Mapping[str, Array]) -> onnx.ModelProto:
     return _Writer(weights, _LEAK).whole()
 
 
-class _Writer(PartWriter):
+class _Writer(NetWriter):
     """Writes the parts in the order in which the network runs them."""
 
     @property

@@ -20,8 +20,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from vsanime.architectures.parts import PartWriter
-from vsanime.architectures.writer import Array
+from vsanime.architectures.layers import Array
+from vsanime.architectures.writer import NetWriter
 
 LEAK = 0.1
 CELL = 8  # pixels each way of a cell that is matched as one
@@ -44,7 +44,7 @@ def colour(weights: Mapping[str, Array]) -> onnx.ModelProto:
     return _Writer(weights, LEAK).whole()
 
 
-class _Writer(PartWriter):
+class _Writer(NetWriter):
     """Writes the parts in the order in which the network runs them."""
 
     @property

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from vsanime.architectures.writer import Layer, NetWriter, check_chain
+from vsanime.architectures.layers import Layer, check_chain
+from vsanime.architectures.writer import NetWriter
 from vsanime.errors import VsanimeError
 
 

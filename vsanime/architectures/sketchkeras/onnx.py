@@ -14,8 +14,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from vsanime.architectures.layers import Array, Layer
 from vsanime.architectures.shapes import complaints
-from vsanime.architectures.writer import Array, Layer, NetWriter
+from vsanime.architectures.writer import NetWriter
 from vsanime.errors import VsanimeError
 
 # What surrounds a layer's input: the port to PyTorch reflects; zeros are what Keras pads with unless told otherwise.
@@ -123,8 +124,7 @@ class _Writer(NetWriter):
     """Writes the parts of this network."""
 
     def __init__(self, weights: Mapping[str, Array], padding: str) -> None:
-        super().__init__()
-        self._arrays = weights
+        super().__init__(weights)
         self._reflect = padding == "reflect"
         self._scales = self.constant("scales", np.array([1.0, 1.0, 2.0, 2.0]))
         self._pads: dict[tuple[int, int], str] = {}
@@ -140,10 +140,6 @@ class _Writer(NetWriter):
         nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self.node("Resize", [x, "", self._scales], **nearest)
 
-    def joined(self, a: str, b: str) -> str:
-        """Puts channels behind one another."""
-        return self.node("Concat", [a, b], axis=1)
-
     def convolved(self, unit: Unit, x: str) -> str:
         """Adds what lies beyond the edge, and the convolution."""
         if unit.margin not in self._pads:
@@ -152,5 +148,5 @@ class _Writer(NetWriter):
             self._pads[unit.margin] = self.constant(f"margin{before}{after}", pads)
         mode = "reflect" if self._reflect else "constant"
         x = self.node("Pad", [x, self._pads[unit.margin]], mode=mode)
-        layer = Layer(self._arrays[f"{unit.name}.weight"], self._arrays[f"{unit.name}.bias"])
+        layer = Layer(self.arrays[f"{unit.name}.weight"], self.arrays[f"{unit.name}.bias"])
         return self.conv(x, unit.name, layer, pad=0, stride=unit.stride)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import onnx
 
-from vsanime.architectures.parts import PartWriter
-from vsanime.architectures.writer import Array
+from vsanime.architectures.layers import Array
+from vsanime.architectures.writer import NetWriter
 
 MULTIPLE = 4  # of height and width
 LEAK = 0.2
@@ -32,7 +32,7 @@ def temporal(weights: Mapping[str, Array], *, residual: bool) -> onnx.ModelProto
     return _Writer(weights, LEAK).whole(residual)
 
 
-class _Writer(PartWriter):
+class _Writer(NetWriter):
     """Writes the layers one after another; frames are the batch."""
 
     def whole(self, residual: bool) -> onnx.ModelProto:

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from vsanime.architectures.blocks import in_turn
+from vsanime.architectures.waifu2x.onnx import LEAK, MARGIN
 from vsanime.errors import VsanimeError
 
 UPCONV_WIDTHS = (16, 32, 64, 128, 128, 256)
 VGG_WIDTHS = (32, 32, 64, 64, 128, 128)
-LEAK = 0.1
 
 
 class Waifu2x(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
@@ -24,7 +24,7 @@ class Waifu2x(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch i
         planes: of input and output.
     """
 
-    margin = 7
+    margin = MARGIN
     scale = 1
 
     def __init__(self, widths: Sequence[int], planes: int) -> None:

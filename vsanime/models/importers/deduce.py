@@ -12,8 +12,11 @@ from math import isclose, isqrt
 import numpy as np
 import onnx
 
+from vsanime.architectures.artcnn.onnx import artcnn_c, artcnn_r
 from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
-from vsanime.architectures.writer import Array, Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
+from vsanime.architectures.espcn.onnx import espcn
+from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.waifu2x.onnx import upconv, vgg
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported
 from vsanime.models.importers.files import shown

@@ -19,7 +19,7 @@ import onnx
 from onnx import numpy_helper
 
 from vsanime.architectures.animegan.onnx import LEAK, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
-from vsanime.architectures.writer import Array
+from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
 from vsanime.models.importers import Imported

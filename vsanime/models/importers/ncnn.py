@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsanime.architectures.writer import Array, Layer
+from vsanime.architectures.layers import Array, Layer
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import Step, waifu2x

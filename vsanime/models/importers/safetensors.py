@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from vsanime.architectures.writer import Array
+from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported, Wishes
 from vsanime.models.importers.files import contents, parsed_json, shown

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vsanime.architectures.layers import Array
 from vsanime.architectures.sketchkeras.onnx import DOWN, LAST, UP, sketchkeras
-from vsanime.architectures.writer import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import floats

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from vsanime.architectures.animegan.onnx import SHAPES, TF_EPSILON, TORCH_EPSILON
-from vsanime.architectures.writer import Array, Layer
+from vsanime.architectures.layers import Array, Layer
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported, Wishes, sketchkeras
 from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x

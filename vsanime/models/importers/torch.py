@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsanime.architectures.writer import Array
+from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported, Wishes, pickles
 from vsanime.models.importers.files import MOST_BYTES, contents, shown

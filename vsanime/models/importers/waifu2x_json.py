@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vsanime.architectures.writer import Array, Layer
+from vsanime.architectures.layers import Array, Layer
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported
 from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, floats, waifu2x
