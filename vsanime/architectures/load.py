@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from vsanime.architectures.animegan.module import Generator
+from vsanime.architectures.animegan.reading import looks_like, weights_of
 from vsanime.architectures.artcnn.module import ArtCNNC, ArtCNNR
 from vsanime.architectures.color_transform.module import ColourTransform
 from vsanime.architectures.colornet.module import ColourNet
@@ -26,7 +27,6 @@ from vsanime.architectures.temporal.module import Temporal
 from vsanime.architectures.waifu2x.module import VGG7, UpConv7
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import read
-from vsanime.models.importers.generator import looks_like, weights_of
 from vsanime.models.onnxfile import read_onnx
 
 # Nodes that some programs write and others do not, and that compute nothing.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import vapoursynth as vs
 
+from vsanime.architectures.animegan.reading import looks_like, weights_of
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError, quote
 from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
@@ -19,7 +20,6 @@ from vsanime.graphs.colour import check_matrix
 from vsanime.graphs.style import Look, check_size, style_graph
 from vsanime.models.advice import import_command
 from vsanime.models.cards import find
-from vsanime.models.importers.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
 from vsanime.values import Pair, parse_wholes, read_choice, read_name_or_path, read_number

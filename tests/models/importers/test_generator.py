@@ -26,10 +26,10 @@ from tests.models.importers import writers
 from tests.networks import artcnn_like
 from tests.reference import run_plain
 from vsanime.architectures.animegan.onnx import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
+from vsanime.architectures.animegan.reading import looks_like
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
 from vsanime.models.importers import read
-from vsanime.models.importers.generator import looks_like
 from vsanime.models.licences import read_note
 
 # The same f32 sums in other orders, through 24 norms.

@@ -13,12 +13,13 @@ from itertools import islice
 import numpy as np
 
 from vsanime.architectures.animegan.onnx import SHAPES, TF_EPSILON, TORCH_EPSILON
+from vsanime.architectures.animegan.reading import PUBLISHED, Weights, imported
+from vsanime.architectures.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x
 from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.sketchkeras import statedict as sketchkeras
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported, Wishes, sketchkeras
-from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x
+from vsanime.models.importers import Imported, Wishes
 from vsanime.models.importers.files import shown
-from vsanime.models.importers.generator import PUBLISHED, Weights, imported
 
 # The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.
 MOST_TENSORS = 10_000

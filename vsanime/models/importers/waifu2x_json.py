@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from vsanime.architectures.deduce import WAIFU2X_SLOPE, Step, floats, waifu2x
 from vsanime.architectures.layers import Array, Layer
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported
-from vsanime.models.importers.deduce import WAIFU2X_SLOPE, Step, floats, waifu2x
 from vsanime.models.importers.files import contents, parsed_json
 
 # A weight takes some 20 characters: the largest network of the family, of 2 million weights, 45 MB.

@@ -19,11 +19,11 @@ import onnx
 from onnx import numpy_helper
 
 from vsanime.architectures.animegan.onnx import LEAK, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
+from vsanime.architectures.deduce import floats
 from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
 from vsanime.models.importers import Imported
-from vsanime.models.importers.deduce import floats
 from vsanime.models.importers.files import shown
 from vsanime.models.importers.likeness import check_alike, modern
 from vsanime.models.licences import read_note

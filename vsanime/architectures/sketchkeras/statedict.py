@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vsanime.architectures.deduce import floats
 from vsanime.architectures.layers import Array
 from vsanime.architectures.sketchkeras.onnx import DOWN, LAST, UP, sketchkeras
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported
-from vsanime.models.importers.deduce import floats
 from vsanime.models.importers.files import shown
 
 # What the published norms add to the variance.
