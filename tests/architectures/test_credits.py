@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("torch")
 
 from vsanime.architectures.artcnn.module import ArtCNNC
-from vsanime.architectures.export import save, to_onnx
+from vsanime.architectures.export import to_onnx
 from vsanime.models.licences import read_author, read_note
+from vsanime.models.torchfiles import save
 
 
 def net() -> ArtCNNC:

@@ -21,9 +21,10 @@ torch = pytest.importorskip("torch")
 from vsanime.architectures.artcnn.module import ArtCNNC, ArtCNNR, build  # noqa: E402
 from vsanime.architectures.blocks import whole  # noqa: E402
 from vsanime.architectures.espcn.module import ESPCN  # noqa: E402
-from vsanime.architectures.export import save, to_onnx  # noqa: E402
-from vsanime.architectures.load import from_onnx, load  # noqa: E402
+from vsanime.architectures.export import to_onnx  # noqa: E402
+from vsanime.architectures.load import from_onnx  # noqa: E402
 from vsanime.architectures.waifu2x.module import VGG7, UpConv7  # noqa: E402
+from vsanime.models.torchfiles import load, save  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

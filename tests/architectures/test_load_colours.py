@@ -10,9 +10,10 @@ from onnx import numpy_helper  # noqa: E402
 
 from vsanime.architectures.color_transform.module import ColourTransform  # noqa: E402
 from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
-from vsanime.architectures.export import arrays, to_onnx  # noqa: E402
+from vsanime.architectures.export import to_onnx  # noqa: E402
 from vsanime.architectures.load import from_onnx  # noqa: E402
 from vsanime.architectures.temporal.module import Temporal  # noqa: E402
+from vsanime.architectures.weights import arrays  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -15,7 +15,6 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from vsanime.architectures.sketchkeras.onnx import LEAST, MULTIPLE
 from vsanime.errors import VsanimeError
 from vsanime.graphs.codes import encode, luma_coding
 from vsanime.graphs.colour import clamped, decoded, plane_codings, plane_tensors, planes_in
@@ -30,6 +29,10 @@ from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGrap
 type Floats = NDArray[np.float64]
 type Size = tuple[int, int]
 
+# Frames are halved four times over.
+MULTIPLE = 16
+# The smallest picture: two samples are left of it each way to be reflected.
+LEAST = 32
 # The blur that is taken off, and how far OpenCV takes a Gaussian of that sigma for pictures of 8 bits.
 _SIGMA, _RADIUS = 3.0, 9
 # Codes to a unit of what the network takes.

@@ -11,8 +11,8 @@ from torch import nn
 
 from vsanime.architectures.artcnn.module import ArtCNN
 from vsanime.architectures.blocks import whole
-from vsanime.architectures.export import save
 from vsanime.errors import VsanimeError
+from vsanime.models.torchfiles import save
 from vsanime.training.plots import draw_curves
 from vsanime.training.precision import DTYPES, Rounded
 from vsanime.training.quantised import Quantised

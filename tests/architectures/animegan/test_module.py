@@ -20,8 +20,9 @@ from vsanime.models.importers import read
 torch = pytest.importorskip("torch")
 
 from vsanime.architectures.animegan.module import TF_EPSILON, UPSAMPLES, Generator  # noqa: E402
-from vsanime.architectures.export import save, to_onnx  # noqa: E402
-from vsanime.architectures.load import from_onnx, load  # noqa: E402
+from vsanime.architectures.export import to_onnx  # noqa: E402
+from vsanime.architectures.load import from_onnx  # noqa: E402
+from vsanime.models.torchfiles import load, save  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

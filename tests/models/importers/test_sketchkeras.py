@@ -10,9 +10,10 @@ import pytest
 
 from tests.models.importers.writers import safetensors
 from tests.sketches import Array, random_sketch, random_state
-from vsanime.architectures.sketchkeras.onnx import LEAST, SHAPES, looks_like, weights_of
+from vsanime.architectures.sketchkeras.onnx import SHAPES, looks_like, weights_of
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
+from vsanime.graphs.sketch import LEAST
 from vsanime.models.importers import Imported, Wishes, read
 from vsanime.models.importers.statedict import from_arrays
 

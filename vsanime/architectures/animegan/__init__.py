@@ -1,1 +1,26 @@
 """AnimeGANv2's generator: photographs in one style."""
+
+from __future__ import annotations
+
+from vsanime.architectures.animegan import statedict
+from vsanime.architectures.animegan.reading import looks_like
+from vsanime.architectures.base import Architecture, TorchModule
+
+
+def _load_module() -> TorchModule:
+    from vsanime.architectures.animegan import module
+
+    return module
+
+
+ANIMEGAN2 = Architecture(
+    name="animegan2",
+    family="AnimeGANv2's generator",
+    title="AnimeGANv2's generator",
+    load_module=_load_module,
+    matches=looks_like,
+    state=statedict,
+    choices=("upsample",),
+    task="style",
+    multiple=4,
+)

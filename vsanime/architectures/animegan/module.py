@@ -7,16 +7,20 @@ pixel depends on the whole picture. The names of the weights are those under whi
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 
-from vsanime.architectures.animegan.onnx import LEAK, TF_EPSILON, TORCH_EPSILON
+from vsanime.architectures.animegan.onnx import LEAK, TF_EPSILON, TORCH_EPSILON, animegan
+from vsanime.architectures.animegan.reading import weights_of
 from vsanime.architectures.blocks import in_turn
+from vsanime.architectures.weights import arrays
 from vsanime.errors import VsanimeError
 
-__all__ = ["TF_EPSILON", "TORCH_EPSILON", "UPSAMPLES", "Generator"]
+__all__ = ["NETS", "TF_EPSILON", "TORCH_EPSILON", "UPSAMPLES", "Generator", "from_onnx", "make", "to_onnx"]
 
 _BLOCKS = 4
 _EXPANSION = 2
@@ -167,3 +171,24 @@ def initialise(net: Generator) -> None:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+NETS: tuple[type[nn.Module], ...] = (Generator,)
+
+
+def to_onnx(net: Generator) -> onnx.ModelProto:
+    """Write the generator as plain ONNX, which takes and gives [0, 1]."""
+    return animegan(arrays(net), net.upsample, net.epsilon)
+
+
+def from_onnx(proto: onnx.ModelProto) -> Generator:
+    """Return the generator of our ONNX or another's: what its graph may differ in is looked at as weights are read."""
+    weights = weights_of(proto)
+    net = Generator(weights.upsample, epsilon=weights.epsilon)
+    net.load_state_dict({name: torch.tensor(array) for name, array in weights.arrays.items()})
+    return net
+
+
+def make(network: Any) -> Generator:
+    """Make a recipe's generator with fresh weights."""
+    return Generator(network.upsample)

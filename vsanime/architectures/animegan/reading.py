@@ -2,16 +2,13 @@
 
 Nothing of such a graph is kept but its weights. They are read in the order in which a picture passes them, and what
 else a graph may differ in (padding, strides, slopes, the range of its ends) has to be what it is in the generator that
-is then written: settings are looked at one by one, and what both graphs make of a picture is compared. So there is one
-graph to run, to lower in precision and to test, wherever the weights come from.
+is then written: settings are looked at one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,28 +16,16 @@ import onnx
 from onnx import numpy_helper
 
 from vsanime.architectures.animegan.onnx import LEAK, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
+from vsanime.architectures.base import Imported
 from vsanime.architectures.deduce import floats
 from vsanime.architectures.layers import Array
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.network import attributes
-from vsanime.models.importers import Imported
-from vsanime.models.importers.files import shown
-from vsanime.models.importers.likeness import check_alike, modern
-from vsanime.models.licences import read_note
-from vsanime.models.onnxfile import read_precisions
 
 PUBLISHED = (
     "the weights that AnimeGANv2's author and bryandlee publish are for non-commercial use only, and what is made "
     "with them as well: https://github.com/TachibanaYoshino/AnimeGANv2"
 )
-NO_IMPORT = "ONNX files need no import; give the path itself as the model"
-
-_FIRST_BYTE = b"\x08"  # the field of its version
-_PRECISIONS = {
-    onnx.TensorProto.FLOAT16: "float16",
-    onnx.TensorProto.BFLOAT16: "bfloat16",
-    onnx.TensorProto.DOUBLE: "double",
-}
 _SAMPLINGS = {"asymmetric": "tf", "align_corners": "align", "half_pixel": "half", "pytorch_half_pixel": "half"}
 # f32 has seven digits.
 _NEAR = 1e-5
@@ -66,50 +51,6 @@ class Weights:
     upsample: str
     epsilon: float
     plain: bool
-
-
-def recognises(head: bytes, path: Path) -> bool:
-    """Whether a file may be an ONNX."""
-    return head.startswith(_FIRST_BYTE) or path.suffix.lower() == ".onnx"
-
-
-def read(path: Path) -> Imported:
-    """Reads an ONNX that is not plain: AnimeGANv2's generator as TensorFlow or PyTorch leave it, or half precision.
-
-    Raises:
-        VsanimeError: no ONNX, or a damaged one; a plain one, which needs no import; or another network.
-    """
-    proto, stored = read_precisions(path, external=False)
-    if not looks_like(proto):
-        axes = [dim.dim_value for value in proto.graph.input[:1] for dim in value.type.tensor_type.shape.dim]
-        if len(axes) == 4 and axes[3] == 3:
-            raise VsanimeError(
-                "its channels come last, which filters do not take, and of such files only AnimeGANv2's generator is "
-                "read; AnimeGAN and AnimeGANv3 are other networks"
-            )
-        return _plain(stored, proto)
-    proto = modern(proto)
-    weights = weights_of(proto)
-    if weights.plain:
-        return _plain(stored, proto)
-    made = imported(weights, "as its graph says")
-    check_alike(proto, made.proto)
-    return made
-
-
-def _plain(stored: onnx.ModelProto, proto: onnx.ModelProto) -> Imported:
-    """A network that computes in half precision, as it is in f32.
-
-    Raises:
-        VsanimeError: it was in f32 already.
-    """
-    if proto is stored:
-        raise VsanimeError(NO_IMPORT)
-    count = sum(prod(tensor.dims) for tensor in proto.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT)
-    names = {tensor.data_type for tensor in stored.graph.initializer} - {onnx.TensorProto.FLOAT}
-    kinds = [name for kind, name in _PRECISIONS.items() if kind in names]
-    summary = f"plain ONNX, {count:,} values in f32, which were {' and '.join(kinds) or 'of another precision'}"
-    return Imported(proto, "onnx", summary, read_note(proto))
 
 
 def imported(weights: Weights, why: str, licence: str = PUBLISHED) -> Imported:
@@ -299,7 +240,7 @@ class _Reading:
     def _pad(self, node: onnx.NodeProto, given: dict[str, Any]) -> None:
         """The padding before the next convolution."""
         if given.get("mode", b"constant") != b"reflect":
-            raise VsanimeError(f"it pads by {shown(given.get('mode', b'constant').decode())}; 'reflect' is right")
+            raise VsanimeError(f"it pads by {quote(given.get('mode', b'constant').decode())}; 'reflect' is right")
         pads = given.get("pads") if "pads" in given else self.constants.find(node.input[1])
         if pads is None or len(self.parts) == len(UNITS):
             return  # computed where it runs, as PyTorch writes it

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 
+from vsanime.architectures.artcnn.onnx import artcnn_c, artcnn_r
 from vsanime.architectures.blocks import Layer, in_turn
+from vsanime.architectures.layers import Layer as Weights
+from vsanime.architectures.weights import layer, list_convolutions, rebuild
 from vsanime.errors import VsanimeError
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -214,3 +219,42 @@ def build(name: str, *, activation: str = "relu") -> ArtCNN:
     planes = {"in_planes": 3, "out_planes": 2, "scale": 1} if match["chroma"] else {}
     network = ArtCNNC if match["arch"] == "C" else ArtCNNR
     return network(int(match["depth"]), int(match["filters"]), activation=activation, **planes)
+
+
+NETS: tuple[type[nn.Module], ...] = (ArtCNNC, ArtCNNR)
+
+
+def to_onnx(net: ArtCNNC | ArtCNNR) -> onnx.ModelProto:
+    """Write the network as plain ONNX."""
+    if isinstance(net, ArtCNNC):
+        inner, write = list(net.inner_convs), artcnn_c
+    else:
+        inner, write = [conv for block in net.blocks for conv in (block.conv0, block.conv1, block.conv2)], artcnn_r
+    return write([layer(conv) for conv in (net.first, *inner, net.inner_last, net.last)], net.activation)
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Return the network of a plain ONNX, ours or the author's."""
+    return rebuild(proto, _build_empty, to_onnx)
+
+
+def _build_empty(kinds: Sequence[str], layers: Sequence[Weights]) -> tuple[nn.Module, list[nn.Module]]:
+    """Return a network without weights, and its convolutions in the order of the layers."""
+    planes = int(layers[0].weight.shape[1])
+    widths = [int(layer.weight.shape[0]) for layer in layers]
+    scale = 2 if "DepthToSpace" in kinds else 1
+    out = widths[-1] // scale**2
+    activation = "silu" if "Sigmoid" in kinds else "relu"
+    if kinds.count("Add") == 1:
+        inner = len(widths) - 3
+        c = ArtCNNC(inner, widths[0], in_planes=planes, out_planes=out, scale=scale, activation=activation)
+        return c, [c.first, *c.inner_convs, c.inner_last, c.last]
+    blocks = len(widths) // 3 - 1
+    r = ArtCNNR(blocks, widths[0], in_planes=planes, out_planes=out, scale=scale, activation=activation)
+    inner_convs = [conv for block in r.blocks for conv in list_convolutions(block)]
+    return r, [r.first, *inner_convs, r.inner_last, r.last]
+
+
+def make(network: Any, _planes: int) -> ArtCNN:
+    """Make a recipe's network with fresh weights; its variant says of how many planes it is."""
+    return build(network.variant, activation=network.activation)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from vsanime.architectures.color_transform.onnx import BLOCKS, MULTIPLE, NORM_EPSILON, STYLE_EPSILON
+from vsanime.architectures.color_transform.onnx import BLOCKS, MULTIPLE, NORM_EPSILON, STYLE_EPSILON, colour_transform
+from vsanime.architectures.weights import arrays, rebuild_by_names
 from vsanime.errors import VsanimeError
 
 WIDTH = 64
@@ -33,6 +36,11 @@ class Transformed:
     colour: torch.Tensor
     similar: torch.Tensor
     middle: torch.Tensor
+
+    @property
+    def told(self) -> tuple[torch.Tensor, ...]:
+        """What inner layers tell of the colors, for the latent loss."""
+        return self.similar, self.middle
 
 
 class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
@@ -177,3 +185,21 @@ def _block(layers: nn.ModuleList, x: torch.Tensor, style: torch.Tensor) -> torch
 
 def _enlarged(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x.float(), scale_factor=4, mode="nearest")
+
+
+NETS: tuple[type[nn.Module], ...] = (ColourTransform,)
+
+
+def to_onnx(net: ColourTransform) -> onnx.ModelProto:
+    """Write the network as plain ONNX."""
+    return colour_transform(arrays(net))
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Return the network of a plain ONNX."""
+    return rebuild_by_names(proto, ColourTransform, "embedder.0.weight", ColourTransform, to_onnx)
+
+
+def make(network: Any) -> ColourTransform:
+    """Make a recipe's network with fresh weights."""
+    return ColourTransform(network.width)

@@ -8,13 +8,16 @@ of, by name and in ONNX's words, stands in `vsanime.architectures.colornet.onnx`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 
-from vsanime.architectures.colornet.onnx import CELL, LEAK, LEAST_WEIGHT, MULTIPLE, TAPS, UNASKED, WAVES
+from vsanime.architectures.colornet.onnx import CELL, LEAK, LEAST_WEIGHT, MULTIPLE, TAPS, UNASKED, WAVES, colour
 from vsanime.architectures.limit import limited
+from vsanime.architectures.weights import arrays, rebuild_by_names
 from vsanime.errors import VsanimeError
 
 WIDTH = 24
@@ -37,6 +40,11 @@ class Coloured:
     weights: torch.Tensor
     copied: torch.Tensor
     residual: torch.Tensor
+
+    @property
+    def told(self) -> tuple[torch.Tensor, ...]:
+        """What inner layers tell of the colors, for the latent loss."""
+        return (self.copied,)
 
 
 class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
@@ -274,3 +282,21 @@ def _leaky(x: torch.Tensor) -> torch.Tensor:
 
 def _doubled(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
+
+
+NETS: tuple[type[nn.Module], ...] = (ColourNet,)
+
+
+def to_onnx(net: ColourNet) -> onnx.ModelProto:
+    """Write the network as plain ONNX."""
+    return colour(arrays(net))
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Return the network of a plain ONNX."""
+    return rebuild_by_names(proto, ColourNet, "lines.stem.weight", ColourNet, to_onnx)
+
+
+def make(network: Any) -> ColourNet:
+    """Make a recipe's network with fresh weights."""
+    return ColourNet(network.width)

@@ -7,12 +7,18 @@ normalisation is left out: behind shared weights it would have to be kept in the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 
 from vsanime.architectures.blocks import in_turn
-from vsanime.architectures.drrn.onnx import catmull_rom_taps
+from vsanime.architectures.drrn.onnx import DrrnLayers, catmull_rom_taps, drrn
+from vsanime.architectures.layers import Layer
+from vsanime.architectures.weights import Fixed, layer, rebuild
 from vsanime.errors import VsanimeError
 
 
@@ -87,3 +93,37 @@ def initialise(net: DRRN) -> None:
     with torch.no_grad():
         net.unit.conv1.weight.mul_(net.units**-0.5)
         net.last.weight.mul_(0.01)
+
+
+NETS: tuple[type[nn.Module], ...] = (DRRN,)
+
+
+def to_onnx(net: DRRN) -> onnx.ModelProto:
+    """Write the network as plain ONNX."""
+    unit = (layer(net.unit.conv0), layer(net.unit.conv1))
+    return drrn(DrrnLayers(layer(net.first), unit, layer(net.last), net.units))
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Return the network of a plain ONNX."""
+    return rebuild(proto, _build_empty, to_onnx)
+
+
+def _build_empty(kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Module, list[nn.Module]]:
+    """Return a network without weights, and its convolutions in the order of the layers."""
+    planes = int(layers[0].weight.shape[1])
+    _, first, _, _, last = layers
+    low = int(last.weight.shape[0]) != planes
+    units = kinds.count("Add") - 1  # one of them joins the bicubic picture
+    net = DRRN(units, int(first.weight.shape[0]), planes=planes, low=low)
+    return net, [Fixed(), net.first, net.unit.conv0, net.unit.conv1, net.last]
+
+
+def make(network: Any, planes: int) -> DRRN:
+    """Make a recipe's network with fresh weights.
+
+    Args:
+        network: the recipe's [network], with the keys of `Settings`.
+        planes: of input and output.
+    """
+    return DRRN(network.units, network.filters, planes=planes, low=network.low)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vsanime.architectures.base import Imported
+from vsanime.architectures.deduce import check_layer, describe
 from vsanime.architectures.layers import Layer, check_chain
 from vsanime.architectures.writer import NetWriter
-from vsanime.errors import VsanimeError
+from vsanime.errors import VsanimeError, quote
+
+# Of B1U9, which the paper recommends: how often the unit is applied, no weight says.
+USUAL_UNITS = 9
+# As recipes allow.
+MOST_UNITS = 100
+_UNKNOWN_UNITS = "9 recursions (assumed, since a state-dict does not say how many; B1U9 has them)"
 
 
 @dataclass(frozen=True)
@@ -93,3 +102,28 @@ def _parameters(writer: NetWriter, name: str, layer: Layer) -> list[str]:
     """Weights that several nodes read."""
     bias = [] if layer.bias is None else [writer.constant(f"{name}.bias", layer.bias)]
     return [writer.constant(f"{name}.weight", layer.weight), *bias]
+
+
+def drrn_b1(layers: Sequence[Layer], units: str) -> Imported:
+    """DRRN of one recursive block.
+
+    Args:
+        layers: the first, two of the unit, the last.
+        units: how often the unit is applied, in digits; empty where nobody said.
+
+    Raises:
+        VsanimeError: not that network.
+    """
+    for i, layer in enumerate(layers):
+        check_layer(i, layer)
+    if len(layers) != 4:
+        raise VsanimeError(f"it has {len(layers)} layers; a DRRN of this project has 4")
+    if units and (len(units) > 3 or not units.isdecimal() or not 1 <= int(units) <= MOST_UNITS):
+        raise VsanimeError(f"its metadata says {quote(units)} units; 1 to {MOST_UNITS} are read")
+    count = int(units or USUAL_UNITS)
+    first, one, other, last = layers
+    proto = drrn(DrrnLayers(first, (one, other), last, count))
+    filters, planes = first.weight.shape[:2]
+    where = "at low resolution" if last.weight.shape[0] == 4 * planes else "on a doubled picture"
+    form = f"DRRN B1U{count}, {where}, {filters} filters, planes {planes} to {planes}, scale 2"
+    return describe(proto, "drrn", form, layers, f"{count} recursions" if units else _UNKNOWN_UNITS)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 
 from vsanime.architectures.blocks import in_turn
+from vsanime.architectures.espcn.onnx import espcn
+from vsanime.architectures.layers import Layer
+from vsanime.architectures.weights import layer, list_convolutions, rebuild
 from vsanime.errors import VsanimeError
 
 WIDTHS = (64, 64, 128, 128, 256, 256)
@@ -81,3 +86,37 @@ def initialise(net: ESPCN) -> None:
             fan_in = module.in_channels * math.prod(module.kernel_size)
             nn.init.normal_(module.weight, std=1 / math.sqrt(fan_in))
             nn.init.zeros_(module.bias)
+
+
+NETS: tuple[type[nn.Module], ...] = (ESPCN,)
+
+
+def to_onnx(net: ESPCN) -> onnx.ModelProto:
+    """Write the network as plain ONNX."""
+    gates = [layer(unit[0]) for unit in net.modules() if isinstance(unit, SelectionUnit)]
+    return espcn([*(layer(hidden[0]) for hidden in net.conv), layer(net.up_sampler[0])], gates)
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Return the network of a plain ONNX."""
+    return rebuild(proto, _build_empty, to_onnx)
+
+
+def _build_empty(_kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Module, list[nn.Module]]:
+    """Return a network without weights, and its convolutions in the order of the layers."""
+    planes = int(layers[0].weight.shape[1])
+    widths = [int(layer.weight.shape[0]) for layer in layers]
+    hidden = [width for width, layer in zip(widths, layers, strict=True) if layer.weight.shape[2] == 3][:-1]
+    units = len(layers) > len(hidden) + 1
+    net = ESPCN(hidden, planes=planes, scale=math.isqrt(widths[-1] // planes), selection_units=units)
+    return net, list_convolutions(net)
+
+
+def make(network: Any, planes: int) -> ESPCN:
+    """Make a recipe's network with fresh weights.
+
+    Args:
+        network: the recipe's [network], with the keys of `Settings`.
+        planes: of input and output.
+    """
+    return ESPCN(network.widths or WIDTHS, planes=planes, selection_units=network.selection_units)

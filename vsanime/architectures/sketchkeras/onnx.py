@@ -21,10 +21,6 @@ from vsanime.errors import VsanimeError
 
 # What surrounds a layer's input: the port to PyTorch reflects; zeros are what Keras pads with unless told otherwise.
 PADDINGS = ("reflect", "zero")
-# Frames are halved four times over.
-MULTIPLE = 16
-# The smallest picture: two samples are left of it each way to be reflected.
-LEAST = 32
 # Those that training changes, as published: convolutions with biases, and gain and offset of their batch norms.
 PARAMETERS = 18_637_601
 

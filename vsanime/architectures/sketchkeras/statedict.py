@@ -11,12 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vsanime.architectures.base import Imported, Wishes
 from vsanime.architectures.deduce import floats
 from vsanime.architectures.layers import Array
 from vsanime.architectures.sketchkeras.onnx import DOWN, LAST, UP, sketchkeras
-from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported
-from vsanime.models.importers.files import shown
+from vsanime.errors import VsanimeError, quote
 
 # What the published norms add to the variance.
 EPSILON = 1e-3
@@ -29,10 +28,15 @@ _MOST_DIGITS = 9  # of a module's number
 _IGNORED = "num_batches_tracked"
 
 
-def recognises(tensors: Mapping[str, Array]) -> bool:
+def recognizes(tensors: Mapping[str, Array]) -> bool:
     """Whether a state-dict's names are those of this network, most of its blocks at least."""
     blocks = {name.partition(".")[0] for name in tensors}
     return 2 * len(blocks & _BLOCKS.keys()) > len(_BLOCKS)
+
+
+def read(tensors: Mapping[str, Array], _metadata: Mapping[str, str], _wishes: Wishes, _ours: bool) -> Imported:
+    """Return the plain network of a state-dict, which leaves no choice; see `imported`."""
+    return imported(tensors)
 
 
 def imported(tensors: Mapping[str, Array]) -> Imported:
@@ -48,7 +52,7 @@ def imported(tensors: Mapping[str, Array]) -> Imported:
     unknown = sorted(modules.keys() - _BLOCKS.keys())
     missing = sorted(_BLOCKS.keys() - modules.keys())
     if unknown or missing:
-        wrong = [f"lacks {name}" for name in missing[:4]] + [f"has {shown(name)} as well" for name in unknown[:4]]
+        wrong = [f"lacks {name}" for name in missing[:4]] + [f"has {quote(name)} as well" for name in unknown[:4]]
         raise VsanimeError(f"it looks like SketchKeras, but {', '.join(wrong)}")
     weights: dict[str, Array] = {}
     for name, block in _BLOCKS.items():
@@ -79,8 +83,8 @@ def _modules(tensors: Mapping[str, Array]) -> dict[str, list[dict[str, Array]]]:
         if key == _IGNORED:
             continue
         if not key or (number and not (number.isdecimal() and len(number) <= _MOST_DIGITS)):
-            raise VsanimeError(f"it looks like SketchKeras, but has {shown(name)}, which is none of its weights")
-        found.setdefault(block, {}).setdefault(int(number or 0), {})[key] = floats(shown(name), array)
+            raise VsanimeError(f"it looks like SketchKeras, but has {quote(name)}, which is none of its weights")
+        found.setdefault(block, {}).setdefault(int(number or 0), {})[key] = floats(quote(name), array)
     return {block: [parts[number] for number in sorted(parts)] for block, parts in found.items()}
 
 

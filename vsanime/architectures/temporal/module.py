@@ -6,13 +6,21 @@ depends on what is near it alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from vsanime.architectures.layers import Array
 from vsanime.architectures.limit import limited
-from vsanime.architectures.temporal.onnx import DILATED, LEAK, MULTIPLE, SHIFTED
+from vsanime.architectures.temporal.onnx import DILATED, LEAK, MULTIPLE, SHIFTED, temporal
+from vsanime.architectures.weights import arrays, rebuild_by_names
 from vsanime.errors import VsanimeError
 
 WIDTH = 64
@@ -119,3 +127,36 @@ class Shift(nn.Module):  # type: ignore[misc,unused-ignore]
 
 def _doubled(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
+
+
+NETS: tuple[type[nn.Module], ...] = (Temporal,)
+
+
+def to_onnx(net: Temporal) -> onnx.ModelProto:
+    """Write the network as plain ONNX."""
+    return temporal(arrays(net), residual=net.residual)
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Return the network of a plain ONNX."""
+    residual = proto.graph.node[-1].op_type == "Clip"
+    return rebuild_by_names(
+        proto, Temporal, "first.weight", partial(Temporal, residual=residual), to_onnx, _find_weights
+    )
+
+
+def make(network: Any) -> Temporal:
+    """Make a recipe's network with fresh weights."""
+    return Temporal(network.width, residual=network.residual)
+
+
+def _find_weights(name: str, stored: Mapping[str, Array]) -> Array:
+    """Weights by the name that the torch module has for them; graphs hold a few in parts.
+
+    Raises:
+        KeyError: they are not there.
+    """
+    if name.endswith(".shift.kernels"):
+        part = name.removesuffix("kernels")
+        return np.array([[stored[f"{part}{group}.{t}"].item() for t in range(3)] for group in range(2)], np.float32)
+    return stored[name]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
+import onnx
 import torch
 from torch import nn
 
 from vsanime.architectures.blocks import in_turn
-from vsanime.architectures.waifu2x.onnx import LEAK, MARGIN
+from vsanime.architectures.layers import Layer
+from vsanime.architectures.waifu2x.onnx import LEAK, MARGIN, upconv, vgg
+from vsanime.architectures.weights import layer, list_convolutions, rebuild
 from vsanime.errors import VsanimeError
 
 UPCONV_WIDTHS = (16, 32, 64, 128, 128, 256)
@@ -104,3 +108,40 @@ def initialise(net: Waifu2x) -> None:
             nn.init.normal_(module.weight, std=(2 / (4 * module.in_channels)) ** 0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+NETS: tuple[type[nn.Module], ...] = (UpConv7, VGG7)
+
+
+def to_onnx(net: Waifu2x) -> onnx.ModelProto:
+    """Write the network as plain ONNX."""
+    layers = [layer(conv) for conv in net.Sequential if not isinstance(conv, nn.LeakyReLU)]
+    return upconv(layers) if isinstance(net, UpConv7) else vgg(layers)
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Return the network of a plain ONNX, whichever of the two."""
+    return rebuild(proto, _build_empty, to_onnx)
+
+
+def _build_empty(kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Module, list[nn.Module]]:
+    """Return a network without weights, and its convolutions in the order of the layers."""
+    planes = int(layers[0].weight.shape[1])
+    hidden = [int(layer.weight.shape[0]) for layer in layers[:-1]]
+    if "ConvTranspose" in kinds:
+        net: Waifu2x = UpConv7(hidden, planes, last_bias=layers[-1].bias is not None)
+    else:
+        net = VGG7(hidden, planes)
+    return net, list_convolutions(net)
+
+
+def make(network: Any, planes: int) -> Waifu2x:
+    """Make a recipe's network with fresh weights.
+
+    Args:
+        network: the recipe's [network], with the keys of `Settings`.
+        planes: of input and output.
+    """
+    if network.architecture == "upconv_7":
+        return UpConv7(network.widths or UPCONV_WIDTHS, planes)
+    return VGG7(network.widths or VGG_WIDTHS, planes)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsanime.architectures.animegan import reading as generator
 from vsanime.errors import VsanimeError, quote
 from vsanime.models.filekinds import describe_unknown
-from vsanime.models.importers import Imported, Wishes, files, glsl, ncnn, safetensors, torch, waifu2x_json
+from vsanime.models.importers import Imported, Wishes, files, glsl, ncnn, otheronnx, safetensors, torch, waifu2x_json
 from vsanime.models.licences import write_note
 
 
@@ -52,7 +51,7 @@ FORMATS = (
     Format("ArtCNN's mpv shaders", by_content(glsl.recognises), stated(glsl.read)),
     Format("safetensors", by_content(safetensors.recognises), safetensors.read),
     Format("torch state-dicts (.pt, .pth, .pk)", by_content(torch.recognises), torch.read),
-    Format("AnimeGANv2's ONNX", generator.recognises, stated(generator.read)),
+    Format("AnimeGANv2's ONNX", otheronnx.recognises, stated(otheronnx.read)),
 )
 
 

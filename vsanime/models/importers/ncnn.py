@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vsanime.architectures.deduce import Step, waifu2x
 from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.waifu2x.onnx import Step, waifu2x
 from vsanime.errors import VsanimeError
 from vsanime.models.importers import Imported
 from vsanime.models.importers.files import contents, head, shown

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from vsanime.architectures.export import save
 from vsanime.errors import VsanimeError
+from vsanime.models.torchfiles import save
 from vsanime.training.animegan.balance import Balance
 from vsanime.training.animegan.recipe import StyleRecipe
 from vsanime.training.animegan.validate import HeldOut

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vsanime.architectures.export import save
 from vsanime.errors import VsanimeError
+from vsanime.models.torchfiles import save
 from vsanime.training.batches import Named
 from vsanime.training.colorization.stages import Stage
 from vsanime.training.colorization.trainer import ColourTrainer
