@@ -14,7 +14,9 @@ from vsanime.errors import VsanimeError
 
 torch = pytest.importorskip("torch")
 artcnn = pytest.importorskip("vsanime.architectures.artcnn.module")
-export = pytest.importorskip("vsanime.architectures.export")
+
+from vsanime.architectures import export  # noqa: E402
+from vsanime.models import torchfiles  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -133,14 +135,14 @@ def test_public_weights_give_the_same_picture_in_torch(weights: Path) -> None:
 
 def test_file_is_written_into_a_new_folder_with_a_difficult_name(tmp_path: Path) -> None:
     path = tmp_path / "Gewichte für Zeichentrick" / "net.onnx"
-    export.save(artcnn.build("C4F16"), path)
+    torchfiles.save(artcnn.build("C4F16"), path)
     onnx.checker.check_model(onnx.load(path))
 
 
 def test_unwritable_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(VsanimeError, match=r"cannot write .*net\.onnx"):
-        export.save(artcnn.build("C4F16"), tmp_path / "file" / "net.onnx")
+        torchfiles.save(artcnn.build("C4F16"), tmp_path / "file" / "net.onnx")
 
 
 @pytest.mark.parametrize("name", ["C4", "X4F16", "R8F64_JPEG420", "", "c4f16"])
