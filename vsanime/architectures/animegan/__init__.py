@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vsanime.architectures.animegan import statedict
-from vsanime.architectures.animegan.reading import looks_like
+from vsanime.architectures.animegan import reading
 from vsanime.architectures.base import Architecture, TorchModule
 
 
@@ -18,8 +17,8 @@ ANIMEGAN2 = Architecture(
     family="AnimeGANv2's generator",
     title="AnimeGANv2's generator",
     load_module=_load_module,
-    matches=looks_like,
-    state=statedict,
+    matches=reading.looks_like,
+    state=reading,
     choices=("upsample",),
     task="style",
     multiple=4,

@@ -1,13 +1,14 @@
-"""AnimeGANv2's generator out of other people's ONNX: TensorFlow's with its channels last, PyTorch's, and our own.
+"""AnimeGANv2's generator out of other people's ONNX (TensorFlow's, PyTorch's, our own) and state-dicts.
 
 Nothing of such a graph is kept but its weights. They are read in the order in which a picture passes them, and what
 else a graph may differ in (padding, strides, slopes, the range of its ends) has to be what it is in the generator that
-is then written: settings are looked at one by one.
+is then written: settings are looked at one by one. State-dicts say neither how the network grows pictures nor the
+epsilon of its norms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from vsanime.architectures.animegan.onnx import LEAK, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
-from vsanime.architectures.base import Imported
+from vsanime.architectures.animegan.onnx import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
+from vsanime.architectures.base import Imported, Wishes
 from vsanime.architectures.deduce import floats
 from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError, quote
@@ -69,6 +70,40 @@ def imported(weights: Weights, why: str, licence: str = PUBLISHED) -> Imported:
     form = f"AnimeGANv2's generator, RGB to RGB, scale 1, {count:,} weights"
     said = f"up-sampling {weights.upsample!r} ({why}), epsilon {weights.epsilon:g}"
     return Imported(proto, "animegan2", f"{form}, {said}", licence)
+
+
+def recognizes(tensors: Mapping[str, Array]) -> bool:
+    """Return whether most names are those of AnimeGANv2's generator."""
+    return 2 * len(tensors.keys() & SHAPES.keys()) > len(SHAPES)
+
+
+def read(tensors: Mapping[str, Array], metadata: Mapping[str, str], wishes: Wishes, ours: bool) -> Imported:
+    """Return the plain network of a state-dict.
+
+    Args:
+        tensors: by name.
+        metadata: what else the file says; `upsample` and `epsilon` are heeded.
+        wishes: what the user says, which goes before what the metadata say.
+        ours: whether it is a checkpoint of `vsanime train`.
+
+    Raises:
+        VsanimeError: weights that are not those of the generator, or an epsilon that is no number.
+    """
+    usual, epsilon, why = ("tf", TF_EPSILON, "as trained here") if ours else ("align", TORCH_EPSILON, "assumed")
+    upsample = wishes.upsample
+    said = upsample or metadata.get("upsample")
+    if said and not upsample:
+        why = "as the file says"
+    elif upsample:
+        why = "as asked for"
+    if "epsilon" in metadata:
+        try:
+            epsilon = float(metadata["epsilon"])
+        except ValueError:
+            raise VsanimeError(f"its metadata says epsilon {quote(metadata['epsilon'])}; a number is needed") from None
+    arrays = {name: floats(quote(name), array) for name, array in tensors.items()}
+    weights = Weights(arrays, said or usual, epsilon, plain=False)
+    return imported(weights, why, "" if ours else PUBLISHED)
 
 
 def looks_like(proto: onnx.ModelProto) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from vsanime.architectures.base import Architecture
-from vsanime.architectures.sketchkeras import statedict
+from vsanime.architectures.sketchkeras import reading
 from vsanime.graphs.sketch import MULTIPLE
 
 SKETCHKERAS = Architecture(
-    name="sketchkeras", family="SketchKeras", title="SketchKeras", state=statedict, multiple=MULTIPLE
+    name="sketchkeras", family="SketchKeras", title="SketchKeras", state=reading, multiple=MULTIPLE
 )
