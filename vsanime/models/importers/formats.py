@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsanime.architectures.base import Imported, Wishes
 from vsanime.errors import VsanimeError, quote
 from vsanime.models.filekinds import describe_unknown
-from vsanime.models.importers import Imported, Wishes, files, glsl, ncnn, otheronnx, safetensors, torch, waifu2x_json
+from vsanime.models.importers import files, glsl, ncnn, otheronnx, safetensors, torch, waifu2x_json
 from vsanime.models.licences import write_note
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from vsanime.architectures.artcnn.onnx import artcnn_c
+from vsanime.architectures.base import Imported
 from vsanime.architectures.layers import Array, Layer
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported
 from vsanime.models.importers.mpvshader import Pass, Shader, read_shader
 from vsanime.models.licences import is_holder
 

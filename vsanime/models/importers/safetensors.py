@@ -11,9 +11,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from vsanime.architectures.base import Imported, Wishes
 from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported, Wishes
 from vsanime.models.importers.files import contents, parsed_json, shown
 from vsanime.models.importers.statedict import MOST_TENSORS, bfloat16, from_arrays
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vsanime.architectures.base import Imported, Wishes
 from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported, Wishes, pickles
+from vsanime.models.importers import pickles
 from vsanime.models.importers.files import MOST_BYTES, contents, shown
 from vsanime.models.importers.statedict import MOST_TENSORS, WRAPPERS, bfloat16, from_arrays
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from vsanime.architectures.base import Imported
 from vsanime.architectures.deduce import floats
 from vsanime.architectures.layers import Array, Layer
 from vsanime.architectures.waifu2x.onnx import LEAK, Step, waifu2x
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import Imported
 from vsanime.models.importers.files import contents, parsed_json
 
 # A weight takes some 20 characters: the largest network of the family, of 2 million weights, 45 MB.
