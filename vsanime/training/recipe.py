@@ -28,7 +28,11 @@ type Kernel = Literal["box", "bilinear", "catmull_rom", "mitchell", "lanczos3"]
 
 
 def _make_network_class() -> type[Any]:
-    """Return the dataclass of [network]: `architecture`, all settings of all architectures, `start`."""
+    """Return the dataclass of [network]: `architecture`, all settings of all architectures, `start`.
+
+    Raises:
+        ValueError: settings of one name have different types or defaults.
+    """
     rows = trained_by("pairs")
     names: Any = Literal[tuple(rows)]
     fields: dict[str, tuple[str, Any, Any]] = {}
@@ -37,7 +41,9 @@ def _make_network_class() -> type[Any]:
         hints = typing.get_type_hints(row.pairs.settings)
         for entry in dataclasses.fields(row.pairs.settings):
             made: Any = dataclasses.field(default=entry.default, metadata=entry.metadata)
-            fields.setdefault(entry.name, (entry.name, hints[entry.name], made))
+            known = fields.setdefault(entry.name, (entry.name, hints[entry.name], made))
+            if known[1] != hints[entry.name] or known[2].default != entry.default:
+                raise ValueError(f"two architectures have different settings called {entry.name!r}")
     start = ("start", str, dataclasses.field(default=""))
     made_class: type[Any] = dataclasses.make_dataclass(
         "Network", [("architecture", names), *fields.values(), start], frozen=True, kw_only=True, module=__name__

@@ -38,8 +38,8 @@ class Transformed:
     middle: torch.Tensor
 
     @property
-    def told(self) -> tuple[torch.Tensor, ...]:
-        """What inner layers tell of the colors, for the latent loss."""
+    def inner_colors(self) -> tuple[torch.Tensor, ...]:
+        """The colors that inner layers predict, for the latent loss."""
         return self.similar, self.middle
 
 

@@ -42,8 +42,8 @@ class Coloured:
     residual: torch.Tensor
 
     @property
-    def told(self) -> tuple[torch.Tensor, ...]:
-        """What inner layers tell of the colors, for the latent loss."""
+    def inner_colors(self) -> tuple[torch.Tensor, ...]:
+        """The colors that inner layers predict, for the latent loss."""
         return (self.copied,)
 
 

@@ -121,7 +121,7 @@ def _begin_with(net: nn.Module, start: nn.Module) -> None:
 
 def _coloured(net: nn.Module, parts: Named) -> Made:
     found = net(*(parts[name] for name in _inputs_of(net)))
-    return Made(found.colour, found.told)
+    return Made(found.colour, found.inner_colors)
 
 
 def _fresh(network: ColourNetwork) -> nn.Module:
