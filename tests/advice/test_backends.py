@@ -16,11 +16,11 @@ import pytest
 from onnx import numpy_helper
 
 import vsanime
-from tests.advice.reading import followed, message_of, needed, run, snippets
-from tests.clips import noise_clip
-from tests.cudasim import MIB
-from tests.networks import artcnn_like
-from tests.planesgraphs import planes_graph
+from tests.support.advice import followed, message_of, needed, run, snippets
+from tests.support.clips import noise_clip
+from tests.support.cudasim import MIB
+from tests.support.networks import artcnn_like
+from tests.support.planesgraphs import planes_graph
 from vsanime import Backend
 from vsanime.backends import openvino
 from vsanime.errors import VsanimeError

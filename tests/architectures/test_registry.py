@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models.importers import nets
+from tests.support import nets
 from vsanime import architectures
 from vsanime.architectures import ARCHITECTURES, color_kinds, register, trained_by
 from vsanime.architectures.base import Architecture, Layout, Wishes
 from vsanime.architectures.espcn import ESPCN_7
 from vsanime.architectures.waifu2x import UPCONV_7
 from vsanime.errors import VsanimeError
-from vsanime.models.importers.statedict import from_arrays
+from vsanime.models.formats.statedict import from_arrays
 from vsanime.training.recipe import Network
 
 FOLDER = Path(architectures.__file__).parent

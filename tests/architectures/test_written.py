@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from tests.generators import random_generator
+from tests.support.generators import random_generator
 from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.architectures.artcnn.onnx import artcnn_c
 from vsanime.architectures.colornet.onnx import colour

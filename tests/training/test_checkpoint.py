@@ -15,7 +15,7 @@ from vsanime.errors import VsanimeError
 
 torch = pytest.importorskip("torch")
 
-from vsanime.models.importers import safetensors  # noqa: E402
+from vsanime.models.formats import safetensors  # noqa: E402
 from vsanime.training import checkpoint  # noqa: E402
 from vsanime.training.average import MovingAverage  # noqa: E402
 from vsanime.training.checkpoint import SHARD_BYTES, Checkpoint  # noqa: E402

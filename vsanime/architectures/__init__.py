@@ -20,7 +20,7 @@ from vsanime.architectures import (
     waifu2x,
 )
 from vsanime.architectures.base import Architecture, Task
-from vsanime.graphs.colorize import Kind
+from vsanime.graphs.builders.colorize import Kind
 
 
 def register(rows: Iterable[Architecture]) -> dict[str, Architecture]:

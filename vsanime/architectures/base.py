@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import onnx
 
 from vsanime.architectures.layers import Array, Layer
-from vsanime.graphs.colorize import Kind
+from vsanime.graphs.builders.colorize import Kind
 
 # What trains it: pairs of pictures, photographs and pictures of a style, or frames of line art; "" for nothing here.
 type Task = Literal["pairs", "style", "colorization", ""]

@@ -18,20 +18,20 @@ import platformdirs
 from rich.console import Console
 from rich.text import Text
 
-from vsanime.cli.encode import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
 from vsanime.cli.interrupts import terminated_like_interrupted
 from vsanime.cli.output import check_output, partial_file
 from vsanime.cli.progress import progress, tell
 from vsanime.cli.publicfilters import Call
-from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
-from vsanime.cli.streams import CONTAINERS, plan_streams
 from vsanime.errors import VsanimeError, quote
+from vsanime.media.ffmpeg import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
+from vsanime.media.rawmkv import RawMatroskaWriter, fourcc
+from vsanime.media.streams import CONTAINERS, plan_streams
 from vsanime.terminal import open_console
 
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-    from vsanime.filters.encoder import Signal
+    from vsanime.filters.encoder_args import Signal
 
 _DEFAULT_ENCODER = "x264"
 _DEFAULT_PRESET = "medium"
@@ -227,8 +227,9 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
     """The clip that is encoded, and what its samples mean."""
     import vapoursynth as vs
 
-    from vsanime.filters.encoder import read_signal
-    from vsanime.filters.scenes import is_marked, mark_scenes
+    from vsanime.filters.encoder_args import read_signal
+    from vsanime.filters.mark_scenes import mark_scenes
+    from vsanime.video.scenes import is_marked
 
     clip = source.clip
     if clip.format.color_family == vs.RGB:
@@ -269,7 +270,7 @@ def _params(encoder: str, meaning: Signal, extra: str) -> str:
 
 
 def _ffmpeg_args(meaning: Signal) -> list[str]:
-    from vsanime.filters.encoder import ffmpeg_args
+    from vsanime.filters.encoder_args import ffmpeg_args
 
     return ffmpeg_args(meaning)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.pictures import open_picture
+from vsanime.media.pictures import open_picture
 from vsanime.training import shortage, split
 from vsanime.training.names import Frame, find_frames
 from vsanime.training.recipe import PictureRecipe, Source

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.reference import run_plain
-from tests.sketches import random_sketch, random_state
+from tests.support.reference import run_plain
+from tests.support.sketches import random_sketch, random_state
 from vsanime.architectures.sketchkeras.onnx import PARAMETERS
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402 - after the check that there is torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vsanime.architectures.base import Architecture, TorchModule
 from vsanime.architectures.color_transform.onnx import MULTIPLE
-from vsanime.graphs.colorize import Kind, Picture
+from vsanime.graphs.builders.colorize import Kind, Picture
 
 # The specification's: lines and distances from them in, colours out.
 DOCUMENT = Kind(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vsanime.architectures.base import Architecture, TorchModule
 from vsanime.architectures.colornet.onnx import CELL, MULTIPLE
-from vsanime.graphs.colorize import KEYS, Kind, Picture
+from vsanime.graphs.builders.colorize import KEYS, Kind, Picture
 
 # Weights of the two moved keys and of what was copied from anywhere, what was copied, and what is added.
 MIXING = Kind(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vsanime.architectures.base import Architecture, TorchModule
 from vsanime.architectures.temporal.onnx import MULTIPLE
-from vsanime.graphs.colorize import TEMPORAL_INPUTS
+from vsanime.graphs.builders.colorize import TEMPORAL_INPUTS
 
 
 def _load_module() -> TorchModule:

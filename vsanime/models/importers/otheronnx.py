@@ -14,7 +14,7 @@ import onnx
 from vsanime.architectures.animegan.reading import imported, looks_like, weights_of
 from vsanime.architectures.base import Imported
 from vsanime.errors import VsanimeError
-from vsanime.models.importers.likeness import check_alike, modern
+from vsanime.models.formats.likeness import check_alike, modern
 from vsanime.models.licences import read_note
 from vsanime.models.onnxfile import read_precisions
 
