@@ -23,6 +23,7 @@ from tests.support.pictures import drawn_and_photographed, painted_drawn_rendere
 from tests.support.planesgraphs import feed_for, from_bytes, planes_graph, run
 from tests.support.reference import assert_codes_match, decode, encode, run_plain
 from tests.support.rtx import CAPABILITY, rtx
+from vsanime.architectures import color_kinds
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.sizes import declared_shape, profile
@@ -134,7 +135,7 @@ def test_every_card_has_a_network_and_it_is_the_cards() -> None:
 def test_both_halves_of_the_network_that_colours_build(half: Any, precision: str) -> None:
     proto = network("Line_VA")
     traits = TensorRT(precision=precision).traits(precision)
-    graph = half(proto, cut_of(proto), (512, 288), traits)
+    graph = half(proto, cut_of(proto, color_kinds()), (512, 288), traits)
     build = Build(rtx(), graph, BuildSettings(capability=CAPABILITY))
     assert build.network.num_inputs == len(graph.inputs)
     assert build.network.num_outputs == len(graph.outputs)

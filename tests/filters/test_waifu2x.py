@@ -22,9 +22,11 @@ from tests.support.networks import artcnn_like
 from tests.support.pictures import drawn_and_photographed, painted_drawn_rendered
 from tests.support.reference import assert_codes_match, dihedral_mean, psnr, run_plain
 from vsanime import Backend
+from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
+from vsanime.architectures.espcn.onnx import espcn
+from vsanime.architectures.layers import Layer
+from vsanime.architectures.waifu2x.onnx import vgg
 from vsanime.graphs.inspect import inspect
-from vsanime.models.architectures import Layer, espcn, vgg
-from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.models.store import load
 from vsanime.spec import GraphTraits
 

@@ -18,11 +18,11 @@ from onnx import helper, numpy_helper
 
 from tests.support.exported import as_exported
 from tests.support.networks import artcnn_like, layers
+from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
 from vsanime.graphs.builders.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.models.chain import read_artcnn_c
 from vsanime.models.formats import read
 from vsanime.models.onnxfile import read_onnx
 from vsanime.spec import Family, GraphTraits, PlaneFormat, Range, SampleType

@@ -9,9 +9,12 @@ import onnx
 
 from tests.support import nets
 from tests.support.generators import random_generator
-from vsanime.models.architectures import Layer, artcnn_c, artcnn_r, espcn, upconv, vgg
+from vsanime.architectures.artcnn.onnx import artcnn_c, artcnn_r
+from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
+from vsanime.architectures.espcn.onnx import espcn
+from vsanime.architectures.layers import Layer
+from vsanime.architectures.waifu2x.onnx import upconv, vgg
 from vsanime.models.cards import Variant, variants
-from vsanime.models.drrn import DrrnLayers, drrn
 from vsanime.models.store import available, load
 
 # Channels before and after each convolution of waifu2x's networks; the cards say how many weights that makes.

@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 import onnx
 
-from vsanime.models.architectures import Layer, artcnn_c
-from vsanime.models.chain import read_artcnn_c
+from vsanime.architectures.artcnn.chain import read_artcnn_c
+from vsanime.architectures.artcnn.onnx import artcnn_c
+from vsanime.architectures.layers import Layer
 
 
 def random_layers(features: int = 8, inner: int = 2, *, luma: bool = True, seed: int = 0) -> list[Layer]:

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from vsanime.models.animegan import LEAK, SHAPES, TF_EPSILON, UNITS, Unit, animegan
+from vsanime.architectures.animegan.onnx import LEAK, SHAPES, TF_EPSILON, UNITS, Unit, animegan
 
 type Array = NDArray[Any]
 

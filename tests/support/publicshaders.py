@@ -10,7 +10,7 @@ from math import isqrt
 
 import numpy as np
 
-from vsanime.models.architectures import Array, Layer
+from vsanime.architectures.layers import Array, Layer
 
 LICENCE = "// MIT License\n\n// Copyright (c) 2024 Somebody\n\n// Permission is hereby granted, free of charge\n\n"
 

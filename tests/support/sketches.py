@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from tests.support.networks import layers
-from vsanime.models.sketchkeras import DOWN, LAST, UP, sketchkeras, weights_of
+from vsanime.architectures.sketchkeras.onnx import DOWN, LAST, UP, sketchkeras, weights_of
 
 type Array = NDArray[Any]
 
@@ -45,7 +45,7 @@ def random_state(seed: int = 0) -> dict[str, Array]:
 @cache
 def random_sketch(padding: str = "reflect") -> onnx.ModelProto:
     """The plain network of random weights."""
-    from vsanime.models.formats.sketchkeras import imported
+    from vsanime.architectures.sketchkeras.reading import imported
 
     proto = imported(random_state()).proto
     return proto if padding == "reflect" else sketchkeras(weights_of(proto), padding)

@@ -11,7 +11,8 @@ import onnx
 import pytest
 
 from tests.support import nets
-from vsanime.models.architectures import Layer, artcnn_r
+from vsanime.architectures.artcnn.onnx import artcnn_r
+from vsanime.architectures.layers import Layer
 from vsanime.models.store import load
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from vsanime.errors import VsanimeError
 
 torch = pytest.importorskip("torch")
 
-from vsanime.nets.artcnn import ArtCNN, build  # noqa: E402
+from vsanime.architectures.artcnn.module import ArtCNN, build  # noqa: E402
 from vsanime.training.muon import Muon  # noqa: E402
 from vsanime.training.recipe import Training  # noqa: E402
 

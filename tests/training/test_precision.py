@@ -13,10 +13,10 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from vsanime.nets.artcnn import build  # noqa: E402
-from vsanime.nets.espcn import ESPCN  # noqa: E402
-from vsanime.nets.export import to_onnx  # noqa: E402
-from vsanime.nets.upconv import UpConv7  # noqa: E402
+from vsanime.architectures.artcnn.module import build  # noqa: E402
+from vsanime.architectures.espcn.module import ESPCN  # noqa: E402
+from vsanime.architectures.export import to_onnx  # noqa: E402
+from vsanime.architectures.waifu2x.module import UpConv7  # noqa: E402
 from vsanime.training.precision import DTYPES, Rounded, can_be_native  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
+from vsanime.architectures.artcnn.module import ArtCNNR, build  # noqa: E402
+from vsanime.architectures.espcn.module import ESPCN  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
-from vsanime.nets.artcnn import ArtCNNR, build  # noqa: E402
-from vsanime.nets.espcn import ESPCN  # noqa: E402
 from vsanime.training.finish import rounding_error  # noqa: E402
 from vsanime.training.precision import Rounded, simulation  # noqa: E402
 from vsanime.training.quantised import Quantised, rounded  # noqa: E402

@@ -57,9 +57,11 @@ CLIPS = {"degradation__h264": {"share": 1.0, "width": 64}}
 
 
 def attributes() -> set[str]:
-    """Every attribute that the training code reads, what reads recipes aside."""
+    """Every attribute that the training code and the torch modules read, what reads recipes aside."""
     folder = Path(vsanime.training.__file__).parent
-    trees = [ast.parse(p.read_text(encoding="utf-8")) for p in folder.glob("*.py") if p.name not in _RECIPES]
+    paths = [path for path in folder.glob("*.py") if path.name not in _RECIPES]
+    paths += (folder.parent / "architectures").glob("*/module.py")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
     return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 

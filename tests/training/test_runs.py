@@ -22,7 +22,7 @@ from tests.training.helpers import TINY, call, changed, command, draw, drawings,
 
 torch = pytest.importorskip("torch")
 
-from vsanime.nets.load import load  # noqa: E402
+from vsanime.models.torchfiles import load  # noqa: E402
 from vsanime.training import checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.torch

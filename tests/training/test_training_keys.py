@@ -14,12 +14,11 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
+from vsanime.architectures.artcnn.module import build  # noqa: E402
+from vsanime.architectures.drrn.module import DRRN  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 from vsanime.models import store  # noqa: E402
-from vsanime.nets.artcnn import build  # noqa: E402
-from vsanime.nets.drrn import DRRN  # noqa: E402
-from vsanime.nets.export import save  # noqa: E402
-from vsanime.nets.load import load  # noqa: E402
+from vsanime.models.torchfiles import load, save  # noqa: E402
 from vsanime.training.failures import told_in_one_line  # noqa: E402
 from vsanime.training.loop import Trainer, _save  # noqa: E402
 from vsanime.training.networks import make  # noqa: E402

@@ -11,14 +11,14 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.writtenearlier import RECIPES, RUNS, unpack
+from tests.support.writtenearlier import RECIPES, RUNS, unpack
 from tools.guard.probes.training import draw_data
 from vsanime.cli import main
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
-from vsanime.nets.load import load  # noqa: E402 - torch first
+from vsanime.models.torchfiles import load  # noqa: E402
 from vsanime.training import checkpoint  # noqa: E402
 from vsanime.training.recipe import from_table, to_table  # noqa: E402
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 # Reports the lines that programs run which tests start; it does nothing unless the map is being made.
 _SITE = "import tools.mutants.recording as _recording\n_recording.start_in_subprocess()\n"
+# Tests of such files need an environment of their own.
+_TORCH = re.compile(r"^\s*(import|from) torch\b", re.MULTILINE)
 _LEFT_OUT = {".git", ".venv", ".mutants", "__pycache__", "node_modules", "build", "dist", "site"}
 
 
@@ -35,9 +38,10 @@ class Project:
         return self.root / ".mutants"
 
     def find_sources(self, rooms: list[str]) -> list[str]:
-        """Return the source files of rooms, or of the whole package if no room is given."""
+        """Return the source files of rooms, or of the whole package if no room is given; none that imports torch."""
         folders = [self.root / self.package / room for room in rooms] or [self.root / self.package]
-        return [self._name(path) for folder in folders for path in sorted(folder.rglob("*.py"))]
+        paths = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+        return [self._name(path) for path in paths if not _TORCH.search(path.read_text(encoding="utf-8"))]
 
     def hash_files(self) -> dict[str, str]:
         """Return a digest of every source and test file, and of what the tests depend on."""

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.architectures import color_kinds
+from vsanime.architectures.color_transform import DOCUMENT
+from vsanime.architectures.colornet import MIXING
 from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
 from vsanime.colorization.painter import Bytes, Floats, Key, Mix, Mixer, Motion
 from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.builders.colorize import (
-    DOCUMENT,
-    MIXING,
     MULTIPLE,
     Cut,
     check_temporal_network,
@@ -283,7 +284,7 @@ def _padded(size: Size) -> Size:
 
 def _cut(model: Model) -> Cut:
     try:
-        return cut_of(model.proto)
+        return cut_of(model.proto, color_kinds())
     except VsanimeError as error:
         raise VsanimeError(f"model={quote(model.name)} does not colour line art: {error}") from None
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import vapoursynth as vs
 
+from vsanime.architectures.animegan.reading import looks_like, weights_of
 from vsanime.backends import BackendProtocol
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.builders.style import Look, check_size, style_graph
 from vsanime.models.advice import import_command
 from vsanime.models.cards import find
-from vsanime.models.formats.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
 from vsanime.pipeline.arguments import Tiles, Tiling, check_backend, wanted_format
 from vsanime.pipeline.network import Network, network_for

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 import vapoursynth as vs
 
+from vsanime.architectures.sketchkeras.onnx import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.backends import BackendProtocol
 from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
@@ -16,7 +17,6 @@ from vsanime.graphs.builders.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_g
 from vsanime.graphs.builders.sketchkeras import Sketch, check_size, sketch_graph
 from vsanime.graphs.inspect import NetFacts
 from vsanime.models.search import find_files
-from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.models.store import Model, as_path, load, search_path
 from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
 from vsanime.pipeline.network import Network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,55 @@ TYPES = {
 }
 
 
-class GraphWriter:
+class ModelWriter:
+    """Collects the nodes, constants, inputs and outputs of one ONNX; what they are called is up to its subclasses."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def declare_input(self, name: str, dtype: str, shape: Sequence[int | str]) -> str:
+        """Declare an input of a NumPy type; sizes are numbers, or names of those that are free."""
+        self._inputs.append(helper.make_tensor_value_info(name, TYPES[dtype], shape))
+        return name
+
+    def declare_output(self, name: str, dtype: str, shape: Sequence[int | str]) -> str:
+        """Declare a tensor an output under its own name."""
+        self._outputs.append(helper.make_tensor_value_info(name, TYPES[dtype], shape))
+        return name
+
+    def store(self, name: str, array: NDArray[Any]) -> str:
+        """Store a constant."""
+        self._constants[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def add_node(
+        self, op: str, inputs: Sequence[str], output: str, label: str | None, attributes: Mapping[str, Any]
+    ) -> str:
+        """Add a node with one output; `label` is the node's own name, None for none."""
+        # By position: attributes may be called as parameters of `make_node` are.
+        self._nodes.append(helper.make_node(op, inputs, [output], label, None, None, None, **attributes))
+        return output
+
+    def build_model(self, name: str, *, producer_name: str = "", full_check: bool = False) -> onnx.ModelProto:
+        """Return the checked model.
+
+        Args:
+            name: of the graph.
+            producer_name: of the program that wrote it.
+            full_check: infer all shapes as well, and refuse what contradicts them.
+        """
+        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, list(self._constants.values()))
+        more = {"producer_name": producer_name} if producer_name else {}
+        opsets = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, **more)
+        onnx.checker.check_model(model, full_check=full_check)
+        return model
+
+
+class GraphWriter(ModelWriter):
     """Collects nodes, constants, inputs and outputs of one graph; every call returns the tensor it made.
 
     Attributes:
@@ -32,39 +81,31 @@ class GraphWriter:
     """
 
     def __init__(self, *, any_size: bool = False) -> None:
+        super().__init__()
         self.any_size = any_size
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
-        self._inputs: list[onnx.ValueInfoProto] = []
-        self._outputs: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, dtype: str, shape: list[int]) -> str:
         """Declares an input of a NumPy type."""
-        self._inputs.append(helper.make_tensor_value_info(name, TYPES[dtype], shape))
-        return name
+        return self.declare_input(name, dtype, shape)
 
     def output(self, tensor: str, name: str, dtype: str, shape: list[int]) -> str:
         """Declares `tensor` an output under another name."""
-        self._nodes.append(helper.make_node("Identity", [tensor], [name], name=f"{EXACT}{name}"))
-        self._outputs.append(helper.make_tensor_value_info(name, TYPES[dtype], shape))
-        return name
+        self.add_node("Identity", [tensor], name, f"{EXACT}{name}", {})
+        return self.declare_output(name, dtype, shape)
 
     def constant(self, value: float | NDArray[Any], *, integers: bool = False) -> str:
         """A constant, stored as float32 (or int64)."""
         array = np.asarray(value, np.int64 if integers else np.float32)
-        name = f"constant_{len(self._constants)}"
-        self._constants[name] = numpy_helper.from_array(array, name)
-        return name
+        return self.store(f"constant_{len(self._constants)}", array)
 
     def weight(self, name: str, value: NDArray[Any]) -> None:
         """A constant under the name that the network's own nodes know it by."""
-        self._constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
+        self.store(name, np.asarray(value, order="C"))
 
     def node(self, op: str, inputs: list[str], *, name: str = "", exact: bool = False, **attributes: Any) -> str:
         """Adds a node with one output; `exact` marks it to stay in f32."""
         label = f"{EXACT if exact else ''}{name or op}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(op, inputs, [label], name=label, **attributes))
-        return label
+        return self.add_node(op, inputs, label, label, attributes)
 
     def copy(self, node: onnx.NodeProto) -> None:
         """Adds a node of the network as it is."""
@@ -72,7 +113,4 @@ class GraphWriter:
 
     def finish(self, name: str) -> onnx.ModelProto:
         """The checked model."""
-        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, list(self._constants.values()))
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        onnx.checker.check_model(model)
-        return model
+        return self.build_model(name)

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from vsanime.errors import VsanimeError
+from vsanime.architectures import ARCHITECTURES, trained_by
+from vsanime.architectures.base import PairRules
+from vsanime.errors import VsanimeError, list_words
 
 if TYPE_CHECKING:
     from vsanime.training.recipe import Network, Recipe
 
 _FILE_NAME = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-# Keys of [network] that an architecture knows besides `architecture` and `start`.
-_KEYS = {
-    "artcnn": ("variant", "activation"),
-    "espcn_7": ("widths", "selection_units"),
-    "upconv_7": ("widths",),
-    "vgg_7": ("widths",),
-    "drrn": ("units", "filters", "low"),
-}
-# Pixels of its input that a network of valid convolutions loses on every side.
-_MARGINS = {"upconv_7": 7, "vgg_7": 7}
 
 
 def check(recipe: Recipe) -> None:
@@ -36,9 +28,10 @@ def check(recipe: Recipe) -> None:
     _check_planes(recipe)
     _check_odds(recipe)
     _check_patches(recipe)
-    if recipe.rounding.dtype == "int8" and recipe.network.architecture != "artcnn":
+    if recipe.rounding.dtype == "int8" and not rules_of(recipe.network).int8:
+        able = [repr(name) for name, row in trained_by("pairs").items() if row.pairs is not None and row.pairs.int8]
         raise VsanimeError(
-            "rounding.dtype = 'int8' is for 'artcnn', whose linear path stays exact, "
+            f"rounding.dtype = 'int8' is for {list_words(able)}, whose linear path stays exact, "
             f"not for {recipe.network.architecture!r}"
         )
     if recipe.degradation.h264.share:
@@ -55,14 +48,21 @@ def check_name(name: str) -> None:
         raise VsanimeError(f"name = {name!r}; letters, digits, - and _ are needed: files are named after it")
 
 
+def rules_of(network: Network) -> PairRules:
+    """Return what follows from a recipe's [network]."""
+    rules = ARCHITECTURES[network.architecture].pairs
+    assert rules is not None
+    return rules
+
+
 def scale_of(network: Network) -> int:
     """Pixels that the network makes of one, each way."""
-    return 1 if network.architecture == "vgg_7" or "_Chroma" in network.variant else 2
+    return rules_of(network).scale(network)
 
 
 def _check_network(network: Network) -> None:
-    known = ("architecture", "start", *_KEYS[network.architecture])
-    for field in dataclasses.fields(network):
+    known = ("architecture", "start", *rules_of(network).keys)
+    for field in dataclasses.fields(cast(Any, network)):
         value = getattr(network, field.name)
         if field.name not in known and value != field.default:
             raise VsanimeError(
@@ -72,11 +72,9 @@ def _check_network(network: Network) -> None:
 
 def _check_planes(recipe: Recipe) -> None:
     network, data = recipe.network, recipe.data
-    if network.architecture == "artcnn":
-        chroma = "_Chroma" in network.variant
-        if chroma != (data.planes == "chroma") or data.planes == "rgb":
-            wanted = "chroma" if chroma else "luma"
-            raise VsanimeError(f"data.planes = {data.planes!r}; the variant {network.variant!r} needs {wanted!r}")
+    check_planes = rules_of(network).planes
+    if check_planes is not None:
+        check_planes(network, data.planes)
     elif data.planes == "chroma":
         raise VsanimeError("data.planes = 'chroma'; only ArtCNN's chroma networks know that")
     if recipe.training.loss != "l1" and data.planes != "rgb":
@@ -100,7 +98,7 @@ def _check_patches(recipe: Recipe) -> None:
     for where, patch in (("data.patch", recipe.data.patch), ("validation.patch", recipe.validation.patch)):
         if patch % 2:
             raise VsanimeError(f"{where} = {patch}; an even number is needed, since patches are halved")
-    lost = 2 * _MARGINS.get(recipe.network.architecture, 0) * scale_of(recipe.network)
+    lost = 2 * rules_of(recipe.network).margin * scale_of(recipe.network)
     if recipe.data.patch <= lost:
         raise VsanimeError(
             f"data.patch = {recipe.data.patch}; {recipe.network.architecture!r} loses {lost} pixels of it, "

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from vsanime.architectures.artcnn.module import ArtCNN
+from vsanime.architectures.blocks import whole
 from vsanime.errors import VsanimeError
-from vsanime.nets.artcnn import ArtCNN
-from vsanime.nets.blocks import whole
-from vsanime.nets.export import save
+from vsanime.models.torchfiles import save
 from vsanime.training.plots import draw_curves
 from vsanime.training.precision import DTYPES, Rounded
 from vsanime.training.quantised import Quantised

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from vsanime.architectures.blocks import whole
+from vsanime.architectures.drrn.onnx import catmull_rom_taps
 from vsanime.errors import VsanimeError
-from vsanime.models.drrn import catmull_rom_taps
-from vsanime.nets.blocks import whole
 from vsanime.training import checkpoint, validate
 from vsanime.training.average import MovingAverage
 from vsanime.training.batches import batches

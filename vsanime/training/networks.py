@@ -7,13 +7,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vsanime.architectures import ARCHITECTURES
 from vsanime.errors import VsanimeError
 from vsanime.models import store
-from vsanime.nets.artcnn import build
-from vsanime.nets.drrn import DRRN
-from vsanime.nets.espcn import ESPCN, WIDTHS
-from vsanime.nets.load import load
-from vsanime.nets.upconv import UPCONV_WIDTHS, VGG7, VGG_WIDTHS, UpConv7
+from vsanime.models.torchfiles import load
 from vsanime.training.recipe import Recipe
 
 
@@ -31,19 +28,10 @@ def make(recipe: Recipe) -> nn.Module:
 
 
 def _fresh(recipe: Recipe) -> nn.Module:
-    network = recipe.network
-    planes = 1 if recipe.data.planes == "luma" else 3
-    match network.architecture:
-        case "artcnn":
-            return build(network.variant, activation=network.activation)
-        case "espcn_7":
-            return ESPCN(network.widths or WIDTHS, planes=planes, selection_units=network.selection_units)
-        case "upconv_7":
-            return UpConv7(network.widths or UPCONV_WIDTHS, planes)
-        case "vgg_7":
-            return VGG7(network.widths or VGG_WIDTHS, planes)
-        case "drrn":
-            return DRRN(network.units, network.filters, planes=planes, low=network.low)
+    load_module = ARCHITECTURES[recipe.network.architecture].load_module
+    assert load_module is not None
+    net: nn.Module = load_module().make(recipe.network, 1 if recipe.data.planes == "luma" else 3)
+    return net
 
 
 def start_from(net: nn.Module, start: str) -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR, ResidualBlock
-from vsanime.nets.blocks import Layer, in_turn
+from vsanime.architectures.artcnn.module import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR, ResidualBlock
+from vsanime.architectures.blocks import Layer, in_turn
 from vsanime.training.quantised import Quantised
 from vsanime.training.straight import straight_through
 

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from vsanime.architectures.artcnn.module import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR, ResidualBlock
+from vsanime.architectures.blocks import Layer, in_turn
 from vsanime.errors import VsanimeError
-from vsanime.nets.artcnn import ACTIVATIONS, ArtCNN, ArtCNNC, ArtCNNR, ResidualBlock
-from vsanime.nets.blocks import Layer, in_turn
 from vsanime.training.straight import straight_through
 
 _SIGNED, _UNSIGNED = 127, 255  # largest codes

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vsanime.architectures import ARCHITECTURES, trained_by
 from vsanime.errors import VsanimeError, list_words, nearest, quote, quote_path
 from vsanime.training.consistency import check
 from vsanime.training.tables import Shares, flat, number, plain, section, shares
@@ -25,31 +27,51 @@ SITINGS = ("left", "center", "top_left")
 type Kernel = Literal["box", "bilinear", "catmull_rom", "mitchell", "lanczos3"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """What is trained.
+def _make_network_class() -> type[Any]:
+    """Return the dataclass of [network]: `architecture`, all settings of all architectures, `start`.
 
-    Attributes:
-        architecture: which network.
-        variant: of ArtCNN, by its name: C4F32, R8F64, C4F32_Chroma.
-        activation: of ArtCNN.
-        widths: of ESPCN_7, UpConv_7 and VGG_7, channels of the hidden layers; none for the usual ones.
-        selection_units: of ESPCN_7.
-        units: of DRRN, how often the residual unit is applied.
-        filters: of DRRN, channels.
-        low: of DRRN, work at low resolution and shuffle pixels.
-        start: what to begin with: a model's name (`vsanime models list`) or a file; empty for fresh weights.
+    Raises:
+        ValueError: settings of one name have different types or defaults.
     """
+    rows = trained_by("pairs")
+    names: Any = Literal[tuple(rows)]
+    fields: dict[str, tuple[str, Any, Any]] = {}
+    for row in rows.values():
+        assert row.pairs is not None
+        hints = typing.get_type_hints(row.pairs.settings)
+        for entry in dataclasses.fields(row.pairs.settings):
+            made: Any = dataclasses.field(default=entry.default, metadata=entry.metadata)
+            known = fields.setdefault(entry.name, (entry.name, hints[entry.name], made))
+            if known[1] != hints[entry.name] or known[2].default != entry.default:
+                raise ValueError(f"two architectures have different settings called {entry.name!r}")
+    start = ("start", str, dataclasses.field(default=""))
+    made_class: type[Any] = dataclasses.make_dataclass(
+        "Network", [("architecture", names), *fields.values(), start], frozen=True, kw_only=True, module=__name__
+    )
+    return made_class
 
-    architecture: Literal["artcnn", "espcn_7", "upconv_7", "vgg_7", "drrn"]
-    variant: str = ""
-    activation: Literal["relu", "silu"] = "relu"
-    widths: tuple[int, ...] = ()
-    selection_units: bool = False
-    units: int = number(9, 1, 100)
-    filters: int = number(128, 1, 1024)
-    low: bool = False
-    start: str = ""
+
+if TYPE_CHECKING:
+
+    class Network:
+        """What is trained.
+
+        Its other attributes are the settings of the architectures.
+
+        Attributes:
+            architecture: which network.
+            start: what to begin with: a model's name (`vsanime models list`) or a file; empty for fresh weights.
+        """
+
+        architecture: str
+        start: str
+
+        def __init__(self, **settings: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a setting."""
+else:
+    Network = _make_network_class()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -382,9 +404,10 @@ def from_table(table: Mapping[str, Any]) -> AnyRecipe:
 
     network = table.get("network")
     architecture = network.get("architecture") if isinstance(network, Mapping) else None
-    if architecture == animegan.ARCHITECTURE:
+    row = ARCHITECTURES.get(architecture) if isinstance(architecture, str) else None
+    if row is not None and row.task == "style":
         return animegan.from_table(table)
-    if architecture in colorization.ARCHITECTURES:
+    if row is not None and row.task == "colorization":
         return colorization.from_table(table)
     recipe: Recipe = section(Recipe, table, "")
     check(recipe)

@@ -8,9 +8,9 @@ import onnx
 import pytest
 
 from tests.support.chains import assert_same_weights, random_layers, random_net
+from vsanime.architectures.artcnn.onnx import artcnn_r
 from vsanime.cli import main
 from vsanime.models import store
-from vsanime.models.architectures import artcnn_r
 from vsanime.models.formats.shaders import reader
 
 

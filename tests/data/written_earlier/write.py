@@ -27,16 +27,16 @@ os.environ["PYTHONPATH"] = str(ROOT)
 
 from tests.support.sketches import random_state  # noqa: E402 - the root is on the path from here on
 from tools.guard.probes import training as probes  # noqa: E402
-from vsanime.nets.animegan import Generator  # noqa: E402
-from vsanime.nets.artcnn import build  # noqa: E402
-from vsanime.nets.colour import ColourNet  # noqa: E402
-from vsanime.nets.colourtransform import ColourTransform  # noqa: E402
-from vsanime.nets.drrn import DRRN  # noqa: E402
-from vsanime.nets.espcn import ESPCN  # noqa: E402
-from vsanime.nets.export import save  # noqa: E402
-from vsanime.nets.load import without_norms  # noqa: E402
-from vsanime.nets.temporal import Temporal  # noqa: E402
-from vsanime.nets.upconv import VGG7, UpConv7  # noqa: E402
+from vsanime.architectures.animegan.module import Generator  # noqa: E402
+from vsanime.architectures.artcnn.module import build  # noqa: E402
+from vsanime.architectures.color_transform.module import ColourTransform  # noqa: E402
+from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
+from vsanime.architectures.drrn.module import DRRN  # noqa: E402
+from vsanime.architectures.espcn.module import ESPCN  # noqa: E402
+from vsanime.architectures.temporal.module import Temporal  # noqa: E402
+from vsanime.architectures.waifu2x.module import VGG7, UpConv7  # noqa: E402
+from vsanime.architectures.weights import without_norms  # noqa: E402
+from vsanime.models.torchfiles import save  # noqa: E402
 from vsanime.training import checkpoint  # noqa: E402
 
 _REPEATED = 256  # numbers of a tensor that are kept

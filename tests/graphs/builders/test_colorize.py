@@ -15,10 +15,11 @@ from onnx import helper, numpy_helper, parser
 from tests.support.colornets import FEATURES, LEARNT, colour_network, document_network, temporal_network
 from tests.support.networks import artcnn_like
 from tests.support.tolerances import F32_REORDERED
+from vsanime.architectures import color_kinds
+from vsanime.architectures.color_transform import DOCUMENT
+from vsanime.architectures.colornet import MIXING
 from vsanime.errors import VsanimeError
 from vsanime.graphs.builders.colorize import (
-    DOCUMENT,
-    MIXING,
     Cut,
     check_temporal_network,
     cut_of,
@@ -111,7 +112,7 @@ def test_a_single_key_equals_itself_twice() -> None:
 
 
 def test_graphs_say_what_goes_through_the_cut() -> None:
-    assert cut_of(colour_network()) == CUT
+    assert cut_of(colour_network(), color_kinds()) == CUT
     graph = key_graph(colour_network(), CUT, (64, 48), PLAIN)
     assert [t.shape for t in graph.inputs] == [(1, 1, 48, 64), (1, 3, 48, 64)]
     assert [t.shape for t in graph.outputs] == [(1, FEATURES, 6, 8), (1, 3 + LEARNT, 6, 8)]
@@ -213,7 +214,7 @@ def test_the_temporal_graph_is_the_network() -> None:
 def test_the_documents_network_is_cut_as_well(size: tuple[int, int]) -> None:
     """Its style is one for all cells of a key."""
     proto = document_network()
-    cut_there = cut_of(proto)
+    cut_there = cut_of(proto, color_kinds())
     assert (cut_there.kind, cut_there.flat) == (DOCUMENT, (False, False, True))
     given = pictures(*size)
     rng = np.random.default_rng(3)
@@ -253,7 +254,7 @@ def test_other_networks_are_refused() -> None:
     with pytest.raises(
         VsanimeError, match=r"takes .*; one that takes .*key_lines.*and gives copied, residual, weights"
     ):
-        cut_of(other)
+        cut_of(other, color_kinds())
     with pytest.raises(VsanimeError, match="one that takes colours, lines and gives colour"):
         check_temporal_network(colour_network())
 

@@ -11,10 +11,11 @@ from onnx import helper
 
 from tests.support.networks import artcnn_like, layers
 from tests.support.reference import dihedral_mean, run_plain
+from vsanime.architectures.layers import Layer
+from vsanime.architectures.waifu2x.onnx import upconv
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.passes.ensemble import ensemble
 from vsanime.graphs.passes.transposed import without_transposed
-from vsanime.models.architectures import Layer, upconv
 
 # The same f32 sums in another order, of up to some hundred terms around 1.
 REORDERED = 2e-5

@@ -25,11 +25,11 @@ from tests.support.generators import (
 )
 from tests.support.networks import artcnn_like
 from tests.support.reference import run_plain
+from vsanime.architectures.animegan.onnx import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
+from vsanime.architectures.animegan.reading import looks_like
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes
-from vsanime.models.animegan import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
 from vsanime.models.formats import read
-from vsanime.models.formats.generator import looks_like
 from vsanime.models.licences import read_note
 
 # The same f32 sums in other orders, through 24 norms.

@@ -10,11 +10,12 @@ import pytest
 
 from tests.support.sketches import Array, random_sketch, random_state
 from tests.support.writers import safetensors
+from vsanime.architectures.sketchkeras.onnx import SHAPES, looks_like, weights_of
 from vsanime.errors import VsanimeError
+from vsanime.graphs.builders.sketchkeras import LEAST
 from vsanime.graphs.inspect import inspect
 from vsanime.models.formats import Imported, Wishes, read
 from vsanime.models.formats.statedict import from_arrays
-from vsanime.models.sketchkeras import LEAST, SHAPES, looks_like, weights_of
 
 type Change = Callable[[dict[str, Array]], None]
 

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from tests.writtenearlier import unpack
+from tests.support.writtenearlier import unpack
 from vsanime.cli import main
 from vsanime.errors import VsanimeError
 from vsanime.models.formats import read

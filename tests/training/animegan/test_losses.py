@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from vsanime.nets.animegan import Generator  # noqa: E402
-from vsanime.nets.discriminator import Discriminator  # noqa: E402
+from vsanime.architectures.animegan.module import Generator  # noqa: E402
 from vsanime.training.animegan import losses  # noqa: E402
 from vsanime.training.animegan.recipe import Inner  # noqa: E402
+from vsanime.training.discriminator import Discriminator  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -15,11 +15,12 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
+
 from tests.training.animegan.helpers import call, recipe, root, write_recipe  # noqa: E402
 from tests.training.helpers import Called  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 from vsanime.models.formats import read  # noqa: E402
-from vsanime.nets.load import load  # noqa: E402
+from vsanime.models.torchfiles import load  # noqa: E402
 from vsanime.training import checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -28,8 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _export(args: argparse.Namespace) -> int:
+    from vsanime.architectures.artcnn.chain import read_artcnn_c
     from vsanime.models import store
-    from vsanime.models.chain import read_artcnn_c
     from vsanime.models.formats.shaders.writer import write
 
     model = store.load(args.model)

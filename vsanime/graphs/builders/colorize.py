@@ -77,30 +77,6 @@ class Kind:
         return [picture.name for picture in (*self.frame, *self.key)]
 
 
-# Weights of the two moved keys and of what was copied from anywhere, what was copied, and what is added.
-MIXING = Kind(
-    key=(Picture("key_lines", 1, 1), Picture("key_colours", 1, 3)),
-    frame=(
-        Picture("line", 1, 1),
-        Picture("warped", KEYS, 3),
-        Picture("errors", KEYS, 1, "float32"),
-        Picture("prior", KEYS, 1, "float32"),
-    ),
-    cut=("key_features", "key_values"),
-    cell=8,
-    outputs=("weights", "copied", "residual"),
-)
-# The specification's: lines and distances from them in, colours out.
-DOCUMENT = Kind(
-    key=(Picture("key_lines", 1, 1), Picture("key_distances", 1, 1, "float32"), Picture("key_colours", 1, 3)),
-    frame=(Picture("line", 1, 1), Picture("distance", 1, 1, "float32")),
-    cut=("key_features", "key_values", "key_style"),
-    cell=4,
-    outputs=("colour",),
-)
-_KINDS = (MIXING, DOCUMENT)
-
-
 @dataclass(frozen=True)
 class Cut:
     """A network and where it is cut.
@@ -125,17 +101,21 @@ class Cut:
 
 
 @guard("the network's graph cannot be written")
-def cut_of(proto: onnx.ModelProto) -> Cut:
+def cut_of(proto: onnx.ModelProto, kinds: Sequence[Kind]) -> Cut:
     """Where a network is cut, and what flows there.
+
+    Args:
+        proto: the network.
+        kinds: those that are known; `vsanime.architectures.color_kinds` gives them.
 
     Raises:
         VsanimeError: it has other inputs or outputs than those that are needed, or cannot be cut.
     """
     found = {i.name for i in proto.graph.input} - {i.name for i in proto.graph.initializer}
     made = {o.name for o in proto.graph.output}
-    kind = next((one for one in _KINDS if set(one.inputs) == found and set(one.outputs) <= made), None)
+    kind = next((one for one in kinds if set(one.inputs) == found and set(one.outputs) <= made), None)
     if kind is None:
-        needed = " or ".join(f"takes {_listed(one.inputs)} and gives {_listed(one.outputs)}" for one in _KINDS)
+        needed = " or ".join(f"takes {_listed(one.inputs)} and gives {_listed(one.outputs)}" for one in kinds)
         raise VsanimeError(f"the network takes {_listed(found)} and gives {_listed(made)}; one that {needed} is needed")
     shapes = _shapes(_key_writer(proto, kind, (MULTIPLE, MULTIPLE)).finish("vsanime"))
     tensors = [shapes.get(_OWN + name, ()) for name in kind.cut]

@@ -25,12 +25,15 @@ from vsanime.graphs.codes import encode
 from vsanime.graphs.network import Network
 from vsanime.graphs.resample import area_matrix, resized
 from vsanime.graphs.writer import GraphWriter
-from vsanime.models.sketchkeras import LEAST, MULTIPLE
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 
 type Floats = NDArray[np.float64]
 type Size = tuple[int, int]
 
+# Frames are halved four times over.
+MULTIPLE = 16
+# The smallest picture: two samples are left of it each way to be reflected.
+LEAST = 32
 # The blur that is taken off, and how far OpenCV takes a Gaussian of that sigma for pictures of 8 bits.
 _SIGMA, _RADIUS = 3.0, 9
 # Codes to a unit of what the network takes.
@@ -59,7 +62,7 @@ def sketch_graph(
     """A graph that draws lines with SketchKeras: full range, black on white.
 
     Args:
-        proto: what `vsanime.models.sketchkeras` writes.
+        proto: what `vsanime.architectures.sketchkeras.onnx` writes.
         source: what the clip's frames are.
         target: format of the output, GRAY.
         traits: what the backend wants.

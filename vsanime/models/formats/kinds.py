@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsanime.architectures.base import Imported, Wishes
 from vsanime.errors import VsanimeError, quote
 from vsanime.models.filekinds import describe_unknown
-from vsanime.models.formats import Imported, Wishes, files, generator, ncnn, safetensors, torch, waifu2x_json
+from vsanime.models.formats import files, ncnn, otheronnx, safetensors, torch, waifu2x_json
 from vsanime.models.formats.shaders import reader
 from vsanime.models.licences import write_note
 
@@ -52,7 +53,7 @@ FORMATS = (
     Format("ArtCNN's mpv shaders", by_content(reader.recognises), stated(reader.read)),
     Format("safetensors", by_content(safetensors.recognises), safetensors.read),
     Format("torch state-dicts (.pt, .pth, .pk)", by_content(torch.recognises), torch.read),
-    Format("AnimeGANv2's ONNX", generator.recognises, stated(generator.read)),
+    Format("AnimeGANv2's ONNX", otheronnx.recognises, stated(otheronnx.read)),
 )
 
 

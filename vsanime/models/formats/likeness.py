@@ -13,10 +13,10 @@ import onnx
 from onnx import helper, numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 
+from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError
 from vsanime.graphs.limits import check_sizes, describe, guard, infer_sizes
 from vsanime.graphs.network import needed
-from vsanime.models.architectures import Array
 
 # Right graphs differ by 8e-7 of the span from black to white, by the order of their sums.
 _NEAR = 1e-4

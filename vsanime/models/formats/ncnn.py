@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vsanime.architectures.base import Imported
+from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.waifu2x.onnx import Step, waifu2x
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array, Layer
-from vsanime.models.formats import Imported
-from vsanime.models.formats.deduce import Step, waifu2x
 from vsanime.models.formats.files import contents, head, shown
 
 _PARAM_MAGIC = b"7767517"  # the first line of every text

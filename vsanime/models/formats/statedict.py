@@ -1,24 +1,21 @@
 """From the names and shapes of a state-dict to a network.
 
-A state-dict names its layers as the class that it comes from does. Each class that is known is a row of `_LAYOUTS`.
+A state-dict names its layers as the class that it comes from does. Each class that is known is a layout of an
+architecture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import numpy as np
 
-from vsanime.errors import VsanimeError
-from vsanime.models.animegan import SHAPES, TF_EPSILON, TORCH_EPSILON
-from vsanime.models.architectures import Array, Layer
-from vsanime.models.formats import Imported, Wishes, sketchkeras
-from vsanime.models.formats.deduce import WAIFU2X_SLOPE, Step, artcnn, drrn_b1, espcn_n, floats, waifu2x
-from vsanime.models.formats.files import shown
-from vsanime.models.formats.generator import PUBLISHED, Weights, imported
+from vsanime.architectures import ARCHITECTURES
+from vsanime.architectures.base import Architecture, Imported, Layout, Wishes
+from vsanime.architectures.deduce import floats
+from vsanime.architectures.layers import Array, Layer
+from vsanime.errors import VsanimeError, list_words, quote
 
 # The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.
 MOST_TENSORS = 10_000
@@ -38,103 +35,6 @@ _MOST_VIEWS = 64  # networks and prefixes that are tried
 _CHECKPOINT = ("net.", "mean.", "exp_avg.", "exp_avg_sq.", "max_exp_avg_sq.")
 _AVERAGE, _TRAINED = "mean.", "net."
 
-# From layers in order, the activation asked for, and the file's metadata, which say what weights do not.
-type _Build = Callable[[Sequence[Layer], str | None, Mapping[str, str]], Imported]
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The layers of a class in the order in which a picture passes them.
-
-    `{i}` counts repetitions from 0, `{even}` is twice that, `{n}` is their number.
-
-    Attributes:
-        origin: whose class it is, for messages.
-        build: makes the network.
-        first: layers before those that repeat.
-        repeated: layers that repeat.
-        last: layers after them.
-    """
-
-    origin: str
-    build: _Build
-    first: tuple[str, ...]
-    repeated: tuple[str, ...]
-    last: tuple[str, ...]
-
-    def layers(self, names: set[str]) -> list[str]:
-        """The names that this class would have with as many repetitions as there are."""
-        n = 0
-        while self.repeated[0].format(i=n, even=2 * n, n=0) in names:
-            n += 1
-        repeated = [name.format(i=i, even=2 * i, n=n) for i in range(n) for name in self.repeated]
-        return [*self.first, *repeated, *(name.format(n=n) for name in self.last)]
-
-
-def _artcnn(kind: str, layers: Sequence[Layer], activation: str | None, metadata: Mapping[str, str]) -> Imported:
-    return artcnn(kind, layers, activation or metadata.get("activation", "").lower() or None)
-
-
-def _drrn(layers: Sequence[Layer], activation: str | None, metadata: Mapping[str, str]) -> Imported:
-    _refuse_activation(activation)
-    return drrn_b1(layers, metadata.get("units", ""))
-
-
-def _sequential(layers: Sequence[Layer], activation: str | None, _: Mapping[str, str]) -> Imported:
-    """waifu2x: nothing but shapes says that the last layer is a transposed one."""
-    _refuse_activation(activation)
-    last = layers[-1]
-    steps = [Step(layer, slope=WAIFU2X_SLOPE) for layer in layers[:-1]]
-    transposed = last.weight.shape[2:] == (4, 4)
-    return waifu2x([*steps, Step(last, transposed, stride=2, pad=3) if transposed else Step(last)])
-
-
-def _espcn(layers: Sequence[Layer], activation: str | None, _: Mapping[str, str]) -> Imported:
-    _refuse_activation(activation)
-    return espcn_n(layers)
-
-
-def _gated_espcn(layers: Sequence[Layer], activation: str | None, _: Mapping[str, str]) -> Imported:
-    """Every inner layer is followed by its selection unit."""
-    _refuse_activation(activation)
-    return espcn_n([*layers[:-1:2], layers[-1]], layers[1:-1:2])
-
-
-_C: _Build = partial(_artcnn, "artcnn_c")
-_R: _Build = partial(_artcnn, "artcnn_r")
-
-_LAYOUTS = (
-    _Layout("ArtCNN C of this project", _C, ("first",), ("inner_convs.{i}",), ("inner_last", "last")),
-    _Layout(
-        "ArtCNN R of this project",
-        _R,
-        ("first",),
-        ("blocks.{i}.conv0", "blocks.{i}.conv1", "blocks.{i}.conv2"),
-        ("inner_last", "last"),
-    ),
-    _Layout("ArtCNN C of its author", _C, ("conv_skip1",), ("conv_inner.{i}",), ("conv_skip2", "conv_out")),
-    _Layout(
-        "ArtCNN R of its author",
-        _R,
-        ("conv0",),
-        ("res_blocks.{i}.conv0", "res_blocks.{i}.conv1", "res_blocks.{i}.conv2"),
-        ("conv1", "feats_conv"),
-    ),
-    _Layout(
-        "ArtCNN R of traiNNer-redux",
-        _R,
-        ("conv0",),
-        ("res_block.{i}.conv.0.0", "res_block.{i}.conv.1.0", "res_block.{i}.conv.2"),
-        ("res_block.{n}", "depth_to_space.upscale.0"),
-    ),
-    _Layout("DRRN of this project", _drrn, ("first",), ("unit.conv{i}",), ("last",)),
-    _Layout("ESPCN", _espcn, (), ("conv.{i}.0",), ("up_sampler.0",)),
-    _Layout("ESPCN with selection units", _gated_espcn, (), ("conv.{i}.0", "conv.{i}.2.0"), ("up_sampler.0",)),
-    _Layout("waifu2x in nunif", _sequential, (), ("net.{even}",), ()),
-    _Layout("waifu2x by yu45020", _sequential, (), ("Sequential.{even}",), ()),
-    _Layout("waifu2x, a bare Sequential", _sequential, (), ("{even}",), ()),
-)
-
 
 def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes: Wishes) -> Imported:
     """The network that a state-dict is of.
@@ -149,25 +49,27 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes
         VsanimeError: not a network that is known, or a wish where there is no choice.
     """
     tensors = _choose_network(arrays)
-    if _is_generator(tensors):
-        _refuse_activation(wishes.activation)
-        return _generator(tensors, metadata, wishes.upsample, ours=any(name.startswith(_AVERAGE) for name in arrays))
-    if wishes.upsample is not None:
-        raise VsanimeError(
-            f"upsample {shown(wishes.upsample)} was asked for; only AnimeGANv2's state-dicts leave a choice"
-        )
-    if sketchkeras.recognises(tensors):
-        _refuse_activation(wishes.activation)
-        return sketchkeras.imported(tensors)
+    row = _find_reader(tensors)
     names = _layer_names(tensors)
-    layout = _find_layout(names)
-    if layout is None:
+    found = None if row is not None else _find_layout(names)
+    architecture = row or (found and found[0])
+    if wishes.upsample is not None and (architecture is None or "upsample" not in architecture.choices):
+        raise VsanimeError(
+            f"upsample {quote(wishes.upsample)} was asked for; only AnimeGANv2's state-dicts leave a choice"
+        )
+    if row is not None and row.state is not None:
+        _refuse_activation(row, wishes)
+        ours = any(name.startswith(_AVERAGE) for name in arrays)
+        return row.state.read(tensors, metadata, wishes, ours)
+    if found is None:
         raise VsanimeError(_nearest(names))
+    owner, layout = found
     parts: dict[str, set[str]] = {}
     for name in tensors:
         layer, _, part = name.rpartition(".")
         parts.setdefault(layer, set()).add(part)
     layers = [_layer(tensors, name, parts.get(name, set())) for name in layout.layers(names)]
+    _refuse_activation(owner, wishes)
     return layout.build(layers, wishes.activation, metadata)
 
 
@@ -213,74 +115,64 @@ def _unwrap(tensors: dict[str, Array], depth: int) -> Iterator[dict[str, Array]]
 
 
 def _is_known(tensors: Mapping[str, Array]) -> bool:
-    return _is_generator(tensors) or sketchkeras.recognises(tensors) or _find_layout(_layer_names(tensors)) is not None
+    return _find_reader(tensors) is not None or _find_layout(_layer_names(tensors)) is not None
 
 
-def _is_generator(tensors: Mapping[str, Array]) -> bool:
-    """Return whether most names are those of AnimeGANv2's generator."""
-    return 2 * len(tensors.keys() & SHAPES.keys()) > len(SHAPES)
+def _find_reader(tensors: Mapping[str, Array]) -> Architecture | None:
+    """Return the architecture whose own reader knows the names, if there is one."""
+    rows = ARCHITECTURES.values()
+    return next((row for row in rows if row.state is not None and row.state.recognizes(tensors)), None)
 
 
 def _layer_names(tensors: Mapping[str, Array]) -> set[str]:
     return {name.rpartition(".")[0] or name for name in tensors}
 
 
-def _find_layout(names: set[str]) -> _Layout | None:
-    return next((layout for layout in _LAYOUTS if names == set(layout.layers(names))), None)
+def _layouts() -> Iterator[tuple[Architecture, Layout]]:
+    for row in ARCHITECTURES.values():
+        for layout in row.layouts:
+            yield row, layout
+
+
+def _find_layout(names: set[str]) -> tuple[Architecture, Layout] | None:
+    return next(((row, layout) for row, layout in _layouts() if names == set(layout.layers(names))), None)
 
 
 def _count_known(tensors: Mapping[str, Array]) -> int:
     """Return how many layers have names that the nearest known class gives."""
     names = _layer_names(tensors)
-    return max(len(names.intersection(layout.layers(names))) for layout in _LAYOUTS)
-
-
-def _generator(
-    tensors: Mapping[str, Array], metadata: Mapping[str, str], upsample: str | None, *, ours: bool
-) -> Imported:
-    """AnimeGANv2's generator, whose weights say neither how it grows pictures nor the epsilon of its norms."""
-    usual, epsilon, why = ("tf", TF_EPSILON, "as trained here") if ours else ("align", TORCH_EPSILON, "assumed")
-    said = upsample or metadata.get("upsample")
-    if said and not upsample:
-        why = "as the file says"
-    elif upsample:
-        why = "as asked for"
-    if "epsilon" in metadata:
-        try:
-            epsilon = float(metadata["epsilon"])
-        except ValueError:
-            raise VsanimeError(f"its metadata says epsilon {shown(metadata['epsilon'])}; a number is needed") from None
-    arrays = {name: floats(shown(name), array) for name, array in tensors.items()}
-    weights = Weights(arrays, said or usual, epsilon, plain=False)
-    return imported(weights, why, "" if ours else PUBLISHED)
+    return max(len(names.intersection(layout.layers(names))) for _, layout in _layouts())
 
 
 def _layer(tensors: Mapping[str, Array], name: str, held: set[str]) -> Layer:
     """Return a layer by the names of its tensors."""
     if "weight" not in held or held - {"weight", "bias"}:
         raise VsanimeError(
-            f"layer {shown(name)} holds {', '.join(shown(key) for key in sorted(held)[:4])}; "
+            f"layer {quote(name)} holds {', '.join(quote(key) for key in sorted(held)[:4])}; "
             "a convolution has a weight and perhaps a bias"
         )
     weight, bias = f"{name}.weight", f"{name}.bias"
-    return Layer(floats(shown(weight), tensors[weight]), floats(shown(bias), tensors[bias]) if "bias" in held else None)
+    return Layer(floats(quote(weight), tensors[weight]), floats(quote(bias), tensors[bias]) if "bias" in held else None)
 
 
-def _refuse_activation(activation: str | None) -> None:
-    if activation is not None:
-        raise VsanimeError(f"activation {shown(activation)} was asked for; only ArtCNN's state-dicts leave a choice")
+def _refuse_activation(row: Architecture, wishes: Wishes) -> None:
+    if wishes.activation is not None and "activation" not in row.choices:
+        raise VsanimeError(
+            f"activation {quote(wishes.activation)} was asked for; only ArtCNN's state-dicts leave a choice"
+        )
 
 
 def _nearest(names: set[str]) -> str:
     """What is wrong, told by the class that has most of the names."""
-    layout = max(_LAYOUTS, key=lambda layout: len(set(layout.layers(names)) & names))
+    layout = max((layout for _, layout in _layouts()), key=lambda layout: len(set(layout.layers(names)) & names))
     wanted = set(layout.layers(names))
     if 2 * len(wanted & names) <= len(names):
-        given = ", ".join(shown(name) for name in sorted(names)[:6]) or "none"
+        given = ", ".join(quote(name) for name in sorted(names)[:6]) or "none"
+        titles = sorted(row.title for row in ARCHITECTURES.values() if row.title)
         return (
-            f"layers named {given} are of no network that is known; known are AnimeGANv2's generator, ArtCNN C and R, "
-            "DRRN, ESPCN_7, SketchKeras, UpConv_7 and VGG_7, as saved by torch"
+            f"layers named {given} are of no network that is known; known are {list_words(titles, 'and')}, "
+            "as saved by torch"
         )
-    wrong = [f"lacks {shown(name)}" for name in sorted(wanted - names)[:4]]
-    wrong += [f"has {shown(name)} as well" for name in sorted(names - wanted)[:4]]
+    wrong = [f"lacks {quote(name)}" for name in sorted(wanted - names)[:4]]
+    wrong += [f"has {quote(name)} as well" for name in sorted(names - wanted)[:4]]
     return f"it looks like {layout.origin}, but {', '.join(wrong)}"

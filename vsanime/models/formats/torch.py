@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vsanime.architectures.base import Imported, Wishes
+from vsanime.architectures.layers import Array
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array
-from vsanime.models.formats import Imported, Wishes, pickles
+from vsanime.models.formats import pickles
 from vsanime.models.formats.files import MOST_BYTES, contents, shown
 from vsanime.models.formats.statedict import MOST_TENSORS, WRAPPERS, bfloat16, from_arrays
 

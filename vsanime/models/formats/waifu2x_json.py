@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from vsanime.architectures.base import Imported
+from vsanime.architectures.deduce import floats
+from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.waifu2x.onnx import LEAK, Step, waifu2x
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array, Layer
-from vsanime.models.formats import Imported
-from vsanime.models.formats.deduce import WAIFU2X_SLOPE, Step, floats, waifu2x
 from vsanime.models.formats.files import contents, parsed_json
 
 # A weight takes some 20 characters: the largest network of the family, of 2 million weights, 45 MB.
@@ -56,7 +57,7 @@ def _step(number: int, layer: dict[str, Any], *, last: bool) -> Step:
     bias = None if layer.get("bias") is None else _array(number, layer["bias"], (out,))
     stride = _same(number, layer, "dH", "dW", default=1)
     pad = _same(number, layer, "padH", "padW", default=0)
-    return Step(Layer(weight, bias), transposed, stride, pad, None if last else WAIFU2X_SLOPE)
+    return Step(Layer(weight, bias), transposed, stride, pad, None if last else LEAK)
 
 
 def _whole(number: int, layer: dict[str, Any], key: str, default: int | None = None) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from vsanime.errors import VsanimeError
-from vsanime.nets.export import save
+from vsanime.models.torchfiles import save
 from vsanime.training.animegan.balance import Balance
 from vsanime.training.animegan.recipe import StyleRecipe
 from vsanime.training.animegan.validate import HeldOut

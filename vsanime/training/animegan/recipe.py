@@ -12,8 +12,6 @@ from vsanime.training.consistency import check_name
 from vsanime.training.recipe import Source
 from vsanime.training.tables import number, plain, section
 
-ARCHITECTURE = "animegan2"
-
 
 @dataclass(frozen=True, kw_only=True)
 class StyleNetwork:

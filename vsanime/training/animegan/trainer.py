@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from vsanime.nets.animegan import Generator
-from vsanime.nets.carry import carry_colours
-from vsanime.nets.discriminator import Discriminator
+from vsanime.architectures.animegan.carry import carry_colours
+from vsanime.architectures.animegan.module import Generator
 from vsanime.training import state
 from vsanime.training.animegan import losses
 from vsanime.training.animegan.balance import Balance, perceptual
@@ -15,6 +14,7 @@ from vsanime.training.animegan.perceptual import Trunk
 from vsanime.training.animegan.recipe import StyleRecipe
 from vsanime.training.average import MovingAverage
 from vsanime.training.checkpoint import Checkpoint, Tensors
+from vsanime.training.discriminator import Discriminator
 from vsanime.training.networks import start_from
 
 _CRITIC = "critic."  # before the names of the discriminator's tensors in a checkpoint

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from vsanime.errors import VsanimeError
-from vsanime.nets.export import save
+from vsanime.models.torchfiles import save
 from vsanime.training.batches import Named
 from vsanime.training.colorization.stages import Stage
 from vsanime.training.colorization.trainer import ColourTrainer

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from vsanime.architectures import trained_by
 from vsanime.errors import VsanimeError
-from vsanime.models import colour, colourtransform, temporal
 from vsanime.training.consistency import check_name
 from vsanime.training.tables import number, section
 
 # Sizes are multiples of these.
-ARCHITECTURES = {
-    "colour": colour.MULTIPLE,
-    "document": colourtransform.MULTIPLE,
-    "colour_temporal": temporal.MULTIPLE,
-}
+ARCHITECTURES = {name: row.multiple for name, row in trained_by("colorization").items()}
+
+if TYPE_CHECKING:
+    type _Name = str
+else:
+    _Name = Literal[tuple(ARCHITECTURES)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class ColourNetwork:
         start: what to begin with: an ONNX of the same architecture and width; empty for fresh weights.
     """
 
-    architecture: Literal["colour", "document", "colour_temporal"]
+    architecture: _Name
     width: int = number(dataclasses.MISSING, 4, 128)
     residual: bool = False
     colours: str = ""

@@ -11,20 +11,15 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from vsanime.architectures import ARCHITECTURES, architecture_of
 from vsanime.errors import VsanimeError
-from vsanime.nets.colour import ColourNet
-from vsanime.nets.colourtransform import ColourTransform
-from vsanime.nets.load import load
-from vsanime.nets.temporal import Temporal
+from vsanime.models.torchfiles import load
 from vsanime.training.batches import Named
 from vsanime.training.colorization.recipe import ColourNetwork, ColourRecipe
 from vsanime.training.pictures import find_place
 
-_CLASSES = {"colour": ColourNet, "document": ColourTransform, "colour_temporal": Temporal}
 # Steps to the largest singular value of weights that come from a file.
 _SEARCH = 50
-_COLOUR = ("line", "key_lines", "key_colours", "warped", "errors", "prior")
-_DOCUMENT = ("line", "distance", "key_lines", "key_distances", "key_colours")
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class Stage:
     @property
     def needs_distances(self) -> bool:
         """Whether samples have to have distance maps."""
-        return isinstance(self.net, ColourTransform) or isinstance(self._first, ColourTransform)
+        return any("distance" in _inputs_of(net) for net in (self.net, self._first) if net is not None)
 
     def run(self, net: nn.Module, parts: Named) -> Made:
         """Run a network of this stage.
@@ -95,12 +90,13 @@ class Stage:
             before, after = (parts["key_colours"][:1, i] for i in (0, 1))
             lines = torch.cat([parts["key_lines"][:1, 0], parts["line"][:1], parts["key_lines"][:1, 1]])
             return {"lines": lines, "colours": torch.cat([before, target[:1], after])}
-        names = _COLOUR if isinstance(self.net, ColourNet) else _DOCUMENT
+        names = _inputs_of(self.net)
         return {name: parts[name][:1] if parts[name].ndim == 4 else parts[name][0] for name in names}
 
     def _first_stage(self, roots: Sequence[Path], device: torch.device) -> nn.Module:
         net = load(self._file(self._network.colours, roots))
-        if not isinstance(net, ColourNet | ColourTransform):
+        row = architecture_of(net)
+        if row is None or row.kind is None:
             raise VsanimeError(f"network.colours = {self._network.colours!r} is {_told(net)}; no network of colours")
         return net.to(device).eval().requires_grad_(False)
 
@@ -124,19 +120,24 @@ def _begin_with(net: nn.Module, start: nn.Module) -> None:
 
 
 def _coloured(net: nn.Module, parts: Named) -> Made:
-    if isinstance(net, ColourNet):
-        found = net(*(parts[name] for name in _COLOUR))
-        return Made(found.colour, (found.copied,))
-    made = net(*(parts[name] for name in _DOCUMENT))
-    return Made(made.colour, (made.similar, made.middle))
+    found = net(*(parts[name] for name in _inputs_of(net)))
+    return Made(found.colour, found.inner_colors)
 
 
 def _fresh(network: ColourNetwork) -> nn.Module:
-    if network.architecture == "colour_temporal":
-        return Temporal(network.width, residual=network.residual)
-    return _CLASSES[network.architecture](network.width)
+    load_module = ARCHITECTURES[network.architecture].load_module
+    assert load_module is not None
+    net: nn.Module = load_module().make(network)
+    return net
+
+
+def _inputs_of(net: nn.Module) -> tuple[str, ...]:
+    """Return the names of a network's inputs, in order."""
+    row = architecture_of(net)
+    return row.inputs if row is not None else ()
 
 
 def _told(net: nn.Module) -> str:
-    name = next((name for name, kind in _CLASSES.items() if type(net) is kind), type(net).__name__)
+    row = architecture_of(net)
+    name = row.name if row is not None and row.task == "colorization" else type(net).__name__
     return f"{name!r} of width {net.width}" if hasattr(net, "width") else repr(name)

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vsanime.nets.discriminator import PairDiscriminator
 from vsanime.training import state
 from vsanime.training.average import MovingAverage
 from vsanime.training.batches import Named
@@ -17,6 +16,7 @@ from vsanime.training.colorization import losses
 from vsanime.training.colorization.losses import Features
 from vsanime.training.colorization.recipe import ColourRecipe, ColourTraining
 from vsanime.training.colorization.stages import Made, Stage
+from vsanime.training.discriminator import PairDiscriminator
 from vsanime.training.run import Values
 
 _CRITIC = "critic."  # before the names of the discriminator's tensors in a checkpoint

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from tests.support import publicshaders
 from tests.support.chains import assert_same_weights, random_layers, random_net
 from tests.support.weightfiles import path_of, third_party
+from vsanime.architectures.artcnn.chain import read_artcnn_c
+from vsanime.architectures.artcnn.onnx import artcnn_c
+from vsanime.architectures.layers import Layer
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Layer, artcnn_c
-from vsanime.models.chain import read_artcnn_c
 from vsanime.models.formats import Imported
 from vsanime.models.formats.shaders import reader
 from vsanime.models.formats.shaders.mpv import MOST_BYTES

@@ -17,8 +17,8 @@ from tests.support.reference import run_plain
 from tests.support.shaders import render, require_vulkan
 from tests.support.weightfiles import path_of, third_party
 from tools.animation import draw
+from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.errors import VsanimeError
-from vsanime.models.chain import read_artcnn_c
 from vsanime.models.formats.shaders.writer import write
 
 type Plane = NDArray[np.float64]

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vsanime.architectures.artcnn.onnx import artcnn_c
+from vsanime.architectures.base import Imported
+from vsanime.architectures.layers import Array, Layer
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array, Layer, artcnn_c
-from vsanime.models.formats import Imported
 from vsanime.models.formats.shaders.mpv import Pass, Shader, read_shader
 from vsanime.models.licences import is_holder
 

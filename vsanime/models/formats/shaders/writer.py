@@ -15,9 +15,9 @@ from math import isqrt
 
 import numpy as np
 
+from vsanime.architectures.artcnn.chain import Chain
+from vsanime.architectures.layers import Array, Layer
 from vsanime.errors import VsanimeError
-from vsanime.models.architectures import Array, Layer
-from vsanime.models.chain import Chain
 
 # Textures bound to one pass: players allow 16, but mpv gives each a vertex attribute, and 16 are all that OpenGL has.
 _MOST_BINDS = 15

@@ -1,0 +1,38 @@
+"""A network with the weights of a plain ONNX of any network of this project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+
+from vsanime.architectures import ARCHITECTURES
+from vsanime.architectures.base import TorchModule
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def from_onnx(proto: onnx.ModelProto) -> nn.Module:
+    """Build the network that a plain ONNX is of; its nodes say which, shapes give every size.
+
+    Args:
+        proto: a network as this project writes it, or as the authors of ArtCNN publish it.
+
+    Raises:
+        VsanimeError: a network that is not known; its nodes are compared with what the network built would have.
+    """
+    net: nn.Module = _find_module(proto).from_onnx(proto)
+    return net
+
+
+def _find_module(proto: onnx.ModelProto) -> TorchModule:
+    """Return the torch module of the architecture that a graph looks like: by its inputs, else by its nodes."""
+    inputs = {entry.name for entry in proto.graph.input}
+    rows = [row for row in ARCHITECTURES.values() if row.load_module is not None]
+    alike = [row for row in rows if row.inputs and set(row.inputs) == inputs]
+    alike += [row for row in rows if not row.inputs and row.matches is not None and row.matches(proto)]
+    alike += [row for row in rows if not row.inputs and row.matches is None]
+    load = alike[0].load_module
+    assert load is not None
+    return load()
