@@ -15,7 +15,7 @@ from tools.mutants.project import Project
 from tools.mutants.sample import EQUIVALENT, Sample, draw_sample, find_all, read_equivalent
 from tools.mutants.session import Result, Session
 
-ROOMS = ["graphs", "video", "motion", "architectures", "models", "filters", "backends"]
+ROOMS = ["graphs", "video", "pipeline", "colorization", "motion", "architectures", "models", "filters", "backends"]
 WANTED = 95.0  # percent
 
 
