@@ -35,7 +35,7 @@ def open_picture(source: Path | BinaryIO) -> Iterator[Image.Image]:
         VsanimeError: Pillow is not installed, or cannot read the picture; the message begins with "it".
     """
     if find_spec("PIL") is None:
-        raise VsanimeError('Pillow is not installed, which reads pictures; pip install "vsanime[encode]" brings it')
+        raise VsanimeError('Pillow is not installed, which reads pictures; `pip install "vsanime[encode]"` brings it')
     from PIL import Image, UnidentifiedImageError
 
     Image.init()  # else a format that this Pillow does not know would be a KeyError
