@@ -12,7 +12,7 @@ import pytest
 from tests.training.helpers import TINY, command, environment
 from vsanime.cli import main
 from vsanime.errors import VsanimeError
-from vsanime.training import recipe
+from vsanime.training.recipes import reader as recipe
 
 
 def test_recipes_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from tests.quality.drawings import as_array, drawn, save
 from tests.training import helpers
 from vsanime.errors import VsanimeError
 from vsanime.quality.pictures import Place, Reader, find, held_out, is_gray, luma, spread
-from vsanime.training import recipe as recipes
+from vsanime.training.recipes import reader as recipes
 from vsanime.training.runfolder import RunFolder
 
 CLIP = Path(__file__).parents[2] / "examples" / "clip.mp4"

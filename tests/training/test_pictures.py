@@ -10,7 +10,8 @@ from PIL import Image
 
 from tests.training.helpers import NAMES, draw, drawings, recipe, surveyed
 from vsanime.errors import VsanimeError
-from vsanime.training.pictures import LUMA, Library, Picture, find_sources, read_pixels, survey
+from vsanime.training.entries import Picture
+from vsanime.training.pictures import LUMA, Library, find_sources, read_pixels, survey
 
 
 def test_pictures_are_found_in_order(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ import pytest
 import vsanime.training
 from tests.training.helpers import TINY, changed, toml
 from vsanime.errors import VsanimeError
-from vsanime.training import recipe as recipes
+from vsanime.training import recipe as pairs
 from vsanime.training.colorization.recipe import ColourRecipe
+from vsanime.training.recipes import reader as recipes
+from vsanime.training.recipes.base import Source
 
 SHIPPED = {
     *("C4F16_VA", "C4F32_VA", "C4F16_BOX_VA", "C4F32_BOX_VA", "C4F32_DS_VA", "C4F32_Chroma_VA", "R8F64_VA"),
@@ -22,8 +24,8 @@ SHIPPED = {
     *("Pepper_VA", "animegan2_tf", "Line_VA", "Line_VA_temporal", "colour_document"),
 }
 SECTIONS = (
-    *(recipes.Network, recipes.Source, recipes.Data, recipes.Degradation, recipes.Jpeg, recipes.H264),
-    *(recipes.Training, recipes.Rounding, recipes.Validation),
+    *(pairs.Network, Source, pairs.Data, pairs.Degradation, pairs.Jpeg, pairs.H264),
+    *(pairs.Training, pairs.Rounding, pairs.Validation),
 )
 
 
@@ -51,7 +53,7 @@ def test_no_recipe_trains_on_what_is_for_evaluation(name: str) -> None:
     assert not [path for path in folders if "prologue" in path or "synfig" in path or path == "sequences"]
 
 
-_RECIPES = ("recipe.py", "consistency.py", "tables.py")
+_RECIPES = ("consistency.py", "tables.py")
 VGG, UPCONV, ESPCN = ({"architecture": name} for name in ("vgg_7", "upconv_7", "espcn_7"))
 CLIPS = {"degradation__h264": {"share": 1.0, "width": 64}}
 

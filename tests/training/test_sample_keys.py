@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.training.helpers import NAMES, draw, recipe
 from vsanime.training import degrade
-from vsanime.training.pictures import Picture
+from vsanime.training.entries import Picture
 from vsanime.training.samples import Sampler
 
 # Draws that would hide what a test looks at.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vsanime.training.recipe import Rounding, Training
-from vsanime.training.schedule import batch_size, is_mixed, is_rounded, learning_rate, samples_before
+from vsanime.training.schedule import is_mixed, is_rounded, learning_rate, samples_before
 
 
 def test_cosine_climbs_and_falls_to_its_end() -> None:
@@ -32,10 +32,10 @@ def test_constant_stays() -> None:
 
 def test_late_batch_begins_where_its_share_does() -> None:
     training = Training(steps=100, batch=16, late_batch=32, late_share=0.2)
-    assert [batch_size(step, training) for step in (0, 79, 80, 99)] == [16, 16, 32, 32]
+    assert [training.batch_at(step) for step in (0, 79, 80, 99)] == [16, 16, 32, 32]
     for step in (0, 80, 81, 100):
-        assert samples_before(step, training) == sum(batch_size(s, training) for s in range(step))
-    assert {batch_size(step, Training(steps=100, late_share=1.0)) for step in range(100)} == {16}
+        assert samples_before(step, training) == sum(training.batch_at(s) for s in range(step))
+    assert {Training(steps=100, late_share=1.0).batch_at(step) for step in range(100)} == {16}
 
 
 def test_phases() -> None:

@@ -15,8 +15,9 @@ from tests.training.animegan import helpers as style
 from tests.training.helpers import NAMES, draw, film, recipe
 from vsanime.errors import VsanimeError
 from vsanime.training import split
-from vsanime.training.pictures import Picture, find_sources, survey
-from vsanime.training.recipe import PictureRecipe, from_table, to_table
+from vsanime.training.entries import Picture
+from vsanime.training.pictures import find_sources, survey
+from vsanime.training.recipes.reader import PictureRecipe, from_table, to_table
 from vsanime.training.split import Candidate, Use
 
 

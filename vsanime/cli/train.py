@@ -16,7 +16,7 @@ from vsanime.terminal import print_line
 if TYPE_CHECKING:
     import torch
 
-    from vsanime.training.recipe import AnyRecipe
+    from vsanime.training.recipes.reader import AnyRecipe
 
 _EPILOG = """\
 A recipe is a TOML file: network, pictures, degradation, loss, schedule. Those that come with the package are what its
@@ -72,7 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _train(args: argparse.Namespace) -> int:
-    from vsanime.training import recipe as recipes
+    from vsanime.training.recipes import reader as recipes
 
     if args.list:
         for name in recipes.names():
@@ -148,7 +148,7 @@ def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: to
 
 def _changed(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespace) -> AnyRecipe:
     """The recipe with what the command line says instead; a resumed run keeps what it was once told."""
-    from vsanime.training.recipe import from_table, to_table
+    from vsanime.training.recipes.reader import from_table, to_table
 
     training = {name: getattr(args, name) for name in ("steps", "seed", "workers") if getattr(args, name) is not None}
     if stored is not None:

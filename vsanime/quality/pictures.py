@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.training.colorization.recipe import ColourRecipe
-from vsanime.training.pictures import LUMA, files_in, find_sources, read_pixels, titled
+from vsanime.training.entries import titled
+from vsanime.training.pictures import LUMA, files_in, find_sources, read_pixels
 from vsanime.training.runfolder import RunFolder
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 

@@ -15,26 +15,18 @@ from torch.utils.data import DataLoader, Dataset
 from vsanime.errors import VsanimeError
 from vsanime.training.degrade import Floats
 from vsanime.training.failures import worker_ended
-from vsanime.training.schedule import Paced, batch_size
+from vsanime.training.recipes.base import Settings
 
 _AHEAD = 4  # batches that each worker makes before they are wanted
 
-type Batch = tuple[torch.Tensor, torch.Tensor]
+type Batch = tuple[torch.Tensor, ...]
 type Named = dict[str, torch.Tensor]
 
 
 class Samples(Protocol):
-    """Makes the two halves of a batch; what it makes depends on the step alone."""
+    """Makes the parts of a batch, in an order or by their names; what it makes depends on the step alone."""
 
-    def batch(self, step: int, size: int) -> tuple[Floats, Floats]:
-        """The samples of a step."""
-        ...
-
-
-class NamedSamples(Protocol):
-    """Makes the parts of a batch, by their names; what it makes depends on the step alone."""
-
-    def batch(self, step: int, size: int) -> dict[str, Floats]:
+    def batch(self, step: int, size: int) -> tuple[Floats, ...] | dict[str, Floats]:
         """The samples of a step."""
         ...
 
@@ -45,7 +37,7 @@ class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch in
     Once nobody wants any more, an empty text comes at once.
     """
 
-    def __init__(self, sampler: Samples | NamedSamples, training: Paced, enough: ctypes.c_bool) -> None:
+    def __init__(self, sampler: Samples, training: Settings, enough: ctypes.c_bool) -> None:
         self._sampler = sampler
         self._training = training
         self._enough = enough
@@ -54,16 +46,16 @@ class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch in
         if self._enough.value:
             return ""
         try:
-            made = self._sampler.batch(step, batch_size(step, self._training))
+            made = self._sampler.batch(step, self._training.batch_at(step))
         except VsanimeError as error:
             return str(error)
         if isinstance(made, dict):
             return {name: torch.from_numpy(part) for name, part in made.items()}
-        return torch.from_numpy(made[0]), torch.from_numpy(made[1])
+        return tuple(torch.from_numpy(part) for part in made)
 
 
-def batches(sampler: Samples, training: Paced, first: int, *, pin: bool) -> Generator[Batch]:
-    """The batches of all steps from the first.
+def batches(sampler: Samples, training: Settings, first: int, *, pin: bool) -> Generator[Any]:
+    """The batches of all steps from the first, in the order of the steps.
 
     Args:
         sampler: makes them; what it makes depends on the step alone, so the number of workers changes nothing.
@@ -72,36 +64,12 @@ def batches(sampler: Samples, training: Paced, first: int, *, pin: bool) -> Gene
         pin: put them where a card can fetch them.
 
     Yields:
-        Low and high patches, or whatever two a sampler makes. Close the iterator to have the workers end in order: in
-        the time of a batch.
+        The parts of a batch as the sampler made them. Close the iterator to have the workers end in order: in the time
+        of a batch.
 
     Raises:
         VsanimeError: a picture cannot be read any more, or a worker was ended.
     """
-    with contextlib.closing(_in_order(sampler, training, first, pin=pin)) as made:
-        yield from made
-
-
-def named_batches(sampler: NamedSamples, training: Paced, first: int, *, pin: bool) -> Generator[Named]:
-    """The same of samples that have more than two parts.
-
-    Args:
-        sampler: makes them.
-        training: of the recipe.
-        first: step to begin with.
-        pin: put them where a card can fetch them.
-
-    Yields:
-        The parts of a batch by their names. Close the iterator to have the workers end in order.
-
-    Raises:
-        VsanimeError: as `batches`.
-    """
-    yield from _in_order(sampler, training, first, pin=pin)
-
-
-def _in_order(sampler: Samples | NamedSamples, training: Paced, first: int, *, pin: bool) -> Generator[Any]:
-    """Batches as the sampler made them, in the order of the steps."""
     workers = training.workers
     spawn = multiprocessing.get_context("spawn")
     # Memory that the workers see, too. No lock guards it that a killed worker could take along.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 from vsanime.errors import VsanimeError
+from vsanime.training.recipe import Network, Recipe
+from vsanime.training.recipes.base import check_name
+from vsanime.training.tables import section
 
-if TYPE_CHECKING:
-    from vsanime.training.recipe import Network, Recipe
-
-_FILE_NAME = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 # Keys of [network] that an architecture knows besides `architecture` and `start`.
 _KEYS = {
     "artcnn": ("variant", "activation"),
@@ -21,6 +21,17 @@ _KEYS = {
 }
 # Pixels of its input that a network of valid convolutions loses on every side.
 _MARGINS = {"upconv_7": 7, "vgg_7": 7}
+
+
+def from_table(table: Mapping[str, Any]) -> Recipe:
+    """Make a recipe of nested tables.
+
+    Raises:
+        VsanimeError: a key or value is wrong, or they do not go together.
+    """
+    recipe: Recipe = section(Recipe, table, "")
+    check(recipe)
+    return recipe
 
 
 def check(recipe: Recipe) -> None:
@@ -43,16 +54,6 @@ def check(recipe: Recipe) -> None:
         )
     if recipe.degradation.h264.share:
         _check_clips(recipe)
-
-
-def check_name(name: str) -> None:
-    """Whether files can be named after a run.
-
-    Raises:
-        VsanimeError: they cannot.
-    """
-    if not name or not set(name) <= _FILE_NAME:
-        raise VsanimeError(f"name = {name!r}; letters, digits, - and _ are needed: files are named after it")
 
 
 def scale_of(network: Network) -> int:

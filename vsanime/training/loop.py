@@ -28,7 +28,8 @@ from vsanime.training.networks import make
 from vsanime.training.pictures import find_sources
 from vsanime.training.precision import simulation
 from vsanime.training.progress import RunProgress
-from vsanime.training.recipe import AnyRecipe, Recipe
+from vsanime.training.recipe import Recipe
+from vsanime.training.recipes.reader import AnyRecipe
 from vsanime.training.runfolder import RunFolder
 from vsanime.training.samples import Sampler
 from vsanime.training.schedule import is_mixed, is_rounded, learning_rate

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 from vsanime.pictures import open_picture
 from vsanime.training import shortage, split
+from vsanime.training.entries import Picture, Skipped
 from vsanime.training.names import Frame, find_frames
-from vsanime.training.recipe import PictureRecipe, Source
+from vsanime.training.recipes.base import Source
+from vsanime.training.recipes.reader import PictureRecipe
 from vsanime.training.shortage import Unusable
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 
@@ -28,48 +29,6 @@ _CHECKED_AT_A_TIME = 4  # decoding leaves the interpreter free for others
 _VIDEOS_OPEN = 16  # each keeps a decoder's frames
 # BT.709, of R'G'B' in full range.
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture, or one frame of a video.
-
-    Attributes:
-        source: number of its source in the recipe.
-        name: path below the source's folder, with `/`; the file's name where the source is a file.
-        frame: of a video; None for a picture.
-        held_out: whether it is for validation only.
-    """
-
-    source: int
-    name: str
-    frame: int | None
-    held_out: bool
-
-    def __str__(self) -> str:
-        return titled(self.name, self.frame)
-
-    def file(self, place: Path) -> Path:
-        """The file, where its source is at that place."""
-        return place if place.is_file() else place / self.name
-
-
-def titled(name: str, frame: int | None) -> str:
-    """What messages and tables call a picture, or a frame of a video."""
-    return name if frame is None else f"{name}, frame {frame}"
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that cannot be used.
-
-    Attributes:
-        path: the file.
-        reason: why not.
-    """
-
-    path: str
-    reason: str
 
 
 def find_sources(sources: Sequence[Source], roots: Sequence[Path]) -> list[Path]:
@@ -333,8 +292,3 @@ def to_luma(pixels: Bytes) -> Bytes:
     """Luma instead of R, G and B; alpha stays: height, width, 1 or 2."""
     luma = np.rint(pixels[..., :3].astype(np.float32) @ LUMA).astype(np.uint8)
     return np.stack([luma, pixels[..., 3]], -1) if pixels.shape[2] == 4 else luma[..., None]
-
-
-def as_record(picture: Picture) -> dict[str, Any]:
-    """A picture for a JSON."""
-    return dict(vars(picture))

@@ -1,22 +1,13 @@
-"""A training recipe: a TOML file as frozen facts, every key of it checked before anything else happens."""
+"""A training recipe as frozen facts: what networks that learn from pairs of patches are trained by."""
 
 from __future__ import annotations
 
 import dataclasses
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import ClassVar, Literal
 
-from vsanime.errors import VsanimeError, list_words, nearest, quote, quote_path
-from vsanime.training.consistency import check
-from vsanime.training.tables import Shares, flat, number, plain, section, shares
-
-if TYPE_CHECKING:
-    from vsanime.training.animegan.recipe import StyleRecipe
-    from vsanime.training.colorization.recipe import ColourRecipe
+from vsanime.training.recipes.base import BaseRecipe, Settings, Source
+from vsanime.training.tables import Shares, number, shares
 
 KERNELS = ("box", "bilinear", "catmull_rom", "mitchell", "lanczos3", "random")
 SITINGS = ("left", "center", "top_left")
@@ -50,21 +41,6 @@ class Network:
     filters: int = number(128, 1, 1024)
     low: bool = False
     start: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A folder of pictures or videos, searched with everything below it, or one file.
-
-    Attributes:
-        path: below one of the roots given with `--data`.
-        weight: how often its pictures are drawn, against the other sources.
-        every: of a video, every how many frames one is taken.
-    """
-
-    path: str
-    weight: float = number(1.0, 1e-6, 1e6)
-    every: int = number(12, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,63 +153,56 @@ class Degradation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(Settings):
     """How the weights are found.
 
     Attributes:
-        steps: updates of the weights.
-        batch: patches an update.
         late_batch: patches an update towards the end; 0 for no change.
         late_share: share of the steps, at the end, that take `late_batch`.
         loss: what is made small: `l1`; `weighted_mse` and `clipped_huber` know RGB (SYSTEMS 4.1).
         optimizer: `muon` moves inner convolutions by orthogonal steps and the rest as `adamw` does; `adam`'s weight
             decay is part of the gradient.
-        rate: highest learning rate.
         muon_rate: highest rate of what Muon moves; the largest singular value that a step adds to a convolution.
-        betas: of the optimizer.
         weight_decay: of the optimizer.
         amsgrad: of the optimizer.
         schedule: `cosine` to `final`; `inverse`: rate / (1 + decay * samples seen); `constant`.
         warm_up: steps in which the rate climbs.
         final: share of the rate that is left at the end of the cosine.
         decay: of `inverse`.
-        ema: weight of the past in the moving average of the weights; the average is what is exported.
         clip_gradient: longest gradient; 0 for any.
-        mixed: convolutions in bf16 while the weights stay f32.
         mixed_share: share of the steps, from the start, for which `mixed` holds.
-        channels_last: the memory order in which convolutions are faster.
         recompute: gradient checkpointing: less memory, a third more time; of ArtCNN also while rounding is simulated.
-        workers: processes that make patches; 0 for none beside the one that trains.
-        validate_every: steps between validations.
-        checkpoint_every: steps between checkpoints.
-        seed: of weights and samples.
     """
 
-    steps: int = number(dataclasses.MISSING, 1)
-    batch: int = number(16, 1, 4096)
     late_batch: int = number(0, 0, 4096)
     late_share: float = number(0.0, 0, 1)
     loss: Literal["l1", "weighted_mse", "clipped_huber"] = "l1"
     optimizer: Literal["adamw", "adam", "muon"] = "adamw"
-    rate: float = number(1e-3, 1e-8, 1)
     muon_rate: float = number(0.01, 1e-8, 1)
-    betas: tuple[float, float] = number((0.9, 0.999), 0, 0.99999)
     weight_decay: float = number(0.0, 0, 1)
     amsgrad: bool = False
     schedule: Literal["cosine", "inverse", "constant"] = "cosine"
     warm_up: int = number(0, 0)
     final: float = number(0.005, 0, 1)
     decay: float = number(0.0, 0, 1)
-    ema: float = number(0.999, 0, 0.99999)
     clip_gradient: float = number(0.0, 0)
-    mixed: Literal["none", "bf16"] = "none"
     mixed_share: float = number(1.0, 0, 1)
-    channels_last: bool = True
     recompute: bool = False
-    workers: int = number(1, 0, 64)
-    validate_every: int = number(1000, 1)
-    checkpoint_every: int = number(1000, 1)
-    seed: int = number(1, 0, 2**31)
+
+    KEYS: ClassVar[tuple[str, ...]] = (
+        *("steps", "batch", "late_batch", "late_share", "loss", "optimizer", "rate", "muon_rate", "betas"),
+        *("weight_decay", "amsgrad", "schedule", "warm_up", "final", "decay", "ema", "clip_gradient", "mixed"),
+        *("mixed_share", "channels_last", "recompute", "workers", "validate_every", "checkpoint_every", "seed"),
+    )
+
+    @property
+    def late_from(self) -> int:
+        """The first step that takes `late_batch`."""
+        return round((1 - self.late_share) * self.steps)
+
+    def batch_at(self, step: int) -> int:
+        """Return the number of patches of a step, counted from 0."""
+        return self.late_batch if self.late_batch and step >= self.late_from else self.batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,20 +238,9 @@ class Validation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """All that decides a run.
+class Recipe(BaseRecipe):
+    """All that decides a run that learns from pairs of patches."""
 
-    Attributes:
-        name: of the run and of what it exports.
-        about: one sentence.
-        licence: of the weights, as their ONNX will say, such as "MIT; Copyright (c) 2026 Somebody"; empty for none.
-        author: who trains them, as their ONNX will say; empty for nobody.
-    """
-
-    name: str
-    about: str = ""
-    licence: str = ""
-    author: str = ""
     network: Network
     data: Data
     sources: tuple[Source, ...]
@@ -295,113 +253,3 @@ class Recipe:
     def kinds(self) -> dict[str, range]:
         """Indices of the sources of each kind of picture, by the key that lists them."""
         return {"sources": range(len(self.sources))}
-
-
-# A recipe of any kind; `network.architecture` says of which.
-type AnyRecipe = Recipe | StyleRecipe | ColourRecipe
-# One that learns from pictures, each by itself.
-type PictureRecipe = Recipe | StyleRecipe
-
-
-# Files ----------------------------------------------------------------------------------------------------------
-
-
-def names() -> list[str]:
-    """The recipes that come with the package."""
-    folder = files(__package__).joinpath("recipes")
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def load(name: str) -> AnyRecipe:
-    """Read a recipe.
-
-    Args:
-        name: one that comes with the package, or the path of a TOML file.
-
-    Raises:
-        VsanimeError: there is none, or a key or value in it is wrong.
-    """
-    return parse(text_of(name), name)
-
-
-def text_of(name: str) -> str:
-    """A recipe's text, comments and all.
-
-    Args:
-        name: one that comes with the package, or the path of a TOML file.
-
-    Raises:
-        VsanimeError: there is none.
-    """
-    if name in names():
-        return files(__package__).joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
-    path = Path(name)
-    if path.suffix.lower() != ".toml":
-        close = list_words(nearest(name, names()))
-        raise VsanimeError(
-            f"no recipe is called {quote(name)}; did you mean {close}? `vsanime train --list` shows all, and a file of "
-            "your own ends in .toml"
-        )
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise VsanimeError(f"the recipe {quote_path(name)} cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise VsanimeError(f"the recipe {quote_path(name)} is not text in UTF-8") from None
-
-
-def parse(text: str, origin: str) -> AnyRecipe:
-    """Read a recipe's text.
-
-    Args:
-        text: TOML.
-        origin: what messages call it.
-
-    Raises:
-        VsanimeError: not TOML, or a key or value in it is wrong; names key, value and what would be right.
-    """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise VsanimeError(f"the recipe {origin} is not TOML: {error}") from None
-    try:
-        return from_table(table)
-    except VsanimeError as error:
-        raise VsanimeError(f"the recipe {origin}: {error}") from None
-
-
-def from_table(table: Mapping[str, Any]) -> AnyRecipe:
-    """Make a recipe of nested tables, as TOML or JSON give them.
-
-    Raises:
-        VsanimeError: a key or value is wrong.
-    """
-    # Modules of their own, which build on this one.
-    from vsanime.training.animegan import recipe as animegan
-    from vsanime.training.colorization import recipe as colorization
-
-    network = table.get("network")
-    architecture = network.get("architecture") if isinstance(network, Mapping) else None
-    if architecture == animegan.ARCHITECTURE:
-        return animegan.from_table(table)
-    if architecture in colorization.ARCHITECTURES:
-        return colorization.from_table(table)
-    recipe: Recipe = section(Recipe, table, "")
-    check(recipe)
-    return recipe
-
-
-def to_table(recipe: AnyRecipe) -> dict[str, Any]:
-    """The nested tables that `from_table` reads."""
-    table: dict[str, Any] = plain(recipe)
-    return table
-
-
-def differences(one: AnyRecipe, other: AnyRecipe) -> list[str]:
-    """The keys in which two recipes differ, with both values."""
-    first, second = (dict(flat(to_table(recipe), "")) for recipe in (one, other))
-    return [
-        f"{key} is {first.get(key)!r} where it was {second.get(key)!r}"
-        for key in sorted(first.keys() | second.keys())
-        if first.get(key) != second.get(key)
-    ]

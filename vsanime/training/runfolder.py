@@ -10,8 +10,8 @@ from pathlib import Path
 from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training import pictures
-from vsanime.training.pictures import Picture
-from vsanime.training.recipe import AnyRecipe, PictureRecipe, differences, from_table, to_table
+from vsanime.training.entries import Picture, as_record
+from vsanime.training.recipes.reader import AnyRecipe, PictureRecipe, differences, from_table, to_table
 
 type Tell = Callable[[str], None]
 
@@ -113,7 +113,7 @@ class RunFolder:
             tell(f"skipped {len(skipped)} files that cannot be used, all named in {self.pictures}:")
             for file in skipped[:_MOST_SHOWN]:
                 tell(f"  {file.path}: {file.reason}")
-        table = {"pictures": [pictures.as_record(p) for p in found], "skipped": [dict(vars(file)) for file in skipped]}
+        table = {"pictures": [as_record(p) for p in found], "skipped": [dict(vars(file)) for file in skipped]}
         _write_json(self.pictures, table)
         return found
 

@@ -14,8 +14,10 @@ from PIL import Image
 from vsanime.training import degrade
 from vsanime.training.clips import ClipStore, Shrink
 from vsanime.training.degrade import Floats, Kernel
-from vsanime.training.pictures import LUMA, Bytes, Library, Picture, as_record
-from vsanime.training.recipe import Recipe, to_table
+from vsanime.training.entries import Picture, as_record
+from vsanime.training.pictures import LUMA, Bytes, Library
+from vsanime.training.recipe import Recipe
+from vsanime.training.recipes.reader import to_table
 from vsanime.training.tables import Shares
 
 # Around each patch, so that kernels and JPEG blocks see what lies beyond it; a multiple of 16 plus room for a grid's

@@ -3,38 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 from vsanime.training.recipe import Rounding, Training
-
-
-class Paced(Protocol):
-    """What batches follow from, of any recipe."""
-
-    @property
-    def steps(self) -> int:
-        """Updates of the weights."""
-        ...
-
-    @property
-    def batch(self) -> int:
-        """Patches an update."""
-        ...
-
-    @property
-    def late_batch(self) -> int:
-        """Patches an update towards the end; 0 for no change."""
-        ...
-
-    @property
-    def late_share(self) -> float:
-        """Share of the steps, at the end, that take `late_batch`."""
-        ...
-
-    @property
-    def workers(self) -> int:
-        """Processes that make patches."""
-        ...
 
 
 def learning_rate(step: int, training: Training) -> float:
@@ -49,14 +19,9 @@ def learning_rate(step: int, training: Training) -> float:
     return training.rate * (training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
 
 
-def batch_size(step: int, training: Paced) -> int:
-    """Patches of a step."""
-    return training.late_batch if training.late_batch and step >= _late(training) else training.batch
-
-
 def samples_before(step: int, training: Training) -> int:
     """Patches of all steps before."""
-    late = max(0, step - _late(training)) if training.late_batch else 0
+    late = max(0, step - training.late_from) if training.late_batch else 0
     return (step - late) * training.batch + late * training.late_batch
 
 
@@ -68,7 +33,3 @@ def is_mixed(step: int, training: Training) -> bool:
 def is_rounded(step: int, training: Training, rounding: Rounding) -> bool:
     """Whether a step simulates the rounding of the precision that the network will run in."""
     return rounding.dtype != "none" and step >= (1 - rounding.share) * training.steps
-
-
-def _late(training: Paced) -> int:
-    return round((1 - training.late_share) * training.steps)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vsanime.errors import VsanimeError
 from vsanime.training import split
+from vsanime.training.entries import Picture
+from vsanime.training.recipes.base import Source
+from vsanime.training.recipes.reader import PictureRecipe, from_table
 from vsanime.training.tables import plain
-
-if TYPE_CHECKING:
-    from vsanime.training.pictures import Picture
-    from vsanime.training.recipe import PictureRecipe, Source
 
 _STEP = 4  # patches of every recipe may be multiples of it
 _LEAST_PICTURES = 2  # one to train on, one held out
@@ -161,8 +160,6 @@ def _advise_patch(patch: int, recipe: PictureRecipe) -> str:
 
 def _allows(recipe: PictureRecipe, changes: Mapping[str, Mapping[str, int]]) -> bool:
     """Return whether a recipe may have these values."""
-    from vsanime.training.recipe import from_table  # which imports what this explains
-
     table: dict[str, Any] = plain(recipe)
     for section, values in changes.items():
         table[section] = {**table[section], **values}

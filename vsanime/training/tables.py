@@ -38,7 +38,7 @@ def section(kind: type[Any], table: Any, where: str) -> Any:
     """
     if not isinstance(table, Mapping):
         raise VsanimeError(f"{where} = {table!r}; a table is needed")
-    fields = {f.name: f for f in dataclasses.fields(kind)}
+    fields = {f.name: f for f in _fields(kind)}
     hints = typing.get_type_hints(kind)
     for key in table:
         if key not in fields:
@@ -49,6 +49,13 @@ def section(kind: type[Any], table: Any, where: str) -> Any:
     if missing:
         raise VsanimeError(f"{_at(where, missing[0])} is missing")
     return kind(**{key: _value(hints[key], fields[key], value, _at(where, key)) for key, value in table.items()})
+
+
+def _fields(kind: Any) -> list[dataclasses.Field[Any]]:
+    """Return the fields of a dataclass in the order of its `KEYS`, or as they are declared where it has none."""
+    fields = list(dataclasses.fields(kind))
+    keys: tuple[str, ...] | None = getattr(kind, "KEYS", None)
+    return sorted(fields, key=lambda field: keys.index(field.name)) if keys else fields
 
 
 def _value(hint: Any, entry: dataclasses.Field[Any], value: Any, where: str) -> Any:
@@ -114,7 +121,7 @@ def _at(where: str, key: str) -> str:
 def plain(value: Any) -> Any:
     """What TOML or JSON hold instead of dataclasses and tuples; `section` reads it again."""
     if dataclasses.is_dataclass(value):
-        return {f.name: _named(f, getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: _named(f, getattr(value, f.name)) for f in _fields(value)}
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 

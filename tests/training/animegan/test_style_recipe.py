@@ -14,8 +14,8 @@ import vsanime.training.animegan
 from tests.training.animegan.helpers import TABLE, recipe
 from tests.training.helpers import changed
 from vsanime.errors import VsanimeError
-from vsanime.training import recipe as recipes
 from vsanime.training.animegan import recipe as style
+from vsanime.training.recipes import reader as recipes
 
 SECTIONS = (
     *(style.StyleNetwork, style.StyleSource, style.StyleData, style.Inner, style.Losses),

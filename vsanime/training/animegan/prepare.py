@@ -12,7 +12,8 @@ from PIL import Image
 from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.animegan.edges import smoothed
-from vsanime.training.pictures import Bytes, Skipped, files_in, read_pixels
+from vsanime.training.entries import Skipped
+from vsanime.training.pictures import Bytes, files_in, read_pixels
 from vsanime.training.shortage import Unusable, describe
 from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from vsanime.errors import VsanimeError
-from vsanime.training.consistency import check_name
-from vsanime.training.recipe import Source
-from vsanime.training.tables import number, plain, section
+from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, Source, check_name
+from vsanime.training.tables import number, section
 
 ARCHITECTURE = "animegan2"
 
@@ -123,54 +122,27 @@ class Losses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleTraining:
-    """How the weights are found.
+class StyleTraining(AdversarialSettings):
+    """How the weights are found; `steps` counts those of the initialisation, `rate` is the generator's.
 
     Attributes:
-        steps: updates of the generator, those of the initialisation among them.
         init_steps: updates by the content loss alone, before the discriminator begins.
         batch: photographs, and pictures of the style, an update.
         init_rate: learning rate of the initialisation.
-        rate: of the generator.
-        critic_rate: of the discriminator.
-        betas: of Adam, for all three.
-        ema: weight of the past in the moving average of the generator's weights, which is what is exported.
-        mixed: convolutions in bf16 while the weights stay f32: half the time on processors that compute in it.
-        channels_last: the memory order in which convolutions are faster.
         recompute: gradient checkpointing of the generator: less memory, more time.
-        workers: processes that make patches; 0 for none beside the one that trains.
-        validate_every: steps between validations.
-        sample_every: steps between sheets of sample pictures.
-        checkpoint_every: steps between checkpoints.
-        seed: of weights and samples.
     """
 
-    steps: int = number(dataclasses.MISSING, 1)
     init_steps: int = number(dataclasses.MISSING, 0)
     batch: int = number(12, 1, 4096)
     init_rate: float = number(dataclasses.MISSING, 1e-8, 1)
     rate: float = number(dataclasses.MISSING, 1e-8, 1)
     critic_rate: float = number(dataclasses.MISSING, 1e-8, 1)
-    betas: tuple[float, float] = number((0.5, 0.999), 0, 0.99999)
-    ema: float = number(0.999, 0, 0.99999)
-    mixed: Literal["none", "bf16"] = "none"
-    channels_last: bool = True
     recompute: bool = False
-    workers: int = number(1, 0, 64)
-    validate_every: int = number(500, 1)
-    sample_every: int = number(500, 1)
-    checkpoint_every: int = number(500, 1)
-    seed: int = number(1, 0, 2**31)
 
-    @property
-    def late_batch(self) -> int:
-        """The batch never changes."""
-        return 0
-
-    @property
-    def late_share(self) -> float:
-        """The batch never changes."""
-        return 0.0
+    KEYS: ClassVar[tuple[str, ...]] = (
+        *("steps", "init_steps", "batch", "init_rate", "rate", "critic_rate", "betas", "ema", "mixed"),
+        *("channels_last", "recompute", "workers", "validate_every", "sample_every", "checkpoint_every", "seed"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,20 +161,9 @@ class StyleValidation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleRecipe:
-    """All that decides a run.
+class StyleRecipe(BaseRecipe):
+    """All that decides a run of AnimeGANv2."""
 
-    Attributes:
-        name: of the run and of what it exports.
-        about: one sentence.
-        licence: of the weights, as their ONNX will say, such as "MIT; Copyright (c) 2026 Somebody"; empty for none.
-        author: who trains them, as their ONNX will say; empty for nobody.
-    """
-
-    name: str
-    about: str = ""
-    licence: str = ""
-    author: str = ""
     network: StyleNetwork
     data: StyleData = StyleData()
     photos: tuple[Source, ...]
@@ -278,12 +239,6 @@ def from_table(table: Mapping[str, Any]) -> StyleRecipe:
     if recipe.losses.balance and not recipe.losses.colour:
         raise VsanimeError("losses.colour = 0; with losses.balance, gradients are measured against that of colour")
     return recipe
-
-
-def to_table(recipe: StyleRecipe) -> dict[str, Any]:
-    """The nested tables that `from_table` reads."""
-    table: dict[str, Any] = plain(recipe)
-    return table
 
 
 def _completed(table: Mapping[str, Any]) -> dict[str, Any]:

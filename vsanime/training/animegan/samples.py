@@ -13,7 +13,8 @@ from PIL import Image
 from vsanime.errors import VsanimeError
 from vsanime.training.animegan.edges import smoothed
 from vsanime.training.animegan.recipe import StyleRecipe
-from vsanime.training.pictures import Bytes, Library, Picture, find_place, read_pixels
+from vsanime.training.entries import Picture
+from vsanime.training.pictures import Bytes, Library, find_place, read_pixels
 
 type Floats = NDArray[np.float32]
 

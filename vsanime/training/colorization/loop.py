@@ -10,7 +10,7 @@ import torch
 from vsanime.training import checkpoint
 from vsanime.training.animegan import perceptual
 from vsanime.training.animegan.perceptual import Found
-from vsanime.training.batches import Named, named_batches
+from vsanime.training.batches import Named, batches
 from vsanime.training.colorization import sources, validate
 from vsanime.training.colorization.finish import finish
 from vsanime.training.colorization.losses import Features
@@ -111,4 +111,4 @@ def _learn(trainer: ColourTrainer, folder: RunFolder, samples: ShotSamples, held
         measure=lambda: validate.measure(held, colours),
         sheet=lambda step: write_sheet(folder.path / "samples", step, held[: recipe.validation.shown], colours),
     )
-    learn(run, named_batches(samples, recipe.training, done, pin=trainer.device.type == "cuda"), done)
+    learn(run, batches(samples, recipe.training, done, pin=trainer.device.type == "cuda"), done)

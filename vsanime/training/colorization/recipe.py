@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from vsanime.errors import VsanimeError
 from vsanime.models import colour, colourtransform, temporal
-from vsanime.training.consistency import check_name
+from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, check_name
 from vsanime.training.tables import number, section
 
 # Sizes are multiples of these.
@@ -100,63 +100,35 @@ class ColourLosses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourTraining:
+class ColourTraining(AdversarialSettings):
     """How the weights are found.
 
     Attributes:
-        steps: updates of the generator.
         late: share of the steps, at the end, in which adversarial, perceptual and style losses take part.
-        batch: samples an update.
-        rate: highest learning rate.
         late_rate: of the generator in those last steps; 0 to go on with the schedule.
-        critic_rate: of the discriminator.
         warm_up: steps in which the rate climbs.
         final: share of the rate that is left at the end of the cosine; 1 for a constant rate.
-        betas: of Adam, for both.
         clip_gradient: longest gradient; 0 for any.
-        ema: weight of the past in the moving average of the generator's weights, which is what is exported.
-        mixed: convolutions in bf16 while the weights stay f32.
-        channels_last: the memory order in which convolutions are faster.
-        workers: processes that make samples; 0 for none beside the one that trains.
-        validate_every: steps between validations.
-        sample_every: steps between sheets of sample pictures.
-        checkpoint_every: steps between checkpoints.
-        seed: of weights and samples.
     """
 
-    steps: int = number(dataclasses.MISSING, 1)
     late: float = number(0.1, 0, 1)
     batch: int = number(4, 1, 4096)
     rate: float = number(1e-4, 1e-8, 1)
     late_rate: float = number(0.0, 0, 1)
-    critic_rate: float = number(1e-5, 1e-8, 1)
     warm_up: int = number(0, 0)
     final: float = number(1.0, 0, 1)
-    betas: tuple[float, float] = number((0.5, 0.999), 0, 0.99999)
     clip_gradient: float = number(0.0, 0)
-    ema: float = number(0.999, 0, 0.99999)
-    mixed: Literal["none", "bf16"] = "none"
-    channels_last: bool = True
-    workers: int = number(1, 0, 64)
-    validate_every: int = number(500, 1)
-    sample_every: int = number(500, 1)
     checkpoint_every: int = number(250, 1)
-    seed: int = number(1, 0, 2**31)
+
+    KEYS: ClassVar[tuple[str, ...]] = (
+        *("steps", "late", "batch", "rate", "late_rate", "critic_rate", "warm_up", "final", "betas", "clip_gradient"),
+        *("ema", "mixed", "channels_last", "workers", "validate_every", "sample_every", "checkpoint_every", "seed"),
+    )
 
     @property
     def turn(self) -> int:
         """Steps by the first losses alone."""
         return self.steps - round(self.late * self.steps)
-
-    @property
-    def late_batch(self) -> int:
-        """The batch never changes."""
-        return 0
-
-    @property
-    def late_share(self) -> float:
-        """The batch never changes."""
-        return 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,20 +145,9 @@ class ColourValidation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourRecipe:
-    """All that decides a run.
+class ColourRecipe(BaseRecipe):
+    """All that decides a run of line colorization."""
 
-    Attributes:
-        name: of the run and of what it exports.
-        about: one sentence.
-        licence: of the weights, as their ONNX will say, such as "MIT; Copyright (c) 2026 Somebody"; empty for none.
-        author: who trains them, as their ONNX will say; empty for nobody.
-    """
-
-    name: str
-    about: str = ""
-    licence: str = ""
-    author: str = ""
     network: ColourNetwork
     data: ColourData = ColourData()
     losses: ColourLosses = ColourLosses()
