@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from vsanime.errors import VsanimeError
 from vsanime.models.drrn import catmull_rom_taps
 from vsanime.nets.blocks import whole
 from vsanime.training import checkpoint, validate
-from vsanime.training.average import MovingAverage
 from vsanime.training.batches import batches
 from vsanime.training.checkpoint import Checkpoint
 from vsanime.training.failures import told_in_one_line
 from vsanime.training.finish import finish
+from vsanime.training.learner import Learner, descend
 from vsanime.training.log import Events, Log
 from vsanime.training.losses import LOSSES
 from vsanime.training.networks import make
@@ -33,7 +32,7 @@ from vsanime.training.recipes.reader import AnyRecipe
 from vsanime.training.runfolder import RunFolder
 from vsanime.training.samples import Sampler
 from vsanime.training.schedule import is_mixed, is_rounded, learning_rate
-from vsanime.training.state import gather, make_optimizer, restore
+from vsanime.training.state import make_optimizer
 from vsanime.training.stopping import wish_to_stop
 from vsanime.training.validate import Patch
 
@@ -63,7 +62,7 @@ class Order[R: AnyRecipe]:
     resume: bool
 
 
-class Trainer:
+class Trainer(Learner):
     """A network, its average and the optimizer, on a device.
 
     Args:
@@ -73,13 +72,8 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe = recipe
-        self.device = device
-        # f32 is f32 on cards as well; convolutions would have 10 bits of it by default.
-        torch.backends.cudnn.allow_tf32 = False
-        self._layout = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
-        self.net = make(recipe).to(device, memory_format=self._layout)
+        super().__init__(make(recipe), recipe.training, device)
         self.net.recompute = recipe.training.recompute
-        self.mean = MovingAverage(self.net, recipe.training.ema)
         self.mean.net.recompute = False
         self.optimizer = make_optimizer(self.net, recipe.training)
         self._loss = LOSSES[recipe.training.loss]().to(device)
@@ -101,17 +95,11 @@ class Trainer:
             The loss, on the device.
         """
         training = self.recipe.training
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, training)
         low = low.to(self.device, non_blocking=True).contiguous(memory_format=self._layout)
         high = high.to(self.device, non_blocking=True)
         result = self._run(step, low).float()
         loss: torch.Tensor = self._loss(result, _middle(high, result, self.net.margin * self.net.scale))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if training.clip_gradient:
-            nn.utils.clip_grad_norm_(self.net.parameters(), training.clip_gradient)
-        self.optimizer.step()
+        descend(self.net, self.optimizer, loss, learning_rate(step, training), training.clip_gradient)
         self.mean.update(self.net, step)
         return loss.detach()
 
@@ -175,7 +163,7 @@ def _restore(trainer: Trainer, folder: RunFolder) -> int:
     found = checkpoint.newest(folder.checkpoints)
     if found is None:
         return 0
-    restore(found.tensors, found.step, trainer.net, trainer.mean.net, trainer.optimizer)
+    trainer.restore(found)
     return found.step
 
 
@@ -264,8 +252,7 @@ def _save(trainer: Trainer, folder: RunFolder, step: int) -> None:
     Raises:
         VsanimeError: it cannot be written, or a weight is not finite: the checkpoint before is worth more.
     """
-    tensors = gather(trainer.net, trainer.mean.net, trainer.optimizer)
-    checkpoint.write_finite(folder.checkpoints, Checkpoint(step, tensors), _ADVICE)
+    checkpoint.write_finite(folder.checkpoints, Checkpoint(step, trainer.gather()), _ADVICE)
 
 
 def _middle(high: torch.Tensor, result: torch.Tensor, lost: int) -> torch.Tensor:

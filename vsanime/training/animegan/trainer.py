@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from vsanime.nets.animegan import Generator
 from vsanime.nets.carry import carry_colours
@@ -13,46 +12,34 @@ from vsanime.training.animegan import losses
 from vsanime.training.animegan.balance import Balance, perceptual
 from vsanime.training.animegan.perceptual import Trunk
 from vsanime.training.animegan.recipe import StyleRecipe
-from vsanime.training.average import MovingAverage
-from vsanime.training.checkpoint import Checkpoint, Tensors
+from vsanime.training.checkpoint import Checkpoint
+from vsanime.training.learner import AdversarialLearner, Values, descend
 from vsanime.training.networks import start_from
 
-_CRITIC = "critic."  # before the names of the discriminator's tensors in a checkpoint
 
-type Values = dict[str, torch.Tensor]
-
-
-class StyleTrainer:
+class StyleTrainer(AdversarialLearner):
     """Generator, its average, discriminator and their optimizers, on a device.
 
     Args:
         recipe: the recipe.
-        device: of torch.
         trunk: what content and style are measured by, with its scales.
         balance: the weights of both.
+        device: of torch.
     """
 
     def __init__(self, recipe: StyleRecipe, device: torch.device, trunk: Trunk, balance: Balance) -> None:
         self.recipe = recipe
-        self.device = device
-        # f32 is f32 on cards as well; convolutions would have 10 bits of it by default.
-        torch.backends.cudnn.allow_tf32 = False
-        layout = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
-        self._layout = layout
-        torch.manual_seed(recipe.training.seed)
-        self.net = Generator(recipe.network.upsample)
+        training = recipe.training
+        torch.manual_seed(training.seed)
+        net = Generator(recipe.network.upsample)
         if recipe.network.carry:
-            carry_colours(self.net)
+            carry_colours(net)
         if recipe.network.start:
-            start_from(self.net, recipe.network.start)
-        self.net.to(device, memory_format=layout)
-        self.net.recompute = recipe.training.recompute
-        self.critic = Discriminator().to(device, memory_format=layout)
-        self.mean = MovingAverage(self.net, recipe.training.ema)
+            start_from(net, recipe.network.start)
+        super().__init__(net, Discriminator(), training, training.init_steps, device)
+        self.net.recompute = training.recompute
         self.mean.net.recompute = False
-        self.optimizer = self._adam(self.net)
-        self.critic_optimizer = self._adam(self.critic)
-        self.trunk = trunk.to(device, memory_format=layout)
+        self.trunk = trunk.to(device, memory_format=self._layout)
         self._balance = balance
         self.content, self.style = perceptual(trunk, recipe.losses)
 
@@ -72,14 +59,14 @@ class StyleTrainer:
             values = self._initialise(photos)
         else:
             if step == self.recipe.training.init_steps:
-                self.optimizer = self._adam(self.net)  # what the initialisation remembers is of another loss
+                self.optimizer = self._make_adam(self.net)  # what the initialisation remembers is of another loss
             values = self._compete(photos, styles.to(self.device))
         self.mean.update(self.net, step)
         return {name: value.detach() for name, value in values.items()}
 
     def _initialise(self, photos: torch.Tensor) -> Values:
         """A step by the content loss alone, or with colours if the recipe says so."""
-        with self._precision():
+        with self.autocast():
             fake = self.net(photos)
             seen = self.trunk(fake)
             with torch.no_grad():
@@ -87,7 +74,7 @@ class StyleTrainer:
         content = self.content(seen, truth)
         colour = losses.colour(fake.float(), photos)
         loss = self._balance.content * content + self.recipe.losses.init_colour * colour
-        self._learn(self.optimizer, loss, self.recipe.training.init_rate)
+        descend(self.net, self.optimizer, loss, self.recipe.training.init_rate)
         return {"loss": loss, "content": content, "colour": colour}
 
     def _compete(self, photos: torch.Tensor, styles: torch.Tensor) -> Values:
@@ -95,19 +82,16 @@ class StyleTrainer:
         training, weights = self.recipe.training, self.recipe.losses
         style, smooth = (styles[:, i].contiguous(memory_format=self._layout) for i in (0, 1))
         gray = losses.to_gray(style).contiguous(memory_format=self._layout)
-        with self._precision():
+        with self.autocast():
             fake = self.net(photos).float()
             judged = self.critic(torch.cat([style, fake.detach(), gray, smooth])).float()
         critic = losses.discerning(losses.Judged(*judged.chunk(4)), weights.inner)
-        self._learn(self.critic_optimizer, weights.critic * critic, training.critic_rate)
-        # The generator passes gradients through the discriminator and leaves none in it.
-        self.critic.requires_grad_(False)
-        with self._precision():
-            convincing = losses.convincing(self.critic(fake).float())
+        descend(self.critic, self.critic_optimizer, weights.critic * critic, training.critic_rate)
+        convincing = losses.convincing(self.judge(fake))
+        with self.autocast():
             seen = self.trunk(fake)
             with torch.no_grad():
                 truth, wanted = self.trunk(photos), self.trunk(gray)
-        self.critic.requires_grad_(True)
         values = {
             "content": self.content(seen, truth),
             "style": self.style(seen, wanted),
@@ -123,42 +107,16 @@ class StyleTrainer:
             "adversarial": weights.adversarial,
         }
         loss = torch.stack([factors[name] * value for name, value in values.items()]).sum()
-        self._learn(self.optimizer, loss, training.rate)
+        descend(self.net, self.optimizer, loss, training.rate)
         return {"loss": loss, **values, "critic": critic}
 
-    def _learn(self, optimizer: torch.optim.Optimizer, loss: torch.Tensor, rate: float) -> None:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.training.mixed == "bf16")
-
-    def _adam(self, net: nn.Module) -> torch.optim.Adam:
-        # The rate is set at every step.
-        return torch.optim.Adam(net.parameters(), lr=self.recipe.training.rate, betas=self.recipe.training.betas)
-
-    # Checkpoints
-
-    def gather(self) -> Tensors:
-        """Everything that both networks have learnt, by name; of the discriminator also where its search stands."""
-        critic = {**state.named(self.critic, "net"), **state.moments(self.critic, self.critic_optimizer)}
-        critic |= state.buffers(self.critic)
-        own = state.gather(self.net, self.mean.net, self.optimizer)
-        return own | {f"{_CRITIC}{name}": value for name, value in critic.items()}
-
     def restore(self, found: Checkpoint) -> None:
-        """Put back what `gather` gave.
+        """Put back what `gather` gave; the generator's optimizer began anew with the discriminator.
 
         Raises:
             VsanimeError: it is of other networks.
         """
-        init_steps = self.recipe.training.init_steps
-        competed = max(0, found.step - init_steps)
-        state.restore(found.tensors, competed or found.step, self.net, self.mean.net, self.optimizer)
-        critic = {n.removeprefix(_CRITIC): t for n, t in found.tensors.items() if n.startswith(_CRITIC)}
-        state.put(critic, "net", self.critic)
-        state.put_moments(critic, competed, self.critic, self.critic_optimizer)
-        state.put_buffers(critic, self.critic)
+        super().restore(found)
+        competed = found.step - self.recipe.training.init_steps
+        if competed > 0:
+            state.put_moments(found.tensors, competed, self.net, self.optimizer)
