@@ -13,8 +13,7 @@ from torch.nn import functional  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 from vsanime.nets.artcnn import ArtCNNR, build  # noqa: E402
 from vsanime.nets.espcn import ESPCN  # noqa: E402
-from vsanime.training.finish import rounding_error  # noqa: E402
-from vsanime.training.precision import Rounded, simulation  # noqa: E402
+from vsanime.training.precision import Rounded, rounding_error, simulation  # noqa: E402
 from vsanime.training.quantised import Quantised, rounded  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -243,11 +243,13 @@ SHORT = changed(TINY, training__steps=3, validation__patches=1)
 )
 def test_every_kind_of_recipe_runs(root: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     """In this process: the command line's own work is tested above."""
-    from vsanime.training.loop import Order, train
+    from vsanime.training.pairs.task import PairsTask
     from vsanime.training.recipes.reader import from_table
+    from vsanime.training.run import train
+    from vsanime.training.task import Order
 
     order = Order(from_table(changed(SHORT, **changes)), tmp_path / "run", (root,), torch.device("cpu"), False)
-    path = train(order, lambda _: None)
+    path = train(PairsTask(order), lambda _: None)
     onnx.checker.check_model(onnx.load(path), full_check=True)
 
 

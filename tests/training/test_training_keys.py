@@ -20,9 +20,11 @@ from vsanime.nets.artcnn import build  # noqa: E402
 from vsanime.nets.drrn import DRRN  # noqa: E402
 from vsanime.nets.export import save  # noqa: E402
 from vsanime.nets.load import load  # noqa: E402
+from vsanime.training.checkpoint import Checkpoint, write_finite  # noqa: E402
 from vsanime.training.failures import told_in_one_line  # noqa: E402
-from vsanime.training.loop import Trainer, _save  # noqa: E402
+from vsanime.training.loop import Trainer  # noqa: E402
 from vsanime.training.networks import make  # noqa: E402
+from vsanime.training.pairs.task import PairsTask  # noqa: E402
 from vsanime.training.precision import Rounded  # noqa: E402
 from vsanime.training.runfolder import RunFolder  # noqa: E402
 from vsanime.training.schedule import learning_rate  # noqa: E402
@@ -122,13 +124,13 @@ def test_a_target_of_another_scale_is_told() -> None:
 
 def test_weights_that_are_not_finite_are_no_checkpoint(tmp_path: Path) -> None:
     made, folder = trainer(), RunFolder(tmp_path)
-    _save(made, folder, 5)
+    write_finite(folder.checkpoints, Checkpoint(5, made.gather()), PairsTask.advice)
     with torch.no_grad():
         made.net.first.bias[0] = float("nan")
     with pytest.raises(
         VsanimeError, match=r"net\.first\.bias is not finite at step 10, and no checkpoint is written; begin"
     ):
-        _save(made, folder, 10)
+        write_finite(folder.checkpoints, Checkpoint(10, made.gather()), PairsTask.advice)
     assert [path.name for path in folder.checkpoints.iterdir()] == ["step-00000005"]
 
 

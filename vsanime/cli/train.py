@@ -127,23 +127,25 @@ def _lock_run(out: Path) -> Iterator[None]:
 
 
 def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:
-    """The loop that a recipe is for: pairs, a style, or colours for line art."""
-    from vsanime.training import loop
+    """Train what a recipe is for: pairs, a style, or colours for line art."""
     from vsanime.training.colorization.recipe import ColourRecipe
+    from vsanime.training.pairs.task import PairsTask
     from vsanime.training.recipe import Recipe
+    from vsanime.training.run import train
+    from vsanime.training.task import Order
 
     if isinstance(recipe, Recipe):
-        return loop.train(loop.Order(recipe, out, roots, device, resume), _tell)
+        return train(PairsTask(Order(recipe, out, roots, device, resume)), _tell)
     if isinstance(recipe, ColourRecipe):
         from vsanime.motion.extra import opencv
 
         opencv()  # says how to get it, where what follows would only fail to import it
-        from vsanime.training.colorization import loop as colorization
+        from vsanime.training.colorization.loop import ColourTask
 
-        return colorization.train(loop.Order(recipe, out, roots, device, resume), _tell)
-    from vsanime.training.animegan.loop import train
+        return train(ColourTask(Order(recipe, out, roots, device, resume)), _tell)
+    from vsanime.training.animegan.loop import StyleTask
 
-    return train(loop.Order(recipe, out, roots, device, resume), _tell)
+    return train(StyleTask(Order(recipe, out, roots, device, resume)), _tell)
 
 
 def _changed(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespace) -> AnyRecipe:

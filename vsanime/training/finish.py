@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,35 +9,17 @@ import torch
 from torch import nn
 
 from vsanime.errors import VsanimeError
-from vsanime.nets.artcnn import ArtCNN
-from vsanime.nets.blocks import whole
 from vsanime.nets.export import save
 from vsanime.training.plots import draw_curves
-from vsanime.training.precision import DTYPES, Rounded
-from vsanime.training.quantised import Quantised
-from vsanime.training.recipe import Recipe
-from vsanime.training.runfolder import RunFolder
-from vsanime.training.validate import Patch, Run
-
-# torch and ONNX Runtime take the same f32 sums in other orders.
-EXPORT_DIFFERENCE = 1e-5
-_LEAST_ERROR = 1e-20  # keeps the logarithm finite
+from vsanime.training.recipes.reader import AnyRecipe
+from vsanime.training.task import Task, Tell
 
 
-def finish(
-    net: nn.Module,
-    recipe: Recipe,
-    folder: RunFolder,
-    patches: Mapping[str, list[Patch]],
-    tell: Callable[[str], None],
-) -> Path:
+def finish[R: AnyRecipe](task: Task[R], tell: Tell) -> Path:
     """Export, check, draw.
 
     Args:
-        net: the averaged weights.
-        recipe: the recipe.
-        folder: of the run.
-        patches: of validation.
+        task: what was trained.
         tell: told what there is.
 
     Returns:
@@ -47,38 +28,22 @@ def finish(
     Raises:
         VsanimeError: a file cannot be written, or the ONNX computes something else.
     """
-    net = net.to("cpu", torch.float32, memory_format=torch.contiguous_format)
-    path = folder.path / f"{recipe.name}.onnx"
+    recipe, folder = task.recipe, task.folder.path
+    path = folder / f"{recipe.name}.onnx"
+    net = task.averaged_net()
     save(net, path, licence=recipe.licence, author=recipe.author)
-    lows = [patch.low.cpu() for group in patches.values() for patch in group[:2]]
-    tell(f"{path}: within {_difference(net, path, lows):.1e} of torch in ONNX Runtime")
-    if isinstance(net, ArtCNN):
-        for dtype in DTYPES:
-            error, bias = rounding_error(net, Rounded(net, dtype), lows)
-            tell(f"{dtype} with the linear path exact: {error:.1f} dB against f32, bias {bias:+.6f}")
-        int8 = Quantised(net)
-        # Scales are fixed by other patches than those measured, where there are any.
-        int8.calibrate([patch.low.cpu() for group in patches.values() for patch in group[2:]] or lows)
-        error, bias = rounding_error(net, int8, lows)
-        tell(f"inner layers in int8, first and last exact: {error:.1f} dB against f32, bias {bias:+.6f}")
+    tell(f"{path}: within {_difference(task, net, path):.1e} of torch in ONNX Runtime{task.remark}")
+    for line in task.examine(net):
+        tell(line)
     try:
-        drawn = draw_curves(folder.path)
+        drawn = draw_curves(folder, task.drawings)
     except OSError as error:
-        raise VsanimeError(f"the curves cannot be written to {folder.path}: {error.strerror or error}") from None
+        raise VsanimeError(f"the curves cannot be written to {folder}: {error.strerror or error}") from None
     tell(f"curves: {', '.join(map(str, drawn))}" if drawn else "no curves: matplotlib (extra `train`) is missing")
     return path
 
 
-def rounding_error(net: nn.Module, low_precision: Run, lows: list[torch.Tensor]) -> tuple[float, float]:
-    """What low precision changes: PSNR in dB against f32 on unclipped output, and the mean difference."""
-    with torch.inference_mode():
-        pairs = [(low_precision(low), net(low)) for low in lows]
-        differences = torch.cat([(rounded - exact).flatten() for rounded, exact in pairs])
-        squared = max(float(differences.square().mean()), _LEAST_ERROR)
-        return float(-10 * np.log10(squared)), float(differences.mean())
-
-
-def _difference(net: nn.Module, path: Path, lows: list[torch.Tensor]) -> float:
+def _difference[R: AnyRecipe](task: Task[R], net: nn.Module, path: Path) -> float:
     """The largest difference between the file in ONNX Runtime and the network in torch.
 
     Raises:
@@ -88,11 +53,10 @@ def _difference(net: nn.Module, path: Path, lows: list[torch.Tensor]) -> float:
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
-    for low in lows:
-        (found,) = session.run(["output"], {"input": low.numpy()})
-        with torch.inference_mode():
-            expected = whole(net, low).clamp(0, 1).numpy()
-        worst = max(worst, float(np.abs(found - expected).max()))
-    if worst > EXPORT_DIFFERENCE:
-        raise VsanimeError(f"{path} differs from the trained network by {worst:.1e}; up to {EXPORT_DIFFERENCE} may be")
+    with torch.inference_mode():
+        for fed, expected in task.probes(net):
+            (found,) = session.run([task.output], {name: part.cpu().numpy() for name, part in fed.items()})
+            worst = max(worst, float(np.abs(found - expected.cpu().numpy()).max()))
+    if worst > task.bound:
+        raise VsanimeError(f"{path} differs from the trained network by {worst:.1e}; up to {task.bound} may be")
     return worst

@@ -32,18 +32,12 @@ class Drawing:
     logarithmic: bool = False
 
 
-DRAWINGS = (
-    Drawing("loss", "log.csv", "loss", ("loss",), logarithmic=True),
-    Drawing("psnr", "validation.csv", "PSNR on held-out pictures, dB"),
-)
-
-
-def draw_curves(folder: Path, drawings: Sequence[Drawing] = DRAWINGS) -> list[Path]:
+def draw_curves(folder: Path, drawings: Sequence[Drawing]) -> list[Path]:
     """Draw PNGs from the logs in a run's folder.
 
     Args:
         folder: of the run.
-        drawings: what to draw: `loss.png` and `psnr.png` if nothing else is said.
+        drawings: what to draw.
 
     Returns:
         What was drawn; nothing where matplotlib is missing or there is nothing to draw.

@@ -64,10 +64,6 @@ class RunProgress:
         """The mean loss of the last steps."""
         self._loss = f"loss {value:.5f}"
 
-    def psnr(self, step: int, values: dict[str, float]) -> None:
-        """What validation gave, in dB."""
-        self.measured(step, ", ".join(f"{case} {value:.2f} dB" for case, value in values.items()))
-
     def measured(self, step: int, said: str) -> None:
         """What validation gave, in words."""
         self._measured = said

@@ -1,151 +1,119 @@
-"""The steps of a run whose losses have names: their means, what is measured and shown now and then, checkpoints.
-
-It is what networks that learn against each other share; `vsanime.training.loop` has one loss and no pictures to show.
-"""
+"""The training loop: steps, their reports, validations, sheets and checkpoints, going on, and the export at the end."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
-from vsanime.errors import VsanimeError
 from vsanime.training import checkpoint
-from vsanime.training.checkpoint import Checkpoint, Tensors
+from vsanime.training.batches import batches
+from vsanime.training.checkpoint import Checkpoint
+from vsanime.training.failures import told_in_one_line
+from vsanime.training.finish import finish
+from vsanime.training.learner import Values
 from vsanime.training.log import Events, Log
 from vsanime.training.progress import RunProgress
-from vsanime.training.runfolder import RunFolder
+from vsanime.training.recipes.reader import AnyRecipe
+from vsanime.training.sheets import write_sheet
 from vsanime.training.stopping import wish_to_stop
-
-_REPORT_EVERY = 10  # steps: a row of the log
-ADVICE = "begin a new run with lower rates in [training]"
-
-type Values = dict[str, torch.Tensor]
+from vsanime.training.task import Task, Tell
 
 
-class Watched(Protocol):
-    """How often a recipe wants what."""
-
-    @property
-    def steps(self) -> int:
-        """Updates of the weights."""
-        ...
-
-    @property
-    def validate_every(self) -> int:
-        """Steps between validations."""
-        ...
-
-    @property
-    def sample_every(self) -> int:
-        """Steps between sheets of pictures."""
-        ...
-
-    @property
-    def checkpoint_every(self) -> int:
-        """Steps between checkpoints."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run[B]:
-    """What is learnt, and how one looks at it.
-
-    Attributes:
-        name: of the run.
-        folder: where everything is written.
-        training: of the recipe.
-        turn: step after which losses are of another kind; means do not reach across it.
-        columns: names of all losses.
-        measured: names of what validation gives.
-        step: learn from the batch of a step, counted from 0; gives losses by name.
-        gather: everything that was learnt, by name.
-        measure: validation.
-        sheet: write pictures after so many steps; gives their file.
-    """
-
-    name: str
-    folder: RunFolder
-    training: Watched
-    turn: int
-    columns: tuple[str, ...]
-    measured: tuple[str, ...]
-    step: Callable[[int, B], Values]
-    gather: Callable[[], Tensors]
-    measure: Callable[[], dict[str, float]]
-    sheet: Callable[[int], Path]
-
-
-def learn[B](run: Run[B], made: Generator[B], done: int) -> None:
-    """Take all steps that are not done.
+def train[R: AnyRecipe](task: Task[R], tell: Tell) -> Path:
+    """Begin a run or go on with it, to its end.
 
     Args:
-        run: the run.
-        made: batches of the steps from there on.
-        done: steps that are done.
+        task: what is trained.
+        tell: told what happens before the first step and after the last.
+
+    Returns:
+        The ONNX of the averaged weights.
 
     Raises:
-        VsanimeError: a loss or weight has run away, or something cannot be read or written.
+        VsanimeError: sources, recipe, checkpoint, memory or disk do not allow it.
         KeyboardInterrupt: the user stopped it; a checkpoint was written.
     """
-    if done >= run.training.steps:
+    with told_in_one_line():
+        folder, resume = task.folder, task.order.resume
+        if resume:
+            folder.check_same(task.recipe)
+        else:
+            folder.check_new()
+        task.prepare(tell)
+        done = 0
+        if resume:
+            found = checkpoint.newest(folder.checkpoints)
+            if found is not None:
+                task.trainer.restore(found)
+                done = found.step
+            tell(f"going on after step {done}")
+        else:
+            folder.begin(task.recipe)
+        task.hold_out(tell)
+        _learn(task, done)
+        return finish(task, tell)
+
+
+def _learn[R: AnyRecipe](task: Task[R], done: int) -> None:
+    """Take all steps that are not done."""
+    training = task.recipe.training
+    if done >= training.steps:
         return
-    reports = _Reports(run, done)
-    progress = RunProgress(run.name, done, run.training.steps)
+    reports = _Reports(task, done)
+    progress = RunProgress(task.recipe.name, done, training.steps)
     try:
+        made = batches(task.sampler, training, done, pin=task.order.device.type == "cuda")
         with progress, wish_to_stop() as stopped, closing(made):
             for step, batch in enumerate(made, done):
-                reports.after(step + 1, run.step(step, batch), progress)
-                if stopped() and step + 1 < run.training.steps:
-                    _save(run, step + 1)
+                reports.after(step + 1, task.step(step, batch), progress)
+                if stopped() and step + 1 < training.steps:
+                    _save(task, step + 1)
                     progress.say(f"stopped after step {step + 1}; --resume goes on from there")
                     raise KeyboardInterrupt
     finally:
         reports.close()
 
 
-class _Reports[B]:
+class _Reports[R: AnyRecipe]:
     """What is written down after steps."""
 
-    def __init__(self, run: Run[B], done: int) -> None:
-        self._run = run
-        self._log = Log(run.folder.path / "log.csv", ("step", *run.columns, "steps_per_second"), done)
-        self._validation = Log(run.folder.path / "validation.csv", ("step", *run.measured), done)
-        self._events = Events(run.folder.events, done)
+    def __init__(self, task: Task[R], done: int) -> None:
+        self._task = task
+        folder = task.folder
+        self._log = Log(folder.path / "log.csv", ("step", *task.columns, "steps_per_second"), done)
+        self._validation = Log(folder.path / "validation.csv", ("step", *task.measured), done)
+        self._events = Events(folder.events, done)
         self._values: list[Values] = []
         self._since = time.monotonic()
 
     def after(self, step: int, values: Values, progress: RunProgress) -> None:
         """So many steps are done, and the last one had these losses."""
-        training = self._run.training
-        last = step == training.steps
-        turn = step == self._run.turn
+        task, training = self._task, self._task.recipe.training
+        last, turn = step == training.steps, step == task.turn
         self._values.append(values)
-        if step % _REPORT_EVERY == 0 or last or turn:
+        if step % task.report_every == 0 or last or turn:
             self._report(step, progress)
         if step % training.validate_every == 0 or last:
-            measured = self._run.measure()
+            measured = task.measure()
             self._validation.add({"step": step, **measured})
-            self._events.add({"step": step, **{f"held-out/{name}": value for name, value in measured.items()}})
-            progress.measured(step, said(measured))
-        if step % training.sample_every == 0 or last or turn:
-            progress.say(f"step {step}: {self._run.sheet(step)}")
+            self._events.add({"step": step, **{f"{task.group}/{name}": value for name, value in measured.items()}})
+            progress.measured(step, task.format_measures(measured))
+        if task.sample_every and (step % task.sample_every == 0 or last or turn):
+            progress.say(f"step {step}: {write_sheet(task.folder.path / 'samples', step, task.sheet())}")
         if step % training.checkpoint_every == 0 or last:
             self._check(step)
-            _save(self._run, step)
+            _save(task, step)
         progress.at(step)
 
     def _report(self, step: int, progress: RunProgress) -> None:
         """The mean losses since the last report."""
         means = self._check(step)
         now = time.monotonic()
-        row = {"step": step, **means, "steps_per_second": len(self._values) / max(1e-9, now - self._since)}
+        speed = len(self._values) / max(1e-9, now - self._since)
+        row = {"step": step, **means, **self._task.log_values(step), "steps_per_second": speed}
         self._log.add(row)
         self._events.add(row)
         progress.loss(means["loss"])
@@ -155,13 +123,11 @@ class _Reports[B]:
         """The mean losses since the last report.
 
         Raises:
-            VsanimeError: one of them is not finite.
+            VsanimeError: one of them has run away.
         """
         names = self._values[-1] if self._values else {}
         means = {name: float(torch.stack([values[name] for values in self._values]).mean()) for name in names}
-        for name, value in means.items():
-            if not math.isfinite(value):
-                raise VsanimeError(f"the loss {name} is {value} at step {step}, and will not come back; {ADVICE}")
+        self._task.check_losses(step, means)
         return means
 
     def close(self) -> None:
@@ -169,15 +135,10 @@ class _Reports[B]:
         self._events.close()
 
 
-def said(values: dict[str, float]) -> str:
-    """Figures by name, in a line."""
-    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-
-
-def _save[B](run: Run[B], step: int) -> None:
+def _save[R: AnyRecipe](task: Task[R], step: int) -> None:
     """Write a checkpoint.
 
     Raises:
         VsanimeError: it cannot be written, or a weight is not finite: the checkpoint before is worth more.
     """
-    checkpoint.write_finite(run.folder.checkpoints, Checkpoint(step, run.gather()), ADVICE)
+    checkpoint.write_finite(task.folder.checkpoints, Checkpoint(step, task.trainer.gather()), task.advice)

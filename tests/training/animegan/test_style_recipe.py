@@ -67,7 +67,7 @@ def test_a_recipe_survives_json() -> None:
 def test_every_key_is_used(section: type[Any]) -> None:
     folder = Path(vsanime.training.animegan.__file__).parent
     files = [p for p in folder.glob("*.py") if p.name != "recipe.py"]
-    files += [folder.parent / name for name in ("pictures.py", "batches.py", "schedule.py", "run.py")]
+    files += [folder.parent / name for name in ("pictures.py", "batches.py", "learner.py", "run.py")]
     trees = [ast.parse(p.read_text(encoding="utf-8")) for p in files]
     used = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     # Which kind of recipe it is, and where a preset's numbers come from, is the matter of what reads recipes.

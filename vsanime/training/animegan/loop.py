@@ -1,125 +1,122 @@
-"""A run of AnimeGANv2: initialisation, then both networks against each other; reports, samples and checkpoints."""
+"""A run of AnimeGANv2, as the training loop sees it: initialisation, then both networks against each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import torch
+from torch import nn
 
 from vsanime.errors import VsanimeError
-from vsanime.training import checkpoint
 from vsanime.training.animegan import balance as balances
 from vsanime.training.animegan import perceptual
 from vsanime.training.animegan.balance import Balance
-from vsanime.training.animegan.finish import finish
 from vsanime.training.animegan.perceptual import Trunk
 from vsanime.training.animegan.recipe import StyleRecipe
 from vsanime.training.animegan.samples import StyleSampler, check_split
-from vsanime.training.animegan.sheets import write_sheet
 from vsanime.training.animegan.trainer import StyleTrainer
 from vsanime.training.animegan.validate import HeldOut, apart, draw, measure
-from vsanime.training.batches import Batch, batches
-from vsanime.training.failures import told_in_one_line
-from vsanime.training.loop import Order
+from vsanime.training.batches import Batch
+from vsanime.training.learner import Values
 from vsanime.training.pictures import find_sources
-from vsanime.training.run import Run, learn, said
-from vsanime.training.runfolder import RunFolder
+from vsanime.training.plots import Drawing
+from vsanime.training.task import Order, Task, Tell
 
-_COLUMNS = ("loss", "content", "style", "colour", "variation", "adversarial", "critic")
 _CALIBRATION = 8  # photographs, and pictures of the style, that losses are weighed by
 _BALANCE = "perceptual.json"
 
-type Tell = Callable[[str], None]
 
-
-def train(order: Order[StyleRecipe], tell: Tell) -> Path:
-    """Begin a run or go on with it, to its end.
+class StyleTask(Task[StyleRecipe]):
+    """A run that learns a style.
 
     Args:
-        order: what to do.
-        tell: told what happens before the first step and after the last.
-
-    Returns:
-        The ONNX of the averaged generator.
+        order: what the user asked for.
 
     Raises:
-        VsanimeError: pictures, recipe, checkpoint, memory or disk do not allow it.
-        KeyboardInterrupt: the user stopped it; a checkpoint was written.
+        VsanimeError: a source of the recipe is nowhere.
     """
-    with told_in_one_line():
-        return _train(order, tell)
 
-
-def _train(order: Order[StyleRecipe], tell: Tell) -> Path:
-    """All of it."""
-    recipe, folder = order.recipe, RunFolder(order.out)
-    places = find_sources(recipe.sources, order.roots)
-    if order.resume:
-        folder.check_same(recipe)
-        pictures = folder.known_pictures()
-    else:
-        folder.check_new()
-        pictures = folder.survey(places, recipe, tell)
-    check_split(recipe, pictures)
-    styles = sum(picture.source >= len(recipe.photos) for picture in pictures)
-    held_out = sum(picture.held_out for picture in pictures)
-    tell(f"{len(pictures) - styles} photographs and {styles} pictures of the style, {held_out} of them held out")
-    sampler = StyleSampler(recipe, pictures, places, order.roots)
-    trunk, balance = _weighed(order, folder, sampler, tell)
-    trainer = StyleTrainer(recipe, order.device, trunk, balance)
-    done = 0
-    if order.resume:
-        found = checkpoint.newest(folder.checkpoints)
-        if found is not None:
-            trainer.restore(found)
-            done = found.step
-        tell(f"going on after step {done}")
-    else:
-        folder.begin(recipe)
-    held = draw(sampler, recipe, order.device)
-    tell(f"held-out photographs as they are: {said(measure(trainer, held, lambda photo: photo))}")
-    _learn(trainer, folder, sampler, held, done)
-    return finish(trainer.mean.net, recipe, balance, folder, held, tell)
-
-
-def _weighed(order: Order[StyleRecipe], folder: RunFolder, sampler: StyleSampler, tell: Tell) -> tuple[Trunk, Balance]:
-    """The perceptual network, and the weights that go with it: those that the run began with, or measured now."""
-    wanted = order.recipe.losses
-    found = perceptual.find(wanted.perceptual, order.roots, tell)
-    layers = dict.fromkeys((perceptual.DEEP[found.kind], *balances.style_layers(found.kind, wanted)))
-    trunk = Trunk(found, tuple(layers))
-    path = folder.path / _BALANCE
-    if order.resume:
-        balance = balances.read(path)
-        if (balance.network, balance.file) != (found.kind, found.origin):
-            raise VsanimeError(
-                f"{folder.path} began with {balance.network} ({balance.file}), and {found.kind} ({found.origin}) "
-                "is what is found now; the run cannot go on with another network"
-            )
-        trunk.scales.update(balance.scales)
-    else:
-        patches = [sampler.calibration(i) for i in range(_CALIBRATION)]
-        photos, styles = (torch.stack(group) for group in apart(patches))
-        balance = balances.measure(trunk, found.origin, wanted, photos, styles)
-        balances.write(balance, path)
-    tell(str(balance))
-    return trunk, balance
-
-
-def _learn(trainer: StyleTrainer, folder: RunFolder, sampler: StyleSampler, held: HeldOut, done: int) -> None:
-    """All steps that are not done."""
-    recipe = trainer.recipe
-    run = Run[Batch](
-        name=recipe.name,
-        folder=folder,
-        training=recipe.training,
-        turn=recipe.training.init_steps,
-        columns=_COLUMNS,
-        measured=held.measured,
-        step=lambda step, batch: trainer.step(step, *batch),
-        gather=trainer.gather,
-        measure=lambda: measure(trainer, held, trainer.mean.net),
-        sheet=lambda step: write_sheet(folder.path / "samples", step, trainer.mean.net, held),
+    columns = ("loss", "content", "style", "colour", "variation", "adversarial", "critic")
+    drawings = (
+        Drawing("losses", "log.csv", "losses without weights", ("content", "style", "colour"), logarithmic=True),
+        Drawing("critic", "log.csv", "adversarial losses", ("adversarial", "critic")),
+        Drawing("held-out", "validation.csv", "on held-out pictures", logarithmic=True),
     )
-    learn(run, batches(sampler, recipe.training, done, pin=trainer.device.type == "cuda"), done)
+    # Norms over whole pictures, a dozen in a row, pass more of another order of sums on than plain convolutions do.
+    bound = 1e-4
+    measured = HeldOut.measured
+    trainer: StyleTrainer
+    sampler: StyleSampler
+
+    def __init__(self, order: Order[StyleRecipe]) -> None:
+        super().__init__(order)
+        self.turn = order.recipe.training.init_steps
+        self.sample_every = order.recipe.training.sample_every
+        self._places = find_sources(order.recipe.sources, order.roots)
+
+    def prepare(self, tell: Tell) -> None:
+        """Find the pictures and the perceptual network, and make networks and samples."""
+        recipe = self.recipe
+        pictures = self.find_pictures(recipe, self._places, tell)
+        check_split(recipe, pictures)
+        styles = sum(picture.source >= len(recipe.photos) for picture in pictures)
+        held_out = sum(picture.held_out for picture in pictures)
+        tell(f"{len(pictures) - styles} photographs and {styles} pictures of the style, {held_out} of them held out")
+        self.sampler = StyleSampler(recipe, pictures, self._places, self.order.roots)
+        trunk, balance = self._weigh(tell)
+        self.remark = f"; {balance}"
+        self.trainer = StyleTrainer(recipe, self.order.device, trunk, balance)
+
+    def hold_out(self, tell: Tell) -> None:
+        """Draw the patches of validation, and report the losses of photographs as they are."""
+        self._held = draw(self.sampler, self.recipe, self.order.device)
+        values = measure(self.trainer, self._held, lambda photo: photo)
+        tell(f"held-out photographs as they are: {self.format_measures(values)}")
+
+    def step(self, step: int, batch: Batch) -> Values:
+        """Learn from photographs and pictures of the style."""
+        return self.trainer.step(step, *batch)
+
+    def measure(self) -> dict[str, float]:
+        """Return the losses of held-out photographs without their weights."""
+        return measure(self.trainer, self._held, self.trainer.mean.net)
+
+    def sheet(self) -> list[list[torch.Tensor]]:
+        """Return photographs in the upper row, and what the generator makes of them below."""
+        photos = self._held.photos[: self._held.shown]
+        with torch.inference_mode():
+            rows = [photos, [self.trainer.mean.net(photo) for photo in photos]]
+        return [[_to_unit(picture.float()) for picture in row] for row in rows]
+
+    def probes(self, net: nn.Module) -> Iterator[tuple[Mapping[str, torch.Tensor], torch.Tensor]]:
+        """Yield the photographs of a sheet, and what the generator makes of them."""
+        for photo in self._held.photos[: self._held.shown]:
+            yield {"input": (photo.cpu() + 1) / 2}, _to_unit(net(photo.cpu()))
+
+    def _weigh(self, tell: Tell) -> tuple[Trunk, Balance]:
+        """The perceptual network, and the weights that go with it: those that the run began with, or measured now."""
+        wanted = self.recipe.losses
+        found = perceptual.find(wanted.perceptual, self.order.roots, tell)
+        layers = dict.fromkeys((perceptual.DEEP[found.kind], *balances.style_layers(found.kind, wanted)))
+        trunk = Trunk(found, tuple(layers))
+        path = self.folder.path / _BALANCE
+        if self.order.resume:
+            balance = balances.read(path)
+            if (balance.network, balance.file) != (found.kind, found.origin):
+                raise VsanimeError(
+                    f"{self.folder.path} began with {balance.network} ({balance.file}), and {found.kind} "
+                    f"({found.origin}) is what is found now; the run cannot go on with another network"
+                )
+            trunk.scales.update(balance.scales)
+        else:
+            patches = [self.sampler.calibration(i) for i in range(_CALIBRATION)]
+            photos, styles = (torch.stack(group) for group in apart(patches))
+            balance = balances.measure(trunk, found.origin, wanted, photos, styles)
+            balances.write(balance, path)
+        tell(str(balance))
+        return trunk, balance
+
+
+def _to_unit(picture: torch.Tensor) -> torch.Tensor:
+    """Return a picture of [-1, 1] in [0, 1]."""
+    return ((picture + 1) / 2).clamp(0, 1)

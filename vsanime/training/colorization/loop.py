@@ -1,114 +1,109 @@
-"""A run of line colorization, either stage: samples, steps, reports, sheets, and the ONNX at the end."""
+"""A run of line colorization, either stage, as the training loop sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import torch
+from torch import nn
 
-from vsanime.training import checkpoint
 from vsanime.training.animegan import perceptual
 from vsanime.training.animegan.perceptual import Found
-from vsanime.training.batches import Named, batches
+from vsanime.training.batches import Named
 from vsanime.training.colorization import sources, validate
-from vsanime.training.colorization.finish import finish
 from vsanime.training.colorization.losses import Features
 from vsanime.training.colorization.recipe import ColourRecipe
 from vsanime.training.colorization.samples import ShotSamples
-from vsanime.training.colorization.sheets import write_sheet
 from vsanime.training.colorization.stages import Stage
 from vsanime.training.colorization.trainer import ColourTrainer
-from vsanime.training.failures import told_in_one_line
-from vsanime.training.loop import Order
-from vsanime.training.run import Run, learn, said
-from vsanime.training.runfolder import RunFolder
+from vsanime.training.learner import Values
+from vsanime.training.plots import Drawing
+from vsanime.training.task import Order, Task, Tell
 
-_COLUMNS = ("loss", "l1", "squared", "latent", "adversarial", "perceptual", "style", "critic")
 _CALIBRATION = 8  # true pictures that the size of features is measured on
-
-type Tell = Callable[[str], None]
-
-
-def train(order: Order[ColourRecipe], tell: Tell) -> Path:
-    """Begin a run or go on with it, to its end.
-
-    Args:
-        order: what to do.
-        tell: told what happens before the first step and after the last.
-
-    Returns:
-        The ONNX of the averaged network.
-
-    Raises:
-        VsanimeError: drawings, shots, recipe, checkpoint, memory or disk do not allow it.
-        KeyboardInterrupt: the user stopped it; a checkpoint was written.
-    """
-    with told_in_one_line():
-        return _train(order, tell)
+_CHECKED = 3  # samples that the export is checked on
 
 
-def _train(order: Order[ColourRecipe], tell: Tell) -> Path:
-    """All of it."""
-    recipe, folder = order.recipe, RunFolder(order.out)
-    if order.resume:
-        folder.check_same(recipe)
-    else:
-        folder.check_new()
-    stage = Stage(recipe, order.roots, order.device)
-    material = sources.find(recipe, order.roots, tell, distances=stage.needs_distances)
-    found = perceptual.find(recipe.losses.network, order.roots, tell) if recipe.wants_features else None
-    names = material.names | {"features": [f"{found.kind} ({found.origin})"] if found else [], "networks": stage.files}
-    if order.resume:
-        sources.check(names, folder.path)
-    features = _features(order, found, material.training, tell) if found else None
-    trainer = ColourTrainer(recipe, stage, features, order.device)
-    done = 0
-    if order.resume:
-        last = checkpoint.newest(folder.checkpoints)
-        if last is not None:
-            trainer.restore(last)
-            done = last.step
-        tell(f"going on after step {done}")
-    else:
-        sources.keep(names, folder.path)
-        folder.begin(recipe)
-    held = _held(material.held_out, recipe, order.device)
-    tell(f"held-out scenes, both keys moved and blended: {said(validate.measure(held, validate.blend))}")
-    _learn(trainer, folder, material.training, held, done)
-    return finish(trainer, folder, held, tell)
+class ColourTask(Task[ColourRecipe]):
+    """A run that learns to color line art."""
 
-
-def _features(order: Order[ColourRecipe], found: Found, samples: ShotSamples, tell: Tell) -> Features:
-    """The losses by a perceptual network; sizes of its features follow from samples that are always the same."""
-    tell(f"features by {found.kind} ({found.origin}), normalised as {order.recipe.losses.normalisation!r} has it")
-    pictures = torch.from_numpy(samples.batch(0, _CALIBRATION)["truth"])
-    return Features(found, order.recipe.losses, pictures, order.device)
-
-
-def _held(samples: ShotSamples, recipe: ColourRecipe, device: torch.device) -> list[Named]:
-    """The samples of validation, each a batch of one; the same ones in every run."""
-    made = [samples.validation(number) for number in range(recipe.validation.samples)]
-    return [{name: torch.from_numpy(part)[None].to(device) for name, part in parts.items()} for parts in made]
-
-
-def _learn(trainer: ColourTrainer, folder: RunFolder, samples: ShotSamples, held: list[Named], done: int) -> None:
-    """All steps that are not done."""
-    recipe = trainer.recipe
-
-    def colours(parts: Named) -> torch.Tensor:
-        return trainer.colours(parts).colour
-
-    run = Run[Named](
-        name=recipe.name,
-        folder=folder,
-        training=recipe.training,
-        turn=recipe.training.turn,
-        columns=_COLUMNS,
-        measured=validate.MEASURED,
-        step=trainer.step,
-        gather=trainer.gather,
-        measure=lambda: validate.measure(held, colours),
-        sheet=lambda step: write_sheet(folder.path / "samples", step, held[: recipe.validation.shown], colours),
+    columns = ("loss", "l1", "squared", "latent", "adversarial", "perceptual", "style", "critic")
+    drawings = (
+        Drawing("losses", "log.csv", "losses without weights", ("l1", "latent", "perceptual"), logarithmic=True),
+        Drawing("critic", "log.csv", "adversarial losses", ("adversarial", "critic")),
+        Drawing("psnr", "validation.csv", "PSNR on held-out scenes, dB", ("whole", "changed")),
+        Drawing("gain", "validation.csv", "PSNR above the blend on changed pixels, dB", ("gain",)),
     )
-    learn(run, batches(samples, recipe.training, done, pin=trainer.device.type == "cuda"), done)
+    # Logits of attention pass more of another order of sums on.
+    bound = 1e-4
+    output = "colour"
+    measured = validate.MEASURED
+    trainer: ColourTrainer
+    sampler: ShotSamples
+
+    def __init__(self, order: Order[ColourRecipe]) -> None:
+        super().__init__(order)
+        self.turn = order.recipe.training.turn
+        self.sample_every = order.recipe.training.sample_every
+
+    def prepare(self, tell: Tell) -> None:
+        """Find drawings, shots and networks, of a resumed run the same ones, and make network and samples."""
+        recipe, roots, folder = self.recipe, self.order.roots, self.folder.path
+        stage = Stage(recipe, roots, self.order.device)
+        material = sources.find(recipe, roots, tell, distances=stage.needs_distances)
+        found = perceptual.find(recipe.losses.network, roots, tell) if recipe.wants_features else None
+        features = [f"{found.kind} ({found.origin})"] if found else []
+        names = material.names | {"features": features, "networks": stage.files}
+        if self.order.resume:
+            sources.check(names, folder)
+        self.sampler, self._held_out = material.training, material.held_out
+        losses = self._features(found, tell) if found else None
+        self.trainer = ColourTrainer(recipe, stage, losses, self.order.device)
+        if not self.order.resume:
+            sources.keep(names, folder)
+
+    def hold_out(self, tell: Tell) -> None:
+        """Make the samples of validation, each a batch of one, and report what the blend of both keys gives."""
+        made = [self._held_out.validation(number) for number in range(self.recipe.validation.samples)]
+        device = self.order.device
+        self._held = [{name: torch.from_numpy(part)[None].to(device) for name, part in parts.items()} for parts in made]
+        values = validate.measure(self._held, validate.blend)
+        tell(f"held-out scenes, both keys moved and blended: {self.format_measures(values)}")
+
+    def step(self, step: int, batch: Named) -> Values:
+        """Learn from the samples of a step."""
+        return self.trainer.step(step, batch)
+
+    def measure(self) -> dict[str, float]:
+        """Return the PSNR on held-out scenes."""
+        return validate.measure(self._held, self._colours)
+
+    def sheet(self) -> list[list[torch.Tensor]]:
+        """Return a row for each sample: line art, both keys, their blend, what the network makes, the truth."""
+        rows = []
+        for parts in self._held[: self.recipe.validation.shown]:
+            keys = [parts["key_colours"][:, i] for i in (0, 1)]
+            line = parts["line"].expand(-1, 3, -1, -1)
+            rows.append([line, *keys, validate.blend(parts), self._colours(parts), parts["truth"]])
+        return rows
+
+    def averaged_net(self) -> nn.Module:
+        """Return the averaged network where the first stage is."""
+        return self.trainer.mean.net.float()
+
+    def probes(self, net: nn.Module) -> Iterator[tuple[Mapping[str, torch.Tensor], torch.Tensor]]:
+        """Yield samples of validation, and what the network makes of them."""
+        stage = self.trainer.stage
+        for parts in self._held[:_CHECKED]:
+            yield stage.inputs(parts), stage.run(net, parts).colour
+
+    def _colours(self, parts: Named) -> torch.Tensor:
+        """Return what the average makes of samples."""
+        return self.trainer.colours(parts).colour
+
+    def _features(self, found: Found, tell: Tell) -> Features:
+        """The losses by a perceptual network; sizes of its features follow from samples that are always the same."""
+        wanted = self.recipe.losses
+        tell(f"features by {found.kind} ({found.origin}), normalised as {wanted.normalisation!r} has it")
+        pictures = torch.from_numpy(self.sampler.batch(0, _CALIBRATION)["truth"])
+        return Features(found, wanted, pictures, self.order.device)
