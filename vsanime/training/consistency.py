@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from vsanime.errors import VsanimeError
+from vsanime.tables import section
 from vsanime.training.recipe import Network, Recipe
 from vsanime.training.recipes.base import check_name
-from vsanime.training.tables import section
 
 # Keys of [network] that an architecture knows besides `architecture` and `start`.
 _KEYS = {

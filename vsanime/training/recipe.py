@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from vsanime.tables import Shares, number, shares
 from vsanime.training.recipes.base import BaseRecipe, Settings, Source
-from vsanime.training.tables import Shares, number, shares
 
 KERNELS = ("box", "bilinear", "catmull_rom", "mitchell", "lanczos3", "random")
 SITINGS = ("left", "center", "top_left")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vsanime.tables import Shares
 from vsanime.training import degrade
 from vsanime.training.clips import ClipStore, Shrink
 from vsanime.training.degrade import Floats, Kernel
@@ -18,7 +19,6 @@ from vsanime.training.entries import Picture, as_record
 from vsanime.training.pictures import LUMA, Bytes, Library
 from vsanime.training.recipe import Recipe
 from vsanime.training.recipes.reader import to_table
-from vsanime.training.tables import Shares
 
 # Around each patch, so that kernels and JPEG blocks see what lies beyond it; a multiple of 16 plus room for a grid's
 # phase. In pixels of the large picture.

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vsanime.errors import VsanimeError
+from vsanime.tables import plain
 from vsanime.training import split
 from vsanime.training.entries import Picture
 from vsanime.training.recipes.base import Source
 from vsanime.training.recipes.reader import PictureRecipe, from_table
-from vsanime.training.tables import plain
 
 _STEP = 4  # patches of every recipe may be multiples of it
 _LEAST_PICTURES = 2  # one to train on, one held out

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from vsanime.errors import VsanimeError
+from vsanime.tables import number, section
 from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, Source, check_name
-from vsanime.training.tables import number, section
 
 ARCHITECTURE = "animegan2"
 

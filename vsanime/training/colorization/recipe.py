@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 
 from vsanime.errors import VsanimeError
 from vsanime.models import colour, colourtransform, temporal
+from vsanime.tables import number, section
 from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, check_name
-from vsanime.training.tables import number, section
 
 # Sizes are multiples of these.
 ARCHITECTURES = {
