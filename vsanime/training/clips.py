@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.degrade import Floats, from_codes, to_codes
+from vsanime.training.kept import Kept
 from vsanime.training.recipe import H264
 
 type Codes = NDArray[np.uint8]
@@ -66,7 +66,7 @@ class ClipStore:
         self._seed = seed
         self._draw = draw
         self._draw_shrink = draw_shrink
-        self._held: OrderedDict[int, Clip] = OrderedDict()
+        self._kept: Kept[int, Clip] = Kept(_KEPT)
 
     def clip(self, number: int) -> Clip:
         """One clip of the store.
@@ -74,12 +74,7 @@ class ClipStore:
         Raises:
             VsanimeError: ffmpeg is missing or fails.
         """
-        if number not in self._held:
-            self._held[number] = self._make(number)
-            if len(self._held) > _KEPT:
-                self._held.popitem(last=False)
-        self._held.move_to_end(number)
-        return self._held[number]
+        return self._kept.get(number, lambda: self._make(number))
 
     def _make(self, number: int) -> Clip:
         # The third number keeps these apart from the seeds of samples, which have a step and an index.

@@ -81,8 +81,8 @@ class AdversarialLearner(Learner):
     def gather(self) -> Tensors:
         """Return everything that both networks have learned, and where searches of spectral norms stand, by name."""
         critic = state.named(self.critic, "net") | state.moments(self.critic, self.critic_optimizer)
-        critic |= state.buffers(self.critic)
-        own = super().gather() | state.buffers(self.net)
+        critic |= state.named(self.critic, state.BUFFERS)
+        own = super().gather() | state.named(self.net, state.BUFFERS)
         return own | {f"{_CRITIC}{name}": value for name, value in critic.items()}
 
     def restore(self, found: Checkpoint) -> None:
@@ -93,11 +93,11 @@ class AdversarialLearner(Learner):
         """
         super().restore(found)
         for net in (self.net, self.mean.net):
-            state.put_buffers(found.tensors, net)
+            state.put(found.tensors, state.BUFFERS, net)
         critic = {n.removeprefix(_CRITIC): t for n, t in found.tensors.items() if n.startswith(_CRITIC)}
-        state.put(critic, "net", self.critic)
+        for prefix in ("net", state.BUFFERS):
+            state.put(critic, prefix, self.critic)
         state.put_moments(critic, max(0, found.step - self._turn), self.critic, self.critic_optimizer)
-        state.put_buffers(critic, self.critic)
 
     def _make_adam(self, net: nn.Module) -> torch.optim.Adam:
         # The rate is set at every step.

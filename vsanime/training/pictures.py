@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from vsanime.errors import VsanimeError
 from vsanime.pictures import open_picture
 from vsanime.training import shortage, split
 from vsanime.training.entries import Picture, Skipped
+from vsanime.training.kept import Kept
 from vsanime.training.names import Frame, find_frames
 from vsanime.training.recipes.base import Source
 from vsanime.training.recipes.reader import PictureRecipe
@@ -222,10 +223,8 @@ class Library:
     def __init__(self, places: Sequence[Path], *, gray: bool, cache: int) -> None:
         self._places = list(places)
         self._gray = gray
-        self._most = cache << 20
-        self._held: OrderedDict[tuple[int, str, int | None], Bytes] = OrderedDict()
-        self._size = 0
-        self._videos: OrderedDict[Path, VideoReader] = OrderedDict()
+        self._pixels: Kept[Picture, Bytes] = Kept(cache << 20, attrgetter("nbytes"))
+        self._videos: Kept[Path, VideoReader] = Kept(_VIDEOS_OPEN)
 
     def read(self, picture: Picture) -> Bytes:
         """One picture.
@@ -236,32 +235,19 @@ class Library:
         Raises:
             VsanimeError: it cannot be read any more.
         """
-        key = (picture.source, picture.name, picture.frame)
-        if key in self._held:
-            self._held.move_to_end(key)
-            return self._held[key]
-        array = self._decode(picture)
-        self._held[key] = array
-        self._size += array.nbytes
-        while self._size > self._most and len(self._held) > 1:
-            self._size -= self._held.popitem(last=False)[1].nbytes
-        return array
+        return self._pixels.get(picture, lambda: self._decode(picture))
 
     def _decode(self, picture: Picture) -> Bytes:
         path = picture.file(self._places[picture.source])
         try:
-            pixels = self._frame(path, picture.frame) if picture.frame is not None else read_pixels(path)
+            pixels = self._open(path).frame(picture.frame) if picture.frame is not None else read_pixels(path)
         except (OSError, VsanimeError) as error:
             raise VsanimeError(f"{path} could be read when the run began and cannot now: {error}") from None
         return to_luma(pixels) if self._gray else pixels
 
-    def _frame(self, path: Path, frame: int) -> Bytes:
-        if path not in self._videos:  # opening one reads all of it
-            self._videos[path] = VideoReader(path)
-        self._videos.move_to_end(path)
-        if len(self._videos) > _VIDEOS_OPEN:
-            self._videos.popitem(last=False)
-        return self._videos[path].frame(frame)
+    def _open(self, path: Path) -> VideoReader:
+        """A video; opening one reads all of it."""
+        return self._videos.get(path, lambda: VideoReader(path))
 
 
 # What Pillow turns into R, G, B and alpha without losing anything but precision.

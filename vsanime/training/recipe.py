@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from vsanime.tables import Shares, number, shares
-from vsanime.training.recipes.base import BaseRecipe, Settings, Source
+from vsanime.training.recipes.base import BaseRecipe, CosineSettings, Source
 
 KERNELS = ("box", "bilinear", "catmull_rom", "mitchell", "lanczos3", "random")
 SITINGS = ("left", "center", "top_left")
@@ -153,7 +153,7 @@ class Degradation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Settings):
+class Training(CosineSettings):
     """How the weights are found.
 
     Attributes:
@@ -166,10 +166,7 @@ class Training(Settings):
         weight_decay: of the optimizer.
         amsgrad: of the optimizer.
         schedule: `cosine` to `final`; `inverse`: rate / (1 + decay * samples seen); `constant`.
-        warm_up: steps in which the rate climbs.
-        final: share of the rate that is left at the end of the cosine.
         decay: of `inverse`.
-        clip_gradient: longest gradient; 0 for any.
         mixed_share: share of the steps, from the start, for which `mixed` holds.
         recompute: gradient checkpointing: less memory, a third more time; of ArtCNN also while rounding is simulated.
     """
@@ -182,10 +179,8 @@ class Training(Settings):
     weight_decay: float = number(0.0, 0, 1)
     amsgrad: bool = False
     schedule: Literal["cosine", "inverse", "constant"] = "cosine"
-    warm_up: int = number(0, 0)
     final: float = number(0.005, 0, 1)
     decay: float = number(0.0, 0, 1)
-    clip_gradient: float = number(0.0, 0)
     mixed_share: float = number(1.0, 0, 1)
     recompute: bool = False
 

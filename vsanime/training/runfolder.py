@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vsanime import files
 from vsanime.errors import VsanimeError
@@ -70,7 +71,7 @@ class RunFolder:
         Raises:
             VsanimeError: it cannot be written.
         """
-        _write_json(self.recipe, to_table(recipe))
+        write_json(self.recipe, to_table(recipe))
 
     def stored_recipe(self) -> AnyRecipe:
         """The recipe that the run began with.
@@ -114,7 +115,7 @@ class RunFolder:
             for file in skipped[:_MOST_SHOWN]:
                 tell(f"  {file.path}: {file.reason}")
         table = {"pictures": [as_record(p) for p in found], "skipped": [dict(vars(file)) for file in skipped]}
-        _write_json(self.pictures, table)
+        write_json(self.pictures, table)
         return found
 
     def known_pictures(self) -> list[Picture]:
@@ -123,17 +124,29 @@ class RunFolder:
         Raises:
             VsanimeError: the list is missing or damaged.
         """
-        try:
-            table = json.loads(self.pictures.read_text(encoding="utf-8"))
-            return [Picture(**record) for record in table["pictures"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise VsanimeError(f"{self.pictures} is damaged: {error}; the run cannot go on") from None
+        return read_json(self.pictures, lambda table: [Picture(**record) for record in table["pictures"]])
 
 
-def _write_json(path: Path, table: object) -> None:
-    """Whole or not at all."""
+def read_json[T](path: Path, make: Callable[[Any], T]) -> T:
+    """What a run wrote down when it began.
+
+    Raises:
+        VsanimeError: it is missing or damaged.
+    """
+    try:
+        return make(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VsanimeError(f"{path} is damaged: {error}; the run cannot go on") from None
+
+
+def write_json(path: Path, table: object, *, escaped: bool = False) -> None:
+    """Write a file of the run whole or not at all.
+
+    Raises:
+        VsanimeError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(path, json.dumps(table, indent=1, ensure_ascii=False))
+        files.write_text(path, json.dumps(table, indent=1, ensure_ascii=escaped))
     except OSError as error:
         raise VsanimeError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from vsanime.tables import Shares
 from vsanime.training import degrade
 from vsanime.training.clips import ClipStore, Shrink
 from vsanime.training.degrade import Floats, Kernel
+from vsanime.training.draws import Drawn, lay, shrink_to
 from vsanime.training.entries import Picture, as_record
 from vsanime.training.pictures import LUMA, Bytes, Library
 from vsanime.training.recipe import Recipe
@@ -59,7 +59,10 @@ class Sampler:
         self._recipe = recipe
         self._data = recipe.data
         self._scale = scale
-        self._sets = {held: _by_source(recipe, [p for p in pictures if p.held_out == held]) for held in (False, True)}
+        numbers = range(len(recipe.sources))
+        self._sets = {
+            held: Drawn(recipe.sources, [p for p in pictures if p.held_out == held], numbers) for held in (False, True)
+        }
         self._library = Library(places, gray=recipe.data.planes == "luma", cache=recipe.data.cache)
         self._clips = {held: self._clip_store(folder, held) for held in (False, True)}
 
@@ -102,13 +105,13 @@ class Sampler:
 
         Where the picture is too small its edge is repeated.
         """
-        pixels = self._library.read(self._picture(rng, held_out))
+        pixels = self._library.read(self._sets[held_out].draw(rng))
         quarters = int(rng.integers(4)) if self._data.turn and not held_out else 0
         before = (width, height) if quarters % 2 else (height, width)
         shrink = self._shrink_factor(rng, pixels, before)
         size = [round(n * shrink) for n in before]
         y, x = (int(rng.integers(max(1, n - m + 1))) for n, m in zip(pixels.shape, size, strict=False))
-        codes = _resized(_opaque(_cut(pixels, y, x, size[0], size[1]), rng), before)
+        codes = shrink_to(_opaque(_cut(pixels, y, x, size[0], size[1]), rng), before)
         return self._varied(rng, codes, quarters, held_out=held_out)
 
     def _varied(self, rng: np.random.Generator, codes: Bytes, quarters: int, *, held_out: bool) -> Floats:
@@ -128,7 +131,7 @@ class Sampler:
     def _crop(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Bytes:
         """Height, width, channels; drawn again where it is flat."""
         for _ in range(_TRIES):
-            pixels = self._library.read(self._picture(rng, held_out))
+            pixels = self._library.read(self._sets[held_out].draw(rng))
             shrink = self._shrink_factor(rng, pixels, (patch, patch))
             side = round(patch * shrink)
             places = self._places(rng, pixels, side)
@@ -139,16 +142,11 @@ class Sampler:
         y, x = places[best]
         margin = round(MARGIN * shrink)
         around = _cut(pixels, y - margin, x - margin, side + 2 * margin, side + 2 * margin)
-        return _resized(_opaque(around, rng), (patch + 2 * MARGIN,) * 2)
+        return shrink_to(_opaque(around, rng), (patch + 2 * MARGIN,) * 2)
 
     def _choice(self, rng: np.random.Generator, steps: Sequence[float]) -> int:
         """Which place of several is taken: the steepest as often as the recipe has it, else the first."""
         return int(np.argmax(steps)) if rng.random() < self._data.best_share else 0
-
-    def _picture(self, rng: np.random.Generator, held_out: bool) -> Picture:
-        weights, groups = self._sets[held_out]
-        group = groups[int(rng.choice(len(groups), p=weights))]
-        return group[int(rng.integers(len(group)))]
 
     def _shrink_factor(self, rng: np.random.Generator, pixels: Bytes, size: tuple[int, int]) -> float:
         """1, or what a share of the pictures is made smaller by; never to less than a patch of that size."""
@@ -265,7 +263,7 @@ class Sampler:
         """Differs where clips would: kept ones of another recipe, or of other pictures, must not be taken for these."""
         table = to_table(self._recipe)
         table["data"].pop("cache")
-        pictures = [as_record(p) for held in self._sets for group in self._sets[held][1] for p in group]
+        pictures = [as_record(p) for held in self._sets for group in self._sets[held].groups for p in group]
         said = json.dumps([table["data"], table["degradation"], table["sources"], table["training"]["seed"], pictures])
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
@@ -295,14 +293,6 @@ class Sampler:
         return Sample(low, np.ascontiguousarray(target[:, 2 * y : 2 * y + patch, 2 * x : 2 * x + patch]))
 
 
-def _by_source(recipe: Recipe, pictures: Sequence[Picture]) -> tuple[list[float], list[list[Picture]]]:
-    """Odds and pictures of each source that has any."""
-    groups = [[p for p in pictures if p.source == i] for i in range(len(recipe.sources))]
-    used = [(source.weight, group) for source, group in zip(recipe.sources, groups, strict=True) if group]
-    total = sum(weight for weight, _ in used)
-    return [weight / total for weight, _ in used], [group for _, group in used]
-
-
 def _pick(odds: Shares, rng: np.random.Generator) -> str:
     shares = np.array([share for _, share in odds])
     return odds[int(rng.choice(len(odds), p=shares / shares.sum()))][0]
@@ -325,10 +315,7 @@ def _opaque(pixels: Bytes, rng: np.random.Generator) -> Bytes:
     channels = pixels.shape[2]
     if channels in (1, 3):
         return pixels
-    colour = rng.integers(0, 256, channels - 1).astype(np.float32)
-    alpha = pixels[..., -1:].astype(np.float32) / 255
-    mixed: Bytes = np.rint(pixels[..., :-1] * alpha + colour * (1 - alpha)).astype(np.uint8)
-    return mixed
+    return lay(pixels, rng.integers(0, 256, channels - 1).astype(np.float32))
 
 
 def _steepness(pixels: Bytes, shrink: float) -> float:
@@ -346,12 +333,3 @@ def _gray(pixels: Bytes) -> Floats:
         values = values[..., :-1] * alpha + np.float32(128) * (1 - alpha)
     luma: Floats = values @ LUMA if values.shape[2] == 3 else values[..., 0]
     return luma
-
-
-def _resized(pixels: Bytes, size: tuple[int, int]) -> Bytes:
-    """Smaller by area, to a height and width."""
-    if pixels.shape[:2] == size:
-        return pixels
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
-    resized = np.asarray(picture.resize(size[::-1], Image.Resampling.BOX))
-    return resized[..., None] if resized.ndim == 2 else resized

@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 
 from vsanime.training.recipe import Rounding, Training
+from vsanime.training.recipes.base import CosineSettings
 
 
 def learning_rate(step: int, training: Training) -> float:
     """Of a step, counted from 0: climbs to the rate, then falls as the schedule has it."""
-    if step < training.warm_up:
-        return training.rate * (step + 1) / training.warm_up
+    if step < training.warm_up or training.schedule == "cosine":
+        return climb_and_fall(step, training, training.steps)
     if training.schedule == "constant":
         return training.rate
-    if training.schedule == "inverse":
-        return training.rate / (1 + training.decay * samples_before(step, training))
-    progress = (step - training.warm_up) / max(1, training.steps - training.warm_up)
+    return training.rate / (1 + training.decay * samples_before(step, training))
+
+
+def climb_and_fall(step: int, training: CosineSettings, end: int) -> float:
+    """Return the rate of a step that climbs for `warm_up` steps, then falls by a cosine to `final` of it at the end."""
+    if step < training.warm_up:
+        return training.rate * (step + 1) / training.warm_up
+    progress = (step - training.warm_up) / max(1, end - training.warm_up)
     return training.rate * (training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
 
 

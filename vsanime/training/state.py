@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from vsanime.errors import VsanimeError
 from vsanime.training.muon import Muon
 from vsanime.training.recipe import Training
 
+BUFFERS = "buffer"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
 
 
@@ -33,24 +34,17 @@ def gather(net: nn.Module, mean: nn.Module, optimizer: torch.optim.Optimizer) ->
 
 
 def named(net: nn.Module, prefix: str) -> dict[str, torch.Tensor]:
-    """A network's weights, by name."""
-    return {f"{prefix}.{name}": value for name, value in net.named_parameters()}
+    """A network's weights, by name, after a prefix.
 
-
-def buffers(net: nn.Module) -> dict[str, torch.Tensor]:
-    """What a network holds beside its weights, by name: where a spectral norm's search for the largest value stands."""
-    return {f"buffer.{name}": value for name, value in net.named_buffers()}
-
-
-def put_buffers(tensors: Mapping[str, torch.Tensor], net: nn.Module) -> None:
-    """Put back what `buffers` gave.
-
-    Raises:
-        VsanimeError: as `restore`.
+    With `BUFFERS` it is what a network holds beside its weights: where a spectral norm's search for the largest value
+    stands.
     """
-    with torch.no_grad():
-        for name, buffer in net.named_buffers():
-            buffer.copy_(fitting(tensors, f"buffer.{name}", buffer))
+    return {f"{prefix}.{name}": value for name, value in _entries(net, prefix)}
+
+
+def _entries(net: nn.Module, prefix: str) -> Iterator[tuple[str, torch.Tensor]]:
+    entries: Iterator[tuple[str, torch.Tensor]] = net.named_buffers() if prefix == BUFFERS else net.named_parameters()
+    return entries
 
 
 def moments(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -82,8 +76,8 @@ def put(tensors: Mapping[str, torch.Tensor], prefix: str, net: nn.Module) -> Non
         VsanimeError: as `restore`.
     """
     with torch.no_grad():
-        for name, parameter in net.named_parameters():
-            parameter.copy_(fitting(tensors, f"{prefix}.{name}", parameter))
+        for name, entry in _entries(net, prefix):
+            entry.copy_(fitting(tensors, f"{prefix}.{name}", entry))
 
 
 def put_moments(

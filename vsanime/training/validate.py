@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
@@ -18,17 +17,8 @@ _LEAST_ERROR = 10 ** (-HIGHEST_PSNR / 10)
 type Run = Callable[[torch.Tensor], torch.Tensor]
 
 
-@dataclass(frozen=True)
-class Patch:
-    """A held-out patch.
-
-    Attributes:
-        low: 1, planes, height, width.
-        high: 1, planes, scale * height, scale * width.
-    """
-
-    low: torch.Tensor
-    high: torch.Tensor
+# A held-out patch: low, 1, planes, height, width; high, 1, planes, scale * height, scale * width.
+type Patch = tuple[torch.Tensor, torch.Tensor]
 
 
 def cases(recipe: Recipe) -> tuple[str, ...]:
@@ -51,10 +41,7 @@ def measure(run: Run, patches: dict[str, list[Patch]]) -> dict[str, float]:
         patches: as `draw_patches` gives them.
     """
     with torch.inference_mode():
-        return {
-            case: sum(psnr(run(patch.low), patch.high) for patch in group) / len(group)
-            for case, group in patches.items()
-        }
+        return {case: sum(psnr(run(low), high) for low, high in group) / len(group) for case, group in patches.items()}
 
 
 def psnr(result: torch.Tensor, truth: torch.Tensor) -> float:
@@ -65,4 +52,4 @@ def psnr(result: torch.Tensor, truth: torch.Tensor) -> float:
 
 def _patch(sampler: Sampler, case: str, index: int, device: torch.device) -> Patch:
     sample = sampler.validation(case, index)
-    return Patch(torch.from_numpy(sample.low)[None].to(device), torch.from_numpy(sample.high)[None].to(device))
+    return torch.from_numpy(sample.low)[None].to(device), torch.from_numpy(sample.high)[None].to(device)

@@ -13,7 +13,6 @@ much; a run as long as the published one, with a discriminator that grows strong
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,11 +20,10 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from vsanime import files
-from vsanime.errors import VsanimeError
 from vsanime.training.animegan import losses
 from vsanime.training.animegan.perceptual import DEEP, Trunk, measure_scales
 from vsanime.training.animegan.recipe import Losses
+from vsanime.training.runfolder import read_json, write_json
 
 # A unit of content or style leaves a gradient as long as so many units of colour.
 UNIT = 2500.0
@@ -122,10 +120,7 @@ def write(balance: Balance, path: Path) -> None:
     Raises:
         VsanimeError: it cannot be written.
     """
-    try:
-        files.write_text(path, json.dumps(asdict(balance), indent=1))
-    except OSError as error:
-        raise VsanimeError(f"{path} cannot be written: {error.strerror or error}") from None
+    write_json(path, asdict(balance), escaped=True)
 
 
 def read(path: Path) -> Balance:
@@ -134,7 +129,4 @@ def read(path: Path) -> Balance:
     Raises:
         VsanimeError: it is missing or damaged.
     """
-    try:
-        return Balance(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise VsanimeError(f"{path} is damaged: {error}; the run cannot go on") from None
+    return read_json(path, lambda table: Balance(**table))

@@ -15,7 +15,7 @@ from vsanime.training.animegan.perceptual import Trunk
 from vsanime.training.animegan.recipe import StyleRecipe
 from vsanime.training.animegan.samples import StyleSampler, check_split
 from vsanime.training.animegan.trainer import StyleTrainer
-from vsanime.training.animegan.validate import HeldOut, apart, draw, measure
+from vsanime.training.animegan.validate import MEASURED, apart, draw, measure
 from vsanime.training.batches import Batch
 from vsanime.training.learner import Values
 from vsanime.training.pictures import find_sources
@@ -44,7 +44,7 @@ class StyleTask(Task[StyleRecipe]):
     )
     # Norms over whole pictures, a dozen in a row, pass more of another order of sums on than plain convolutions do.
     bound = 1e-4
-    measured = HeldOut.measured
+    measured = MEASURED
     trainer: StyleTrainer
     sampler: StyleSampler
 
@@ -83,15 +83,19 @@ class StyleTask(Task[StyleRecipe]):
 
     def sheet(self) -> list[list[torch.Tensor]]:
         """Return photographs in the upper row, and what the generator makes of them below."""
-        photos = self._held.photos[: self._held.shown]
+        photos = self._shown()
         with torch.inference_mode():
             rows = [photos, [self.trainer.mean.net(photo) for photo in photos]]
         return [[_to_unit(picture.float()) for picture in row] for row in rows]
 
     def probes(self, net: nn.Module) -> Iterator[tuple[Mapping[str, torch.Tensor], torch.Tensor]]:
         """Yield the photographs of a sheet, and what the generator makes of them."""
-        for photo in self._held.photos[: self._held.shown]:
+        for photo in self._shown():
             yield {"input": (photo.cpu() + 1) / 2}, _to_unit(net(photo.cpu()))
+
+    def _shown(self) -> list[torch.Tensor]:
+        """Return the photographs that stand on a sheet."""
+        return [photo for photo, _ in self._held[: self.recipe.validation.shown]]
 
     def _weigh(self, tell: Tell) -> tuple[Trunk, Balance]:
         """The perceptual network, and the weights that go with it: those that the run began with, or measured now."""

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vsanime.errors import VsanimeError
 from vsanime.training.animegan.edges import smoothed
 from vsanime.training.animegan.recipe import StyleRecipe
+from vsanime.training.draws import Drawn, lay, shrink_to
 from vsanime.training.entries import Picture
 from vsanime.training.pictures import Bytes, Library, find_place, read_pixels
 
@@ -58,7 +58,7 @@ class StyleSampler:
         self._smooth = [find_place(source.smooth, roots) if source.smooth else None for source in recipe.styles]
         numbers = range(len(recipe.photos)), range(len(recipe.photos), len(recipe.sources))
         self._sets = {
-            held: tuple(_Set(recipe, [p for p in pictures if p.held_out == held], kind) for kind in numbers)
+            held: tuple(Drawn(recipe.sources, [p for p in pictures if p.held_out == held], kind) for kind in numbers)
             for held in (False, True)
         }
 
@@ -107,7 +107,7 @@ class StyleSampler:
         shrink = most if fit else rng.uniform(1.0, max(1.0, min(data.shrink_most, most)))
         side = min(round(patch * shrink), *pixels.shape[:2])
         y, x = _corner(rng, pixels, side)
-        return _mirrored(rng, _resized(pixels[y : y + side, x : x + side], patch))
+        return _mirrored(rng, shrink_to(pixels[y : y + side, x : x + side], (patch, patch)))
 
     def _style(self, rng: np.random.Generator, patch: int, held_out: bool) -> tuple[Bytes, Bytes]:
         """A patch of the style and the same with blurred edges."""
@@ -118,7 +118,7 @@ class StyleSampler:
         style = pixels[y : y + patch, x : x + patch]
         mirror = rng.random() < 0.5
         if pixels.shape[2] == 4:
-            style = _laid(style, self._behind(rng, patch, styles))
+            style = lay(style, self._behind(rng, patch, styles))
         place = self._smooth[picture.source - len(self._recipe.photos)]
         if place is None or pixels.shape[2] == 4:
             smooth = smoothed(style)
@@ -126,7 +126,7 @@ class StyleSampler:
             smooth = _paired(place / picture.name, pixels)[y : y + patch, x : x + patch]
         return (style[:, ::-1], smooth[:, ::-1]) if mirror else (style, smooth)
 
-    def _behind(self, rng: np.random.Generator, patch: int, styles: _Set) -> Bytes:
+    def _behind(self, rng: np.random.Generator, patch: int, styles: Drawn) -> Bytes:
         """A patch of another picture of the style, one that nothing can be seen through."""
         for _ in range(_TRIES):
             pixels = self._library.read(styles.draw(rng))
@@ -134,24 +134,6 @@ class StyleSampler:
                 y, x = _corner(rng, pixels, patch)
                 return _mirrored(rng, pixels[y : y + patch, x : x + patch])
         return np.full((patch, patch, 3), _GRAY, np.uint8)
-
-
-class _Set:
-    """Pictures of some sources, drawn by the weights of these."""
-
-    def __init__(self, recipe: StyleRecipe, pictures: Sequence[Picture], numbers: range) -> None:
-        groups = [(recipe.sources[n].weight, [p for p in pictures if p.source == n]) for n in numbers]
-        used = [(weight, group) for weight, group in groups if group]
-        total = sum(weight for weight, _ in used)
-        self._odds = [weight / total for weight, _ in used]
-        self._groups = [group for _, group in used]
-
-    def __bool__(self) -> bool:
-        return bool(self._groups)
-
-    def draw(self, rng: np.random.Generator) -> Picture:
-        group = self._groups[int(rng.choice(len(self._groups), p=self._odds))]
-        return group[int(rng.integers(len(group)))]
 
 
 def check_split(recipe: StyleRecipe, pictures: Sequence[Picture]) -> None:
@@ -176,21 +158,6 @@ def _corner(rng: np.random.Generator, pixels: Bytes, side: int) -> tuple[int, in
 
 def _mirrored(rng: np.random.Generator, pixels: Bytes) -> Bytes:
     return pixels[:, ::-1] if rng.random() < 0.5 else pixels
-
-
-def _resized(pixels: Bytes, size: int) -> Bytes:
-    """Smaller by area."""
-    if pixels.shape[0] == size:
-        return pixels
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(picture.resize((size, size), Image.Resampling.BOX))
-
-
-def _laid(front: Bytes, back: Bytes) -> Bytes:
-    """A picture with alpha on one without."""
-    alpha = front[..., 3:].astype(np.float32) / 255
-    mixed: Bytes = np.rint(front[..., :3] * alpha + back * (1 - alpha)).astype(np.uint8)
-    return mixed
 
 
 def _paired(path: Path, pixels: Bytes) -> Bytes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import cv2
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.training.colorization.material import refuse_evaluation
+from vsanime.training.kept import Kept
 from vsanime.training.names import find_numbered_folders, has_word, normalize
 from vsanime.training.pictures import PICTURE_SUFFIXES, read_pixels
 from vsanime.training.shortage import Unusable, describe
@@ -180,13 +181,8 @@ class Cutouts:
     """
 
     def __init__(self, cache: int = 192) -> None:
-        self._most = cache << 20
-        self._held: OrderedDict[Path, Bytes] = OrderedDict()
-        self._size = 0
-
-    def __getstate__(self) -> dict[str, object]:
-        """For another process, which decodes what it needs by itself: a hundred megabytes would have to be copied."""
-        return {**vars(self), "_held": OrderedDict(), "_size": 0}
+        # Another process decodes what it needs by itself: a hundred megabytes would have to be copied.
+        self._kept: Kept[Path, Bytes] = Kept(cache << 20, attrgetter("nbytes"))
 
     def read(self, drawing: Drawing, number: int) -> Bytes:
         """One drawing, its long side 640 pixels at most.
@@ -202,16 +198,7 @@ class Cutouts:
             VsanimeError: it cannot be read any more.
         """
         path = drawing.files[number % len(drawing.files)]
-        if path in self._held:
-            self._held.move_to_end(path)
-            return self._held[path]
-        cutout = _decoded(path, drawing)
-        cutout.setflags(write=False)
-        self._held[path] = cutout
-        self._size += cutout.nbytes
-        while self._size > self._most and len(self._held) > 1:
-            self._size -= self._held.popitem(last=False)[1].nbytes
-        return cutout
+        return self._kept.get(path, lambda: _decoded(path, drawing))
 
 
 def _decoded(path: Path, drawing: Drawing) -> Bytes:
@@ -221,7 +208,9 @@ def _decoded(path: Path, drawing: Drawing) -> Bytes:
         raise VsanimeError(f"{path} could be read when the run began and cannot now: {error}") from None
     alpha = np.full(pixels.shape[:2], 255, np.uint8) if drawing.backdrop else _alpha(pixels)
     left, top, right, bottom = drawing.box
-    return _shrunk(premultiplied(np.dstack([pixels[..., :3], alpha])[top:bottom, left:right].copy()))
+    cutout = _shrunk(premultiplied(np.dstack([pixels[..., :3], alpha])[top:bottom, left:right].copy()))
+    cutout.setflags(write=False)
+    return cutout
 
 
 def _alpha(pixels: Bytes) -> Bytes:

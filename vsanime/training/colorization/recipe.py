@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from vsanime.errors import VsanimeError
 from vsanime.models import colour, colourtransform, temporal
 from vsanime.tables import number, section
-from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, check_name
+from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, CosineSettings, check_name
 
 # Sizes are multiples of these.
 ARCHITECTURES = {
@@ -100,24 +100,18 @@ class ColourLosses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourTraining(AdversarialSettings):
+class ColourTraining(AdversarialSettings, CosineSettings):
     """How the weights are found.
 
     Attributes:
         late: share of the steps, at the end, in which adversarial, perceptual and style losses take part.
         late_rate: of the generator in those last steps; 0 to go on with the schedule.
-        warm_up: steps in which the rate climbs.
-        final: share of the rate that is left at the end of the cosine; 1 for a constant rate.
-        clip_gradient: longest gradient; 0 for any.
     """
 
     late: float = number(0.1, 0, 1)
     batch: int = number(4, 1, 4096)
     rate: float = number(1e-4, 1e-8, 1)
     late_rate: float = number(0.0, 0, 1)
-    warm_up: int = number(0, 0)
-    final: float = number(1.0, 0, 1)
-    clip_gradient: float = number(0.0, 0)
     checkpoint_every: int = number(250, 1)
 
     KEYS: ClassVar[tuple[str, ...]] = (

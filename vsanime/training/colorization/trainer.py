@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn import functional
 
@@ -14,6 +12,7 @@ from vsanime.training.colorization.losses import Features
 from vsanime.training.colorization.recipe import ColourRecipe, ColourTraining
 from vsanime.training.colorization.stages import Made, Stage
 from vsanime.training.learner import AdversarialLearner, Values, descend
+from vsanime.training.schedule import climb_and_fall
 
 
 class ColourTrainer(AdversarialLearner):
@@ -87,9 +86,4 @@ def learning_rate(step: int, training: ColourTraining) -> float:
     """Of a step, counted from 0: climbs, then falls by a cosine; the last steps may have a rate of their own."""
     if step >= training.turn and training.late_rate:
         return training.late_rate
-    if step < training.warm_up:
-        return training.rate * (step + 1) / training.warm_up
-    end = training.turn if training.late_rate else training.steps
-    progress = (step - training.warm_up) / max(1, end - training.warm_up)
-    fallen = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
-    return training.rate * (training.final + (1 - training.final) * fallen)
+    return climb_and_fall(step, training, training.turn if training.late_rate else training.steps)

@@ -124,7 +124,7 @@ class PairsTask(Task[Recipe]):
 
     def _low_patches(self, first: int, last: int | None) -> list[torch.Tensor]:
         """Return some patches of each case of validation."""
-        return [patch.low.cpu() for group in self._patches.values() for patch in group[first:last]]
+        return [low.cpu() for group in self._patches.values() for low, _ in group[first:last]]
 
 
 def _plain_enlargement(recipe: Recipe, scale: int) -> validate.Run:

@@ -66,6 +66,21 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CosineSettings(Settings):
+    """A learning rate that climbs and then falls by a cosine, and gradients of a bounded length.
+
+    Attributes:
+        warm_up: steps in which the rate climbs.
+        final: share of the rate that is left at the end of the cosine; 1 for a constant rate.
+        clip_gradient: longest gradient; 0 for any.
+    """
+
+    warm_up: int = number(0, 0)
+    final: float = number(1.0, 0, 1)
+    clip_gradient: float = number(0.0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdversarialSettings(Settings):
     """How the weights of a generator are found against a discriminator.
 
