@@ -29,7 +29,7 @@ from vsanime.quality.compressed import measure_compressed, pair_of
 from vsanime.quality.measure import CHROMA_KERNELS, SITINGS, Figure, Title, measure_chroma, measure_doubling
 from vsanime.quality.methods import chroma_resampling, networks, resampling
 from vsanime.quality.style import edge_correlation, lookup_share
-from vsanime.training.pictures import find_sources, read_pixels, survey
+from vsanime.training.data.pictures import find_sources, read_pixels, survey
 from vsanime.training.recipes import reader as recipe
 
 OURS = [variant.name for variant in variants().values() if variant.is_bundled]

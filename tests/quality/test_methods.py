@@ -19,7 +19,7 @@ from vsanime.quality import methods
 from vsanime.quality.frames import clip_of, planes_of
 from vsanime.quality.metrics import psnr
 from vsanime.quality.shrink import halve, halve_codes
-from vsanime.training.degrade import from_codes, to_codes
+from vsanime.training.data.degrade import from_codes, to_codes
 
 type Floats = NDArray[np.float32]
 BACKEND = Backend.OpenVINO(precision="f32")

@@ -15,7 +15,7 @@ from tests.training import helpers
 from vsanime.errors import VsanimeError
 from vsanime.quality.pictures import Place, Reader, find, held_out, is_gray, luma, spread
 from vsanime.training.recipes import reader as recipes
-from vsanime.training.runfolder import RunFolder
+from vsanime.training.run.folder import RunFolder
 
 CLIP = Path(__file__).parents[2] / "examples" / "clip.mp4"
 

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from vsanime.training.entries import Picture
-from vsanime.training.pictures import find_sources, survey
-from vsanime.training.recipe import Recipe
+from vsanime.training.data.entries import Picture
+from vsanime.training.data.pictures import find_sources, survey
+from vsanime.training.pairs.recipe import Recipe
 from vsanime.training.recipes.reader import from_table
 
 TINY = tomllib.loads("""

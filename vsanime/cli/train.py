@@ -93,7 +93,7 @@ def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
     _need_torch()
     import torch
 
-    from vsanime.training.runfolder import RunFolder
+    from vsanime.training.run.folder import RunFolder
 
     if args.threads is not None:
         if args.threads < 1:
@@ -129,10 +129,10 @@ def _lock_run(out: Path) -> Iterator[None]:
 def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:
     """Train what a recipe is for: pairs, a style, or colours for line art."""
     from vsanime.training.colorization.recipe import ColourRecipe
+    from vsanime.training.pairs.recipe import Recipe
     from vsanime.training.pairs.task import PairsTask
-    from vsanime.training.recipe import Recipe
-    from vsanime.training.run import train
-    from vsanime.training.task import Order
+    from vsanime.training.run.loop import train
+    from vsanime.training.run.task import Order
 
     if isinstance(recipe, Recipe):
         return train(PairsTask(Order(recipe, out, roots, device, resume)), _tell)
@@ -140,10 +140,10 @@ def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: to
         from vsanime.motion.extra import opencv
 
         opencv()  # says how to get it, where what follows would only fail to import it
-        from vsanime.training.colorization.loop import ColourTask
+        from vsanime.training.colorization.task import ColourTask
 
         return train(ColourTask(Order(recipe, out, roots, device, resume)), _tell)
-    from vsanime.training.animegan.loop import StyleTask
+    from vsanime.training.style.task import StyleTask
 
     return train(StyleTask(Order(recipe, out, roots, device, resume)), _tell)
 

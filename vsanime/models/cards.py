@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vsanime.errors import VsanimeError, list_words, nearest, quote
-from vsanime.tables import CardWording, listed, section
+from vsanime.sections import CardWording, listed, section
 
 # What a network is for; a filter accepts the tasks it knows.
 TASKS = (

@@ -19,8 +19,8 @@ from vsanime.quality.measure import COMPRESSED, Advance, Bar, Figure
 from vsanime.quality.methods import Method
 from vsanime.quality.pictures import MULTIPLE
 from vsanime.quality.shrink import halve_codes
-from vsanime.training.clips import encode_to
-from vsanime.training.degrade import from_codes
+from vsanime.training.data.clips import encode_to
+from vsanime.training.data.degrade import from_codes
 from vsanime.video.clips import guess_matrix
 from vsanime.video.frameprops import read_integer
 

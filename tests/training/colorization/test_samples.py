@@ -16,7 +16,6 @@ from tests.training.colorization.recipes import recipe
 from vsanime.errors import VsanimeError
 from vsanime.motion.match import blend, match
 from vsanime.training.colorization import sources
-from vsanime.training.colorization.drawings import find_drawings
 from vsanime.training.colorization.samples import (
     Sampling,
     ShotSamples,
@@ -27,6 +26,7 @@ from vsanime.training.colorization.samples import (
 )
 from vsanime.training.colorization.shots import find_shots, open_shot
 from vsanime.training.recipes.base import Settings
+from vsanime.training.synthetic.drawings import find_drawings
 
 WIDTH, HEIGHT = SIZE
 
@@ -111,7 +111,7 @@ def test_the_share_of_one_sided_pairs_is_kept() -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_run_that_goes_on_gets_the_samples_it_would_have_got(workers: int) -> None:
     pytest.importorskip("torch")
-    from vsanime.training.batches import batches
+    from vsanime.training.data.batches import batches
 
     whole = list(batches(samples(), Settings(steps=4, batch=2, workers=0), 0, pin=False))
     rest = list(batches(samples(), Settings(steps=4, batch=2, workers=workers), 2, pin=False))

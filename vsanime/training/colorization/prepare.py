@@ -18,12 +18,12 @@ from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.graphs.lineart import Pen, usual_sigma
 from vsanime.motion import distance
-from vsanime.training.colorization.ink import difference_lines, luma
-from vsanime.training.colorization.material import refuse_evaluation
 from vsanime.training.colorization.shots import COLOUR, DISTANCE, FACTS, LINE
-from vsanime.training.draws import lay
-from vsanime.training.pictures import PICTURE_SUFFIXES, read_pixels
-from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
+from vsanime.training.data.draws import lay
+from vsanime.training.data.material import refuse_evaluation
+from vsanime.training.data.pictures import PICTURE_SUFFIXES, read_pixels
+from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
+from vsanime.training.synthetic.ink import difference_lines, luma
 
 type Bytes = NDArray[np.uint8]
 

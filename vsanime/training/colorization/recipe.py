@@ -1,4 +1,4 @@
-"""A recipe of line colorization: what `vsanime.training.recipe` is to networks that learn from pairs."""
+"""A recipe of line colorization: what `vsanime.training.pairs.recipe` is to networks that learn from pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from vsanime.errors import VsanimeError
 from vsanime.models import colour, colourtransform, temporal
-from vsanime.tables import number, section
+from vsanime.sections import number, section
 from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, CosineSettings, check_name
 
 # Sizes are multiples of these.

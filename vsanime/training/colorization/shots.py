@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
 from vsanime.pictures import open_picture
-from vsanime.training.colorization.material import refuse_evaluation
+from vsanime.training.data.material import refuse_evaluation
 
 type Bytes = NDArray[np.uint8]
 

@@ -6,13 +6,13 @@ import torch
 from torch.nn import functional
 
 from vsanime.nets.discriminator import PairDiscriminator
-from vsanime.training.batches import Named
 from vsanime.training.colorization import losses
 from vsanime.training.colorization.losses import Features
 from vsanime.training.colorization.recipe import ColourRecipe, ColourTraining
 from vsanime.training.colorization.stages import Made, Stage
-from vsanime.training.learner import AdversarialLearner, Values, descend
-from vsanime.training.schedule import climb_and_fall
+from vsanime.training.data.batches import Named
+from vsanime.training.optimize.schedule import climb_and_fall
+from vsanime.training.run.learner import AdversarialLearner, Values, descend
 
 
 class ColourTrainer(AdversarialLearner):

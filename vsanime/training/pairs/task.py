@@ -13,18 +13,18 @@ from vsanime.errors import VsanimeError
 from vsanime.models.drrn import catmull_rom_taps
 from vsanime.nets.artcnn import ArtCNN
 from vsanime.nets.blocks import whole
-from vsanime.training import validate
-from vsanime.training.batches import Batch
-from vsanime.training.learner import Values
-from vsanime.training.loop import Trainer
-from vsanime.training.pictures import find_sources
-from vsanime.training.plots import Drawing
-from vsanime.training.precision import DTYPES, Rounded, rounding_error
-from vsanime.training.quantised import Quantised
-from vsanime.training.recipe import Recipe
-from vsanime.training.samples import Sampler
-from vsanime.training.schedule import learning_rate
-from vsanime.training.task import Order, Task, Tell
+from vsanime.training.data.batches import Batch
+from vsanime.training.data.pictures import find_sources
+from vsanime.training.optimize.precision import DTYPES, Rounded, rounding_error
+from vsanime.training.optimize.quantised import Quantised
+from vsanime.training.optimize.schedule import learning_rate
+from vsanime.training.pairs import validate
+from vsanime.training.pairs.recipe import Recipe
+from vsanime.training.pairs.samples import Sampler
+from vsanime.training.pairs.trainer import Trainer
+from vsanime.training.run.learner import Values
+from vsanime.training.run.plots import Drawing
+from vsanime.training.run.task import Order, Task, Tell
 
 # Values lie in [0, 1], and fresh networks within a few times that.
 _LOST = 1000.0

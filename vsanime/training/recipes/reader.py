@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from vsanime.errors import VsanimeError, list_words, nearest, quote, quote_path
-from vsanime.tables import flat, plain
-from vsanime.training import consistency
-from vsanime.training.animegan import recipe as animegan
-from vsanime.training.animegan.recipe import StyleRecipe
+from vsanime.sections import flat, plain
 from vsanime.training.colorization import recipe as colorization
 from vsanime.training.colorization.recipe import ColourRecipe
-from vsanime.training.recipe import Recipe
+from vsanime.training.pairs import consistency
+from vsanime.training.pairs.recipe import Recipe
+from vsanime.training.style import recipe as animegan
+from vsanime.training.style.recipe import StyleRecipe
 
 # A recipe of any kind; `network.architecture` says of which.
 type AnyRecipe = Recipe | StyleRecipe | ColourRecipe
