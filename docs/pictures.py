@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE.parent))
 import vsanime  # noqa: E402
 from tools import animation  # noqa: E402
 from tools.pictures import Picture, crop, luma_psnr, side_by_side  # noqa: E402
-from vsanime.pictures import open_picture  # noqa: E402
+from vsanime.media.pictures import open_picture  # noqa: E402
 
 # A frame of the walk, whose lines are a pixel or two wide at the source's size.
 FRAME = 20

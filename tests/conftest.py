@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.cudasim import CudaSim
-    from tests.trtsim import TensorRTSim
+    from tests.support.cudasim import CudaSim
+    from tests.support.trtsim import TensorRTSim
 
 # Shells have what they run in the background ignore SIGINT, `nohup` SIGHUP, and so would the programs that tests start
 # and interrupt.
@@ -84,20 +84,20 @@ def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CudaSim]]:
     """Makes simulated cards take the place of CUDA; at the end nothing may have been done wrong or be left."""
-    from tests.cudasim import CudaSim
-    from vsanime.backends import cuda
+    from tests.support.cudasim import CudaSim
+    from vsanime.backends.cuda import runtime
 
     made: list[CudaSim] = []
 
     def make(**options: object) -> CudaSim:
         sim = CudaSim(**options)  # type: ignore[arg-type]
         made.append(sim)
-        monkeypatch.setattr(cuda, "cudart", lambda: sim)
+        monkeypatch.setattr(runtime, "cudart", lambda: sim)
         return sim
 
-    monkeypatch.setattr(cuda, "_resets", {})
-    monkeypatch.setattr(cuda, "_holders", {})
-    monkeypatch.setattr(cuda, "_opened", set())
+    monkeypatch.setattr(runtime, "_resets", {})
+    monkeypatch.setattr(runtime, "_holders", {})
+    monkeypatch.setattr(runtime, "_opened", set())
     yield make
     for sim in made:
         assert sim.violations == []
@@ -109,7 +109,7 @@ def cards(
     simulate: Callable[..., CudaSim], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Callable[..., TensorRTSim]]:
     """Provide simulated cards with TensorRT-RTX on them, and an empty cache of engines."""
-    from tests.trtsim import TensorRTSim
+    from tests.support.trtsim import TensorRTSim
     from vsanime.backends.tensorrt import flavours
 
     def make(**options: object) -> TensorRTSim:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.filters import hostile
+from tests.support import hostile
 from vsanime.errors import list_words, nearest, one_line, quote, quote_path, shorten
 
 

@@ -15,7 +15,7 @@ from onnx import helper
 from PIL import Image
 from rich.progress import Progress, TextColumn
 
-from tests.networks import layers
+from tests.support.networks import layers
 from vsanime.cli import main
 from vsanime.cli.tables import print_table
 from vsanime.terminal import CleanStream, clean, clean_line, clean_streams, open_console

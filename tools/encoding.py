@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.cli.encode import find_ffmpeg
 from vsanime.errors import VsanimeError
+from vsanime.media.ffmpeg import find_ffmpeg
 
 SAMPLE_RATE = 48000
 # Notes of the tune, in semitones from A4, each a quarter of a second.

@@ -155,7 +155,9 @@ class Environment:
             options = ["--constraint", str(constraints)]
         elif self.versions is Versions.NEWEST:
             options = ["--upgrade", "--upgrade-strategy", "eager"]
-        pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-qq"]  # errors only
+        # Errors only. Python compiles what it imports when it imports it: to compile every module of every package here
+        # would take as long as all the rest of the installation.
+        pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-qq", "--no-compile"]
         code = self.call([*pip, *options, "--editable", f"{ROOT}[{command.extra}]"])
         if code:
             say("the installation failed; pip's message stands above")

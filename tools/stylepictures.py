@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from vsanime.pictures import open_picture
+from vsanime.media.pictures import open_picture
 
 _PEPPER = "Anna Dorokhova after David Revoy, Pepper & Carrot"
 _FIGURE = 160  # pixels that a figure has at least, both ways: a patch

@@ -1,17 +1,21 @@
-"""Checks what a built wheel holds: our model cards and our own weights, and nobody else's.
+"""Checks what a built wheel holds: our model cards and our own weights, nobody else's, and every command.
 
 python -m tools.wheelcheck dist/vsanime-1.0-py3-none-any.whl
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
 import onnx
 
+from vsanime.cli import COMMANDS
 from vsanime.models.cards import variants
 from vsanime.models.licences import read_author, read_note
 
@@ -40,6 +44,27 @@ def complaints(wheel: Path) -> list[str]:
         wrong.append("vsanime/py.typed is missing: type checkers would ignore the hints")
     if wheel.stat().st_size > MOST_BYTES:
         wrong.append(f"the wheel has {wheel.stat().st_size} bytes, more than {MOST_BYTES}")
+    return wrong + find_broken_commands(wheel)
+
+
+def find_broken_commands(wheel: Path) -> list[str]:
+    """Return a line for every command whose help cannot be shown from the wheel, outside the checkout."""
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        with ZipFile(wheel) as archive:
+            archive.extractall(folder)
+        for word in COMMANDS:
+            done = subprocess.run(
+                [sys.executable, "-m", "vsanime", word, "--help"],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": folder},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode or f"vsanime {word}" not in done.stdout:
+                last = (done.stderr.strip() or "no help was shown").splitlines()[-1]
+                wrong.append(f"`vsanime {word} --help` fails outside the checkout: {last}")
     return wrong
 
 
@@ -56,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     for line in wrong:
         print(f"{wheel.name}: {line}", file=sys.stderr)
     if not wrong:
-        print(f"{wheel.name}: cards and our own weights, nobody else's")
+        print(f"{wheel.name}: cards and our own weights, nobody else's; every command shows its help")
     return 1 if wrong else 0
 
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from vsanime.filters.animegan import animegan
     from vsanime.filters.artcnn import artcnn, artcnn_chroma
     from vsanime.filters.colorize import colorize
-    from vsanime.filters.distance import distance_field
-    from vsanime.filters.encoder import encoder_args
+    from vsanime.filters.distance_field import distance_field
+    from vsanime.filters.encoder_args import encoder_args
     from vsanime.filters.lineart import lineart
-    from vsanime.filters.scenes import mark_scenes
+    from vsanime.filters.mark_scenes import mark_scenes
     from vsanime.filters.waifu2x import waifu2x
 
 __all__ = [
@@ -37,10 +37,10 @@ _HOMES = {
     "artcnn": "vsanime.filters.artcnn",
     "artcnn_chroma": "vsanime.filters.artcnn",
     "colorize": "vsanime.filters.colorize",
-    "distance_field": "vsanime.filters.distance",
-    "encoder_args": "vsanime.filters.encoder",
+    "distance_field": "vsanime.filters.distance_field",
+    "encoder_args": "vsanime.filters.encoder_args",
     "lineart": "vsanime.filters.lineart",
-    "mark_scenes": "vsanime.filters.scenes",
+    "mark_scenes": "vsanime.filters.mark_scenes",
     "waifu2x": "vsanime.filters.waifu2x",
 }
 

@@ -16,11 +16,11 @@ import pytest
 from onnx import numpy_helper
 
 import vsanime
-from tests.advice.reading import followed, message_of, needed, run, snippets
-from tests.clips import noise_clip
-from tests.cudasim import MIB
-from tests.networks import artcnn_like
-from tests.planesgraphs import planes_graph
+from tests.support.advice import followed, message_of, needed, run, snippets
+from tests.support.clips import noise_clip
+from tests.support.cudasim import MIB
+from tests.support.networks import artcnn_like
+from tests.support.planesgraphs import planes_graph
 from vsanime import Backend
 from vsanime.backends import openvino
 from vsanime.errors import VsanimeError
@@ -194,6 +194,28 @@ def test_an_extra_that_is_advised_brings_what_is_missing(advice: Advice) -> None
                     assert package in brought, (what, name)
             for module in modules_that_are_checked(PACKAGE / file, text):
                 assert {one.lower() for one in packages_distributions().get(module, [module])} & brought, module
+
+
+def calls_of_require() -> Iterator[tuple[str, str, str]]:
+    """File, extra and module of everything that `vsanime.optional.require` is asked for."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
+                # Literals, and comprehensions over literals.
+                _, extra, packages = (eval(ast.unparse(argument)) for argument in node.args)
+                yield from ((path.name, extra, module) for module in packages)
+
+
+REQUIRED = list(dict.fromkeys(calls_of_require()))
+
+
+def test_commands_require_packages() -> None:
+    assert {file for file, _, _ in REQUIRED} > {"train.py", "prepare.py"}
+
+
+@pytest.mark.parametrize(("file", "extra", "module"), REQUIRED)
+def test_an_extra_that_is_required_brings_the_package(file: str, extra: str, module: str) -> None:
+    assert {one.lower() for one in packages_distributions().get(module, [module])} & requirements(extra), file
 
 
 def modules_that_are_checked(path: Path, text: str) -> list[str]:

@@ -15,14 +15,14 @@ import pytest
 import vapoursynth as vs
 from PIL import Image
 
-from tests.advice.reading import snippets
-from tests.clips import noise_clip
-from tests.models.importers import nets, writers
 from tests.models.test_foreign import elsewhere, real_file
 from tests.models.test_foreign import package as package  # a fixture
 from tests.models.test_store import NETWORK, Release, network
 from tests.models.test_store import release as release  # a fixture
-from tests.networks import artcnn_like
+from tests.support import nets, writers
+from tests.support.advice import snippets
+from tests.support.clips import noise_clip
+from tests.support.networks import artcnn_like
 from vsanime.backends.cache import EngineCache
 from vsanime.cli import main
 from vsanime.cli.publicfilters import find_filter, public_filters, read_arguments

@@ -14,11 +14,11 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.advice.reading import followed, is_command, left_out, message_of, needed, run, snippets
-from tests.clips import clip_of, format_of, noise_clip, planes_of
-from tests.lineanimation import animation, colour_clip, line_clip
-from tests.networks import artcnn_like
-from tests.sketches import random_state
+from tests.support.advice import followed, is_command, left_out, message_of, needed, run, snippets
+from tests.support.clips import clip_of, format_of, noise_clip, planes_of
+from tests.support.lineanimation import animation, colour_clip, line_clip
+from tests.support.networks import artcnn_like
+from tests.support.sketches import random_state
 from vsanime import Backend
 from vsanime.cli import main
 from vsanime.models.store import available
@@ -479,7 +479,7 @@ def written(command: str) -> str:
 def test_a_style_on_another_range_is_imported_by_the_command(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.generators import as_pytorch, random_weights
+    from tests.support.generators import as_pytorch, random_weights
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(as_pytorch(random_weights()).SerializeToString())
@@ -489,7 +489,7 @@ def test_a_style_on_another_range_is_imported_by_the_command(
 
 
 def test_weights_of_another_format_are_imported_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.models.importers import nets, writers
+    from tests.support import nets, writers
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.safetensors").write_bytes(writers.safetensors(nets.artcnn_c().arrays()))
@@ -500,7 +500,7 @@ def test_weights_of_another_format_are_imported_by_the_command(tmp_path: Path, m
 
 @pytest.mark.long
 def test_sketchkeras_is_imported_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.models.importers import writers
+    from tests.support import writers
 
     monkeypatch.chdir(tmp_path)
     clip = plain("YUV444P8", 48, 40)

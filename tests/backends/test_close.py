@@ -8,9 +8,9 @@ from weakref import ref
 import numpy as np
 import pytest
 
-from tests.gpulanes import check_frames, identical, luma_doubler
-from tests.reference import assert_codes_match
-from tests.tolerances import F32_CODES_DIFFER
+from tests.support.gpulanes import check_frames, identical, luma_doubler
+from tests.support.reference import assert_codes_match
+from tests.support.tolerances import F32_CODES_DIFFER
 from vsanime import Backend
 from vsanime.backends.base import Array
 from vsanime.errors import VsanimeError

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.gpulanes import Array, check_frames, luma_doubler
+from tests.support.gpulanes import Array, check_frames, luma_doubler
 from vsanime.backends import openvino as openvino_module
 from vsanime.backends.base import Workload
 from vsanime.backends.onnxruntime import ONNXRuntime

@@ -9,7 +9,7 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip
+from tests.support.clips import noise_clip
 from vsanime import Backend
 from vsanime.backends.openvino import _is_there, import_openvino
 from vsanime.errors import VsanimeError

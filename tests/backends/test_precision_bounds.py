@@ -9,15 +9,15 @@ import numpy as np
 import onnx
 import pytest
 
-from tests import tolerances
-from tests.pictures import drawn_and_photographed, painted_drawn_rendered
-from tests.reference import psnr
-from tests.weightfiles import path_of, third_party
+from tests.support import tolerances
+from tests.support.pictures import drawn_and_photographed, painted_drawn_rendered
+from tests.support.reference import psnr
+from tests.support.weightfiles import path_of, third_party
 from vsanime.backends.base import LAYER_BYTES, Workload
 from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
-from vsanime.graphs.codes import Coding, chroma_coding, luma_coding
+from vsanime.coding import Coding, chroma_coding, luma_coding
+from vsanime.graphs.builders.luma_chroma import chroma_graph, luma_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import chroma_graph, luma_graph
 from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 
 import openvino  # isort: skip - after ours, which keeps its telemetry out

@@ -1,4 +1,4 @@
-"""TensorRT as a backend of whole filters: real engines, run on simulated cards (see tests/trtsim.py)."""
+"""TensorRT as a backend of whole filters: real engines, run on simulated cards (see tests/support/trtsim.py)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import clip_of, noise, noise_clip, planes_of, props_of
-from tests.cudasim import MIB, CudaSim, cudaError_t
-from tests.reference import psnr
-from tests.trtsim import TensorRTSim
+from tests.support.clips import clip_of, noise, noise_clip, planes_of, props_of
+from tests.support.cudasim import MIB, CudaSim, cudaError_t
+from tests.support.reference import psnr
+from tests.support.trtsim import TensorRTSim
 from vsanime import Backend
 from vsanime.backends import tensorrt as backend_module
 from vsanime.backends.base import Workload
-from vsanime.backends.gpulanes import RESERVE_BYTES
+from vsanime.backends.cuda.lanes import RESERVE_BYTES
 from vsanime.backends.tensorrt import flavours
 from vsanime.backends.tensorrt.reports import monitored
 from vsanime.backends.tensorrt.running import LoadedEngine
@@ -29,7 +29,7 @@ MODEL = "C4F16_VA"  # comes with the package
 F32 = Backend.ONNXRuntime(num_streams=1)
 
 # The simulated card runs the very graph, its sums in the same order but for tiles: codes may fall to the other side of
-# a rounding edge (see tests/tolerances.py).
+# a rounding edge (see tests/support/tolerances.py).
 CODES_DIFFER = 1e-3
 
 
@@ -72,7 +72,7 @@ def test_waifu2x_in_every_family(cards: Cards, name: str) -> None:
 
 @pytest.mark.parametrize(("precision", "least"), [("fp16", 69.5), ("bf16", 52)])
 def test_half_precision_is_close_and_not_f32(cards: Cards, precision: str, least: float) -> None:
-    """On noise, which is harder than pictures (those are in tests/graphs/test_precision.py): measured 71.2 and 53.4."""
+    """On noise, which is harder than the pictures of `test_precision.py`: measured 71.2 and 53.4."""
     cards()
     clip = noise_clip("GRAYS", 64, 48)
     found = planes_of(vsanime.artcnn(clip, MODEL, backend=Backend.TensorRT(precision=precision)))[0]

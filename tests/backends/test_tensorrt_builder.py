@@ -19,12 +19,12 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper
 
-from tests.cudasim import CudaSim
-from tests.networks import artcnn_like
-from tests.planesgraphs import planes_graph
-from tests.rtx import CAPABILITY, rtx, tensorrt_rtx
+from tests.support.cudasim import CudaSim
+from tests.support.networks import artcnn_like
+from tests.support.planesgraphs import planes_graph
+from tests.support.rtx import CAPABILITY, rtx, tensorrt_rtx
 from vsanime.backends.cache import EngineCache, key_of
-from vsanime.backends.cuda import Device, has_driver
+from vsanime.backends.cuda.runtime import Device, has_driver
 from vsanime.backends.stdout import stdout_guarded
 from vsanime.backends.tensorrt import TensorRT, flavours, reports
 from vsanime.backends.tensorrt.building import Build, BuildSettings
@@ -180,8 +180,8 @@ print("wanted")
 
 BUILDS = """
 import sys
-from tests.networks import artcnn_like
-from tests.planesgraphs import planes_graph
+from tests.support.networks import artcnn_like
+from tests.support.planesgraphs import planes_graph
 from vsanime.backends.tensorrt import TensorRT
 backend = TensorRT(engine_dir=sys.argv[1], aux_streams=2)
 graph = planes_graph(artcnn_like(), 8, (64, 48), backend.traits("fp16"))
@@ -227,8 +227,8 @@ def test_guards_that_overlap_give_stdout_back_when_the_last_ends(capfd: pytest.C
 
 INTERRUPTED = """
 import signal, sys
-from tests.networks import artcnn_like
-from tests.planesgraphs import planes_graph
+from tests.support.networks import artcnn_like
+from tests.support.planesgraphs import planes_graph
 from vsanime.backends.tensorrt import TensorRT, reports
 method = getattr(reports.Monitor, sys.argv[2])
 def interrupted(self, *arguments):
@@ -451,8 +451,8 @@ def test_settings_that_are_not_set_are_the_packages_own() -> None:
 
 GRAPHS = """
 import hashlib, sys
-from tests.allcards import network
-from tests.planesgraphs import planes_graph
+from tests.support.allcards import network
+from tests.support.planesgraphs import planes_graph
 from vsanime.graphs.codes import Coding
 from vsanime.spec import ChromaLocation, GraphTraits
 traits = GraphTraits(exact_linear=True, body="float16", bytewise=True)

@@ -16,20 +16,20 @@ import onnx
 import pytest
 import vapoursynth as vs
 
-from tests import halfprecision, tolerances
-from tests.allcards import SEVERAL_PICTURES, network, networks
-from tests.clips import clip_of, format_of, planes_of
-from tests.pictures import drawn_and_photographed, painted_drawn_rendered
-from tests.planesgraphs import feed_for, from_bytes, planes_graph, run
-from tests.reference import assert_codes_match, decode, encode, run_plain
-from tests.rtx import CAPABILITY, rtx
+from tests.support import halfprecision, tolerances
+from tests.support.allcards import SEVERAL_PICTURES, network, networks
+from tests.support.clips import clip_of, format_of, planes_of
+from tests.support.pictures import drawn_and_photographed, painted_drawn_rendered
+from tests.support.planesgraphs import feed_for, from_bytes, planes_graph, run
+from tests.support.reference import assert_codes_match, decode, encode, run_plain
+from tests.support.rtx import CAPABILITY, rtx
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.sizes import declared_shape, profile
-from vsanime.graphs.colorize import cut_of, frame_graph, key_graph
-from vsanime.graphs.colour import rgb_graph
+from vsanime.graphs.builders.colorize import cut_of, frame_graph, key_graph
+from vsanime.graphs.builders.rgb import rgb_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.transposed import without_transposed
+from vsanime.graphs.passes.transposed import without_transposed
 from vsanime.models.cards import variants
 from vsanime.models.store import available
 from vsanime.spec import Family, FrameSpec, PlaneFormat, PlanesGraph, Range, SampleType

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.planesgraphs import noise_for, run, yuv
-from tests.rtx import CAPABILITY, rtx
-from tests.sketches import random_sketch, small_sketch
+from tests.support.planesgraphs import noise_for, run, yuv
+from tests.support.rtx import CAPABILITY, rtx
+from tests.support.sketches import random_sketch, small_sketch
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.sizes import profile
-from vsanime.graphs.lineart import Pen, line_graph
-from vsanime.graphs.sketch import Sketch, sketch_graph
+from vsanime.graphs.builders.lineart import Pen, line_graph
+from vsanime.graphs.builders.sketchkeras import Sketch, sketch_graph
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 
 SIZE = (96, 48)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.weightfiles import third_party
+from tests.support.weightfiles import third_party
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

@@ -14,7 +14,7 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip, planes_of
+from tests.support.clips import noise_clip, planes_of
 
 MODEL = "C4F16_VA"
 WIDTH, HEIGHT, FRAMES = 80, 48, 7
@@ -23,7 +23,7 @@ SCRIPT = f"""
 import sys
 import vapoursynth as vs
 import vsanime
-from tests.clips import noise_clip
+from tests.support.clips import noise_clip
 
 clip = noise_clip("YUV420P8", {WIDTH}, {HEIGHT}, frames={FRAMES}, _Range=0, _Matrix=1)
 up = vsanime.artcnn(clip, "{MODEL}", depth=DEPTH)
@@ -125,7 +125,7 @@ def test_nothing_is_written_to_stdout() -> None:
     """Building, filtering, failing: file descriptor 1 stays silent."""
     done = run_python(f"""
 import vapoursynth as vs, vsanime
-from tests.clips import noise_clip
+from tests.support.clips import noise_clip
 clip = noise_clip("YUV420P8", 64, 48, frames=3)
 for backend in (vsanime.Backend.OpenVINO(num_streams=4), vsanime.Backend.ONNXRuntime()):
     for frame in vsanime.artcnn(clip, "{MODEL}", backend=backend, tiles=2).frames(close=True):
@@ -149,7 +149,7 @@ def hook(event, args):
         seen.append(event)
 sys.addaudithook(hook)
 import vapoursynth as vs, vsanime
-from tests.clips import noise_clip
+from tests.support.clips import noise_clip
 clip = noise_clip("YUV420P8", 64, 48, frames=3)
 for backend in (None, vsanime.Backend.ONNXRuntime()):
     for frame in vsanime.artcnn(clip, "{MODEL}", backend=backend).frames(close=True):
@@ -178,7 +178,7 @@ def test_another_node_stays_responsive() -> None:
     done = run_python(f"""
 import time
 import vapoursynth as vs, vsanime
-from tests.clips import noise_clip
+from tests.support.clips import noise_clip
 lanes = 2
 vs.core.num_threads = lanes + 1
 clip = noise_clip("GRAY8", 960, 540).std.Loop(16)
@@ -210,7 +210,7 @@ print(alone, worst, left)
 def test_crowded_lanes_are_told_and_threads_left_alone() -> None:
     done = run_python(f"""
 import vapoursynth as vs, vsanime
-from tests.clips import noise_clip
+from tests.support.clips import noise_clip
 messages = []
 handler = vs.core.add_log_handler(lambda kind, text: messages.append(text) if "lanes" in text else None)
 vs.core.num_threads = 3
@@ -237,7 +237,7 @@ def test_a_reloaded_core_works() -> None:
     done = run_python(f"""
 from vsengine.policy import GlobalStore, Policy
 import vapoursynth as vs, vsanime
-from tests.clips import noise_clip
+from tests.support.clips import noise_clip
 policy = Policy(GlobalStore())
 policy.register()
 sums = []

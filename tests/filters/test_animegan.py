@@ -12,14 +12,14 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import clip_of, format_of, noise, noise_clip, planes_of, props_of
 from tests.filters.test_bad_input import one_line
-from tests.filters.test_frames import bf16_is_native
-from tests.generators import as_pytorch, as_tensorflow, random_generator, random_weights
-from tests.networks import artcnn_like
-from tests.reference import assert_codes_match, psnr, run_plain
+from tests.pipeline.test_frames import bf16_is_native
+from tests.support.clips import clip_of, format_of, noise, noise_clip, planes_of, props_of
+from tests.support.generators import as_pytorch, as_tensorflow, random_generator, random_weights
+from tests.support.networks import artcnn_like
+from tests.support.reference import assert_codes_match, psnr, run_plain
 from vsanime import Backend
-from vsanime.filters.brightness import GAIN
+from vsanime.video.brightness import GAIN
 
 F32 = Backend.OpenVINO(precision="f32")
 # Is ready in half the time, for tests of what is around the network.

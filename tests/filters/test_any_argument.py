@@ -12,8 +12,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip
-from tests.filters import hostile
+from tests.support import hostile
+from tests.support.clips import noise_clip
 from vsanime import Backend
 from vsanime.backends.base import Array, HostLane, Workload, tile_within
 from vsanime.spec import GraphTraits, PlanesGraph

@@ -7,10 +7,10 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests import tolerances
-from tests.clips import clip_of, format_of, linear_chroma, noise, noise_clip, planes_of, props_of
-from tests.reference import assert_codes_match, decode, encode, run_plain
-from tests.weightfiles import path_of, third_party
+from tests.support import tolerances
+from tests.support.clips import clip_of, format_of, linear_chroma, noise, noise_clip, planes_of, props_of
+from tests.support.reference import assert_codes_match, decode, encode, run_plain
+from tests.support.weightfiles import path_of, third_party
 from vsanime import Backend
 
 F32 = Backend.OpenVINO(precision="f32")

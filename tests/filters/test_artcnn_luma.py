@@ -9,10 +9,10 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests import tolerances
-from tests.clips import clip_of, format_of, noise, noise_clip, planes_of, props_of
-from tests.reference import assert_codes_match, dihedral_mean, double, run_plain
-from tests.weightfiles import RANDOM_R, model_of, path_of, third_party
+from tests.support import tolerances
+from tests.support.clips import clip_of, format_of, noise, noise_clip, planes_of, props_of
+from tests.support.reference import assert_codes_match, dihedral_mean, double, run_plain
+from tests.support.weightfiles import RANDOM_R, model_of, path_of, third_party
 from vsanime import Backend
 
 MODEL = "C4F16_VA"

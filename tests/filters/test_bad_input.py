@@ -11,8 +11,8 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip
-from tests.networks import artcnn_like
+from tests.support.clips import noise_clip
+from tests.support.networks import artcnn_like
 from vsanime import Backend
 
 MODEL = "C4F16_VA"

@@ -18,17 +18,18 @@ from PIL import Image
 
 import vsanime
 import vsanime.filters.colorize as colorize_module
-from tests.clips import format_of, planes_of, props_of
 from tests.filters.test_bad_input import one_line
-from tests.lineanimation import OTHER, PALETTE, animation, colour_clip, line_clip, matched_by_hand, picture_of
-from vsanime.filters import colouring, painting, steadying
-from vsanime.filters.keys import Choice, Window, choose, windows
-from vsanime.filters.linescenes import cuts
+from tests.support.clips import format_of, planes_of, props_of
+from tests.support.lineanimation import OTHER, PALETTE, animation, colour_clip, line_clip, matched_by_hand, picture_of
+from vsanime.colorization import frames as colouring
+from vsanime.colorization import painter, smoothing
+from vsanime.colorization.keys import Choice, Window, choose, windows
+from vsanime.colorization.linescenes import cuts
+from vsanime.motion.chained import Led, Steps
+from vsanime.motion.fill import fill
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import blend, match
-from vsanime.motion.segments import fill
-from vsanime.motion.steady import Neighbour, doubts, steadied
-from vsanime.motion.steps import Led, Steps
+from vsanime.motion.smooth import Neighbour, doubts, steadied
 
 SHIFTS = tuple(range(9))
 KEYS = [0, 8]
@@ -433,7 +434,7 @@ def test_motion_to_neighbours_is_looked_for_once(monkeypatch: pytest.MonkeyPatch
         asked.append(threading.get_ident())
         return small_flow(line, beside)
 
-    monkeypatch.setattr(steadying, "small_flow", counted)
+    monkeypatch.setattr(smoothing, "small_flow", counted)
     _, _, lineart, references = moving((0, 2, 2, 4, 4, 6, 6, 8, 8, 10))
     made = by_motion(lineart, references, keys=[0, 9])
     for frame in made.frames():
@@ -501,13 +502,13 @@ def test_any_order_of_requests_gives_the_same_frames() -> None:
 def matches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one with every drawing that motion is looked for in."""
     seen: list[int] = []
-    original = painting.match
+    original = painter.match
 
     def counted(*arguments: Any) -> Any:
         seen.append(threading.get_ident())
         return original(*arguments)
 
-    monkeypatch.setattr(painting, "match", counted)
+    monkeypatch.setattr(painter, "match", counted)
     return seen
 
 

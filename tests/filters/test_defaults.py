@@ -9,10 +9,10 @@ import pytest
 
 import vsanime
 from vsanime import Backend
-from vsanime.filters.painting import Painter
-from vsanime.graphs.lineart import Pen
-from vsanime.graphs.sketch import Sketch
-from vsanime.graphs.style import Look
+from vsanime.colorization.painter import Painter
+from vsanime.graphs.builders.lineart import Pen
+from vsanime.graphs.builders.sketchkeras import Sketch
+from vsanime.graphs.builders.style import Look
 from vsanime.spec import GraphTraits
 
 TILES = {"backend": None, "tiles": None, "tilesize": None, "overlap": None}

@@ -9,9 +9,9 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import clip_of, dtype_of, format_of, noise_clip, planes_of, props_of
 from tests.filters.test_bad_input import one_line
-from tests.reference import encode
+from tests.support.clips import clip_of, dtype_of, format_of, noise_clip, planes_of, props_of
+from tests.support.reference import encode
 from vsanime.motion.distance import field
 
 WIDTH, HEIGHT = 47, 30

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import vsanime
-from tests import tolerances
-from tests.clips import clip_of, format_of, noise, planes_of
-from tests.networks import artcnn_like
-from tests.reference import decode, encode, run_plain
+from tests.support import tolerances
+from tests.support.clips import clip_of, format_of, noise, planes_of
+from tests.support.networks import artcnn_like
+from tests.support.reference import decode, encode, run_plain
 from vsanime import Backend
 from vsanime.cli import main
 from vsanime.graphs.inspect import inspect

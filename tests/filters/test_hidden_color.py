@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import vsanime
-from tests.clips import clip_of, dtype_of, format_of, noise, planes_of, props_of
-from tests.lineanimation import animation, colour_clip, line_clip
+from tests.support.clips import clip_of, dtype_of, format_of, noise, planes_of, props_of
+from tests.support.lineanimation import animation, colour_clip, line_clip
 from vsanime import Backend
 from vsanime.cli.doubling import upscale
-from vsanime.filters.alpha import fill_from_edge, fill_hidden
-from vsanime.filters.brightness import GAIN
+from vsanime.video.alpha import fill_from_edge, fill_hidden
+from vsanime.video.brightness import GAIN
 
 type Array = NDArray[Any]
 type Filter = Callable[[vs.VideoNode], vs.VideoNode]

@@ -13,13 +13,13 @@ import vapoursynth as vs
 from scipy.ndimage import gaussian_filter
 
 import vsanime
-from tests.clips import clip_of, dtype_of, format_of, noise, noise_clip, planes_of, props_of
 from tests.filters.test_bad_input import one_line
-from tests.planesgraphs import run
-from tests.reference import assert_codes_match, decode, encode
-from tests.sketches import random_sketch
+from tests.support.clips import clip_of, dtype_of, format_of, noise, noise_clip, planes_of, props_of
+from tests.support.planesgraphs import run
+from tests.support.reference import assert_codes_match, decode, encode
+from tests.support.sketches import random_sketch
 from vsanime import Backend
-from vsanime.graphs.sketch import Sketch, sketch_graph
+from vsanime.graphs.builders.sketchkeras import Sketch, sketch_graph
 from vsanime.models.store import search_path
 from vsanime.spec import GraphTraits
 from vsanime.video.clips import frame_spec
@@ -191,7 +191,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sketchkeras_takes_every_format(net: Path) -> None:
-    """What the graph computes is tests/graphs/test_sketch.py's; here that it is fed and read right."""
+    """What the graph computes is tests/graphs/builders/test_sketchkeras.py's; here that it is fed and read right."""
     rgb = picture("RGBS", 48, 32)
     codes = clip_of([[np.rint(p * 255).astype(np.float32) / 255 for p in planes_of(rgb)]], rgb.format)
     expected = planes_of(vsanime.lineart(codes, str(net), backend=FAST))[0]
@@ -287,7 +287,7 @@ def test_arguments_of_sketchkeras(net: Path, tmp_path: Path) -> None:
     one_line(lambda: vsanime.lineart(picture("RGB24", 44, 9), net, backend=FAST), "44x9", "10 or more")
     one_line(lambda: vsanime.lineart(picture("YUV444P8", _Matrix=14), net, backend=FAST), "_Matrix=14", "BT.709")
     other = tmp_path / "other.onnx"
-    from tests.networks import artcnn_like
+    from tests.support.networks import artcnn_like
 
     other.write_bytes(artcnn_like().SerializeToString())
     one_line(lambda: vsanime.lineart(clip, other, backend=FAST), "other.onnx", "no SketchKeras", "command `import`")

@@ -12,9 +12,9 @@ import vapoursynth as vs
 from onnx import helper, numpy_helper
 
 import vsanime
-from tests.clips import noise_clip, planes_of
-from tests.exported import as_exported
-from tests.networks import layers
+from tests.support.clips import noise_clip, planes_of
+from tests.support.exported import as_exported
+from tests.support.networks import layers
 from vsanime import Backend
 from vsanime.models.store import load
 

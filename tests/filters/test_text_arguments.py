@@ -9,7 +9,7 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import noise_clip, planes_of
+from tests.support.clips import noise_clip, planes_of
 from vsanime import Backend
 
 F32 = Backend.OpenVINO(precision="f32")

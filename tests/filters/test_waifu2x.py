@@ -14,13 +14,13 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests import tolerances
-from tests.clips import clip_of, format_of, noise, planes_of, props_of
 from tests.filters.test_bad_input import one_line
-from tests.filters.test_frames import bf16_is_native
-from tests.networks import artcnn_like
-from tests.pictures import drawn_and_photographed, painted_drawn_rendered
-from tests.reference import assert_codes_match, dihedral_mean, psnr, run_plain
+from tests.pipeline.test_frames import bf16_is_native
+from tests.support import tolerances
+from tests.support.clips import clip_of, format_of, noise, planes_of, props_of
+from tests.support.networks import artcnn_like
+from tests.support.pictures import drawn_and_photographed, painted_drawn_rendered
+from tests.support.reference import assert_codes_match, dihedral_mean, psnr, run_plain
 from vsanime import Backend
 from vsanime.graphs.inspect import inspect
 from vsanime.models.architectures import Layer, espcn, vgg
@@ -234,7 +234,7 @@ def test_low_precision_ends_in_f32() -> None:
     if not bf16_is_native():
         pytest.skip("this CPU has no bf16 arithmetic")
     from vsanime.filters.waifu2x import _prepared
-    from vsanime.graphs.colour import rgb_graph
+    from vsanime.graphs.builders.rgb import rgb_graph
     from vsanime.video.clips import frame_spec, plane_format
 
     for tint in (False, True):

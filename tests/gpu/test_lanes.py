@@ -12,14 +12,14 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.gpulanes import check_frames, check_recording, luma_doubler
-from tests.reference import assert_codes_match
-from tests.tolerances import F32_CODES16_DIFFER, F32_CODES16_MAX, F32_CODES_DIFFER
+from tests.support.gpulanes import check_frames, check_recording, luma_doubler
+from tests.support.reference import assert_codes_match
+from tests.support.tolerances import F32_CODES16_DIFFER, F32_CODES16_MAX, F32_CODES_DIFFER
 from vsanime import Backend
 from vsanime.backends.base import Array, Engine
-from vsanime.backends.cuda import CudaError, Device, device_count, device_facts
-from vsanime.backends.gpulanes import GpuEngine
-from vsanime.backends.onnxcuda import SessionProgram, open_session
+from vsanime.backends.cuda.lanes import GpuEngine
+from vsanime.backends.cuda.onnxruntime import SessionProgram, open_session
+from vsanime.backends.cuda.runtime import CudaError, Device, device_count, device_facts
 from vsanime.errors import TooLittleMemory
 from vsanime.spec import PlanesGraph
 

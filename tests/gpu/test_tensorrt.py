@@ -12,11 +12,11 @@ import pytest
 import vapoursynth as vs
 
 import vsanime
-from tests.clips import clip_of, format_of, planes_of, props_of
-from tests.pictures import painted_drawn_rendered
-from tests.reference import psnr
+from tests.support.clips import clip_of, format_of, planes_of, props_of
+from tests.support.pictures import painted_drawn_rendered
+from tests.support.reference import psnr
 from vsanime import Backend
-from vsanime.backends.cuda import Device, device_count
+from vsanime.backends.cuda.runtime import Device, device_count
 from vsanime.backends.tensorrt import is_usable
 from vsanime.models.cards import variants
 from vsanime.models.store import available

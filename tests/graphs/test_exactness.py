@@ -7,15 +7,15 @@ from collections.abc import Callable
 import onnx
 import pytest
 
-from tests.colournets import colour_network, temporal_network
-from tests.generators import random_generator
-from tests.graphs.test_colorize import CUT
-from tests.networks import artcnn_like
-from tests.planesgraphs import planes_graph
-from tests.sketches import small_sketch
-from vsanime.graphs.colorize import frame_graph, key_graph, temporal_graph
-from vsanime.graphs.lineart import Pen, line_graph
-from vsanime.graphs.sketch import Sketch, sketch_graph
+from tests.graphs.builders.test_colorize import CUT
+from tests.support.colornets import colour_network, temporal_network
+from tests.support.generators import random_generator
+from tests.support.networks import artcnn_like
+from tests.support.planesgraphs import planes_graph
+from tests.support.sketches import small_sketch
+from vsanime.graphs.builders.colorize import frame_graph, key_graph, temporal_graph
+from vsanime.graphs.builders.lineart import Pen, line_graph
+from vsanime.graphs.builders.sketchkeras import Sketch, sketch_graph
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, SampleType
 
 SIZE = (50, 41)

@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.networks import artcnn_like, layers
-from tests.reference import run_plain
-from tests.weightfiles import RANDOM_R, path_of, third_party
+from tests.support.networks import artcnn_like, layers
+from tests.support.reference import run_plain
+from tests.support.weightfiles import RANDOM_R, path_of, third_party
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.networks import layers
-from tests.reference import run_plain
+from tests.support.networks import layers
+from tests.support.reference import run_plain
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import NetFacts, _SizeError, _Trace, inspect
 from vsanime.graphs.network import read_network

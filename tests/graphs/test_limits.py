@@ -11,11 +11,11 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.networks import artcnn_like
+from tests.support.networks import artcnn_like
 from vsanime.errors import VsanimeError, quote
 from vsanime.graphs import limits
-from vsanime.graphs.ensemble import ensemble
 from vsanime.graphs.inspect import inspect
+from vsanime.graphs.passes.ensemble import ensemble
 
 MOST_MEMORY = 32 << 20
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from tests.networks import artcnn_like, layers
+from tests.support.networks import artcnn_like, layers
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import attributes, clip_bounds, needed, read_network, read_same_conv, read_tail
 

@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.tolerances import F32_REORDERED
+from tests.support.tolerances import F32_REORDERED
+from vsanime.coding import chroma_offset
 from vsanime.graphs.resample import (
     area_matrix,
     bilinear,
@@ -23,7 +24,6 @@ from vsanime.graphs.resample import (
     up_taps,
     upsample,
 )
-from vsanime.graphs.siting import chroma_offset
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import ChromaLocation
 

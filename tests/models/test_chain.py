@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from tests.models.chains import random_layers, random_net
-from tests.networks import artcnn_like
-from tests.weightfiles import RANDOM_R, path_of, third_party
+from tests.support.chains import random_layers, random_net
+from tests.support.networks import artcnn_like
+from tests.support.weightfiles import RANDOM_R, path_of, third_party
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import artcnn_c, artcnn_r
 from vsanime.models.chain import read_artcnn_c

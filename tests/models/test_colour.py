@@ -8,7 +8,7 @@ from math import pi
 import numpy as np
 import pytest
 
-from tests.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, list_unread, run, softmax
+from tests.support.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, list_unread, run, softmax
 from vsanime.models.colour import MULTIPLE, colour
 
 _WIDTH = 8

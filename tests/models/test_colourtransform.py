@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.numpynets import Array, Weights, convolve, enlarge, list_ends, list_unread, normalize, run, sigmoid, softmax
+from tests.support.numpynets import (
+    Array,
+    Weights,
+    convolve,
+    enlarge,
+    list_ends,
+    list_unread,
+    normalize,
+    run,
+    sigmoid,
+    softmax,
+)
 from vsanime.models.colourtransform import MULTIPLE, colour_transform
 
 _WIDTH, _BLOCKS = 8, 8

@@ -17,13 +17,13 @@ import onnx
 import pytest
 from onnx.external_data_helper import convert_model_to_external_data
 
-from tests.models.chains import random_net
-from tests.models.importers import nets, writers
+from tests.support import nets, writers
+from tests.support.chains import random_net
 from vsanime.errors import VsanimeError
 from vsanime.models import store
 from vsanime.models.cards import find
 from vsanime.models.filekinds import HEAD_BYTES, describe, describe_unknown
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234567\n"
 PAGE = b"\n<!DOCTYPE html>\n<html lang='en'><head><title>ArtCNN/net.onnx at main \xc2\xb7 GitHub</title></head></html>"

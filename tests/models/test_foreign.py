@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.reference import run_plain
+from tests.support.reference import run_plain
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 from vsanime.models import store

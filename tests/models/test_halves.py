@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from tests.models.chains import assert_same_weights, random_net
+from tests.support.chains import assert_same_weights, random_net
 from vsanime.errors import VsanimeError
 from vsanime.models.halves import halve, widened
 from vsanime.models.onnxfile import read_onnx

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.models.chains import random_net
+from tests.support.chains import random_net
 from vsanime.models.cards import find
 from vsanime.models.licences import card_note, head, read_note, write_note
 

@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from tests.exported import as_exported
-from tests.networks import artcnn_like, layers
+from tests.support.exported import as_exported
+from tests.support.networks import artcnn_like, layers
+from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
-from vsanime.graphs.codes import luma_coding
+from vsanime.graphs.builders.luma_chroma import luma_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.planes import luma_graph
 from vsanime.models.chain import read_artcnn_c
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 from vsanime.models.onnxfile import read_onnx
 from vsanime.spec import Family, GraphTraits, PlaneFormat, Range, SampleType
 

@@ -17,18 +17,18 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from tests.pictures import on_white
-from tests.quality.counter import Counter
-from tests.reference import psnr
+from tests.support.counter import Counter
+from tests.support.pictures import on_white
+from tests.support.reference import psnr
 from tools.animation import draw
 from vsanime.backends import Backend
+from vsanime.bench.doubling.compressed import measure_compressed, pair_of
+from vsanime.bench.doubling.measure import CHROMA_KERNELS, SITINGS, Figure, Title, measure_chroma, measure_doubling
+from vsanime.bench.doubling.methods import chroma_resampling, networks, resampling
+from vsanime.bench.style import edge_correlation, lookup_share
 from vsanime.models.cards import engines_folder, find, variants
 from vsanime.models.licences import card_note, read_author, read_note
 from vsanime.models.store import load
-from vsanime.quality.compressed import measure_compressed, pair_of
-from vsanime.quality.measure import CHROMA_KERNELS, SITINGS, Figure, Title, measure_chroma, measure_doubling
-from vsanime.quality.methods import chroma_resampling, networks, resampling
-from vsanime.quality.style import edge_correlation, lookup_share
 from vsanime.training.data.pictures import find_sources, read_pixels, survey
 from vsanime.training.recipes import reader as recipe
 

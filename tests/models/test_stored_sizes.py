@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.networks import layers
+from tests.support.networks import layers
 from vsanime.errors import VsanimeError
 from vsanime.models.onnxfile import read_onnx
 

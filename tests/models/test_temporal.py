@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, list_unread, run, sigmoid
+from tests.support.numpynets import Array, Weights, convolve, enlarge, leak, list_ends, list_unread, run, sigmoid
 from vsanime.models.temporal import MULTIPLE, temporal
 
 _WIDTH = 8

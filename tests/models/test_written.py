@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from tests.generators import random_generator
+from tests.support.generators import random_generator
 from vsanime.models.architectures import artcnn_c
 from vsanime.models.chain import read_artcnn_c
 from vsanime.models.colour import colour

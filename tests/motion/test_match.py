@@ -12,9 +12,9 @@ pytest.importorskip("cv2")
 
 from vsanime.errors import VsanimeError
 from vsanime.motion import match as module
+from vsanime.motion.chained import Led
 from vsanime.motion.flow import coarse_flow, flow, flow_by_steps
 from vsanime.motion.match import blend, match
-from vsanime.motion.steps import Led
 from vsanime.motion.warp import warp
 
 cv2 = pytest.importorskip("cv2")

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from tests.generators import as_pytorch, as_tensorflow, random_weights
-from tests.models.importers import writers
-from tests.reference import run_plain
+from tests.support import writers
+from tests.support.generators import as_pytorch, as_tensorflow, random_weights
+from tests.support.reference import run_plain
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import inspect
 from vsanime.models.animegan import SHAPES, TORCH_EPSILON
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 
 torch = pytest.importorskip("torch")
 

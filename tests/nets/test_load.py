@@ -9,12 +9,12 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.models.importers import nets, writers
-from tests.models.importers.nets import Net, picture
-from tests.models.importers.test_round_trips import OTHERS, WAIFU2X
+from tests.models.formats.test_round_trips import OTHERS, WAIFU2X
+from tests.support import nets, writers
+from tests.support.nets import Net, picture
 from vsanime.errors import VsanimeError
 from vsanime.models.chain import read_artcnn_c
-from vsanime.models.exporters import glsl
+from vsanime.models.formats.shaders import writer
 
 torch = pytest.importorskip("torch")
 
@@ -65,7 +65,7 @@ def test_mpv_shader(tmp_path: Path) -> None:
     torch.manual_seed(2)
     net = build("C4F16")
     path = tmp_path / "net.glsl"
-    path.write_text(glsl.write(read_artcnn_c(to_onnx(net)), "net", [], compute=False), encoding="utf-8")
+    path.write_text(writer.write(read_artcnn_c(to_onnx(net)), "net", [], compute=False), encoding="utf-8")
     x = torch.rand(1, 1, 9, 12)
     with torch.no_grad():
         np.testing.assert_allclose(load(path)(x), net(x), atol=SAME_SUMS)

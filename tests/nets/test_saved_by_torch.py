@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 
 torch = pytest.importorskip("torch")
 artcnn = pytest.importorskip("vsanime.nets.artcnn")
@@ -105,7 +105,5 @@ def test_whole_modules_are_refused_by_name(tmp_path: Path, legacy: bool) -> None
 
 def test_import_loads_no_torch(tmp_path: Path) -> None:
     torch.save(artcnn.build("C4F16").state_dict(), tmp_path / "net.pth")
-    script = (
-        "import sys; from vsanime.models.importers import read; read(sys.argv[1]); assert 'torch' not in sys.modules"
-    )
+    script = "import sys; from vsanime.models.formats import read; read(sys.argv[1]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "net.pth")], check=True)

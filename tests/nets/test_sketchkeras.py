@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.reference import run_plain
-from tests.sketches import random_sketch, random_state
+from tests.support.reference import run_plain
+from tests.support.sketches import random_sketch, random_state
 from vsanime.errors import VsanimeError
-from vsanime.models.importers import read
+from vsanime.models.formats import read
 from vsanime.models.sketchkeras import PARAMETERS
 
 torch = pytest.importorskip("torch")

@@ -24,8 +24,8 @@ from vsanime.backends.base import (
     read_word,
     tile_within,
 )
-from vsanime.backends.gpulanes import card_numbers
-from vsanime.backends.onnxcuda import compile_cuda, first_line
+from vsanime.backends.cuda.lanes import card_numbers
+from vsanime.backends.cuda.onnxruntime import compile_cuda, first_line
 from vsanime.errors import VsanimeError, quote
 from vsanime.spec import GraphTraits, PlanesGraph
 

@@ -9,14 +9,13 @@ import io
 import os
 import re
 import sys
-from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from vsanime._version import __version__
 from vsanime.errors import VsanimeError, one_line, quote
 from vsanime.terminal import clean_streams
 
-# Each is a module of this folder with `add_parser(subparsers)`, which sets `func(args) -> exit code`.
+# Each is a module of `vsanime.cli.commands`.
 COMMANDS = (
     "models", "info", "process", "upscale", "bench", "build", "cache", "import", "export", "prepare", "train",
 )  # fmt: skip
@@ -88,9 +87,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     # A command named first is the only one whose module is worth importing.
     named = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     for name in named:
-        module = f"{__name__}.{_MODULES.get(name, name)}"
-        if find_spec(module) is not None:
-            importlib.import_module(module).add_parser(subparsers)
+        importlib.import_module(f"{__name__}.commands.{_MODULES.get(name, name)}").add_parser(subparsers)
     return parser
 
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress
 
 from vsanime.backends.base import Array, HostLane, Workload
-from vsanime.backends.cuda import Device
+from vsanime.backends.cuda.runtime import Device
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.flavours import Capability, dotted
 from vsanime.backends.tensorrt.reports import watched
 from vsanime.errors import VsanimeError, quote
 from vsanime.filters.animegan import animegan, is_style
-from vsanime.filters.arguments import Tiles
 from vsanime.filters.artcnn import artcnn, artcnn_chroma
 from vsanime.filters.waifu2x import is_rgb, waifu2x
 from vsanime.graphs.inspect import inspect
 from vsanime.models.cards import Variant, find
 from vsanime.models.store import as_path, load
+from vsanime.pipeline.arguments import Tiles
 from vsanime.spec import GraphTraits, PlanesGraph
 
 if TYPE_CHECKING:

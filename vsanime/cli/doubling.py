@@ -6,14 +6,14 @@ import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
 from vsanime.errors import VsanimeError, shorten
-from vsanime.filters.alpha import alpha_of, resize_alpha, with_alpha
-from vsanime.filters.arguments import Tiles, doublings, wanted_format, wanted_size
 from vsanime.filters.artcnn import artcnn
-from vsanime.filters.properties import sample_aspect
 from vsanime.filters.waifu2x import is_rgb, rgb_names, waifu2x, without_noise
 from vsanime.models.cards import find, unknown_model, variants
 from vsanime.models.store import as_path
+from vsanime.pipeline.arguments import Tiles, doublings, wanted_format, wanted_size
+from vsanime.video.alpha import alpha_of, resize_alpha, with_alpha
 from vsanime.video.clips import first_frame, video_format
+from vsanime.video.properties import sample_aspect
 
 DEFAULT_MODEL = "C4F32_VA"
 

@@ -11,27 +11,28 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
 from rich.console import Console
 from rich.text import Text
 
-from vsanime.cli.encode import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
 from vsanime.cli.interrupts import terminated_like_interrupted
 from vsanime.cli.output import check_output, partial_file
 from vsanime.cli.progress import progress, tell
 from vsanime.cli.publicfilters import Call
-from vsanime.cli.rawmkv import RawMatroskaWriter, fourcc
-from vsanime.cli.streams import CONTAINERS, plan_streams
 from vsanime.errors import VsanimeError, quote
+from vsanime.media.bestsource import open_video
+from vsanime.media.ffmpeg import Encoder, VideoSettings, command, extract_covers, find_ffmpeg, probe
+from vsanime.media.rawmkv import RawMatroskaWriter, fourcc
+from vsanime.media.streams import CONTAINERS, plan_streams
 from vsanime.terminal import open_console
 
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-    from vsanime.filters.encoder import Signal
+    from vsanime.filters.encoder_args import Signal
 
 _DEFAULT_ENCODER = "x264"
 _DEFAULT_PRESET = "medium"
@@ -182,15 +183,13 @@ def _open(path: Path, console: Console) -> _Source:
     import vapoursynth as vs
 
     core = vs.core.core
-    if not hasattr(core, "bs"):
-        raise VsanimeError('BestSource is not installed; `pip install "vsanime[encode]"` brings it')
     core.max_cache_size = min(core.max_cache_size, _CORE_CACHE_MB)
     cache = platformdirs.user_cache_path("vsanime") / "index"
     with _without_export_warning(), console.status(Text(f"indexing {path.name}")):
-        opened: Any = core.bs.VideoSource(
-            str(path.resolve()),
+        opened = open_video(
+            path.resolve(),
+            'BestSource is not installed; `pip install "vsanime[encode]"` brings it',
             exporttimestamps=True,
-            showprogress=False,
             cachemode=_INDEX_CACHE_MODE,
             cachepath=str(cache),
             cachesize=_SOURCE_CACHE_MB,
@@ -227,8 +226,8 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
     """The clip that is encoded, and what its samples mean."""
     import vapoursynth as vs
 
-    from vsanime.filters.encoder import read_signal
-    from vsanime.filters.scenes import is_marked, mark_scenes
+    from vsanime.filters.encoder_args import read_signal
+    from vsanime.filters.mark_scenes import is_marked, mark_scenes
 
     clip = source.clip
     if clip.format.color_family == vs.RGB:
@@ -269,7 +268,7 @@ def _params(encoder: str, meaning: Signal, extra: str) -> str:
 
 
 def _ffmpeg_args(meaning: Signal) -> list[str]:
-    from vsanime.filters.encoder import ffmpeg_args
+    from vsanime.filters.encoder_args import ffmpeg_args
 
     return ffmpeg_args(meaning)
 

@@ -8,22 +8,22 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
-from vsanime.filters.arguments import Tiles, Tiling, check_backend, wanted_format
-from vsanime.filters.brightness import matched, scenes_of, widest
-from vsanime.filters.engines import Job, Network, network_for, run
-from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished, readable
-from vsanime.graphs.colour import check_matrix
-from vsanime.graphs.style import Look, check_size, style_graph
+from vsanime.graphs.builders.style import Look, check_size, style_graph
 from vsanime.models.advice import import_command
 from vsanime.models.cards import find
-from vsanime.models.importers.generator import looks_like, weights_of
+from vsanime.models.formats.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
+from vsanime.pipeline.arguments import Tiles, Tiling, check_backend, wanted_format
+from vsanime.pipeline.run import Job, Network, network_for, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
 from vsanime.values import Pair, parse_wholes, read_choice, read_name_or_path, read_number
+from vsanime.video.alpha import alpha_of, fill_hidden, in_depth, with_alpha
+from vsanime.video.brightness import matched, scenes_of, widest
 from vsanime.video.clips import first_frame
+from vsanime.video.errors import raises_vs_error
+from vsanime.video.properties import finished, readable, write_gray_matrix
 
 _BRIGHTNESS = ("none", "scene")
 _ADVICE = "a style such as 'Pepper_VA', RGB to RGB at 1x, is needed (see `vsanime models list`)"
@@ -174,7 +174,5 @@ def _run(
     def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
         return style_graph(network.model.proto, spec, form, (width, height), traits, look)
 
-    if spec.format.family is Family.GRAY:
-        # A matrix that was replaced is replaced on every frame.
-        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    clip = write_gray_matrix(clip, spec)
     return run(Job("animegan", clip, spec, whole, form, final, (planes, planes), graph), backend, Tiling())

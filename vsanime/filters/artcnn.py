@@ -9,9 +9,11 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.coding import chroma_coding, luma_coding
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.alpha import alpha_of, fill_hidden, resize_alpha, with_alpha
-from vsanime.filters.arguments import (
+from vsanime.graphs.builders.luma_chroma import chroma_graph, luma_graph
+from vsanime.graphs.passes.ensemble import ensemble
+from vsanime.pipeline.arguments import (
     Planes,
     Size,
     Tiles,
@@ -23,16 +25,14 @@ from vsanime.filters.arguments import (
     wanted_planes,
     wanted_size,
 )
-from vsanime.filters.chroma import ChromaGrid, joined, plane_of, resample
-from vsanime.filters.engines import Job, Network, network_for, run
-from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished, meaning, sample_aspect
-from vsanime.graphs.codes import chroma_coding, luma_coding
-from vsanime.graphs.ensemble import ensemble
-from vsanime.graphs.planes import chroma_graph, luma_graph
+from vsanime.pipeline.run import Job, Network, network_for, run
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.values import Pair, read_flag, read_name_or_path
+from vsanime.video.alpha import alpha_of, fill_hidden, resize_alpha, with_alpha
+from vsanime.video.chroma import ChromaGrid, joined, plane_of, resample
 from vsanime.video.clips import first_frame, video_format
+from vsanime.video.errors import raises_vs_error
+from vsanime.video.properties import finished, meaning, sample_aspect
 
 _RESAMPLE = "resample"
 _SCALE = 2

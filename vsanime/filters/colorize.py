@@ -11,22 +11,22 @@ from typing import Any
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.colorization.frames import Colouring, Work, is_flow, run
+from vsanime.colorization.keys import POLICIES, Choice, Window, choose, longest, runs, windows
+from vsanime.colorization.linescenes import Scenes, scene_starts
+from vsanime.colorization.neighbors import REACH
+from vsanime.colorization.output import converted, rgb_of, told, wanted_output
+from vsanime.colorization.references import Picture, References, read_references
+from vsanime.colorization.smoothing import DOUBTS, agreeing
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.alpha import alpha_of, clip_on_white
-from vsanime.filters.arguments import check_backend
-from vsanime.filters.colouring import Colouring, Work, is_flow, run
-from vsanime.filters.drawings import REACH
-from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.keys import POLICIES, Choice, Window, choose, longest, runs, windows
-from vsanime.filters.linescenes import Scenes, scene_starts
-from vsanime.filters.outputs import converted, rgb_of, told, wanted_output
-from vsanime.filters.references import Picture, References, read_references
-from vsanime.filters.steadying import DOUBTS, agreeing
 from vsanime.motion.flow import SMALLEST
+from vsanime.pipeline.arguments import check_backend
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range, SampleType
 from vsanime.values import MOST_SIDE, parse_flag, parse_text, parse_whole, read_choice, read_flag, read_name_or_path
 from vsanime.video.advice import gray_code
+from vsanime.video.alpha import alpha_of, clip_on_white
 from vsanime.video.clips import first_frame, video_format
+from vsanime.video.errors import raises_vs_error
 
 # Height (or width, whichever is less) of the pictures that motion is looked for in, where nobody says another.
 _AUTO = 288

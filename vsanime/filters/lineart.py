@@ -10,22 +10,22 @@ import onnx
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.alpha import alpha_of, fill_hidden, in_depth, with_alpha
-from vsanime.filters.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
-from vsanime.filters.engines import Job, Network, run
-from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished, readable
-from vsanime.graphs.colour import check_matrix
+from vsanime.graphs.builders.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
+from vsanime.graphs.builders.sketchkeras import Sketch, check_size, sketch_graph
 from vsanime.graphs.inspect import NetFacts
-from vsanime.graphs.lineart import LEAST_SIGMA, MOST_SIGMA, Pen, line_graph, usual_sigma
-from vsanime.graphs.sketch import Sketch, check_size, sketch_graph
 from vsanime.models.search import find_files
 from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.models.store import Model, as_path, load, search_path
+from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
+from vsanime.pipeline.run import Job, Network, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 from vsanime.values import MOST_SIDE, parse_number, parse_text, read_choice, read_name_or_path, read_number, read_whole
+from vsanime.video.alpha import alpha_of, fill_hidden, in_depth, with_alpha
 from vsanime.video.clips import first_frame
+from vsanime.video.errors import raises_vs_error
+from vsanime.video.properties import finished, readable, write_gray_matrix
 
 _METHODS = "'dog', 'sketchkeras' or the path of an .onnx file"
 _FILE = "sketchkeras.onnx"
@@ -220,7 +220,5 @@ def _sketched(
     # What it sees beyond a pixel is more than what tiles of the small picture could be worth.
     facts = NetFacts(1, None, 1, in_channels=1, out_channels=1, parameters=0, features=1024, linear_path=False)
     planes = [0] if spec.format.family is Family.GRAY else [0, 1, 2]
-    if spec.format.family is Family.GRAY:
-        # A matrix that was replaced is replaced on every frame.
-        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    clip = write_gray_matrix(clip, spec)
     return run(Job("lineart", clip, spec, Network(model, facts), form, form, (planes, [0]), graph), backend, Tiling())

@@ -9,21 +9,22 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
+from vsanime.coding import check_matrix
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.alpha import alpha_of, fill_hidden, with_alpha, with_sure_ends
-from vsanime.filters.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
-from vsanime.filters.engines import Job, Network, network_for, run
-from vsanime.filters.errors import raises_vs_error
-from vsanime.filters.properties import finished, readable
-from vsanime.graphs.colour import check_matrix, reach, rgb_graph
-from vsanime.graphs.ensemble import ensemble
+from vsanime.graphs.builders.rgb import reach, rgb_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.transposed import without_transposed
+from vsanime.graphs.passes.ensemble import ensemble
+from vsanime.graphs.passes.transposed import without_transposed
 from vsanime.models.cards import find, unknown_model, variants
 from vsanime.models.store import as_path, available, load
+from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
+from vsanime.pipeline.run import Job, Network, network_for, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.values import read_choice, read_flag, read_name_or_path, read_whole
+from vsanime.video.alpha import alpha_of, fill_hidden, with_alpha, with_sure_ends
 from vsanime.video.clips import first_frame, plane_format, spec_from_props, video_format
+from vsanime.video.errors import raises_vs_error
+from vsanime.video.properties import finished, readable, write_gray_matrix
 
 _TINTS = ("keep", "correct")
 # The network that comes with the package.
@@ -271,8 +272,6 @@ def _run(
             network.model.proto, network.facts, spec, form, width, height, traits, correct_tint=network.tint
         )
 
-    if spec.format.family is Family.GRAY:
-        # A matrix that was replaced is replaced on every frame.
-        clip = clip.std.SetFrameProps(_Matrix=spec.matrix)
+    clip = write_gray_matrix(clip, spec)
     margin = reach(spec.format, network.facts.scale, correct_tint=network.tint)
     return run(Job("waifu2x", clip, spec, network, form, final, (planes, planes), graph, margin), backend, tiling)

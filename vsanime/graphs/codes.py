@@ -1,50 +1,9 @@
-"""How the samples of a plane stand for values, and the nodes that turn one into the other."""
+"""The nodes that turn the samples of a plane into the values that they stand for, and back; see `vsanime.coding`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vsanime.coding import Coding
 from vsanime.graphs.writer import TYPES, GraphWriter
-from vsanime.spec import PlaneFormat, Range
-
-
-@dataclass(frozen=True)
-class Coding:
-    """How the samples of a plane stand for values: value = (code - zero) / span + bias.
-
-    Attributes:
-        dtype: NumPy name of a sample's type.
-        zero: the code that stands for `bias`.
-        span: codes from there to `bias` + 1.
-        bias: 0 for luma; 0.5 for chroma, which the networks know as Cb + 0.5 and Cr + 0.5.
-        peak: largest code; None for floats.
-    """
-
-    dtype: str
-    zero: float
-    span: float
-    bias: float
-    peak: float | None
-
-
-def luma_coding(form: PlaneFormat, full: Range) -> Coding:
-    """Luma (or gray): [0, 1] between black and white."""
-    if not form.is_integer:
-        return Coding(form.dtype, zero=0, span=1, bias=0, peak=None)
-    peak = float((1 << form.bits) - 1)
-    if full is Range.FULL:
-        return Coding(form.dtype, zero=0, span=peak, bias=0, peak=peak)
-    step = 1 << (form.bits - 8)
-    return Coding(form.dtype, zero=16.0 * step, span=219.0 * step, bias=0, peak=peak)
-
-
-def chroma_coding(form: PlaneFormat, full: Range) -> Coding:
-    """Chroma: [-0.5, 0.5] moved to [0, 1]."""
-    if not form.is_integer:
-        return Coding(form.dtype, zero=0, span=1, bias=0.5, peak=None)
-    peak = float((1 << form.bits) - 1)
-    span = peak if full is Range.FULL else 224.0 * (1 << (form.bits - 8))
-    return Coding(form.dtype, zero=float(1 << (form.bits - 1)), span=span, bias=0.5, peak=peak)
 
 
 def decode(writer: GraphWriter, plane: str, coding: Coding) -> str:

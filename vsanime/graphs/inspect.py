@@ -12,10 +12,10 @@ import onnx
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.graphs.flatten import flatten
 from vsanime.graphs.limits import check_layers, check_settings, check_sizes, describe, guard, infer_sizes
-from vsanime.graphs.linear import find_linear_path
 from vsanime.graphs.network import Network, attributes, read_network, read_tail
+from vsanime.graphs.passes.flatten import flatten
+from vsanime.graphs.passes.linear import find_linear_path
 
 # Long enough that the middle of a line never sees its ends: the widest net of this project has a radius of 134.
 _LINE = 1536

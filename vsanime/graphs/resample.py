@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.graphs.siting import chroma_offset
+from vsanime.coding import chroma_offset
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import ChromaLocation
 

@@ -43,7 +43,7 @@ def converted(path: Path) -> onnx.ModelProto:
     Raises:
         VsanimeError: the file is none of those that can be read.
     """
-    from vsanime.models.importers import read
+    from vsanime.models.formats import read
 
     return read(path).proto
 

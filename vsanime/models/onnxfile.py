@@ -13,8 +13,8 @@ from onnx import TensorProto, numpy_helper
 from onnx.external_data_helper import uses_external_data
 
 from vsanime.errors import VsanimeError, quote, quote_path
-from vsanime.graphs.flatten import flatten
 from vsanime.graphs.limits import check_settings, check_structure, explain, guard, stored_tensors
+from vsanime.graphs.passes.flatten import flatten
 from vsanime.models.advice import import_command
 from vsanime.models.filekinds import HEAD_BYTES, describe, describe_unknown
 from vsanime.models.halves import to_single, widened

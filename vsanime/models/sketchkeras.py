@@ -1,8 +1,8 @@
 """SketchKeras as plain ONNX: the U-net that draws the lines of one colour channel (https://github.com/lllyasviel/sketchKeras).
 
 It takes what a channel has beyond its blurred self and gives ink, 1 for a line; what is done before and after is the
-filter's (`vsanime.graphs.sketch`). Weights go by the blocks that published PyTorch weights have them under, numbered by
-their convolutions, with the batch norms already folded in.
+filter's (`vsanime.graphs.builders.sketchkeras`). Weights go by the blocks that published PyTorch weights have them
+under, numbered by their convolutions, with the batch norms already folded in.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.motion.extra import ndimage
+from vsanime.optional import ndimage
 
 # Ink is what lies below the middle of the range: codes to 127 of 255, as the published pipeline binarises its lines.
 THRESHOLD = 127

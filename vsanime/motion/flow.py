@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.motion.extra import opencv
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
+from vsanime.optional import opencv
 
 type Bytes = NDArray[np.uint8]
 type Flow = NDArray[np.float32]
@@ -65,7 +65,7 @@ def flow(target: Bytes, key: Bytes) -> Flow:
 
 
 def flow_by_steps(target: Bytes, key: Bytes, led: Flow) -> tuple[Flow, NDArray[np.bool_]]:
-    """As `flow`, where it is known how motion leads there through the drawings between (`vsanime.motion.steps`).
+    """As `flow`, where it is known how motion leads there through the drawings between (`vsanime.motion.chained`).
 
     Where things moved far the steps are believed, elsewhere the direct way; the other one where it fits clearly better.
 

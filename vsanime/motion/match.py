@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.extra import opencv
+from vsanime.motion.chained import Led
 from vsanime.motion.flow import SMALLEST, coarse_flow, flow, flow_by_steps
-from vsanime.motion.steps import Led
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
+from vsanime.optional import opencv
 
 type Bytes = NDArray[np.uint8]
 type Floats = NDArray[np.float32]

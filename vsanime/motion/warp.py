@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.motion.extra import opencv
+from vsanime.optional import opencv
 
 
 def warp[T: (np.uint8, np.float32)](picture: NDArray[T], flow: NDArray[np.float32]) -> NDArray[T]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.motion.extra import opencv
+from vsanime.optional import opencv
 
 
 def side_of(radius: float, height: int) -> int:

@@ -16,8 +16,8 @@ from torch.nn.utils import parametrize
 
 from vsanime.errors import VsanimeError
 from vsanime.models.architectures import Array, Layer
-from vsanime.models.importers import read
-from vsanime.models.importers.generator import looks_like, weights_of
+from vsanime.models.formats import read
+from vsanime.models.formats.generator import looks_like, weights_of
 from vsanime.models.onnxfile import read_onnx
 from vsanime.nets.animegan import Generator
 from vsanime.nets.artcnn import ArtCNNC, ArtCNNR
@@ -39,7 +39,7 @@ def load(path: Path, activation: str | None = None, upsample: str | None = None)
     Args:
         path: an ONNX, or what `vsanime import` reads: state-dicts, ncnn, waifu2x's JSON, mpv shaders.
         activation: of an ArtCNN state-dict, which does not say; None for what it says, else "relu".
-        upsample: of an AnimeGANv2 state-dict; see `vsanime.models.importers.Wishes`.
+        upsample: of an AnimeGANv2 state-dict; see `vsanime.models.formats.Wishes`.
 
     Raises:
         VsanimeError: the file cannot be read, or is of no network of this project.

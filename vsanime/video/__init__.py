@@ -1,1 +1,1 @@
-"""Clips in and out: facts of a clip, tiles of a frame, lanes over the frames."""
+"""Frames and their properties, without networks: formats, chroma, alpha, brightness, and what a script holds."""

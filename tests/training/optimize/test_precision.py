@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests import halfprecision
-from tests.planesgraphs import feed_for, planes_graph
+from tests.support import halfprecision
+from tests.support.planesgraphs import feed_for, planes_graph
 from vsanime.spec import GraphTraits
 
 torch = pytest.importorskip("torch")

@@ -15,7 +15,7 @@ from vsanime.errors import VsanimeError
 
 torch = pytest.importorskip("torch")
 
-from vsanime.models.importers import safetensors  # noqa: E402
+from vsanime.models.formats import safetensors  # noqa: E402
 from vsanime.training.optimize.average import MovingAverage  # noqa: E402
 from vsanime.training.optimize.state import gather, make_optimizer, restore  # noqa: E402
 from vsanime.training.pairs.recipe import Training  # noqa: E402

@@ -18,7 +18,7 @@ pytest.importorskip("h5py")
 from tests.training.helpers import Called  # noqa: E402
 from tests.training.style.helpers import call, recipe, root, write_recipe  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
-from vsanime.models.importers import read  # noqa: E402
+from vsanime.models.formats import read  # noqa: E402
 from vsanime.nets.load import load  # noqa: E402
 from vsanime.training.run import checkpoint  # noqa: E402
 

@@ -23,8 +23,8 @@ from vsanime.backends.base import (
     tile_within,
 )
 from vsanime.backends.cache import JSON, EngineCache, key_of
-from vsanime.backends.cuda import Device, device_count, device_facts
-from vsanime.backends.gpulanes import RESERVE_BYTES, GpuEngine, card_numbers
+from vsanime.backends.cuda.lanes import RESERVE_BYTES, GpuEngine, card_numbers
+from vsanime.backends.cuda.runtime import Device, device_count, device_facts
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.flavours import (
     RTX,

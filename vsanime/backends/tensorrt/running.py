@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
-from vsanime.backends.cuda import Device, DeviceBuffer
+from vsanime.backends.cuda.runtime import Device, DeviceBuffer
 from vsanime.backends.stdout import stdout_guarded
 from vsanime.backends.tensorrt.flavours import Flavour
 from vsanime.backends.tensorrt.reports import Messages

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vsanime.backends.cache import JSON
-from vsanime.backends.cuda import Device
+from vsanime.backends.cuda.runtime import Device
 from vsanime.backends.tensorrt.flavours import Capability, Flavour, dotted
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from vsanime import files
 from vsanime.errors import VsanimeError
-from vsanime.graphs.lineart import Pen, usual_sigma
+from vsanime.graphs.builders.lineart import Pen, usual_sigma
 from vsanime.motion import distance
 from vsanime.training.colorization.shots import COLOUR, DISTANCE, FACTS, LINE
 from vsanime.training.data.draws import lay

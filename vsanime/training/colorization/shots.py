@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.pictures import open_picture
+from vsanime.media.pictures import open_picture
 from vsanime.training.data.material import refuse_evaluation
 
 type Bytes = NDArray[np.uint8]

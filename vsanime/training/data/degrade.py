@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vsanime.pictures import open_picture
+from vsanime.media.pictures import open_picture
 from vsanime.training.data.pictures import LUMA
 
 type Floats = NDArray[np.float32]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.pictures import open_picture
+from vsanime.media.pictures import open_picture
 from vsanime.training.data import shortage, split
 from vsanime.training.data.entries import Picture, Skipped
 from vsanime.training.data.kept import Kept

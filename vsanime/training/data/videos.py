@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
+from vsanime.media.bestsource import open_video
 
 VIDEO_SUFFIXES = (".mkv", ".mp4", ".webm", ".mov", ".avi", ".m2ts", ".ts")
 
@@ -29,18 +29,14 @@ class VideoReader:
             import vapoursynth as vs
         except ImportError:
             raise VsanimeError('videos are read by VapourSynth: `pip install "vsanime[train]"`') from None
-        core: Any = vs.core
-        if not hasattr(core, "bs"):
-            raise VsanimeError("videos are read by BestSource: `pip install vapoursynth-bestsource`")
         try:
-            # No index on disk: nothing is written beside anybody's videos.
-            clip: Any = core.bs.VideoSource(str(path), cachemode=0, showprogress=0)
+            clip = open_video(path, "videos are read by BestSource: `pip install vapoursynth-bestsource`")
             # The matrix that the frames name, else the one that their height suggests.
             given = clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED)
             guess = None
             if clip.format.color_family == vs.YUV and given == vs.MATRIX_UNSPECIFIED:
                 guess = vs.MATRIX_BT709 if clip.height >= 720 else vs.MATRIX_ST170_M
-            self._clip = core.resize.Bicubic(clip, format=vs.RGB24, matrix_in=guess)
+            self._clip = vs.core.resize.Bicubic(clip, format=vs.RGB24, matrix_in=guess)
         except vs.Error as error:
             raise VsanimeError(f"cannot be read: {error}") from None
 

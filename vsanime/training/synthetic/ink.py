@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.graphs.lineart import Pen as DogPen
-from vsanime.graphs.lineart import gaussian
+from vsanime.graphs.builders.lineart import Pen as DogPen
+from vsanime.graphs.builders.lineart import gaussian
 from vsanime.training.synthetic.drawings import alpha_of, colours_of, premultiplied
 
 type Bytes = NDArray[np.uint8]

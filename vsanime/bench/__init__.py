@@ -1,0 +1,1 @@
+"""What `vsanime bench` measures: doublers, styles, colorization, and how fast they are."""

@@ -1,0 +1,176 @@
+"""A clip that x264 has spoilt, doubled and compared with the one that it was made of."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsanime.bench import metrics
+from vsanime.bench.doubling.measure import COMPRESSED, Advance, Bar, Figure
+from vsanime.bench.doubling.methods import Method
+from vsanime.bench.doubling.shrink import halve_codes
+from vsanime.bench.doubling.sources import MULTIPLE
+from vsanime.bench.frames import clip_of, planes_of
+from vsanime.errors import VsanimeError
+from vsanime.media.bestsource import open_video
+from vsanime.training.data.clips import encode_to
+from vsanime.training.data.degrade import from_codes
+from vsanime.video.clips import guess_matrix
+from vsanime.video.frameprops import read_integer
+
+type Bytes = NDArray[np.uint8]
+
+_PRESET = "medium"
+_KERNEL = "catmull_rom"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Frames of a clip before and after.
+
+    Attributes:
+        name: of the clip.
+        condition: what was done to it.
+        numbers: of the frames in their file.
+        truth: luma, 8 bits, full range.
+        spoilt: luma of half the size, as its file has it.
+    """
+
+    name: str
+    condition: str
+    numbers: Sequence[int]
+    truth: vs.VideoNode
+    spoilt: vs.VideoNode
+
+
+def pair_of(truth: Path, compressed: Path | None, crf: int, every: int, bar: Bar) -> Pair:
+    """The two clips.
+
+    Args:
+        truth: a video without a loss.
+        compressed: the same at half the size, spoilt; None to make it: Catmull-Rom, 8 bits, x264.
+        crf: x264's rate factor, for that.
+        every: 1 for all frames; those that are made are kept in memory.
+        bar: told of each frame that is coded.
+
+    Raises:
+        VsanimeError: a file that cannot be read, or two that are no pair.
+    """
+    clip = _open(truth)
+    if compressed is not None:
+        spoilt = _open(compressed)
+        _check_pair(truth, clip, compressed, spoilt)
+        condition, whole, source = f"as in {compressed.name}", _luma(clip, _matrix(spoilt)), _source(spoilt)
+        source = source[::every]
+    else:
+        clip = _cut(clip)
+        condition, whole = f"{_KERNEL}, x264 crf {crf}", _luma(clip, _matrix(clip))
+        source = _coded(truth, whole, crf, every, bar)
+    numbers = range(0, clip.num_frames, every)
+    return Pair(truth.name, condition, numbers, whole[::every], source)
+
+
+def _coded(truth: Path, whole: vs.VideoNode, crf: int, every: int, bar: Bar) -> vs.VideoNode:
+    """Each so many-eth frame of a clip that was halved and coded."""
+
+    def halved() -> Iterator[Bytes]:
+        for number in range(whole.num_frames):
+            yield halve_codes(planes_of(whole, number)[0], _KERNEL)
+            bar.step()
+
+    bar.more(whole.num_frames)
+    with tempfile.TemporaryDirectory(prefix="vsanime-bench-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "clip.264"
+        encode_to(path, halved(), (whole.width // 2, whole.height // 2), crf, _PRESET)
+        return _in_memory(truth, whole, path, every)
+
+
+def _in_memory(truth: Path, whole: vs.VideoNode, path: Path, every: int) -> vs.VideoNode:
+    """Frames of a file that is free to be deleted when this is done, also on Windows."""
+    spoilt = _open(path)
+    _check_pair(truth, whole, path, spoilt)
+    source = _source(spoilt)
+    frames = [[planes_of(source, number)[0]] for number in range(0, source.num_frames, every)]
+    with source.get_frame(0) as frame:
+        scale = int(frame.props["_Range"])
+    return clip_of(frames, source.format.id, _Range=scale)
+
+
+def measure_compressed(pair: Pair, methods: Sequence[Method], advance: Advance) -> list[Figure]:
+    """Luma of each of a pair's frames.
+
+    Args:
+        pair: the clips.
+        methods: for luma.
+        advance: called after each frame of each method.
+    """
+    figures = []
+    for method in methods:
+        large = method.run(pair.spoilt)
+        for place, number in enumerate(pair.numbers):
+            result = np.clip(planes_of(large, place)[0], 0, 1)
+            truth = from_codes(planes_of(pair.truth, place)[0])
+            quality = metrics.psnr(result, truth), metrics.ssim(result, truth)
+            figures.append(Figure(pair.name, f"frame {number}", COMPRESSED, "Y", pair.condition, method.name, *quality))
+            advance()
+    return figures
+
+
+def _open(path: Path) -> vs.VideoNode:
+    if not path.is_file():
+        raise VsanimeError(f"{path} is not a file; a video is needed")
+    try:
+        clip: vs.VideoNode = open_video(path, 'videos are read by BestSource: `pip install "vsanime[quality]"`')
+    except vs.Error as error:
+        raise VsanimeError(f"{path} cannot be read: {error}") from None
+    return clip
+
+
+def _check_pair(truth: Path, clip: vs.VideoNode, compressed: Path, spoilt: vs.VideoNode) -> None:
+    if (clip.width, clip.height) != (2 * spoilt.width, 2 * spoilt.height):
+        raise VsanimeError(
+            f"{truth} is {clip.width}x{clip.height} and {compressed} {spoilt.width}x{spoilt.height}; "
+            "the truth has to be twice as large"
+        )
+    if clip.num_frames != spoilt.num_frames:
+        raise VsanimeError(
+            f"{truth} has {clip.num_frames} frames and {compressed} {spoilt.num_frames}; the same frames are needed"
+        )
+
+
+def _cut(clip: vs.VideoNode) -> vs.VideoNode:
+    return clip.std.Crop(right=clip.width % MULTIPLE, bottom=clip.height % MULTIPLE)
+
+
+def _matrix(clip: vs.VideoNode) -> int:
+    """The matrix that luma was made by; for RGB and where the clip does not say, what its height suggests."""
+    with clip.get_frame(0) as frame:
+        said = read_integer(frame.props, "_Matrix", vs.MATRIX_UNSPECIFIED)
+    unknown = said in (vs.MATRIX_RGB, vs.MATRIX_UNSPECIFIED)
+    return int(guess_matrix(clip.width, clip.height)) if unknown else said
+
+
+def _luma(clip: vs.VideoNode, matrix: int) -> vs.VideoNode:
+    """8-bit luma in full range; of RGB, by that matrix."""
+    if clip.format.color_family == vs.RGB:
+        return clip.resize.Point(format=vs.GRAY8, matrix=matrix, range=vs.RANGE_FULL)
+    return _plane(clip).resize.Point(format=vs.GRAY8, range=vs.RANGE_FULL)
+
+
+def _source(clip: vs.VideoNode) -> vs.VideoNode:
+    """What methods are given: luma as the file has it."""
+    return _luma(clip, _matrix(clip)) if clip.format.color_family == vs.RGB else _plane(clip)
+
+
+def _plane(clip: vs.VideoNode) -> vs.VideoNode:
+    """Luma of YUV by itself, which says its range."""
+    with clip.get_frame(0) as frame:
+        full = read_integer(frame.props, "_Range", vs.RANGE_LIMITED)
+    plane = clip.std.ShufflePlanes(0, vs.GRAY) if clip.format.color_family == vs.YUV else clip
+    return plane.std.SetFrameProps(_Range=full)

@@ -1,0 +1,119 @@
+"""A page of crops: the part of a picture in which methods differ most, the truth first, each with its PSNR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from vsanime import files
+from vsanime.bench.doubling.measure import Results
+from vsanime.bench.metrics import psnr
+from vsanime.training.data.degrade import to_codes
+
+type Floats = NDArray[np.float32]
+type Bytes = NDArray[np.uint8]
+
+SIZE = 56  # pixels of the picture, both ways, at most
+ZOOM = 4
+_ACROSS = 6
+_GAP = 8
+_LINE = 18
+_TEXT = 13
+_PAPER, _INK = 255, 30
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One crop.
+
+    Attributes:
+        label: below it, two lines at most.
+        pixels: height, width.
+    """
+
+    label: str
+    pixels: Bytes
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The crops of one picture.
+
+    Attributes:
+        title: picture, place of the crop, kernel.
+        panels: the truth and what each method made.
+    """
+
+    title: str
+    panels: list[Panel]
+
+
+def strip_of(name: str, results: Results, kernel: str, number: int) -> Strip:
+    """The crop of one picture that shows most.
+
+    Args:
+        name: of the picture.
+        results: of every method.
+        kernel: by which the picture was made small.
+        number: of the kernel among the results.
+    """
+    outputs = {method: of_kernels[number] for method, of_kernels in results.by_method.items()}
+    top, left, height, width = busiest(list(outputs.values()), SIZE)
+
+    def cut(plane: Floats) -> Bytes:
+        return to_codes(plane[top : top + height, left : left + width])
+
+    panels = [Panel("truth", cut(results.truth))]
+    panels += [
+        Panel(f"{method}\n{psnr(output, results.truth):.2f} dB", cut(output)) for method, output in outputs.items()
+    ]
+    return Strip(f"{name}, at {left}, {top}, halved by {kernel} (dB: luma of the whole picture)", panels)
+
+
+def busiest(outputs: Sequence[Floats], size: int) -> tuple[int, int, int, int]:
+    """Where outputs differ most: top, left, height and width of a window.
+
+    Args:
+        outputs: of one picture, height, width.
+        size: of the window, less where the picture is smaller.
+    """
+    variance = np.var(np.stack(outputs).astype(np.float64), axis=0)
+    height, width = (min(size, n) for n in variance.shape)
+    sums = np.pad(variance.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(top), int(left), height, width
+
+
+def write(path: Path, strips: Sequence[Strip]) -> None:
+    """All strips on one page."""
+    drawn = [_drawn(strip) for strip in strips]
+    page = Image.new("L", (max(d.width for d in drawn), sum(d.height for d in drawn)), _PAPER)
+    top = 0
+    for strip in drawn:
+        page.paste(strip, (0, top))
+        top += strip.height
+    with files.stage(path) as staged:
+        page.save(staged, optimize=True)
+
+
+def _drawn(strip: Strip) -> Image.Image:
+    """A title, and crops in rows, enlarged in whole pixels."""
+    height, width = (n * ZOOM for n in strip.panels[0].pixels.shape)
+    step, down = max(width, SIZE * ZOOM) + _GAP, height + 2 * _LINE + _GAP
+    rows = -(-len(strip.panels) // _ACROSS)
+    page = Image.new("L", (_ACROSS * step + _GAP, rows * down + _LINE + 2 * _GAP), _PAPER)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(_TEXT)
+    pen.text((_GAP, _GAP // 2), strip.title, fill=_INK, font=font)
+    for number, panel in enumerate(strip.panels):
+        row, column = divmod(number, _ACROSS)
+        left, top = _GAP + column * step, _LINE + _GAP + row * down
+        crop = Image.fromarray(np.repeat(np.repeat(panel.pixels, ZOOM, 0), ZOOM, 1))
+        page.paste(crop, (left, top))
+        pen.text((left, top + height), panel.label, fill=_INK, font=font)
+    return page

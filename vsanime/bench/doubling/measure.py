@@ -1,0 +1,209 @@
+"""One picture made small by every kernel, doubled by every method, and compared with what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsanime.bench import metrics
+from vsanime.bench.doubling.methods import Method
+from vsanime.bench.doubling.shrink import halve, halve_codes
+from vsanime.bench.doubling.sources import is_gray, luma
+from vsanime.bench.frames import clip_of, planes_of
+from vsanime.errors import VsanimeError
+from vsanime.training.data.degrade import from_codes, to_codes, to_ycbcr
+
+type Floats = NDArray[np.float32]
+type Bytes = NDArray[np.uint8]
+type Advance = Callable[[], None]
+
+
+class Bar(Protocol):
+    """How far it is."""
+
+    def more(self, steps: int) -> None:
+        """So many steps are still to come, or so many less."""
+
+    def step(self) -> None:
+        """One is done."""
+
+
+# The order in which tables come.
+LUMA, RGB, CHROMA, COMPRESSED = "luma", "rgb", "chroma", "compressed"
+MEASURES = (LUMA, RGB, CHROMA, COMPRESSED)
+SITINGS = {
+    "left": ((-0.5, 0.0), vs.CHROMA_LEFT),
+    "center": ((0.0, 0.0), vs.CHROMA_CENTER),
+    "top_left": ((-0.5, -0.5), vs.CHROMA_TOP_LEFT),
+}
+CHROMA_KERNELS = ("box", "catmull_rom")
+_FULL = {"_Range": int(vs.RANGE_FULL)}
+_BT709 = {"_Matrix": int(vs.MATRIX_BT709)}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured of one picture, in one condition, with one method.
+
+    Attributes:
+        group: source of the picture.
+        picture: its name.
+        measure: one of `MEASURES`.
+        plane: Y, RGB, Cb or Cr.
+        condition: kernel by which it was made small; for chroma and compression, what else was done.
+        method: who doubled it.
+        psnr: in dB.
+        ssim: of Wang et al.; None for chroma.
+    """
+
+    group: str
+    picture: str
+    measure: str
+    plane: str
+    condition: str
+    method: str
+    psnr: float
+    ssim: float | None
+
+
+@dataclass(frozen=True)
+class Title:
+    """Which picture figures are of.
+
+    Attributes:
+        group: source of the picture.
+        picture: its name.
+    """
+
+    group: str
+    picture: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """Luma of one picture after every method.
+
+    Attributes:
+        truth: height, width.
+        by_method: a result of the same shape for each kernel, by the method's name.
+    """
+
+    truth: Floats
+    by_method: dict[str, list[Floats]]
+
+
+def measure_doubling(
+    title: Title, picture: Bytes, kernels: Sequence[str], methods: Sequence[Method], advance: Advance
+) -> tuple[list[Figure], Results]:
+    """Luma with every method, RGB with those that know it.
+
+    The truth is the picture's 8-bit luma, and its R, G and B; what is doubled has half the size and 8 bits; results are
+    clipped to [0, 1] and not rounded, and nothing is cut off at the edges. RGB networks are given R, G and B, and
+    luma is taken of what they make.
+
+    Args:
+        title: of the picture.
+        picture: R, G and B, height, width and 3.
+        kernels: by which it is made small.
+        methods: for luma and RGB.
+        advance: called after each method.
+    """
+    rgb_codes = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    rgb = from_codes(rgb_codes)
+    gray_codes = to_codes(luma(rgb))
+    gray = from_codes(gray_codes)
+    gray_clip = clip_of([[halve_codes(gray_codes, kernel)] for kernel in kernels], vs.GRAY8, **_FULL)
+    rgb_clip = clip_of([[halve_codes(plane, kernel) for plane in rgb_codes] for kernel in kernels], vs.RGB24)
+    colour = not is_gray(picture) and any(method.knows == "rgb" for method in methods)
+    figures: list[Figure] = []
+    outputs: dict[str, list[Floats]] = {}
+    for method in methods:
+        if method.knows != "rgb":
+            outputs[method.name] = [result[0] for result in _run(method, gray_clip, gray.shape)]
+        if method.knows == "rgb" or (method.knows == "any" and colour):
+            results = _run(method, rgb_clip, gray.shape)
+            outputs.setdefault(method.name, [luma(result) for result in results])
+            if colour:
+                figures += [
+                    _figure(title, (RGB, "RGB", kernel, method.name), result, rgb)
+                    for kernel, result in zip(kernels, results, strict=True)
+                ]
+        figures += [
+            _figure(title, (LUMA, "Y", kernel, method.name), result, gray)
+            for kernel, result in zip(kernels, outputs[method.name], strict=True)
+        ]
+        advance()
+    return figures, Results(gray, outputs)
+
+
+def measure_chroma(title: Title, picture: Bytes, methods: Sequence[Method], advance: Advance) -> list[Figure]:
+    """Cb and Cr of 4:2:0, by kernel and siting, brought back to 4:4:4.
+
+    The truth is the picture as 8-bit YCbCr, BT.709 and full range; chroma at half the size is rounded to 8 bits too.
+
+    Args:
+        title: of the picture.
+        picture: R, G and B, height, width and 3.
+        methods: for chroma.
+        advance: called after each method.
+    """
+    y, *chroma = to_ycbcr(from_codes(np.ascontiguousarray(picture.transpose(2, 0, 1))))
+    y = from_codes(to_codes(y))
+    truth = [_chroma_codes(np.float32(255) * (plane - np.float32(0.5))) for plane in chroma]
+    # Filters hold to the siting of a clip's first frame: a clip for each, its frames the kernels.
+    clips = {}
+    for siting, (shift, location) in SITINGS.items():
+        small = [[_chroma_codes(halve(codes, kernel, shift)) for codes in truth] for kernel in CHROMA_KERNELS]
+        frames = [[y, *(_chroma_values(codes) for codes in planes)] for planes in small]
+        clips[siting] = clip_of(frames, vs.YUV420PS, **_FULL, **_BT709, _ChromaLocation=int(location))
+    figures = []
+    for method in methods:
+        full_size = {siting: method.run(clip) for siting, clip in clips.items()}
+        for (number, kernel), siting in product(enumerate(CHROMA_KERNELS), SITINGS):
+            result = np.clip(planes_of(full_size[siting], number)[1:], -0.5, 0.5)
+            figures += [
+                _figure(title, (CHROMA, name, f"{kernel}, {siting}", method.name), plane, _chroma_values(expected))
+                for name, plane, expected in zip(("Cb", "Cr"), result, truth, strict=True)
+            ]
+        advance()
+    return figures
+
+
+def _chroma_codes(codes: Floats) -> Floats:
+    """8-bit codes of chroma less 128, rounded and clipped."""
+    return np.clip(np.rint(codes), -128, 127)
+
+
+def _chroma_values(codes: Floats) -> Floats:
+    """What codes less 128 stand for in full range."""
+    return codes / np.float32(255)
+
+
+def _run(method: Method, clip: vs.VideoNode, shape: tuple[int, ...]) -> list[Floats]:
+    """Every frame doubled and clipped: planes, height, width."""
+    large = method.run(clip)
+    if (large.height, large.width) != shape:
+        raise VsanimeError(
+            f"{method.name} made {large.width}x{large.height} of {clip.width}x{clip.height}; twice the size is needed"
+        )
+    return [np.clip(planes_of(large, n), 0, 1) for n in range(large.num_frames)]
+
+
+def _figure(title: Title, what: tuple[str, str, str, str], result: Floats, truth: Floats) -> Figure:
+    measure, plane, condition, method = what
+    return Figure(
+        title.group,
+        title.picture,
+        measure,
+        plane,
+        condition,
+        method,
+        metrics.psnr(result, truth),
+        None if measure == CHROMA else metrics.ssim(result, truth),
+    )

@@ -1,0 +1,1 @@
+"""What `colorize` does to a frame, without torch: keys, motion, networks, smoothing over time and output."""

@@ -1,0 +1,222 @@
+"""Reference pictures as a clip of one frame a key, from a clip, or from pictures and clips by their frame's number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsanime.coding import check_matrix
+from vsanime.errors import VsanimeError, quote, quote_path
+from vsanime.media.pictures import open_picture
+from vsanime.spec import Family, FrameSpec
+from vsanime.values import parse_whole, parse_wholes
+from vsanime.video.advice import conform_code
+from vsanime.video.alpha import ALPHA, check_alpha, lay_on_white
+from vsanime.video.clips import check_same, first_frame, guess_matrix
+from vsanime.video.properties import finished
+
+type Picture = str | os.PathLike[str] | vs.VideoNode
+type Sources = vs.VideoNode | Mapping[int, Picture]
+type Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class References:
+    """The pictures that colours come from.
+
+    Attributes:
+        clip: one frame a key, all of them alike, their matrix, range and siting said.
+        keys: the frames of line art that they are of, ascending.
+        spec: what the frames are.
+        props: the first frame's properties.
+    """
+
+    clip: vs.VideoNode
+    keys: tuple[int, ...]
+    spec: FrameSpec
+    props: Mapping[str, Any]
+
+
+def read_references(references: Sources, keys: Sequence[int] | None, size: Size, length: int) -> References:
+    """The references in the order of their frames.
+
+    Args:
+        references: a colour clip, or picture files and one-frame clips by the number of the frame that they are of.
+        keys: numbers of the frames that the clip's are of; None where `references` says them.
+        size: width and height of the line art.
+        length: its number of frames.
+
+    Raises:
+        VsanimeError: what is no reference, or not one of this line art.
+    """
+    if isinstance(references, Mapping):
+        if keys is not None:
+            raise VsanimeError("keys are given twice: references have their frames' numbers already; leave keys out")
+        given = dict(zip(_read_keys(list(references), length), references.values(), strict=True))
+        numbers = sorted(given)
+        clip = _joined([(n, _opened(n, given[n])) for n in numbers], size)
+    elif isinstance(references, vs.VideoNode):
+        clip, numbers = _picked(references, keys, length)
+        _check_size("the references are", (clip.width, clip.height), size)
+    else:
+        raise VsanimeError(
+            f"references={type(references).__name__}; a colour clip, or a mapping of frame numbers to picture files or "
+            "one-frame clips is needed"
+        )
+    try:
+        spec, props = first_frame(clip)
+        check_matrix(spec.matrix)
+    except VsanimeError as error:
+        raise VsanimeError(f"the references: {error}") from None
+    if spec.format.family is Family.GRAY:
+        raise VsanimeError("the references are gray; colour pictures, RGB or YUV, are needed")
+    return References(finished(_checked(clip, spec, numbers), spec), tuple(numbers), spec, props)
+
+
+def _picked(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tuple[vs.VideoNode, list[int]]:
+    """The frames of a clip that are references, in order."""
+    if keys is None:
+        raise VsanimeError(
+            f"keys are missing: which of the {length} frames of line art the references are of, such as "
+            f"`keys={_example(clip.num_frames, length)}`"
+        )
+    given = _read_keys(keys, length)
+    numbers = sorted(given)
+    if clip.num_frames == len(given):
+        places = sorted(range(len(given)), key=given.__getitem__)
+    elif clip.num_frames == length:
+        places = numbers
+    else:
+        raise VsanimeError(
+            f"the references have {clip.num_frames} frames; {len(given)}, one a key, or {length}, one for every frame "
+            "of line art, are needed"
+        )
+    if places == list(range(clip.num_frames)):
+        return clip, numbers
+    return vs.core.std.Splice([clip[place] for place in places]), numbers
+
+
+def _example(count: int, length: int) -> str:
+    """Return frame numbers for references, evenly spaced.
+
+    Args:
+        count: how many references there are.
+        length: how many frames they may be of; where it is as many, some of them.
+    """
+    count = min(2, length) if count >= length else count
+    step = length // count
+    return f"[{', '.join(str(i * step) for i in range(count))}]" if count <= 4 else f"range(0, {count * step}, {step})"
+
+
+def _read_keys(keys: object, length: int) -> list[int]:
+    """Return frame numbers in the order in which they were given.
+
+    Raises:
+        VsanimeError: there is none, one is no frame of the line art, or is there twice.
+    """
+    one = parse_whole(keys)
+    numbers = [one] if one is not None else parse_wholes(keys, length)
+    good = {n for n in numbers or () if 0 <= n < length}
+    if not numbers or len(good) < len(numbers):
+        raise VsanimeError(f"keys={quote(keys)}; one or more different frame numbers, 0 to {length - 1}, are needed")
+    return numbers
+
+
+def _checked(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.VideoNode:
+    """Return the same frames, on white where they are transparent; refuse those that mean another thing than the first.
+
+    Args:
+        clip: the references.
+        spec: what the first one is.
+        keys: the frames of line art that they are of, for messages.
+    """
+
+    def check(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        whose = f"colorize: the reference of frame {keys[n]}"
+        try:
+            check_same(n, f.props, spec)
+        except VsanimeError as error:
+            raise vs.Error(f"{whose} differs from the first: {error}") from None
+        if ALPHA not in f.props:
+            return f
+        return lay_on_white(f, check_alpha(whose, f.props[ALPHA], (f.width, f.height)), spec)
+
+    return clip.std.ModifyFrame(clip, check)
+
+
+def _joined(pictures: Sequence[tuple[int, vs.VideoNode]], size: Size) -> vs.VideoNode:
+    """Single frames as one clip."""
+    first, model = pictures[0]
+    for number, clip in pictures:
+        if clip.num_frames != 1:
+            raise VsanimeError(f"the reference of frame {number} has {clip.num_frames} frames; 1 is needed: `clip[0]`")
+        _check_size(f"the reference of frame {number} is", (clip.width, clip.height), size)
+        if clip.format.id != model.format.id:
+            guess = guess_matrix(*size)
+            raise VsanimeError(
+                f"the reference of frame {number} is {clip.format.name}, that of frame {first} {model.format.name}; "
+                f"references of one format are needed (pictures are RGB24): {conform_code(clip, model, guess)}"
+            )
+    return vs.core.std.Splice([clip for _, clip in pictures])
+
+
+def _check_size(whose: str, found: Size, wanted: Size) -> None:
+    # Sizes or formats that vary are for `first_frame` to refuse.
+    if 0 not in found and found != wanted:
+        raise VsanimeError(f"{whose} {found[0]}x{found[1]}, the line art {wanted[0]}x{wanted[1]}; one size is needed")
+
+
+def _opened(number: int, source: Picture) -> vs.VideoNode:
+    """A reference as a clip."""
+    if isinstance(source, vs.VideoNode):
+        return source
+    try:
+        path = Path(os.fsdecode(source))
+    except Exception:  # no path; a class may raise anything in `__fspath__`
+        raise VsanimeError(
+            f"the reference of frame {number} is {type(source).__name__}; a picture file or a one-frame clip is needed"
+        ) from None
+    height, width = _read(number, path).shape[:2]
+    blank = vs.core.std.BlankClip(None, width, height, vs.RGB24, 1, keep=True)
+
+    # Read when wanted, so that a hundred references do not lie in memory.
+    def decoded(n: int, f: vs.VideoFrame) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
+        frame = f.copy()
+        try:
+            samples = _read(number, path)
+            _check_size(
+                f"the reference of frame {number}, {quote_path(path)}, is now", samples.shape[1::-1], (width, height)
+            )
+        except VsanimeError as error:
+            raise vs.Error(f"colorize: {error}") from None
+        for plane in range(3):
+            np.asarray(frame[plane])[:] = samples[..., plane]
+        return frame
+
+    return blank.std.ModifyFrame(blank, decoded).std.SetFrameProps(_Range=vs.RANGE_FULL)
+
+
+def _read(number: int, path: Path) -> NDArray[np.uint8]:
+    """A picture as height, width, 3, upright, on white where it is transparent.
+
+    Raises:
+        VsanimeError: Pillow is not installed, or cannot read it.
+    """
+    try:
+        with open_picture(path) as picture:
+            from PIL import Image, ImageOps
+
+            upright = ImageOps.exif_transpose(picture)
+            if upright.has_transparency_data:
+                paper = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(paper, upright.convert("RGBA"))
+            return np.asarray(upright.convert("RGB"))
+    except VsanimeError as error:
+        raise VsanimeError(f"the reference of frame {number}, {quote_path(path)}: {error}") from None

@@ -1,0 +1,1 @@
+"""Graphs from planes to planes, one module for each kind of network and clip."""

@@ -1,0 +1,327 @@
+"""The two graphs of a network that colours line art: what keys are worth, once a key, and a frame's colours from that.
+
+    pictures of a key                                        -> what the key is worth
+    pictures of a frame, what both keys are worth            -> the frame's colours, or what they are put together from
+
+The network is cut at tensors that depend on the keys alone. Line art and colours go in as codes of 8 bits, everything
+else in f32. What comes out is no picture yet: it is put together, perhaps at a larger size, by whoever runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from vsanime.errors import VsanimeError
+from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.limits import guard
+from vsanime.graphs.network import attributes
+from vsanime.graphs.passes.attention import chunked
+from vsanime.graphs.writer import TYPES, GraphWriter
+from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
+
+type Size = tuple[int, int]
+
+MULTIPLE = 16  # of width and height
+KEYS = 2
+FRAMES = 3  # that a temporal network sees: a key, the frame, a key
+TEMPORAL_INPUTS = ("lines", "colours")
+TEMPORAL_OUTPUT = "colour"
+# Names of the network's own tensors, told from those of the graph around it.
+_OWN = "net/"
+_CODES = 255.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An input of a network.
+
+    Attributes:
+        name: its name.
+        count: how many pictures it is, of keys 1.
+        channels: of each.
+        dtype: "uint8" for codes, which become values in [0, 1], or "float32".
+    """
+
+    name: str
+    count: int
+    channels: int
+    dtype: str = "uint8"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How networks of an architecture are taken apart.
+
+    Attributes:
+        key: inputs that show keys.
+        frame: those that show the frame.
+        cut: tensors that depend on the keys alone: key, channels, cells; or key, channels where that is of all cells.
+        cell: pixels of a cell, each way.
+        outputs: 3 channels at full size each.
+    """
+
+    key: tuple[Picture, ...]
+    frame: tuple[Picture, ...]
+    cut: tuple[str, ...]
+    cell: int
+    outputs: tuple[str, ...]
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of all inputs."""
+        return [picture.name for picture in (*self.frame, *self.key)]
+
+
+# Weights of the two moved keys and of what was copied from anywhere, what was copied, and what is added.
+MIXING = Kind(
+    key=(Picture("key_lines", 1, 1), Picture("key_colours", 1, 3)),
+    frame=(
+        Picture("line", 1, 1),
+        Picture("warped", KEYS, 3),
+        Picture("errors", KEYS, 1, "float32"),
+        Picture("prior", KEYS, 1, "float32"),
+    ),
+    cut=("key_features", "key_values"),
+    cell=8,
+    outputs=("weights", "copied", "residual"),
+)
+# The specification's: lines and distances from them in, colours out.
+DOCUMENT = Kind(
+    key=(Picture("key_lines", 1, 1), Picture("key_distances", 1, 1, "float32"), Picture("key_colours", 1, 3)),
+    frame=(Picture("line", 1, 1), Picture("distance", 1, 1, "float32")),
+    cut=("key_features", "key_values", "key_style"),
+    cell=4,
+    outputs=("colour",),
+)
+_KINDS = (MIXING, DOCUMENT)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A network and where it is cut.
+
+    Attributes:
+        kind: its architecture's.
+        channels: of each tensor at the cut.
+        flat: for each whether it is of all cells at once.
+    """
+
+    kind: Kind
+    channels: tuple[int, ...]
+    flat: tuple[bool, ...]
+
+    def specs(self, keys: int, size: Size) -> tuple[TensorSpec, ...]:
+        """What goes through the cut, cells as they lie in the picture."""
+        cells = (size[0] // self.kind.cell, size[1] // self.kind.cell)
+        return tuple(
+            _spec(name, "float32", keys, channels, (1, 1) if flat else cells)
+            for name, channels, flat in zip(self.kind.cut, self.channels, self.flat, strict=True)
+        )
+
+
+@guard("the network's graph cannot be written")
+def cut_of(proto: onnx.ModelProto) -> Cut:
+    """Where a network is cut, and what flows there.
+
+    Raises:
+        VsanimeError: it has other inputs or outputs than those that are needed, or cannot be cut.
+    """
+    found = {i.name for i in proto.graph.input} - {i.name for i in proto.graph.initializer}
+    made = {o.name for o in proto.graph.output}
+    kind = next((one for one in _KINDS if set(one.inputs) == found and set(one.outputs) <= made), None)
+    if kind is None:
+        needed = " or ".join(f"takes {_listed(one.inputs)} and gives {_listed(one.outputs)}" for one in _KINDS)
+        raise VsanimeError(f"the network takes {_listed(found)} and gives {_listed(made)}; one that {needed} is needed")
+    shapes = _shapes(_key_writer(proto, kind, (MULTIPLE, MULTIPLE)).finish("vsanime"))
+    tensors = [shapes.get(_OWN + name, ()) for name in kind.cut]
+    if any(len(shape) not in (2, 3) or not shape[1] for shape in tensors):
+        raise VsanimeError(f"the network's tensors {_listed(kind.cut)} are not keys, channels, cells; it cannot be cut")
+    return Cut(kind, tuple(shape[1] for shape in tensors), tuple(len(shape) == 2 for shape in tensors))
+
+
+@guard("the network's graph cannot be written")
+def key_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits) -> PlanesGraph:
+    """What a key is worth.
+
+    Args:
+        proto: the network.
+        cut: what `cut_of` said.
+        size: width and height, multiples of 16.
+        traits: what the backend wants.
+    """
+    writer = _key_writer(proto, cut.kind, size)
+    inputs = tuple(_picture_spec(picture, size) for picture in cut.kind.key)
+    outputs = cut.specs(1, size)
+    for spec in outputs:
+        cells = writer.node("Reshape", [_OWN + spec.name, _shape_constant(writer, spec.shape)], name=spec.name)
+        writer.output(cells, spec.name, spec.dtype, list(spec.shape))
+    return finished(writer, inputs, outputs, _checked(traits), split=False)
+
+
+@guard("the network's graph cannot be written")
+def frame_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits) -> PlanesGraph:
+    """What a frame is put together from.
+
+    Attention over more cells than fit into memory at once is computed for some rows of cells after the other, which
+    changes no result by more than rounding.
+
+    Args:
+        proto: the network.
+        cut: what `cut_of` said.
+        size: width and height, multiples of 16.
+        traits: what the backend wants.
+    """
+    writer = GraphWriter()
+    pictures = tuple(_picture_spec(picture, size) for picture in cut.kind.frame)
+    given = {spec.name: _shown(writer, spec) for spec in pictures}
+    worth = cut.specs(KEYS, size)
+    for spec, flat in zip(worth, cut.flat, strict=True):
+        writer.input(spec.name, spec.dtype, list(spec.shape))
+        shape = (KEYS, spec.shape[1]) if flat else (KEYS, spec.shape[1], -1)
+        given[spec.name] = writer.node("Reshape", [spec.name, _shape_constant(writer, shape)], name=spec.name)
+    known = {picture.name: (KEYS, picture.channels, size[1], size[0]) for picture in cut.kind.key}
+    _copy(writer, proto, cut.kind.outputs, given, known)
+    outputs = tuple(_spec(name, "float32", 1, 3, size) for name in cut.kind.outputs)
+    for spec in outputs:
+        writer.output(_OWN + spec.name, spec.name, spec.dtype, list(spec.shape))
+    return finished(writer, (*pictures, *worth), outputs, _checked(traits), split=False, rewrite=chunked)
+
+
+def check_temporal_network(proto: onnx.ModelProto) -> None:
+    """Refuses what is no network over three frames.
+
+    Raises:
+        VsanimeError: it has other inputs or outputs than those that are needed.
+    """
+    found = {i.name for i in proto.graph.input} - {i.name for i in proto.graph.initializer}
+    made = {o.name for o in proto.graph.output}
+    if found != set(TEMPORAL_INPUTS) or TEMPORAL_OUTPUT not in made:
+        raise VsanimeError(
+            f"the network takes {_listed(found)} and gives {_listed(made)}; one that takes {_listed(TEMPORAL_INPUTS)} "
+            f"and gives {TEMPORAL_OUTPUT} is needed"
+        )
+
+
+@guard("the network's graph cannot be written")
+def temporal_graph(proto: onnx.ModelProto, size: Size, traits: GraphTraits) -> PlanesGraph:
+    """A frame refined between two keys: lines as codes of 8 bits and colours in [0, 1], in the order of time.
+
+    Args:
+        proto: the network.
+        size: width and height, multiples of 16.
+        traits: what the backend wants.
+    """
+    writer = GraphWriter()
+    inputs = (_spec("lines", "uint8", FRAMES, 1, size), _spec("colours", "float32", FRAMES, 3, size))
+    given = {spec.name: _shown(writer, spec) for spec in inputs}
+    _copy(writer, proto, [TEMPORAL_OUTPUT], given, {})
+    output = _spec("colour", "float32", 1, 3, size)
+    writer.output(_OWN + TEMPORAL_OUTPUT, output.name, output.dtype, list(output.shape))
+    return finished(writer, inputs, (output,), _checked(traits), split=False)
+
+
+def _key_writer(proto: onnx.ModelProto, kind: Kind, size: Size) -> GraphWriter:
+    """The network from a key's pictures to the cut."""
+    writer = GraphWriter()
+    given = {picture.name: _shown(writer, _picture_spec(picture, size)) for picture in kind.key}
+    _copy(writer, proto, kind.cut, given, {})
+    return writer
+
+
+def _shown(writer: GraphWriter, spec: TensorSpec) -> str:
+    """Declares an input, and gives its values: those of codes in [0, 1]."""
+    name = writer.input(spec.name, spec.dtype, list(spec.shape))
+    if spec.dtype != "uint8":
+        return name
+    cast = writer.node("Cast", [name], name=name, exact=True, to=TYPES["float32"])
+    return writer.node("Mul", [cast, writer.constant(1 / _CODES)], name=name, exact=True)
+
+
+def _copy(
+    writer: GraphWriter,
+    proto: onnx.ModelProto,
+    wanted: Sequence[str],
+    given: Mapping[str, str],
+    known: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Copies what some of the network's tensors depend on; they are called `_OWN` and their name.
+
+    Args:
+        writer: where to.
+        proto: the network.
+        wanted: names of its tensors.
+        given: its tensors that are there already, and what they are called.
+        known: inputs that are not there, but whose size may be asked.
+
+    Raises:
+        VsanimeError: something else is needed.
+    """
+    weights = {i.name: i for i in proto.graph.initializer}
+    missing = set(wanted) - given.keys()
+    kept = []
+    for node in reversed(proto.graph.node):
+        if not missing & set(node.output):
+            continue
+        missing -= set(node.output)
+        if node.op_type == "Shape" and node.input[0] in known:
+            _write_size(writer, node, known[node.input[0]])
+            continue
+        kept.append(node)
+        for name in node.input:
+            if name in weights:
+                writer.weight(_OWN + name, numpy_helper.to_array(weights[name]))
+            elif name and name not in given:
+                missing.add(name)
+    if missing:
+        raise VsanimeError(f"the network's {_listed(wanted)} depend on {_listed(missing)}; it cannot be cut there")
+    for node in reversed(kept):
+        writer.copy(_renamed(node, given))
+
+
+def _write_size(writer: GraphWriter, node: onnx.NodeProto, shape: tuple[int, ...]) -> None:
+    given = attributes(node)
+    part = shape[given.get("start", 0) : given.get("end")]
+    writer.weight(_OWN + node.output[0], np.array(part, np.int64))
+
+
+def _renamed(node: onnx.NodeProto, given: Mapping[str, str]) -> onnx.NodeProto:
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.name = _OWN + (node.name or node.output[0])
+    for names in (copy.input, copy.output):
+        for i, name in enumerate(names):
+            names[i] = given.get(name, _OWN + name) if name else ""
+    return copy
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Sizes of a graph's tensors, 0 where one is not known."""
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    return {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in graph.value_info}
+
+
+def _picture_spec(picture: Picture, size: Size) -> TensorSpec:
+    return _spec(picture.name, picture.dtype, picture.count, picture.channels, size)
+
+
+def _spec(name: str, dtype: str, count: int, channels: int, size: Size) -> TensorSpec:
+    return TensorSpec(name, dtype, (count, channels, size[1], size[0]))
+
+
+def _shape_constant(writer: GraphWriter, shape: tuple[int, ...]) -> str:
+    return writer.constant(np.array(shape), integers=True)
+
+
+def _checked(traits: GraphTraits) -> GraphTraits:
+    if traits.any_size:
+        raise VsanimeError("sizes: a network that sees the whole picture has one engine a size here; leave it out")
+    return traits
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

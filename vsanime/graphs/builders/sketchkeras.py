@@ -1,0 +1,176 @@
+"""Planes in, SketchKeras on every colour channel, one plane of lines out: what surrounds that network, in the graph.
+
+    codes -> RGB -> (smaller) -> codes of 8 bits less their blur -> times a gain -> SketchKeras, channels as a batch
+          -> the most of the channels -> faint ink left out -> (larger) -> paper less ink
+
+As published the gain is one over the largest value in the picture. That changes from frame to frame, and the lines of a
+whole frame with it, so a fixed one is the usual here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vsanime.coding import luma_coding, plane_codings
+from vsanime.errors import VsanimeError
+from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.lineart import gaussian
+from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
+from vsanime.graphs.builders.rgb import clamped, decoded, plane_tensors, planes_in
+from vsanime.graphs.codes import encode
+from vsanime.graphs.network import Network
+from vsanime.graphs.resample import area_matrix, resized
+from vsanime.graphs.writer import GraphWriter
+from vsanime.models.sketchkeras import LEAST, MULTIPLE
+from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
+
+type Floats = NDArray[np.float64]
+type Size = tuple[int, int]
+
+# The blur that is taken off, and how far OpenCV takes a Gaussian of that sigma for pictures of 8 bits.
+_SIGMA, _RADIUS = 3.0, 9
+# Codes to a unit of what the network takes.
+_UNIT = 128.0
+_PEAK = 255.0
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """How the network is used.
+
+    Attributes:
+        long_side: of the picture that it sees, in pixels; smaller frames keep their size.
+        gain: what its input is multiplied with; None for one over the frame's largest value, as published.
+        threshold: ink below this, from 0 to 1, is left out; 0 for none.
+    """
+
+    long_side: int = 512
+    gain: float | None = 0.75
+    threshold: float = 0.0
+
+
+def sketch_graph(
+    proto: onnx.ModelProto, source: FrameSpec, target: PlaneFormat, traits: GraphTraits, sketch: Sketch
+) -> PlanesGraph:
+    """A graph that draws lines with SketchKeras: full range, black on white.
+
+    Args:
+        proto: what `vsanime.models.sketchkeras` writes.
+        source: what the clip's frames are.
+        target: format of the output, GRAY.
+        traits: what the backend wants.
+        sketch: see there.
+
+    Raises:
+        VsanimeError: a backend that wants one graph for several sizes.
+    """
+    if traits.any_size:
+        raise VsanimeError(
+            "sizes: the picture is made smaller by its own size here, so an engine serves one; leave it out"
+        )
+    writer = GraphWriter()
+    made = replace(source, format=target, range=Range.FULL)
+    inputs, outputs = plane_tensors(source, "source"), plane_tensors(made, "lines")
+    picture = clamped(writer, _picture(writer, source, planes_in(writer, inputs)))
+    ink = _ink(writer, checked_network(proto, channels=1), picture, (source.width, source.height), sketch)
+    paper = writer.node("Mul", [clamped(writer, ink), writer.constant(-1.0)], name="paper", exact=True)
+    codes = encode(writer, paper, replace(luma_coding(target, Range.FULL), bias=-1.0))
+    writer.output(codes, outputs[0].name, outputs[0].dtype, list(outputs[0].shape))
+    return finished(writer, inputs, outputs, traits, split=False)
+
+
+def check_size(size: Size, long_side: int) -> None:
+    """Refuses a frame of which too little is left to be blurred.
+
+    Raises:
+        VsanimeError: it is too small, or too narrow for its length.
+    """
+    work = work_size(size, long_side)
+    if min(work) <= _RADIUS:
+        raise VsanimeError(
+            f"SketchKeras would see {work[0]}x{work[1]} pixels of a frame of {size[0]}x{size[1]}; "
+            f"{_RADIUS + 1} or more each way are needed"
+        )
+
+
+def work_size(frame: Size, long_side: int) -> Size:
+    """Width and height of the picture that the network sees."""
+    share = min(1.0, long_side / max(frame))
+    return max(1, round(frame[0] * share)), max(1, round(frame[1] * share))
+
+
+def _picture(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
+    """RGB; of gray clips the one channel, since the others would be the same."""
+    if spec.format.family is not Family.GRAY:
+        return decoded(writer, spec, codes)
+    coding = plane_codings(spec)[0]
+    scale, offset = writer.constant(1 / coding.span), writer.constant(-coding.zero / coding.span)
+    scaled = writer.node("Mul", [codes[0], scale], name="gray", exact=True)
+    return writer.node("Add", [scaled, offset], name="gray", exact=True)
+
+
+def _ink(writer: GraphWriter, net: Network, picture: str, size: Size, sketch: Sketch) -> str:
+    """Ink in the frame's size, from 0 to a little above 1."""
+    work = work_size(size, sketch.long_side)
+    small = picture if work == size else resized(writer, picture, size, work, area_matrix)
+    passed = _high_pass(writer, small, sketch.gain)
+    # [channels, 1, height, width]: each channel is a picture.
+    batch = writer.node("Transpose", [passed], name="batch", exact=True, perm=[1, 0, 2, 3])
+    lines = _run(writer, net, batch, work)
+    most = writer.node("ReduceMax", [lines], name="most", exact=True, axes=[0], keepdims=1)
+    if sketch.threshold > 0:
+        limit = writer.constant(sketch.threshold)
+        enough = writer.node("GreaterOrEqual", [most, limit], name="faint", exact=True)
+        most = writer.node("Where", [enough, most, writer.constant(0.0)], name="faint", exact=True)
+    return most if work == size else resized(writer, most, work, size)
+
+
+def _high_pass(writer: GraphWriter, picture: str, gain: float | None) -> str:
+    """What codes of 8 bits have beyond their blur, which is rounded to codes as well, times the gain."""
+    codes = _rounded(writer, writer.node("Mul", [picture, writer.constant(_PEAK)], name="codes", exact=True))
+    # A runtime would write a subtraction so, and forget the mark.
+    minus = writer.node(
+        "Mul", [_rounded(writer, _blurred(writer, codes)), writer.constant(-1.0)], name="pass", exact=True
+    )
+    passed = writer.node("Add", [codes, minus], name="pass", exact=True)
+    if gain is not None:
+        return writer.node("Mul", [passed, writer.constant(gain / _UNIT)], name="gain", exact=True)
+    largest = writer.node("ReduceMax", [passed], name="largest", exact=True, axes=[1, 2, 3], keepdims=1)
+    # Of a flat picture that is 0; of any other it is a code or more.
+    divisor = writer.node("Max", [largest, writer.constant(1.0)], name="largest", exact=True)
+    return writer.node("Div", [passed, divisor], name="gain", exact=True)
+
+
+def _rounded(writer: GraphWriter, x: str) -> str:
+    half = writer.node("Add", [x, writer.constant(0.5)], name="round", exact=True)
+    return writer.node("Floor", [half], name="round", exact=True)
+
+
+def _blurred(writer: GraphWriter, x: str) -> str:
+    """Every channel blurred; beyond the edges the picture is reflected about its outermost samples."""
+    pads = writer.constant(np.array([0, 0, _RADIUS, _RADIUS] * 2), integers=True)
+    # Channels as pictures, so that one kernel serves them all.
+    turned = writer.node("Transpose", [x], name="blur", exact=True, perm=[1, 0, 2, 3])
+    blurred = writer.node("Pad", [turned, pads], name="blur", exact=True, mode="reflect")
+    weights = gaussian(_SIGMA, _RADIUS)
+    for kernel in (weights[None, None, None, :], weights[None, None, :, None]):
+        inputs = [blurred, writer.constant(kernel)]
+        blurred = writer.node("Conv", inputs, name="blur", exact=True, kernel_shape=list(kernel.shape[2:]))
+    return writer.node("Transpose", [blurred], name="blur", exact=True, perm=[1, 0, 2, 3])
+
+
+def _run(writer: GraphWriter, net: Network, x: str, size: Size) -> str:
+    """The network on pictures with blank paper added to the right and below, and cropped again."""
+    width, height = size
+    right, below = (max(LEAST, side + -side % MULTIPLE) - side for side in size)
+    if not right and not below:
+        return copy_body(writer, net, net.output, x)
+    pads = writer.constant(np.array([0, 0, 0, 0, 0, 0, below, right]), integers=True)
+    padded = writer.node("Pad", [x, pads], name="paper", exact=True, mode="constant")
+    result = copy_body(writer, net, net.output, padded)
+    starts, ends, axes = (writer.constant(np.array(v), integers=True) for v in ([0, 0], [height, width], [2, 3]))
+    return writer.node("Slice", [result, starts, ends, axes], name="crop", exact=True)

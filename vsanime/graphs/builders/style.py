@@ -1,0 +1,156 @@
+"""Planes in, a network that sees the whole picture at once, planes out: padded, perhaps smaller, blended, in one graph.
+
+    codes -> RGB -> (smaller) -> reflected to the network's multiple -> network -> cropped -> (larger, detail back)
+          -> codes of the result, blended with those of the input
+
+Blending is done on codes and not on RGB: what is left of the input does not take the way there and back, which
+subsampled chroma does not survive unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+
+from vsanime.coding import plane_codings
+from vsanime.errors import VsanimeError
+from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
+from vsanime.graphs.builders.rgb import clamped, decoded, encoded, mixed, plane_tensors, planes_in, planes_out
+from vsanime.graphs.limits import guard
+from vsanime.graphs.network import Network
+from vsanime.graphs.passes.keep_f32 import with_exact_arithmetic
+from vsanime.graphs.resample import resized
+from vsanime.graphs.writer import GraphWriter
+from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
+
+type Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How much of the network's result is seen, and how it comes about.
+
+    Attributes:
+        multiple: width and height that the network takes are multiples of this.
+        strength: from 0, the input, to 1, the result.
+        work_size: width and height of the picture that the network sees; None for the frame's.
+        detail: how much of the detail that this loses is put back, from 0 to 1.
+    """
+
+    multiple: int = 4
+    strength: float = 1.0
+    work_size: Size | None = None
+    detail: float = 1.0
+
+
+def check_size(size: Size, multiple: int) -> None:
+    """Refuses a picture that cannot be reflected.
+
+    Raises:
+        VsanimeError: it is too small. Where a network halves and halves again, two samples are needed to reflect one.
+    """
+    least = multiple + 1
+    if min(size) < least:
+        raise VsanimeError(
+            f"a picture of {size[0]}x{size[1]} is too small for the network; {least}x{least} or more is needed"
+        )
+
+
+@guard("the network's graph cannot be written")
+def style_graph(
+    proto: onnx.ModelProto,
+    source: FrameSpec,
+    target: PlaneFormat,
+    size: Size,
+    traits: GraphTraits,
+    look: Look,
+) -> PlanesGraph:
+    """A graph for a network from RGB to RGB of the same size that depends on the whole picture.
+
+    Args:
+        proto: the plain network, 3 channels in and out.
+        source: what the clip's frames are.
+        target: format of the output planes: the source's, depth apart.
+        size: width and height of the frame.
+        traits: what the backend wants.
+        look: see there.
+
+    Raises:
+        VsanimeError: a backend that wants one graph for several sizes.
+    """
+    if traits.any_size:
+        raise VsanimeError(
+            "sizes: the picture is reflected by its own size here, so an engine serves one; leave it out"
+        )
+    writer = GraphWriter()
+    spec = replace(source, width=size[0], height=size[1])
+    made = replace(spec, format=target)
+    inputs, outputs = plane_tensors(spec, "source"), plane_tensors(made, "result")
+    codes = planes_in(writer, inputs)
+    results = None
+    if look.strength > 0:
+        rgb = clamped(writer, decoded(writer, spec, codes))
+        result = _styled(writer, checked_network(proto, channels=3), rgb, size, look)
+        results = encoded(writer, made, clamped(writer, result))
+    planes_out(writer, made, _blended(writer, (spec, made), codes, results, look.strength), outputs)
+    return finished(writer, inputs, outputs, traits, split=False)
+
+
+def _styled(writer: GraphWriter, net: Network, rgb: str, size: Size, look: Look) -> str:
+    """The network's result in the frame's size."""
+    work = look.work_size or size
+    if work == size:
+        return _run(writer, net, rgb, size, look.multiple)
+    small = resized(writer, rgb, size, work)
+    result = _run(writer, net, clamped(writer, small), work, look.multiple)
+    # larger(result) + detail * (rgb - larger(small)); enlarging is linear, so that once is enough.
+    change = _sum(writer, (result, 1.0), (small, -look.detail))
+    return _sum(writer, (resized(writer, change, work, size), 1.0), (rgb, look.detail))
+
+
+def _run(writer: GraphWriter, net: Network, rgb: str, size: Size, multiple: int) -> str:
+    """The network on a picture that is reflected to the right and below, and cropped again."""
+    width, height = size
+    right, below = -width % multiple, -height % multiple
+    net = with_exact_arithmetic(net)
+    if not right and not below:
+        return copy_body(writer, net, net.output, rgb)
+    pads = writer.constant(np.array([0, 0, 0, 0, 0, 0, below, right]), integers=True)
+    padded = writer.node("Pad", [rgb, pads], name="reflect", exact=True, mode="reflect")
+    result = copy_body(writer, net, net.output, padded)
+    starts, ends, axes = (writer.constant(np.array(v), integers=True) for v in ([0, 0], [height, width], [2, 3]))
+    return writer.node("Slice", [result, starts, ends, axes], name="crop", exact=True)
+
+
+def _sum(writer: GraphWriter, *terms: tuple[str, float]) -> str:
+    """RGB pictures, each by its weight."""
+    both = writer.node("Concat", [x for x, _ in terms], name="sum", exact=True, axis=1)
+    weight = np.concatenate([np.eye(3) * share for _, share in terms], axis=1)
+    return mixed(writer, both, weight, np.zeros(3), name="sum")
+
+
+def _blended(
+    writer: GraphWriter,
+    specs: tuple[FrameSpec, FrameSpec],
+    codes: list[str],
+    results: list[str] | None,
+    strength: float,
+) -> list[str]:
+    """The input's codes, in the output's depth, and those of the result, each by its share."""
+    if results is not None and strength == 1:
+        return results
+    blended = []
+    for number, (before, after) in enumerate(zip(*map(plane_codings, specs), strict=True)):
+        share = (1 - strength) * after.span / before.span
+        rounding = 0.5 if after.peak is not None else 0.0
+        # The result has its half code already.
+        offset = (1 - strength) * (after.zero + rounding - before.zero * after.span / before.span)
+        x, weight = codes[number], [[share]]
+        if results is not None:
+            x = writer.node("Concat", [x, results[number]], name="blend", exact=True, axis=1)
+            weight = [[share, strength]]
+        blended.append(mixed(writer, x, np.array(weight), np.array([offset]), name="blend"))
+    return blended

@@ -1,0 +1,334 @@
+"""Picture files as arrays and back: whatever Pillow reads, upright, with depth and transparency."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.media.bestsource import open_video
+from vsanime.media.pictures import open_picture
+from vsanime.media.png16 import SIGNATURE, png16
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+type Samples = NDArray[Any]  # height, width, channels: gray or RGB, and alpha if there is any
+
+_WHITE = 255
+_ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # tags of EXIF
+_RAW_EXIF = b"Raw profile type exif"  # where PNG's text holds EXIF, as before it had a chunk for it
+_LONGEST_EXIF = 65533  # bytes, in JPEG
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_SAMPLES, _TIFF_PLANAR = 256, 257, 258, 277, 284  # tags of TIFF
+# What has to be done to a picture that a camera or a scanner stored so, to have it upright.
+_UPRIGHT: dict[int, Callable[[Samples], Samples]] = {
+    2: np.fliplr,
+    3: lambda samples: np.rot90(samples, 2),
+    4: np.flipud,
+    5: lambda samples: samples.transpose(1, 0, 2),
+    6: lambda samples: np.rot90(samples, -1),
+    7: lambda samples: np.rot90(samples, 2).transpose(1, 0, 2),
+    8: np.rot90,
+}
+_SIDEWAYS = range(5, 9)
+# What Pillow turns into gray or RGB without losing anything but precision; all of it has 8 bits or fewer.
+_GRAY_MODES = ("1", "L", "LA", "La")
+_COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
+# What a profile says it is for, at byte 16, by the channels of a picture.
+_PROFILE_SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of picture file that is written.
+
+    Attributes:
+        name: Pillow's.
+        options: how it is written.
+        alpha: whether it holds transparency.
+        gray: whether it holds pictures of one channel.
+        bits: the most it holds.
+        lossy: whether it has a quality.
+        exif: whether EXIF is written to it.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    alpha: bool = False
+    gray: bool = True
+    bits: int = 8
+    lossy: bool = False
+    exif: bool = True
+
+
+_JPEG = Format("JPEG", {"subsampling": 0}, lossy=True)  # colour as fine as luma
+# Pillow takes EXIF for TIFF's own tags, of which some are how pixels are stored and others more than libtiff accepts.
+_TIFF = Format("TIFF", {"compression": "tiff_deflate"}, alpha=True, exif=False)
+FORMATS = {
+    ".png": Format("PNG", alpha=True, bits=16),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": Format("WEBP", alpha=True, gray=False, lossy=True),
+    ".bmp": Format("BMP"),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+}
+DEFAULT_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture before it is decoded.
+
+    Attributes:
+        width: in pixels, upright.
+        height: likewise.
+        gray: whether it has one channel, transparency apart.
+        alpha: whether it may be transparent.
+        bits: 8 or 16.
+        orientation: EXIF's, 1 to 8, of what is decoded; 1 where decoding it turns it upright.
+        remark: what a user should know; empty for nothing.
+    """
+
+    width: int
+    height: int
+    gray: bool
+    alpha: bool
+    bits: int
+    orientation: int = 1
+    remark: str = ""
+
+    @property
+    def mode(self) -> str:
+        """Pillow's name of its channels."""
+        return ("L" if self.gray else "RGB") + ("A" if self.alpha else "")
+
+
+def read_header(path: Path) -> Header:
+    """Looks at a picture without decoding it.
+
+    Raises:
+        VsanimeError: it cannot be read, is animated, a TIFF of 16 bits of a kind not read, or its white is not known.
+    """
+    with open_picture(path) as picture:
+        # Photographs of some cameras hold a preview as a second frame.
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format != "MPO":
+            raise VsanimeError(f"it holds {frames} pictures; as a video, OUTPUT ends in .mkv or .mp4")
+        _check_tiff(picture)
+        layout, deep = _stored(picture)
+        if not deep and picture.mode not in (*_GRAY_MODES, *_COLOUR_MODES):
+            raise VsanimeError(
+                f"its pixels are of the kind {picture.mode!r}, whose white is not known; "
+                "save it as gray or RGB with 8 or 16 bits"
+            )
+        orientation = _orientation(picture)
+        stored = _stored_size(picture)
+        width, height = stored[::-1] if orientation in _SIDEWAYS else stored
+        if picture.format == "TIFF" and not deep:
+            orientation = 1  # Pillow turns TIFF, and nothing else, as it decodes it
+        gray = picture.mode in _GRAY_MODES or (deep and layout in ("I", "LA"))
+        remark = "it is CMYK: it becomes RGB without regard to its profile" if picture.mode == "CMYK" else ""
+        alpha = picture.has_transparency_data
+        return Header(width, height, gray, alpha, 16 if deep else 8, orientation, remark)
+
+
+def _stored(picture: Image.Image) -> tuple[str, bool]:
+    """Channels of what is stored, such as "I" or "RGB", and whether they have 16 bits; Pillow cuts colour to 8."""
+    tile = picture.tile[0][3] if getattr(picture, "tile", None) else ""
+    channels, _, depth = str(tile[0] if isinstance(tile, tuple) else tile).partition(";")
+    # Of "BGR;16", which BMP has, the number is of all channels together; S is signed.
+    return channels, depth.startswith("16") and not depth.endswith("S") and not channels.startswith("BGR")
+
+
+def _stored_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height as stored; of TIFF, Pillow's are those of the upright picture."""
+    tiff = picture.format == "TIFF"
+    width, height = (picture.tag_v2[tag] for tag in (_TIFF_WIDTH, _TIFF_HEIGHT)) if tiff else picture.size
+    return width, height
+
+
+def _check_tiff(picture: Image.Image) -> None:
+    """Refuses TIFF of 16 bits a channel that others than gray and RGB of interleaved channels are.
+
+    BestSource has the channels of RGBA in another order where the file is little-endian, and Pillow takes the bytes of
+    planes of 16 bits for pixels.
+
+    Raises:
+        VsanimeError: such a picture.
+    """
+    if picture.format != "TIFF" or max(picture.tag_v2.get(_TIFF_BITS, (1,))) != 16:
+        return
+    samples, planar = picture.tag_v2.get(_TIFF_SAMPLES, 1), picture.tag_v2.get(_TIFF_PLANAR, 1) == 2
+    if planar or samples not in (1, 3):
+        what = "planes one after the other" if planar else f"{samples} channels, of which some are alpha or inks"
+        raise VsanimeError(f"it is a TIFF of 16 bits with {what}; gray and RGB by pixels are read, or PNG with alpha")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF's orientation, 1 where there is none or none that is right."""
+    found = _exif(picture).get(_ORIENTATION, 1)
+    return found if found in _UPRIGHT else 1
+
+
+def _exif(picture: Image.Image) -> Image.Exif:
+    """The EXIF of a file; empty where there is none."""
+    from PIL import Image
+
+    try:
+        if picture.format == "PNG" and not _may_have_exif(picture):
+            return Image.Exif()
+        return picture.getexif()
+    except Exception:  # EXIF of cameras is often damaged, and Pillow raises many kinds of errors for it
+        return Image.Exif()
+
+
+def _may_have_exif(picture: Image.Image) -> bool:
+    """Whether a PNG has EXIF; asked for it, Pillow would decode the whole picture to find out."""
+    if any(name in picture.info for name in ("exif", "Raw profile type exif")):
+        return True
+    file = picture.fp
+    place = file.tell()
+    try:
+        file.seek(len(SIGNATURE))
+        while len(head := file.read(8)) == 8:
+            size, name = struct.unpack(">I4s", head)
+            if name == b"eXIf" or (name in (b"tEXt", b"zTXt") and file.peek(len(_RAW_EXIF)).startswith(_RAW_EXIF)):
+                return True
+            file.seek(size + 4, io.SEEK_CUR)
+        return False
+    finally:
+        file.seek(place)
+
+
+def read_samples(path: Path, header: Header) -> Samples:
+    """The picture, upright: uint8 or uint16, gray or RGB, with alpha where the header says so.
+
+    Raises:
+        VsanimeError: it cannot be read.
+    """
+    if header.bits == 16:
+        stored = _read_deep(path, header)
+    else:
+        with open_picture(path) as picture:
+            stored = np.asarray(picture.convert(header.mode))
+        stored = stored.reshape(*stored.shape[:2], -1)
+    upright = _UPRIGHT[header.orientation](stored) if header.orientation in _UPRIGHT else stored
+    if upright.shape != (header.height, header.width, len(header.mode)):
+        raise VsanimeError("it is another picture than a moment ago")
+    return upright
+
+
+def _read_deep(path: Path, header: Header) -> Samples:
+    """16 bits a channel, which Pillow would cut to 8."""
+    import vapoursynth as vs
+
+    missing = 'it has 16 bits, for which BestSource is needed; `pip install "vsanime[encode]"` brings it'
+    try:
+        clip = open_video(path.resolve(), missing, apply_rotation=False)
+        if clip.format.id not in (vs.GRAY16, vs.RGB48):
+            raise VsanimeError(f"it is read as {clip.format.name}; save it as gray or RGB with 8 or 16 bits")
+        with clip.get_frame(0) as frame:
+            planes = [np.asarray(plane).copy() for plane in frame]
+            if header.alpha:
+                alpha = frame.props.get("_Alpha")
+                opaque = np.full_like(planes[0], 65535)
+                planes.append(opaque if alpha is None else np.asarray(alpha[0]).copy())
+    except vs.Error as error:
+        raise VsanimeError(f"it cannot be read: {error}") from None
+    return np.stack(planes, -1)
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What goes from a picture's file to its result's besides pixels.
+
+    Attributes:
+        icc: colour profile.
+        exif: as JPEG has it, upright.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+
+
+def read_tags(path: Path, channels: int, size: tuple[int, int]) -> Tags:
+    """Colour profile and EXIF of a file, as they are right for its result.
+
+    Args:
+        path: the source.
+        channels: of the result; a profile for others is left out.
+        size: width and height of the result.
+    """
+    with open_picture(path) as picture:
+        icc = picture.info.get("icc_profile")
+        if not isinstance(icc, bytes) or icc[16:20] != _PROFILE_SPACES[channels]:
+            icc = None
+        return Tags(icc, _upright_exif(picture, size))
+
+
+def _upright_exif(picture: Image.Image, size: tuple[int, int]) -> bytes | None:
+    if picture.format == "TIFF":  # whose tags say how its pixels are stored
+        return None
+    try:
+        exif = _exif(picture)
+        exif.pop(_ORIENTATION, None)
+        details = exif.get_ifd(_EXIF_IFD)
+        details.update({tag: side for tag, side in zip((_WIDTH, _HEIGHT), size, strict=True) if tag in details})
+        packed: bytes = exif.tobytes() if exif else b""
+    except Exception:  # as above
+        return None
+    return packed if 0 < len(packed) <= _LONGEST_EXIF else None
+
+
+def fitted(samples: Samples, form: Format) -> Samples:
+    """The picture as a format holds it: on white where that has no transparency, as RGB where that has no gray."""
+    if samples.shape[2] in (2, 4) and not form.alpha:
+        samples = _on_white(samples)
+    if samples.shape[2] in (1, 2) and not form.gray:
+        samples = np.concatenate([samples[..., :1]] * 3 + [samples[..., 1:]], -1)
+    return samples
+
+
+def _on_white(samples: Samples) -> Samples:
+    """Of 8 bits."""
+    alpha = samples[..., -1:].astype(np.uint16)
+    colour = samples[..., :-1] * alpha + _WHITE * (_WHITE - alpha)
+    return ((colour + _WHITE // 2) // _WHITE).astype(np.uint8)
+
+
+def encoded(samples: Samples, form: Format, tags: Tags, quality: int = DEFAULT_QUALITY) -> bytes:
+    """A picture as a file of a format.
+
+    Args:
+        samples: fitted to the format; uint8, or uint16 if that holds it.
+        form: the format.
+        tags: what is written besides.
+        quality: of lossy formats, 1 to 100.
+
+    Raises:
+        VsanimeError: the format cannot hold it.
+    """
+    if samples.dtype == np.uint16:
+        return png16(samples, tags.icc, tags.exif)
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples))
+    exif = tags.exif if form.exif else None
+    extra: dict[str, Any] = {name: value for name, value in (("icc_profile", tags.icc), ("exif", exif)) if value}
+    if form.lossy:
+        extra["quality"] = quality
+    file = io.BytesIO()
+    try:
+        picture.save(file, form.name, **form.options, **extra)
+    except (OSError, ValueError, RuntimeError, struct.error) as error:
+        height, width = samples.shape[:2]
+        raise VsanimeError(f"{width}x{height} pixels cannot be written as {form.name}: {error}") from None
+    return file.getvalue()

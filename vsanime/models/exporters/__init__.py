@@ -1,1 +1,0 @@
-"""Exporters: plain ONNX written in formats that other programs run."""

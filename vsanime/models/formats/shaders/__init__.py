@@ -1,0 +1,1 @@
+"""ArtCNN C networks as shaders for mpv and vs-placebo, read and written."""

@@ -1,0 +1,101 @@
+"""SketchKeras out of a PyTorch state-dict: convolutions and batch norms of its blocks, folded into one another.
+
+Within a block modules are numbered, with numbers left out for what has no weights (padding, activations), and ports
+differ in what they count. So only their order and their shapes are looked at: every convolution is followed by a norm,
+but the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from vsanime.errors import VsanimeError
+from vsanime.models.architectures import Array
+from vsanime.models.formats import Imported
+from vsanime.models.formats.deduce import floats
+from vsanime.models.formats.files import shown
+from vsanime.models.sketchkeras import DOWN, LAST, UP, sketchkeras
+
+# What the published norms add to the variance.
+EPSILON = 1e-3
+
+_BLOCKS = {block[0].name.rpartition(".")[0]: block for block in (*DOWN, *UP)} | {LAST.name: (LAST,)}
+_CONV = {"weight", "bias"}
+_NORM = {"weight", "bias", "running_mean", "running_var"}
+_MOST_DIGITS = 9  # of a module's number
+# How many batches training has seen.
+_IGNORED = "num_batches_tracked"
+
+
+def recognises(tensors: Mapping[str, Array]) -> bool:
+    """Whether a state-dict's names are those of this network, most of its blocks at least."""
+    blocks = {name.partition(".")[0] for name in tensors}
+    return 2 * len(blocks & _BLOCKS.keys()) > len(_BLOCKS)
+
+
+def imported(tensors: Mapping[str, Array]) -> Imported:
+    """The plain network of a state-dict.
+
+    Args:
+        tensors: by name.
+
+    Raises:
+        VsanimeError: blocks that are missing or unknown, or that are built otherwise; says which.
+    """
+    modules = _modules(tensors)
+    unknown = sorted(modules.keys() - _BLOCKS.keys())
+    missing = sorted(_BLOCKS.keys() - modules.keys())
+    if unknown or missing:
+        wrong = [f"lacks {name}" for name in missing[:4]] + [f"has {shown(name)} as well" for name in unknown[:4]]
+        raise VsanimeError(f"it looks like SketchKeras, but {', '.join(wrong)}")
+    weights: dict[str, Array] = {}
+    for name, block in _BLOCKS.items():
+        parts = modules[name]
+        normed = name != LAST.name
+        kinds = [_CONV, _NORM] * len(block) if normed else [_CONV]
+        if [set(part) for part in parts] != kinds:
+            raise VsanimeError(
+                f"it looks like SketchKeras, but {name} is not {len(block)} convolution{'s' * (len(block) > 1)} with "
+                f"biases{', each with a batch norm' if normed else ''}"
+            )
+        for number, unit in enumerate(block):
+            conv = parts[2 * number] if normed else parts[number]
+            norm = parts[2 * number + 1] if normed else None
+            weights |= _folded(unit.name, conv, norm)
+    trained = [part[key] for parts in modules.values() for part in parts for key in sorted(_CONV)]
+    count = sum(array.size for array in trained)
+    summary = f"SketchKeras, one colour channel's high frequencies to ink, scale 1, {count:,} weights, norms folded in"
+    return Imported(sketchkeras(weights), "sketchkeras", summary, "")
+
+
+def _modules(tensors: Mapping[str, Array]) -> dict[str, list[dict[str, Array]]]:
+    """Each block's modules, in their order; a module that is a block by itself is its only one."""
+    found: dict[str, dict[int, dict[str, Array]]] = {}
+    for name, array in tensors.items():
+        block, _, rest = name.partition(".")
+        number, _, key = rest.rpartition(".")
+        if key == _IGNORED:
+            continue
+        if not key or (number and not (number.isdecimal() and len(number) <= _MOST_DIGITS)):
+            raise VsanimeError(f"it looks like SketchKeras, but has {shown(name)}, which is none of its weights")
+        found.setdefault(block, {}).setdefault(int(number or 0), {})[key] = floats(shown(name), array)
+    return {block: [parts[number] for number in sorted(parts)] for block, parts in found.items()}
+
+
+def _folded(name: str, conv: Mapping[str, Array], norm: Mapping[str, Array] | None) -> dict[str, Array]:
+    """A convolution's weight and bias that do what its norm does as well, computed in double precision.
+
+    Raises:
+        VsanimeError: the norm is not of as many channels.
+    """
+    weight, bias = conv["weight"].astype(np.float64), conv["bias"].astype(np.float64)
+    if norm is not None:
+        if any(norm[key].shape != bias.shape for key in _NORM) or weight.shape[:1] != bias.shape:
+            raise VsanimeError(f"{name}: the norm's shapes are not those of its convolution's {bias.shape} channels")
+        with np.errstate(invalid="ignore"):  # a negative variance is found below, as a value that is not finite
+            gain = norm["weight"] / np.sqrt(norm["running_var"].astype(np.float64) + EPSILON)
+        weight = weight * gain.reshape(-1, 1, 1, 1)
+        bias = (bias - norm["running_mean"]) * gain + norm["bias"]
+    return {f"{name}.weight": weight.astype(np.float32), f"{name}.bias": bias.astype(np.float32)}

@@ -1,0 +1,72 @@
+"""Small maps made large along the lines of a large picture.
+
+The fast guided filter (He, Sun 2015): around each pixel of the small map its values are fitted by a straight line in
+those of the small line art; the two coefficients are enlarged, and the large line art is put in. So a map that has
+other values on lines than beside them has so at full size as well, on lines as thin as they are drawn there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.optional import opencv
+
+type Bytes = NDArray[np.uint8]
+type Floats = NDArray[np.float32]
+
+# Half the side of the window, in pixels of the small map: a line and what lies beside it.
+_RADIUS = 1
+# Line art that varies by less (in squares, of full scale) is taken for flat.
+_FLAT = 3e-4
+
+
+def enlarge(small: Floats, small_line: Bytes, line: Bytes) -> Floats:
+    """A map at the size of large line art.
+
+    Constants are kept to the bit, and no value leaves the range that its channel had. But for that it is linear in the
+    map; weights that have to sum to 1 exactly are divided by their sum afterwards.
+
+    Args:
+        small: height, width, channels.
+        small_line: line art that the map belongs to; height and width.
+        line: the same drawing at the size that is wanted.
+
+    Returns:
+        Of the large height and width, and as many channels.
+
+    Raises:
+        VsanimeError: map and small line art differ in size.
+    """
+    if small.ndim != 3 or small.shape[:2] != small_line.shape:
+        raise VsanimeError(f"a map of {small.shape} for line art of {small_line.shape}; height and width must agree")
+    # The map is fitted less a value of its own: what is constant stays exactly 0 through every sum below.
+    ground = small[0, 0].copy()
+    guide = small_line.astype(np.float32)[..., None] / np.float32(255)
+    values = small - ground
+    mean_guide, mean = _mean(guide), _mean(values)
+    slope = (_mean(guide * values) - mean_guide * mean) / (_mean(guide * guide) - mean_guide**2 + np.float32(_FLAT))
+    size = line.shape
+    large_guide = line.astype(np.float32)[..., None] / np.float32(255)
+    fitted = _resized(slope, size) * (large_guide - _resized(mean_guide, size)) + _resized(mean, size)
+    low, high = small.min(axis=(0, 1)), small.max(axis=(0, 1))
+    large: Floats = np.clip(fitted + ground, low, high)
+    return large
+
+
+def _mean(planes: Floats) -> Floats:
+    """Over a square around each pixel, each channel for itself."""
+    side = 2 * _RADIUS + 1
+    return _planes(opencv().blur(planes, (side, side)))
+
+
+def _resized(planes: Floats, size: tuple[int, ...]) -> Floats:
+    height, width = size
+    cv2 = opencv()
+    return _planes(cv2.resize(planes, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _planes(found: Floats) -> Floats:
+    """OpenCV drops the axis of a single channel."""
+    return found if found.ndim == 3 else found[..., None]

@@ -1,0 +1,223 @@
+"""From a network and a clip to new planes: precision, tiles, graph, engine and lanes, chosen and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vsanime.backends import Backend, BackendProtocol, Engine
+from vsanime.backends.base import Workload
+from vsanime.errors import TooLittleMemory, VsanimeError, quote
+from vsanime.graphs.inspect import NetFacts, inspect
+from vsanime.models.cards import find
+from vsanime.models.store import Model, as_path, load
+from vsanime.pipeline.arguments import Tiling, check_backend, smaller_tile, wanted_tile
+from vsanime.pipeline.lanes import run_lanes
+from vsanime.pipeline.tiles import TilePlan, TileRunner, plan_tiles
+from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
+from vsanime.values import Pair
+from vsanime.video.clips import check_same, video_format
+from vsanime.video.lifetime import close_with_script
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model that suits a task.
+
+    Attributes:
+        model: the network, perhaps rewritten.
+        facts: what `inspect` says of it.
+        tint: whether the change of mean colours is to be taken back.
+        steady: whether that makes low precision good enough for `auto`.
+    """
+
+    model: Model
+    facts: NetFacts
+    tint: bool = False
+    steady: bool = False
+
+
+def network_for(
+    name: str | Path, task: str, channels: Pair, scales: Sequence[int], advice: str, argument: str = "model"
+) -> Network:
+    """Loads a model and checks that it does what the filter needs.
+
+    Args:
+        name: a card's name or a path.
+        task: the card's task.
+        channels: in and out.
+        scales: output pixels per input pixel, those that will do.
+        advice: what would be right, for the message.
+        argument: the filter's argument that names it, for the message.
+
+    Raises:
+        VsanimeError: it cannot be found or does something else.
+    """
+    given = f"{argument}={quote(str(name))}"
+    if as_path(name) is None and (card := find(str(name), (task,))).task != task:
+        # Said before its weights are looked for, and perhaps downloaded.
+        raise VsanimeError(f"{given} is for another task ({card.task}); {advice}")
+    model = load(name)
+    facts = inspect(model.proto)
+    if (facts.in_channels, facts.out_channels) != channels or facts.scale not in scales:
+        raise VsanimeError(
+            f"{given} takes {facts.in_channels} and gives {facts.out_channels} channels at {facts.scale}x; "
+            f"{channels[0]} and {channels[1]} at {' or '.join(map(str, scales))}x are needed: {advice}"
+        )
+    return Network(model, facts)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pass of a network over a clip.
+
+    Attributes:
+        filter: the filter's name, for messages.
+        clip: source.
+        spec: its facts.
+        network: what to run.
+        form: format of the new frames.
+        final: format that the filter's output ends in, which is what precision has to do justice to.
+        planes: which planes of source and new frames the engine reads and makes.
+        graph: builds the graph for a tile size and a backend's wishes.
+        reach: source pixels, each way, that the graph sees beyond what the network does.
+    """
+
+    filter: str
+    clip: vs.VideoNode
+    spec: FrameSpec
+    network: Network
+    form: PlaneFormat
+    final: PlaneFormat
+    planes: tuple[Sequence[int], Sequence[int]]
+    graph: Callable[[int, int, GraphTraits], PlanesGraph]
+    reach: Pair = (0, 0)
+
+
+def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNode:
+    """New frames at the network's scale; only the planes it makes are defined.
+
+    Raises:
+        VsanimeError: an option that cannot be had, or a runtime that refuses the graph.
+    """
+    check_backend(backend)
+    backend = backend if backend is not None else Backend.auto()
+    spec, facts = job.spec, job.network.facts
+    lanes = min(_lanes(backend, facts), job.clip.num_frames)
+    plan, graph, engine = _compiled(job, backend, tiling, lanes)
+    close_with_script(engine)
+    _warn_if_crowded(job.filter, lanes)
+    shrink = _shrink(job)
+    works = [
+        TileRunner(engine.new_lane(), plan, graph.inputs, graph.outputs, facts.scale, shrink) for _ in range(lanes)
+    ]
+    return run_lanes(
+        job.filter,
+        job.clip,
+        works,
+        lambda n, frame: check_same(n, frame.props, spec),
+        (video_format(job.form), spec.width * facts.scale, spec.height * facts.scale),
+        job.planes,
+    )
+
+
+def _lanes(backend: BackendProtocol, facts: NetFacts) -> int:
+    """Lanes to run; one where a lane's memory grows with the frame, unless the user asked for several.
+
+    A network that sees the whole frame has no tiles that bound its layers: at 1080p AnimeGANv2 takes gigabytes a lane.
+    """
+    if facts.radius is None and getattr(backend, "num_streams", 1) is None:
+        return 1
+    return backend.lanes_for(vs.core.num_threads)
+
+
+def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) -> tuple[TilePlan, PlanesGraph, Engine]:
+    """Tiles, the graph for one of them and the engine; the tiles shrink until they fit if they may."""
+    work = _workload(job)
+    precision = backend.precision_for(work)
+    traits = backend.traits(precision)
+    suggested = backend.tile_for(work, precision, fit=tiling.tiles == "auto")
+    short = ""
+    tried = 0
+    while True:
+        try:
+            plan, overlap = _planned(job, tiling, traits, suggested)
+            if short and plan.width * plan.height >= tried:
+                raise VsanimeError(f"the network's grid makes tiles of {suggested} no smaller than those before")
+            tried = plan.width * plan.height
+            graph = replace(job.graph(plan.width, plan.height, traits), title=job.network.model.name)
+            return plan, graph, backend.compile(graph, precision, lanes, vs.core.num_threads)
+        except TooLittleMemory as error:
+            short = str(error)  # the error itself would keep the engine alive that did not fit
+            suggested = _fitting(plan, overlap, tiling, error, lanes, traits.least_tile)
+        except VsanimeError as error:
+            if not short:
+                raise
+            raise VsanimeError(f"{short}; smaller tiles cannot be had: {error}") from None
+
+
+def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemory, lanes: int, least: Pair) -> Pair:
+    """A tile that should fit into the memory that there is, if tiles were left to us.
+
+    Raises:
+        VsanimeError: they were not, or no tile would do: says what would.
+    """
+    # Nearly all memory is for layers, which grow with the tile's area; a tenth is for what does not. Where a card
+    # refused what it had said it had, the figures tell nothing: half of the tile.
+    share = 0.9 * error.available / error.needed if error.available < error.needed else 0.5
+    tile = smaller_tile((plan.width, plan.height), overlap, share, least)
+    if tile is not None and tiling.tiles == "auto":
+        return tile
+    advice = f"`tilesize={tile}` would fit, as would `tiles='auto'`" if tile is not None else "no tile is that small"
+    fewer = ", and `num_streams=1` needs less" if lanes > 1 else ""
+    raise VsanimeError(f"{error}; {advice}{fewer}") from None
+
+
+def _workload(job: Job) -> Workload:
+    facts = job.network.facts
+    return Workload(
+        width=job.spec.width,
+        height=job.spec.height,
+        radius=facts.radius,
+        features=facts.features,
+        anchored=facts.linear_path or job.network.steady,
+        out_channels=facts.out_channels,
+        output_bits=job.final.bits,
+        output_float=not job.final.is_integer,
+    )
+
+
+def _shrink(job: Job) -> list[Pair]:
+    """log2 of each new plane's subsampling."""
+    made = (job.form.subsampling_w, job.form.subsampling_h)
+    return [made if plane else (0, 0) for plane in job.planes[1]]
+
+
+def _planned(job: Job, tiling: Tiling, traits: GraphTraits, suggested: Pair) -> tuple[TilePlan, Pair]:
+    """The tiles of a frame, and by how much they overlap."""
+    spec, facts = job.spec, job.network.facts
+    frame = (spec.width, spec.height)
+    tile, overlap = wanted_tile(tiling.tiles, tiling.tilesize, tiling.overlap, facts, job.reach, frame, suggested)
+    if tiling.tiles in (None, "auto") and tiling.tilesize is None:
+        # Balanced, tiles may have come out smaller than the backend's engines serve.
+        tile = max(tile[0], traits.least_tile[0]), max(tile[1], traits.least_tile[1])
+    # What is kept of a tile has to begin and end with whole chroma samples.
+    steps = [max(1 << s[axis] for s in _shrink(job)) for axis in (0, 1)]
+    overlap = (-(-overlap[0] // steps[0]) * steps[0], -(-overlap[1] // steps[1]) * steps[1])
+    # Origins on even pixels put every pixel at the same place of its block, whatever the tile.
+    subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
+    grid = tuple(max(facts.multiple, traits.block, 1 << s) for s in subsampling)
+    return plan_tiles(frame, tile, overlap, (grid[0], grid[1]), facts.multiple), overlap
+
+
+def _warn_if_crowded(name: str, lanes: int) -> None:
+    threads = vs.core.num_threads
+    if lanes >= threads and threads > 1:
+        vs.core.log_message(
+            vs.MESSAGE_TYPE_WARNING,
+            f"{name}: {lanes} lanes on core.num_threads={threads} can keep every thread busy and other filters "
+            f"waiting; set `vs.core.num_threads={lanes + 1}` or `num_streams={threads - 1}`",
+        )

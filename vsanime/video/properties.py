@@ -1,0 +1,75 @@
+"""The frame properties that say how planes are meant, written even where the source left them to defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import vapoursynth as vs
+
+from vsanime.coding import known_matrix
+from vsanime.spec import Family, FrameSpec
+from vsanime.video.clips import guess_matrix
+from vsanime.video.frameprops import read_integer
+
+# A width that is off by less than this came from rounding to whole chroma samples.
+_ROUNDING = 2
+_MOST_ASPECT = 1 << 31
+
+
+def meaning(spec: FrameSpec) -> dict[str, int]:
+    """Range and matrix as frame properties."""
+    return {"_Range": int(spec.range)} | ({} if spec.matrix is None else {"_Matrix": spec.matrix})
+
+
+def readable(spec: FrameSpec) -> FrameSpec:
+    """A gray clip's matrix only weighs three equal channels: any will do where its own is not known."""
+    if spec.format.family is Family.GRAY and not known_matrix(spec.matrix):
+        return replace(spec, matrix=guess_matrix(spec.width, spec.height))
+    return spec
+
+
+def write_gray_matrix(clip: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
+    """Write the matrix that `readable` chose for a gray clip onto its frames, which else would differ from `spec`.
+
+    Args:
+        clip: source clip; returned as it is unless it is gray.
+        spec: what `readable` returned for the clip.
+    """
+    return clip.std.SetFrameProps(_Matrix=spec.matrix) if spec.format.family is Family.GRAY else clip
+
+
+def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None = None) -> vs.VideoNode:
+    """`clip` with range, matrix and siting said on its frames.
+
+    Args:
+        clip: new frames.
+        spec: what the source's frames are; without a siting `_ChromaLocation` goes.
+        aspect: a new sample aspect ratio.
+    """
+    props = meaning(spec) | (aspect or {})
+    if spec.chroma_location is not None:
+        props["_ChromaLocation"] = int(spec.chroma_location)
+    elif spec.format.family is not Family.RGB:
+        clip = clip.std.RemoveFrameProps(["_ChromaLocation"])
+    return clip.std.SetFrameProps(**props)
+
+
+def sample_aspect(props: Mapping[str, Any], spec: FrameSpec, size: tuple[int, int]) -> dict[str, int]:
+    """Return the sample aspect ratio of an output that is out of proportion, where the source has one.
+
+    Raises:
+        VsanimeError: the source's is no pair of numbers.
+    """
+    if abs(spec.width * size[1] / spec.height - size[0]) < _ROUNDING:
+        return {}
+    old = [read_integer(props, name, 0) for name in ("_SARNum", "_SARDen")]
+    if min(old) <= 0:
+        return {}
+    # No display tells such fractions apart, and a property holds 63 bits.
+    new = (Fraction(*old) * Fraction(spec.width * size[1], spec.height * size[0])).limit_denominator(_MOST_ASPECT)
+    if not 0 < new < _MOST_ASPECT:
+        return {}
+    return {"_SARNum": new.numerator, "_SARDen": new.denominator}
