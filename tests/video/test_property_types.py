@@ -13,10 +13,10 @@ import vsanime
 from tests.support.clips import noise_clip
 from tests.support.lineanimation import colour_clip, line_clip
 from vsanime import Backend
-from vsanime.filters.mark_scenes import marked_starts
 from vsanime.video.clips import first_frame
 from vsanime.video.frameprops import describe_value
 from vsanime.video.properties import sample_aspect
+from vsanime.video.scenes import marked_starts
 
 CPU = Backend.OpenVINO(precision="f32")
 

@@ -314,7 +314,7 @@ def _clip_of(jobs: Sequence[_Job], failed: dict[int, str]) -> vs.VideoNode:
     """
     import vapoursynth as vs
 
-    from vsanime.filters.mark_scenes import BEGINS
+    from vsanime.video.scenes import BEGINS
 
     header = jobs[0].header
     family = vs.GRAY if header.gray else vs.RGB

@@ -227,7 +227,8 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
     import vapoursynth as vs
 
     from vsanime.filters.encoder_args import read_signal
-    from vsanime.filters.mark_scenes import is_marked, mark_scenes
+    from vsanime.filters.mark_scenes import mark_scenes
+    from vsanime.video.scenes import is_marked
 
     clip = source.clip
     if clip.format.color_family == vs.RGB:

@@ -9,8 +9,8 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError, quote
-from vsanime.filters.mark_scenes import BEGINS, ENDS, marked_starts
 from vsanime.values import parse_text, parse_whole, parse_wholes
+from vsanime.video.scenes import BEGINS, ENDS, marked_starts
 
 type Scenes = Sequence[int] | str | None
 

@@ -16,7 +16,8 @@ from vsanime.models.cards import find
 from vsanime.models.formats.generator import looks_like, weights_of
 from vsanime.models.store import as_path, load
 from vsanime.pipeline.arguments import Tiles, Tiling, check_backend, wanted_format
-from vsanime.pipeline.run import Job, Network, network_for, run
+from vsanime.pipeline.network import Network, network_for
+from vsanime.pipeline.run import Job, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
 from vsanime.values import Pair, parse_wholes, read_choice, read_name_or_path, read_number
 from vsanime.video.alpha import alpha_of, fill_hidden, in_depth, with_alpha

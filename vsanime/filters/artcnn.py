@@ -25,7 +25,8 @@ from vsanime.pipeline.arguments import (
     wanted_planes,
     wanted_size,
 )
-from vsanime.pipeline.run import Job, Network, network_for, run
+from vsanime.pipeline.network import Network, network_for
+from vsanime.pipeline.run import Job, run
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.values import Pair, read_flag, read_name_or_path
 from vsanime.video.alpha import alpha_of, fill_hidden, resize_alpha, with_alpha

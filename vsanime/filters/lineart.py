@@ -19,7 +19,8 @@ from vsanime.models.search import find_files
 from vsanime.models.sketchkeras import PADDINGS, looks_like, sketchkeras, weights_of
 from vsanime.models.store import Model, as_path, load, search_path
 from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
-from vsanime.pipeline.run import Job, Network, run
+from vsanime.pipeline.network import Network
+from vsanime.pipeline.run import Job, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 from vsanime.values import MOST_SIDE, parse_number, parse_text, read_choice, read_name_or_path, read_number, read_whole
 from vsanime.video.alpha import alpha_of, fill_hidden, in_depth, with_alpha

@@ -18,7 +18,8 @@ from vsanime.graphs.passes.transposed import without_transposed
 from vsanime.models.cards import find, unknown_model, variants
 from vsanime.models.store import as_path, available, load
 from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
-from vsanime.pipeline.run import Job, Network, network_for, run
+from vsanime.pipeline.network import Network, network_for
+from vsanime.pipeline.run import Job, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.values import read_choice, read_flag, read_name_or_path, read_whole
 from vsanime.video.alpha import alpha_of, fill_hidden, with_alpha, with_sure_ends

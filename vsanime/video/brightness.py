@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from vsanime.coding import Coding, plane_codings
 from vsanime.errors import VsanimeError
-from vsanime.filters.mark_scenes import BEGINS, ENDS, marked_starts
 from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
 from vsanime.video.clips import video_format
+from vsanime.video.scenes import BEGINS, ENDS, marked_starts
 
 GAIN = "AnimeGANGain"
 # A scene that the network made this much darker or brighter is not to be had back by multiplication.

@@ -42,6 +42,7 @@ class Facts:
         Raises:
             ValueError: the name was used before, so one of the two would be lost.
         """
+        name = self.mask(name)
         if name in self.values:
             raise ValueError(f"two observations are called {name!r}")
         self.values[name] = self.mask(str(value))
@@ -57,6 +58,7 @@ class Facts:
             name: of the case, which the names of its observations begin with.
             probe: takes that name and records what it observes.
         """
+        name = self.mask(name)
         try:
             probe(name)
         except Exception as error:  # the next case is to run whatever happens in this one

@@ -160,8 +160,8 @@ def _lineart(networks: dict[str, Path]) -> Iterator[Case]:
     yield _call("lineart", "YUV420P8", backend=_ORT)
     if "sketchkeras" in networks:
         method = str(networks["sketchkeras"])
-        for options in ({}, {"padding": "zero"}, {"gain": "frame", "threshold": 0.1}, {"long_side": 32}):
-            yield _call("lineart", "YUV420P8", method=method, **options)
+        for options in ({"padding": "zero"}, {"gain": "frame", "threshold": 0.1}, {"long_side": 32}):
+            yield _call("lineart", "YUV420P8", {"frames": 1}, method=method, **options)
 
 
 def _fields() -> Iterator[Case]:
