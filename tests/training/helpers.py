@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 
 from vsanime.training.data.entries import Picture
 from vsanime.training.data.pictures import find_sources, survey
-from vsanime.training.pairs.recipe import Recipe
+from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.recipes.reader import from_table
 
 TINY = tomllib.loads("""

@@ -24,7 +24,7 @@ from vsanime.training.colorization.samples import (
     hold_out,
     hold_out_shots,
 )
-from vsanime.training.colorization.shots import find_shots, open_shot
+from vsanime.training.data.shots import find_shots, open_shot
 from vsanime.training.recipes.base import Settings
 from vsanime.training.synthetic.drawings import find_drawings
 

@@ -13,8 +13,8 @@ from tests.training.helpers import drawings, recipe, surveyed  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 from vsanime.training.data.batches import batches  # noqa: E402
 from vsanime.training.data.failures import told_in_one_line  # noqa: E402
-from vsanime.training.pairs.recipe import Recipe  # noqa: E402
 from vsanime.training.pairs.samples import Sampler  # noqa: E402
+from vsanime.training.recipes.pairs import Recipe  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -10,7 +10,7 @@ import pytest
 from vsanime.errors import VsanimeError
 from vsanime.training.data import degrade
 from vsanime.training.data.clips import ClipStore, Shrink, decode, encode, pan
-from vsanime.training.pairs.recipe import H264
+from vsanime.training.recipes.pairs import H264
 
 pytest.importorskip("imageio_ffmpeg")
 

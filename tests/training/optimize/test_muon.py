@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from vsanime.nets.artcnn import ArtCNN, build  # noqa: E402
 from vsanime.training.optimize.muon import Muon  # noqa: E402
-from vsanime.training.pairs.recipe import Training  # noqa: E402
+from vsanime.training.recipes.pairs import Training  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vsanime.training.optimize.schedule import is_mixed, is_rounded, learning_rate, samples_before
-from vsanime.training.pairs.recipe import Rounding, Training
+from vsanime.training.recipes.pairs import Rounding, Training
 
 
 def test_cosine_climbs_and_falls_to_its_end() -> None:

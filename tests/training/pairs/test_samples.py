@@ -12,8 +12,8 @@ import pytest
 
 from tests.training.helpers import NAMES, draw, drawings, recipe, surveyed
 from vsanime.training.data import degrade
-from vsanime.training.pairs.recipe import Recipe
 from vsanime.training.pairs.samples import Sampler
+from vsanime.training.recipes.pairs import Recipe
 
 RGB: dict[str, Any] = {"network": {"architecture": "espcn_7"}, "data__planes": "rgb"}
 CHROMA: dict[str, Any] = {"network__variant": "C2F8_Chroma", "data__planes": "chroma"}

@@ -13,10 +13,10 @@ import pytest
 import vsanime.training
 from tests.training.helpers import TINY, changed, toml
 from vsanime.errors import VsanimeError
-from vsanime.training.colorization.recipe import ColourRecipe
-from vsanime.training.pairs import recipe as pairs
+from vsanime.training.recipes import pairs
 from vsanime.training.recipes import reader as recipes
 from vsanime.training.recipes.base import Source
+from vsanime.training.recipes.colorization import ColourRecipe
 
 SHIPPED = {
     *("C4F16_VA", "C4F32_VA", "C4F16_BOX_VA", "C4F32_BOX_VA", "C4F32_DS_VA", "C4F32_Chroma_VA", "R8F64_VA"),
@@ -61,7 +61,7 @@ CLIPS = {"degradation__h264": {"share": 1.0, "width": 64}}
 def attributes() -> set[str]:
     """Every attribute that the training code reads, what reads recipes aside."""
     folder = Path(vsanime.training.__file__).parent
-    files = [path for name in _FOLDERS for path in (folder / name).glob("*.py") if path.name != "consistency.py"]
+    files = [path for name in _FOLDERS for path in (folder / name).glob("*.py")] + [folder / "recipes" / "pairs.py"]
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
     return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 from vsanime.models.formats import safetensors  # noqa: E402
 from vsanime.training.optimize.average import MovingAverage  # noqa: E402
 from vsanime.training.optimize.state import gather, make_optimizer, restore  # noqa: E402
-from vsanime.training.pairs.recipe import Training  # noqa: E402
+from vsanime.training.recipes.pairs import Training  # noqa: E402
 from vsanime.training.run import checkpoint  # noqa: E402
 from vsanime.training.run.checkpoint import SHARD_BYTES, Checkpoint  # noqa: E402
 

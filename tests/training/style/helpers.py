@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.training.helpers import NAMES, Called, changed, draw
 from vsanime.training.recipes.reader import from_table
-from vsanime.training.style.recipe import StyleRecipe
+from vsanime.training.recipes.stylization import StyleRecipe
 
 RECIPE = """
 name = "tiny"

@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch")
 
 from vsanime.nets.animegan import Generator  # noqa: E402
 from vsanime.nets.discriminator import Discriminator  # noqa: E402
+from vsanime.training.recipes.stylization import Inner  # noqa: E402
 from vsanime.training.style import losses  # noqa: E402
-from vsanime.training.style.recipe import Inner  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

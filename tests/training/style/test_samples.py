@@ -14,8 +14,8 @@ pytest.importorskip("torch")
 from tests.training.style.helpers import recipe, root
 from vsanime.errors import VsanimeError
 from vsanime.training.data.pictures import find_sources, survey
+from vsanime.training.recipes.stylization import StyleRecipe
 from vsanime.training.style.edges import smoothed
-from vsanime.training.style.recipe import StyleRecipe
 from vsanime.training.style.samples import StyleSampler, check_split
 
 pytest.importorskip("h5py")

@@ -15,7 +15,7 @@ from tests.training.helpers import changed
 from tests.training.style.helpers import TABLE, recipe
 from vsanime.errors import VsanimeError
 from vsanime.training.recipes import reader as recipes
-from vsanime.training.style import recipe as style
+from vsanime.training.recipes import stylization as style
 
 SECTIONS = (
     *(style.StyleNetwork, style.StyleSource, style.StyleData, style.Inner, style.Losses),
@@ -66,7 +66,7 @@ def test_a_recipe_survives_json() -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_is_used(section: type[Any]) -> None:
     folder = Path(vsanime.training.style.__file__).parent
-    files = [p for p in folder.glob("*.py") if p.name != "recipe.py"]
+    files = list(folder.glob("*.py"))
     files += [folder.parent / name for name in ("data/pictures.py", "data/batches.py", "run/learner.py", "run/loop.py")]
     trees = [ast.parse(p.read_text(encoding="utf-8")) for p in files]
     used = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}

@@ -167,8 +167,8 @@ def _pictures(args: argparse.Namespace) -> tuple[dict[str, Floats], list[Floats]
 def _held_out(run: Path, roots: list[Path], size: int) -> tuple[dict[str, Floats], list[Floats]]:
     """Whole photographs, and patches of the style as validation draws them: figures stand before something."""
     from vsanime.training.data.pictures import find_sources
+    from vsanime.training.recipes.stylization import StyleRecipe
     from vsanime.training.run.folder import RunFolder
-    from vsanime.training.style.recipe import StyleRecipe
     from vsanime.training.style.samples import StyleSampler
 
     folder = RunFolder(run)

@@ -129,9 +129,9 @@ def _lock_run(out: Path) -> Iterator[None]:
 
 def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:
     """Train what a recipe is for: pairs, a style, or colours for line art."""
-    from vsanime.training.colorization.recipe import ColourRecipe
-    from vsanime.training.pairs.recipe import Recipe
     from vsanime.training.pairs.task import PairsTask
+    from vsanime.training.recipes.colorization import ColourRecipe
+    from vsanime.training.recipes.pairs import Recipe
     from vsanime.training.run.loop import train
     from vsanime.training.run.task import Order
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 from vsanime.motion.distance import field
 from vsanime.motion.match import match
-from vsanime.training.colorization.shots import ShotFolder
 from vsanime.training.data.names import find_words, has_word, normalize
+from vsanime.training.data.shots import ShotFolder
 from vsanime.training.synthetic.drawings import Drawing
 from vsanime.training.synthetic.scenes import SCENE_FRAMES, SyntheticShots
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsanime.errors import VsanimeError
-from vsanime.training.colorization.recipe import ColourRecipe
 from vsanime.training.colorization.samples import Sampling, ShotSamples, hold_out, hold_out_shots
-from vsanime.training.colorization.shots import ShotFolder, find_shots
 from vsanime.training.data.pictures import find_place
+from vsanime.training.data.shots import ShotFolder, find_shots
+from vsanime.training.recipes.colorization import ColourRecipe
 from vsanime.training.run.folder import read_json, write_json
 from vsanime.training.synthetic.drawings import Drawing, find_drawings
 from vsanime.training.synthetic.scenes import SyntheticShots

@@ -16,9 +16,9 @@ from vsanime.nets.colour import ColourNet
 from vsanime.nets.colourtransform import ColourTransform
 from vsanime.nets.load import load
 from vsanime.nets.temporal import Temporal
-from vsanime.training.colorization.recipe import ColourNetwork, ColourRecipe
 from vsanime.training.data.batches import Named
 from vsanime.training.data.pictures import find_place
+from vsanime.training.recipes.colorization import ColourNetwork, ColourRecipe
 
 _CLASSES = {"colour": ColourNet, "document": ColourTransform, "colour_temporal": Temporal}
 # Steps to the largest singular value of weights that come from a file.

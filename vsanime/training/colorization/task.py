@@ -9,11 +9,11 @@ from torch import nn
 
 from vsanime.training.colorization import sources, validate
 from vsanime.training.colorization.losses import Features
-from vsanime.training.colorization.recipe import ColourRecipe
 from vsanime.training.colorization.samples import ShotSamples
 from vsanime.training.colorization.stages import Stage
 from vsanime.training.colorization.trainer import ColourTrainer
 from vsanime.training.data.batches import Named
+from vsanime.training.recipes.colorization import ColourRecipe
 from vsanime.training.run.learner import Values
 from vsanime.training.run.plots import Drawing
 from vsanime.training.run.task import Order, Task, Tell

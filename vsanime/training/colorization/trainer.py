@@ -8,10 +8,10 @@ from torch.nn import functional
 from vsanime.nets.discriminator import PairDiscriminator
 from vsanime.training.colorization import losses
 from vsanime.training.colorization.losses import Features
-from vsanime.training.colorization.recipe import ColourRecipe, ColourTraining
 from vsanime.training.colorization.stages import Made, Stage
 from vsanime.training.data.batches import Named
 from vsanime.training.optimize.schedule import climb_and_fall
+from vsanime.training.recipes.colorization import ColourRecipe, ColourTraining
 from vsanime.training.run.learner import AdversarialLearner, Values, descend
 
 

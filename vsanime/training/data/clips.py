@@ -16,7 +16,7 @@ from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.training.data.degrade import Floats, from_codes, to_codes
 from vsanime.training.data.kept import Kept
-from vsanime.training.pairs.recipe import H264
+from vsanime.training.recipes.pairs import H264
 
 type Codes = NDArray[np.uint8]
 

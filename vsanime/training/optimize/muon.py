@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from vsanime.errors import VsanimeError
-from vsanime.training.pairs.recipe import Training
+from vsanime.training.recipes.pairs import Training
 
 # Fewer channels in or out than that are a picture's planes, not features.
 _LEAST_CHANNELS = 16

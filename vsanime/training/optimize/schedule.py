@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from vsanime.training.pairs.recipe import Rounding, Training
 from vsanime.training.recipes.base import CosineSettings
+from vsanime.training.recipes.pairs import Rounding, Training
 
 
 def learning_rate(step: int, training: Training) -> float:

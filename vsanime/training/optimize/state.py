@@ -9,7 +9,7 @@ from torch import nn
 
 from vsanime.errors import VsanimeError
 from vsanime.training.optimize.muon import Muon
-from vsanime.training.pairs.recipe import Training
+from vsanime.training.recipes.pairs import Training
 
 BUFFERS = "buffer"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")

@@ -14,7 +14,7 @@ from vsanime.nets.drrn import DRRN
 from vsanime.nets.espcn import ESPCN, WIDTHS
 from vsanime.nets.load import load
 from vsanime.nets.upconv import UPCONV_WIDTHS, VGG7, VGG_WIDTHS, UpConv7
-from vsanime.training.pairs.recipe import Recipe
+from vsanime.training.recipes.pairs import Recipe
 
 
 def make(recipe: Recipe) -> nn.Module:

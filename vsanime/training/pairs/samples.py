@@ -17,7 +17,7 @@ from vsanime.training.data.degrade import Floats, Kernel
 from vsanime.training.data.draws import Drawn, lay, shrink_to
 from vsanime.training.data.entries import Picture, as_record
 from vsanime.training.data.pictures import LUMA, Bytes, Library
-from vsanime.training.pairs.recipe import Recipe
+from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.recipes.reader import to_table
 
 # Around each patch, so that kernels and JPEG blocks see what lies beyond it; a multiple of 16 plus room for a grid's

@@ -19,9 +19,9 @@ from vsanime.training.optimize.precision import DTYPES, Rounded, rounding_error
 from vsanime.training.optimize.quantised import Quantised
 from vsanime.training.optimize.schedule import learning_rate
 from vsanime.training.pairs import validate
-from vsanime.training.pairs.recipe import Recipe
 from vsanime.training.pairs.samples import Sampler
 from vsanime.training.pairs.trainer import Trainer
+from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.run.learner import Values
 from vsanime.training.run.plots import Drawing
 from vsanime.training.run.task import Order, Task, Tell

@@ -10,7 +10,7 @@ from vsanime.training.optimize.precision import simulation
 from vsanime.training.optimize.schedule import is_mixed, is_rounded, learning_rate
 from vsanime.training.optimize.state import make_optimizer
 from vsanime.training.pairs.networks import make
-from vsanime.training.pairs.recipe import Recipe
+from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.run.learner import Learner, descend
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import torch
 
-from vsanime.training.pairs.recipe import Recipe
 from vsanime.training.pairs.samples import Sampler
+from vsanime.training.recipes.pairs import Recipe
 
 # Better than any 8-bit picture can show; a flat patch that comes out exact must not make a mean infinite.
 HIGHEST_PSNR = 80.0

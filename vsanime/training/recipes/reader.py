@@ -10,12 +10,10 @@ from typing import Any
 
 from vsanime.errors import VsanimeError, list_words, nearest, quote, quote_path
 from vsanime.sections import flat, plain
-from vsanime.training.colorization import recipe as colorization
-from vsanime.training.colorization.recipe import ColourRecipe
-from vsanime.training.pairs import consistency
-from vsanime.training.pairs.recipe import Recipe
-from vsanime.training.style import recipe as animegan
-from vsanime.training.style.recipe import StyleRecipe
+from vsanime.training.recipes import colorization, consistency, stylization
+from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.pairs import Recipe
+from vsanime.training.recipes.stylization import StyleRecipe
 
 # A recipe of any kind; `network.architecture` says of which.
 type AnyRecipe = Recipe | StyleRecipe | ColourRecipe
@@ -95,8 +93,8 @@ def from_table(table: Mapping[str, Any]) -> AnyRecipe:
     """
     network = table.get("network")
     architecture = network.get("architecture") if isinstance(network, Mapping) else None
-    if architecture == animegan.ARCHITECTURE:
-        return animegan.from_table(table)
+    if architecture == stylization.ARCHITECTURE:
+        return stylization.from_table(table)
     if architecture in colorization.ARCHITECTURES:
         return colorization.from_table(table)
     return consistency.from_table(table)

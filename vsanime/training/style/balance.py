@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from vsanime.training.recipes.stylization import Losses
 from vsanime.training.run.folder import read_json, write_json
 from vsanime.training.style import losses
 from vsanime.training.style.perceptual import DEEP, Trunk, measure_scales
-from vsanime.training.style.recipe import Losses
 
 # A unit of content or style leaves a gradient as long as so many units of colour.
 UNIT = 2500.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from vsanime.training.style.recipe import Inner
+from vsanime.training.recipes.stylization import Inner
 
 # Rows are Y, U and V of R, G and B in [0, 1], as TensorFlow's rgb_to_yuv has them (BT.601 luma).
 YUV = (

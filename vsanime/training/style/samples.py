@@ -13,8 +13,8 @@ from vsanime.errors import VsanimeError
 from vsanime.training.data.draws import Drawn, lay, shrink_to
 from vsanime.training.data.entries import Picture
 from vsanime.training.data.pictures import Bytes, Library, find_place, read_pixels
+from vsanime.training.recipes.stylization import StyleRecipe
 from vsanime.training.style.edges import smoothed
-from vsanime.training.style.recipe import StyleRecipe
 
 type Floats = NDArray[np.float32]
 

@@ -10,6 +10,7 @@ from torch import nn
 from vsanime.errors import VsanimeError
 from vsanime.training.data.batches import Batch
 from vsanime.training.data.pictures import find_sources
+from vsanime.training.recipes.stylization import StyleRecipe
 from vsanime.training.run.learner import Values
 from vsanime.training.run.plots import Drawing
 from vsanime.training.run.task import Order, Task, Tell
@@ -17,7 +18,6 @@ from vsanime.training.style import balance as balances
 from vsanime.training.style import perceptual
 from vsanime.training.style.balance import Balance
 from vsanime.training.style.perceptual import Trunk
-from vsanime.training.style.recipe import StyleRecipe
 from vsanime.training.style.samples import StyleSampler, check_split
 from vsanime.training.style.trainer import StyleTrainer
 from vsanime.training.style.validate import MEASURED, apart, draw, measure

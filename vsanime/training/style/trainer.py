@@ -9,12 +9,12 @@ from vsanime.nets.carry import carry_colours
 from vsanime.nets.discriminator import Discriminator
 from vsanime.training.optimize import state
 from vsanime.training.pairs.networks import start_from
+from vsanime.training.recipes.stylization import StyleRecipe
 from vsanime.training.run.checkpoint import Checkpoint
 from vsanime.training.run.learner import AdversarialLearner, Values, descend
 from vsanime.training.style import losses
 from vsanime.training.style.balance import Balance, perceptual
 from vsanime.training.style.perceptual import Trunk
-from vsanime.training.style.recipe import StyleRecipe
 
 
 class StyleTrainer(AdversarialLearner):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from vsanime.training.recipes.stylization import StyleRecipe
 from vsanime.training.style import losses
-from vsanime.training.style.recipe import StyleRecipe
 from vsanime.training.style.samples import Patches, StyleSampler
 from vsanime.training.style.trainer import StyleTrainer
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.training.colorization.shots import Shot
+from vsanime.training.data.shots import Shot
 from vsanime.training.synthetic.cels import draw_backdrop, draw_cel
 from vsanime.training.synthetic.drawings import (
     Bytes,

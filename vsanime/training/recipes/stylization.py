@@ -1,4 +1,4 @@
-"""A recipe of AnimeGANv2: what `vsanime.training.pairs.recipe` is to networks that learn from pairs."""
+"""A recipe of AnimeGANv2: what `vsanime.training.recipes.pairs` is to networks that learn from pairs."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from vsanime.errors import VsanimeError
 from vsanime.sections import section
-from vsanime.training.pairs.recipe import Network, Recipe
 from vsanime.training.recipes.base import check_name
+from vsanime.training.recipes.pairs import Network, Recipe
 
 # Keys of [network] that an architecture knows besides `architecture` and `start`.
 _KEYS = {
