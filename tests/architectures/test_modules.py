@@ -14,7 +14,7 @@ from vsanime.architectures import ARCHITECTURES, architecture_of  # noqa: E402
 from vsanime.architectures.export import to_onnx  # noqa: E402
 from vsanime.architectures.load import from_onnx  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
-from vsanime.training.recipe import Network  # noqa: E402
+from vsanime.training.recipes.pairs import Network  # noqa: E402
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "artcnn": {"variant": "C2F4"},

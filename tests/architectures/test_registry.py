@@ -19,7 +19,7 @@ from vsanime.architectures.espcn import ESPCN_7
 from vsanime.architectures.waifu2x import UPCONV_7
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.statedict import from_arrays
-from vsanime.training.recipe import Network
+from vsanime.training.recipes.pairs import Network
 
 FOLDER = Path(architectures.__file__).parent
 PACKAGE = FOLDER.parent

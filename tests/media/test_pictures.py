@@ -22,8 +22,8 @@ from vsanime.bench.doubling.sources import Reader, find
 from vsanime.cli import main
 from vsanime.errors import VsanimeError
 from vsanime.media.pictures import READ_FORMATS, open_picture
-from vsanime.training.colorization.drawings import find_drawings
-from vsanime.training.pictures import find_sources, survey
+from vsanime.training.data.pictures import find_sources, survey
+from vsanime.training.synthetic.drawings import find_drawings
 
 ROOT = Path(__file__).parents[2]
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 48\n%%EndComments\nshowpage\n%%EOF\n"

@@ -29,8 +29,8 @@ from vsanime.bench.style import edge_correlation, lookup_share
 from vsanime.models.cards import engines_folder, find, variants
 from vsanime.models.licences import card_note, read_author, read_note
 from vsanime.models.store import load
-from vsanime.training import recipe
-from vsanime.training.pictures import find_sources, read_pixels, survey
+from vsanime.training.data.pictures import find_sources, read_pixels, survey
+from vsanime.training.recipes import reader as recipe
 
 OURS = [variant.name for variant in variants().values() if variant.is_bundled]
 DOUBLERS = [name for name in OURS if find(name).task == "double_luma"]

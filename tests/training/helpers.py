@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from vsanime.training.pictures import Picture, find_sources, survey
-from vsanime.training.recipe import Recipe, from_table
+from vsanime.training.data.entries import Picture
+from vsanime.training.data.pictures import find_sources, survey
+from vsanime.training.recipes.pairs import Recipe
+from vsanime.training.recipes.reader import from_table
 
 TINY = tomllib.loads("""
 name = "tiny"

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from vsanime.errors import VsanimeError  # noqa: E402
-from vsanime.training.discriminator import Discriminator  # noqa: E402
+from vsanime.training.run.discriminator import Discriminator  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -19,8 +19,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
 from vsanime.models.torchfiles import load  # noqa: E402
-from vsanime.training import checkpoint  # noqa: E402
-from vsanime.training.recipe import from_table, to_table  # noqa: E402
+from vsanime.training.recipes.reader import from_table, to_table  # noqa: E402
+from vsanime.training.run import checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

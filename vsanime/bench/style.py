@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
-    from vsanime.training.animegan.perceptual import Trunk
+    from vsanime.training.style.perceptual import Trunk
 
 type Floats = NDArray[np.float32]
 type Style = Callable[[Floats], Floats]
@@ -172,7 +172,7 @@ class GramDistance:
     def _grams(self, picture: Floats) -> dict[str, NDArray[np.float64]]:
         import torch
 
-        from vsanime.training.animegan import losses
+        from vsanime.training.style import losses
 
         x = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None] * 2 - 1
         with torch.inference_mode():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from vsanime.errors import VsanimeError, list_words, nearest, quote
+from vsanime.sections import CardWording, listed, section
 
 # What a network is for; a filter accepts the tasks it knows.
 TASKS = (
@@ -26,26 +27,27 @@ COLOURS = ("gray", "ycbcr", "rgb")
 
 MOST_BYTES = 64 << 20  # of a file that is downloaded, unless its card says more: the largest has 16 MB
 
-_FAMILY_KEYS = {"name": str, "origin": str, "license": str, "copyright": str, "description": str}
-_VARIANT_KEYS: dict[str, type] = {
-    "name": str,
-    "arch": str,
-    "task": str,
-    "scale": int,
-    "file": str,
-    "url": str,
-    "sha256": list,
-    "license": str,
-    "copyright": str,
-    "colour": str,
-    "value_range": list,
-    "description": str,
-}
-_FOREIGN_KEYS: dict[str, type] = {"sha256": str, "bytes": int, "packages": list, "url": str}
-_WORDS = {str: "text", int: "an integer", list: "a list"}
+
+@dataclass(frozen=True)
+class _Card:
+    """What a card consists of."""
+
+    family: dict[str, Any]
+    variant: tuple[Any, ...] = listed()
 
 
 @dataclass(frozen=True)
+class _Family:
+    """What a card says of the family that it describes."""
+
+    name: str
+    origin: str
+    license: str
+    copyright: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Foreign:
     """Weights in another format than ONNX.
 
@@ -58,13 +60,13 @@ class Foreign:
 
     sha256: str
     bytes: int
-    packages: tuple[str, ...]
+    packages: tuple[str, ...] = listed()
     url: str
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One network that can be asked for by name.
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a card has to say of a variant.
 
     Attributes:
         name: what a script writes, as `model="C4F32"`.
@@ -79,13 +81,6 @@ class Variant:
         colour: what the input's channels are, one of `COLOURS`.
         value_range: lowest and highest value of the input.
         description: one sentence for people.
-        family: name of the family the card describes.
-        origin: where the family comes from.
-        foreign: the same weights in another format; None where there are none.
-        data: what it was trained on, and the licences of that; empty where the card does not say.
-        seen: whether a file that is published was ever at hand here, so that a digest is known; others are downloaded
-            only where the user asks for it and takes them unverified.
-        most_bytes: bytes that the file may have.
     """
 
     name: str
@@ -94,18 +89,43 @@ class Variant:
     scale: int
     file: str
     url: str
-    sha256: tuple[str, ...]
+    sha256: tuple[str, ...] = listed()
     license: str
     copyright: str
     colour: str
-    value_range: tuple[float, float]
+    value_range: tuple[float, float] = listed()
     description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What it may say besides.
+
+    Attributes:
+        data: what it was trained on, and the licences of that; empty where the card does not say.
+        most_bytes: bytes that the file may have.
+        seen: whether a file that is published was ever at hand here, so that a digest is known; others are downloaded
+            only where the user asks for it and takes them unverified.
+    """
+
+    data: str = ""
+    most_bytes: int = MOST_BYTES
+    seen: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant(Extras, Row):
+    """One network that can be asked for by name.
+
+    Attributes:
+        family: name of the family the card describes.
+        origin: where the family comes from.
+        foreign: the same weights in another format; None where there are none.
+    """
+
     family: str
     origin: str
     foreign: Foreign | None = None
-    data: str = ""
-    seen: bool = True
-    most_bytes: int = MOST_BYTES
 
     @property
     def can_be_fetched(self) -> bool:
@@ -201,33 +221,34 @@ def read_card(path: Path) -> list[Variant]:
         card = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise VsanimeError(f"{path.name}: not a TOML file: {error}") from None
-    _check_keys(path.name, card, {"family": dict, "variant": list})
+    _read(_Card, card, path.name)
     family = dict(card["family"])
     defaults = family.pop("defaults", {})
-    _check_keys(f"{path.name}: [family]", family, _FAMILY_KEYS)
+    known: _Family = _read(_Family, family, f"{path.name}: [family]")
     if not isinstance(defaults, dict):
         raise VsanimeError(f"{path.name}: [family] defaults must be a table, not {quote(defaults)}")
     rows = card["variant"]
     if not all(isinstance(row, dict) for row in rows):
         raise VsanimeError(f"{path.name}: variants must be tables, [[variant]]")
-    defaults = {key: family[key] for key in ("license", "copyright")} | defaults
-    return [_variant(path.name, family, defaults | row) for row in rows]
+    defaults = {"license": known.license, "copyright": known.copyright} | defaults
+    return [_variant(path.name, known, defaults | row) for row in rows]
 
 
-def _variant(card: str, family: dict[str, str], row: dict[str, Any]) -> Variant:
+def _read(kind: type[Any], table: dict[str, Any], where: str) -> Any:
+    """Read a table; of several wrong values, the first in the order of the fields is named."""
+    ordered = {field.name: table[field.name] for field in fields(kind) if field.name in table}
+    return section(kind, ordered | table, where, CardWording())
+
+
+def _variant(card: str, family: _Family, row: dict[str, Any]) -> Variant:
     where = f"{card}: variant {row.get('name', '(unnamed)')}"
     foreign = _foreign(where, row.pop("foreign", None))
-    data, seen, most = row.pop("data", ""), row.pop("seen", True), row.pop("most_bytes", MOST_BYTES)
-    _check_keys(where, {"data": data, "most_bytes": most}, {"data": str, "most_bytes": int})
-    if not isinstance(seen, bool):
-        raise VsanimeError(f"{where}: seen must be true or false, not {seen!r}")
-    _check_keys(where, row, _VARIANT_KEYS)
-    _check_values(where, row)
-    low, high = row["value_range"]
-    facts = row | {"sha256": tuple(row["sha256"]), "value_range": (float(low), float(high))}
-    found = Variant(
-        **facts, family=family["name"], origin=family["origin"], foreign=foreign, data=data, seen=seen, most_bytes=most
-    )
+    extras: Extras = _read(Extras, {f.name: row.pop(f.name) for f in fields(Extras) if f.name in row}, where)
+    facts: Row = _read(Row, row, where)
+    _check_values(where, facts)
+    low, high = facts.value_range
+    facts = replace(facts, value_range=(float(low), float(high)))
+    found = Variant(**vars(facts), **vars(extras), family=family.name, origin=family.origin, foreign=foreign)
     _check_digest(where, found)
     return found
 
@@ -246,42 +267,32 @@ def _foreign(where: str, table: Any) -> Foreign | None:
     if not isinstance(table, dict):
         raise VsanimeError(f"{where}: foreign must be a table, not {quote(table)}")
     where = f"{where}: foreign"
-    _check_keys(where, table, _FOREIGN_KEYS)
-    if not re.fullmatch("[0-9a-f]{64}", table["sha256"]) or not table["url"].startswith("https://"):
+    foreign: Foreign = _read(Foreign, table, where)
+    if not re.fullmatch("[0-9a-f]{64}", foreign.sha256) or not foreign.url.startswith("https://"):
         raise VsanimeError(f"{where}: sha256 must be 64 lower-case hexadecimal digits and url an https address")
-    if not all(isinstance(entry, str) and re.fullmatch(r"\w+(/[\w.-]+)+", entry) for entry in table["packages"]):
-        raise VsanimeError(f"{where}: packages must be a list of package/path, not {quote(table['packages'])}")
-    return Foreign(**(table | {"packages": tuple(table["packages"])}))
+    if not all(isinstance(entry, str) and re.fullmatch(r"\w+(/[\w.-]+)+", entry) for entry in foreign.packages):
+        raise VsanimeError(f"{where}: packages must be a list of package/path, not {quote(list(foreign.packages))}")
+    return foreign
 
 
-def _check_keys(where: str, table: dict[str, Any], keys: Mapping[str, type]) -> None:
-    """Every key there, none unknown, each of its kind."""
-    if unknown := sorted(table.keys() - keys.keys()):
-        raise VsanimeError(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(keys)}")
-    if missing := [key for key in keys if key not in table]:
-        raise VsanimeError(f"{where}: {', '.join(missing)} missing")
-    for key, kind in keys.items():
-        # bool is an int to Python, but no scale.
-        if not isinstance(table[key], kind) or isinstance(table[key], bool):
-            raise VsanimeError(f"{where}: {key} must be {_WORDS.get(kind, 'a table')}, not {quote(table[key])}")
-
-
-def _check_values(where: str, row: dict[str, Any]) -> None:
+def _check_values(where: str, row: Row) -> None:
     """Values that a file name, a digest or a colour can have."""
 
     def demand(holds: bool, key: str, right: str) -> None:
         if not holds:
-            raise VsanimeError(f"{where}: {key} must be {right}, not {quote(row[key])}")
+            value = getattr(row, key)
+            shown = list(value) if isinstance(value, tuple) else value
+            raise VsanimeError(f"{where}: {key} must be {right}, not {quote(shown)}")
 
-    demand(bool(row["name"]), "name", "a name")
-    demand(row["task"] in TASKS, "task", f"one of {', '.join(TASKS)}")
-    demand(row["colour"] in COLOURS, "colour", f"one of {', '.join(COLOURS)}")
-    demand(row["scale"] >= 1, "scale", "1 or more")
+    demand(bool(row.name), "name", "a name")
+    demand(row.task in TASKS, "task", f"one of {', '.join(TASKS)}")
+    demand(row.colour in COLOURS, "colour", f"one of {', '.join(COLOURS)}")
+    demand(row.scale >= 1, "scale", "1 or more")
     # A bare name, so that a card cannot point outside the folders searched.
-    demand(re.fullmatch(r"[\w.-]+\.onnx", row["file"]) is not None, "file", "the bare name of an .onnx file")
-    demand(not row["url"] or row["url"].startswith("https://"), "url", "an https address, or empty")
-    digests = all(isinstance(d, str) and re.fullmatch("[0-9a-f]{64}", d) for d in row["sha256"])
+    demand(re.fullmatch(r"[\w.-]+\.onnx", row.file) is not None, "file", "the bare name of an .onnx file")
+    demand(not row.url or row.url.startswith("https://"), "url", "an https address, or empty")
+    digests = all(isinstance(d, str) and re.fullmatch("[0-9a-f]{64}", d) for d in row.sha256)
     demand(digests, "sha256", "a list of 64-digit lower-case hexadecimal digests")
-    limits = row["value_range"]
+    limits = row.value_range
     numbers = len(limits) == 2 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in limits)
     demand(numbers and limits[0] < limits[1], "value_range", "two ascending numbers")

@@ -12,7 +12,7 @@ from torch.nn import functional  # noqa: E402
 
 from vsanime.architectures.color_transform.module import ColourTransform  # noqa: E402
 from vsanime.architectures.export import to_onnx  # noqa: E402
-from vsanime.training.discriminator import PairDiscriminator  # noqa: E402
+from vsanime.training.run.discriminator import PairDiscriminator  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

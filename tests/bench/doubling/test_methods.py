@@ -19,7 +19,7 @@ from vsanime.bench.frames import clip_of, planes_of
 from vsanime.bench.metrics import psnr
 from vsanime.errors import VsanimeError
 from vsanime.models import store
-from vsanime.training.degrade import from_codes, to_codes
+from vsanime.training.data.degrade import from_codes, to_codes
 
 type Floats = NDArray[np.float32]
 BACKEND = Backend.OpenVINO(precision="f32")

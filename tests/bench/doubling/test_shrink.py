@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vsanime.bench.doubling.shrink import halve
-from vsanime.training.degrade import from_codes, to_codes
+from vsanime.training.data.degrade import from_codes, to_codes
 
 type Floats = NDArray[np.float32]
 # zimg sums in single precision, with weights that it rounds to that.

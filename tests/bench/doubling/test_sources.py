@@ -14,8 +14,8 @@ from tests.support.drawings import as_array, drawn, save
 from tests.training import helpers
 from vsanime.bench.doubling.sources import Place, Reader, find, held_out, is_gray, luma, spread
 from vsanime.errors import VsanimeError
-from vsanime.training import recipe as recipes
-from vsanime.training.runfolder import RunFolder
+from vsanime.training.recipes import reader as recipes
+from vsanime.training.run.folder import RunFolder
 
 CLIP = Path(__file__).parents[3] / "examples" / "clip.mp4"
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.training.helpers import TINY, command, environment
 from vsanime.cli import main
-from vsanime.training import recipe
+from vsanime.training.recipes import reader as recipe
 
 
 def test_recipes_are_named(capsys: pytest.CaptureFixture[str]) -> None:

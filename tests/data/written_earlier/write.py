@@ -37,7 +37,7 @@ from vsanime.architectures.temporal.module import Temporal  # noqa: E402
 from vsanime.architectures.waifu2x.module import VGG7, UpConv7  # noqa: E402
 from vsanime.architectures.weights import without_norms  # noqa: E402
 from vsanime.models.torchfiles import save  # noqa: E402
-from vsanime.training import checkpoint  # noqa: E402
+from vsanime.training.run import checkpoint  # noqa: E402
 
 _REPEATED = 256  # numbers of a tensor that are kept
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vsanime.training.colorization.drawings import find_drawings
 from vsanime.training.colorization.samples import Sampling, ShotSamples
-from vsanime.training.synthetic import SyntheticShots
+from vsanime.training.synthetic.drawings import find_drawings
+from vsanime.training.synthetic.scenes import SyntheticShots
 
 SIZE = (96, 64)  # width and height
 

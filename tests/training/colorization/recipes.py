@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.training.helpers import Called, changed
-from vsanime.training.colorization.recipe import ColourRecipe
-from vsanime.training.recipe import from_table
+from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.reader import from_table
 
 RECIPE = """
 name = "tiny"

@@ -9,13 +9,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
-from tests.training.animegan.helpers import random_vgg16  # noqa: E402
 from tests.training.colorization.recipes import recipe  # noqa: E402
+from tests.training.style.helpers import random_vgg16  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
-from vsanime.training.animegan.perceptual import Found, find  # noqa: E402
 from vsanime.training.colorization import losses, validate  # noqa: E402
 from vsanime.training.colorization.losses import Features  # noqa: E402
 from vsanime.training.colorization.trainer import learning_rate  # noqa: E402
+from vsanime.training.style.perceptual import Found, find  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.training.colorization.recipes import recipe
 from vsanime.errors import VsanimeError
-from vsanime.training import recipe as recipes
-from vsanime.training.colorization.recipe import ColourRecipe
+from vsanime.training.recipes import reader as recipes
+from vsanime.training.recipes.colorization import ColourRecipe
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
-from tests.training.animegan.helpers import random_vgg16  # noqa: E402
 from tests.training.colorization.recipes import call  # noqa: E402
 from tests.training.helpers import Called  # noqa: E402
+from tests.training.style.helpers import random_vgg16  # noqa: E402
 from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
 from vsanime.models.torchfiles import load, save  # noqa: E402
-from vsanime.training import checkpoint  # noqa: E402
+from vsanime.training.run import checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

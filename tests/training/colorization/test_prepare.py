@@ -17,7 +17,7 @@ from vsanime.cli import main
 from vsanime.errors import VsanimeError
 from vsanime.motion.distance import field
 from vsanime.training.colorization.prepare import Cutting, Source, drawn, prepare
-from vsanime.training.colorization.shots import find_shots
+from vsanime.training.data.shots import find_shots
 
 
 def scene(

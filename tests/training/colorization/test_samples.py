@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,6 @@ from tests.training.colorization.recipes import recipe
 from vsanime.errors import VsanimeError
 from vsanime.motion.match import blend, match
 from vsanime.training.colorization import sources
-from vsanime.training.colorization.drawings import find_drawings
 from vsanime.training.colorization.samples import (
     Sampling,
     ShotSamples,
@@ -25,7 +24,9 @@ from vsanime.training.colorization.samples import (
     hold_out,
     hold_out_shots,
 )
-from vsanime.training.colorization.shots import find_shots, open_shot
+from vsanime.training.data.shots import find_shots, open_shot
+from vsanime.training.recipes.base import Settings
+from vsanime.training.synthetic.drawings import find_drawings
 
 WIDTH, HEIGHT = SIZE
 
@@ -106,23 +107,14 @@ def test_the_share_of_one_sided_pairs_is_kept() -> None:
     assert sum(is_one_sided(none.triplet(np.random.default_rng(seed), 0)) for seed in range(10)) <= 2  # held frames
 
 
-@dataclass
-class Pace:
-    steps: int = 4
-    batch: int = 2
-    late_batch: int = 0
-    late_share: float = 0.0
-    workers: int = 0
-
-
 @pytest.mark.torch
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_run_that_goes_on_gets_the_samples_it_would_have_got(workers: int) -> None:
     pytest.importorskip("torch")
-    from vsanime.training.batches import named_batches
+    from vsanime.training.data.batches import batches
 
-    whole = list(named_batches(samples(), Pace(workers=0), 0, pin=False))
-    rest = list(named_batches(samples(), Pace(workers=workers), 2, pin=False))
+    whole = list(batches(samples(), Settings(steps=4, batch=2, workers=0), 0, pin=False))
+    rest = list(batches(samples(), Settings(steps=4, batch=2, workers=workers), 2, pin=False))
     assert len(whole) == 4
     assert len(rest) == 2
     for expected, got in zip(whole[2:], rest, strict=True):

@@ -19,8 +19,8 @@ from vsanime.bench.doubling.sources import MULTIPLE
 from vsanime.bench.frames import clip_of, planes_of
 from vsanime.errors import VsanimeError
 from vsanime.media.bestsource import open_video
-from vsanime.training.clips import encode_to
-from vsanime.training.degrade import from_codes
+from vsanime.training.data.clips import encode_to
+from vsanime.training.data.degrade import from_codes
 from vsanime.video.clips import guess_matrix
 from vsanime.video.frameprops import read_integer
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from vsanime import files
 from vsanime.bench.doubling.measure import Results
 from vsanime.bench.metrics import psnr
-from vsanime.training.degrade import to_codes
+from vsanime.training.data.degrade import to_codes
 
 type Floats = NDArray[np.float32]
 type Bytes = NDArray[np.uint8]

@@ -17,7 +17,7 @@ from vsanime.bench.doubling.shrink import halve, halve_codes
 from vsanime.bench.doubling.sources import is_gray, luma
 from vsanime.bench.frames import clip_of, planes_of
 from vsanime.errors import VsanimeError
-from vsanime.training.degrade import from_codes, to_codes, to_ycbcr
+from vsanime.training.data.degrade import from_codes, to_codes, to_ycbcr
 
 type Floats = NDArray[np.float32]
 type Bytes = NDArray[np.uint8]

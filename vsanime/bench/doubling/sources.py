@@ -11,10 +11,11 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.training.colorization.recipe import ColourRecipe
-from vsanime.training.pictures import LUMA, files_in, find_sources, read_pixels, titled
-from vsanime.training.runfolder import RunFolder
-from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
+from vsanime.training.data.entries import titled
+from vsanime.training.data.pictures import LUMA, files_in, find_sources, read_pixels
+from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
+from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.run.folder import RunFolder
 
 type Bytes = NDArray[np.uint8]
 

@@ -107,7 +107,7 @@ def _row(row: Measured) -> str:
 
 def _distance(args: argparse.Namespace, styles: list[Floats]) -> tuple[tuple[str, ...], GramDistance]:
     from vsanime.bench.style import GramDistance
-    from vsanime.training.animegan import perceptual
+    from vsanime.training.style import perceptual
 
     found = perceptual.find(args.perceptual, args.data, _tell)
     layers = tuple(args.layers.split(",")) if args.layers else (perceptual.DEEP[found.kind],)
@@ -117,7 +117,7 @@ def _distance(args: argparse.Namespace, styles: list[Floats]) -> tuple[tuple[str
 
 def _moving(path: Path, args: argparse.Namespace, style: Style) -> None:
     from vsanime.bench.style import warp_errors
-    from vsanime.training.videos import VideoReader
+    from vsanime.training.data.videos import VideoReader
 
     reader = VideoReader(path)
     count = min(args.frames, reader.facts()[0])
@@ -166,10 +166,10 @@ def _pictures(args: argparse.Namespace) -> tuple[dict[str, Floats], list[Floats]
 
 def _held_out(run: Path, roots: list[Path], size: int) -> tuple[dict[str, Floats], list[Floats]]:
     """Whole photographs, and patches of the style as validation draws them: figures stand before something."""
-    from vsanime.training.animegan.recipe import StyleRecipe
-    from vsanime.training.animegan.samples import StyleSampler
-    from vsanime.training.pictures import find_sources
-    from vsanime.training.runfolder import RunFolder
+    from vsanime.training.data.pictures import find_sources
+    from vsanime.training.recipes.stylization import StyleRecipe
+    from vsanime.training.run.folder import RunFolder
+    from vsanime.training.style.samples import StyleSampler
 
     folder = RunFolder(run)
     recipe = folder.stored_recipe()
@@ -184,7 +184,7 @@ def _held_out(run: Path, roots: list[Path], size: int) -> tuple[dict[str, Floats
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
-    from vsanime.training.pictures import PICTURE_SUFFIXES, files_in
+    from vsanime.training.data.pictures import PICTURE_SUFFIXES, files_in
 
     for path in paths:
         if not path.exists():
@@ -193,7 +193,7 @@ def _files(paths: Iterable[Path]) -> list[Path]:
 
 
 def _read(path: Path, size: int) -> Floats:
-    from vsanime.training.pictures import read_pixels
+    from vsanime.training.data.pictures import read_pixels
 
     try:
         return _sized(read_pixels(path)[..., :3], size)

@@ -92,7 +92,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _prepare_animegan(args: argparse.Namespace) -> int:
     require("prepare", "train", {"PIL": "Pillow"})
-    from vsanime.training.animegan.prepare import prepare
+    from vsanime.training.style.prepare import prepare
 
     if (args.size and args.size < 32) or args.size < 0:
         raise VsanimeError(f"--size {args.size}; 32 or more, or 0 to leave pictures as they are")

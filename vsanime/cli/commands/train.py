@@ -17,7 +17,7 @@ from vsanime.terminal import print_line
 if TYPE_CHECKING:
     import torch
 
-    from vsanime.training.recipe import AnyRecipe
+    from vsanime.training.recipes.reader import AnyRecipe
 
 _EPILOG = """\
 A recipe is a TOML file: network, pictures, degradation, loss, schedule. Those that come with the package are what its
@@ -73,7 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _train(args: argparse.Namespace) -> int:
-    from vsanime.training import recipe as recipes
+    from vsanime.training.recipes import reader as recipes
 
     if args.list:
         for name in recipes.names():
@@ -94,7 +94,7 @@ def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
     require("training", "train", {name: name for name in ("torch", "safetensors", "PIL", "onnxruntime")})
     import torch
 
-    from vsanime.training.runfolder import RunFolder
+    from vsanime.training.run.folder import RunFolder
 
     if args.threads is not None:
         if args.threads < 1:
@@ -128,28 +128,30 @@ def _lock_run(out: Path) -> Iterator[None]:
 
 
 def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:
-    """The loop that a recipe is for: pairs, a style, or colours for line art."""
-    from vsanime.training import loop
-    from vsanime.training.colorization.recipe import ColourRecipe
-    from vsanime.training.recipe import Recipe
+    """Train what a recipe is for: pairs, a style, or colours for line art."""
+    from vsanime.training.pairs.task import PairsTask
+    from vsanime.training.recipes.colorization import ColourRecipe
+    from vsanime.training.recipes.pairs import Recipe
+    from vsanime.training.run.loop import train
+    from vsanime.training.run.task import Order
 
     if isinstance(recipe, Recipe):
-        return loop.train(loop.Order(recipe, out, roots, device, resume), _tell)
+        return train(PairsTask(Order(recipe, out, roots, device, resume)), _tell)
     if isinstance(recipe, ColourRecipe):
         from vsanime.optional import opencv
 
         opencv()  # says how to get it, where what follows would only fail to import it
-        from vsanime.training.colorization import loop as colorization
+        from vsanime.training.colorization.task import ColourTask
 
-        return colorization.train(loop.Order(recipe, out, roots, device, resume), _tell)
-    from vsanime.training.animegan.loop import train
+        return train(ColourTask(Order(recipe, out, roots, device, resume)), _tell)
+    from vsanime.training.style.task import StyleTask
 
-    return train(loop.Order(recipe, out, roots, device, resume), _tell)
+    return train(StyleTask(Order(recipe, out, roots, device, resume)), _tell)
 
 
 def _changed(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespace) -> AnyRecipe:
     """The recipe with what the command line says instead; a resumed run keeps what it was once told."""
-    from vsanime.training.recipe import from_table, to_table
+    from vsanime.training.recipes.reader import from_table, to_table
 
     training = {name: getattr(args, name) for name in ("steps", "seed", "workers") if getattr(args, name) is not None}
     if stored is not None:

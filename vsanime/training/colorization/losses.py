@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from vsanime.errors import VsanimeError
-from vsanime.training.animegan.perceptual import Found, Trunk, measure_scales
-from vsanime.training.colorization.recipe import ColourLosses
+from vsanime.training.recipes.colorization import ColourLosses
+from vsanime.training.style.perceptual import Found, Trunk, measure_scales
 
 _FIRST = tuple(f"conv{block}_1" for block in range(1, 6))
 # The last convolution of a block that both trunks have, or the one that stands for it.

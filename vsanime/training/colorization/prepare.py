@@ -18,11 +18,12 @@ from vsanime import files
 from vsanime.errors import VsanimeError
 from vsanime.graphs.builders.lineart import Pen, usual_sigma
 from vsanime.motion import distance
-from vsanime.training.colorization.ink import difference_lines, luma
-from vsanime.training.colorization.material import refuse_evaluation
-from vsanime.training.colorization.shots import COLOUR, DISTANCE, FACTS, LINE
-from vsanime.training.pictures import PICTURE_SUFFIXES, read_pixels
-from vsanime.training.videos import VIDEO_SUFFIXES, VideoReader
+from vsanime.training.data.draws import lay
+from vsanime.training.data.material import refuse_evaluation
+from vsanime.training.data.pictures import PICTURE_SUFFIXES, read_pixels
+from vsanime.training.data.shots import COLOUR, DISTANCE, FACTS, LINE
+from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
+from vsanime.training.synthetic.ink import difference_lines, luma
 
 type Bytes = NDArray[np.uint8]
 
@@ -295,8 +296,4 @@ def _read(path: Path) -> Bytes:
         pixels = read_pixels(path)
     except VsanimeError as error:
         raise VsanimeError(f"{path}: {error}") from None
-    if pixels.shape[2] == 3:
-        return pixels
-    alpha = pixels[..., 3:].astype(np.float32) / 255
-    laid: Bytes = np.rint(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    return laid
+    return pixels if pixels.shape[2] == 3 else lay(pixels, 255)

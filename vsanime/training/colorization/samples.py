@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from vsanime.errors import VsanimeError
 from vsanime.motion.distance import field
 from vsanime.motion.match import match
-from vsanime.training.colorization.drawings import Drawing
-from vsanime.training.colorization.shots import ShotFolder
-from vsanime.training.names import find_words, has_word, normalize
-from vsanime.training.synthetic import SCENE_FRAMES, SyntheticShots
+from vsanime.training.data.names import find_words, has_word, normalize
+from vsanime.training.data.shots import ShotFolder
+from vsanime.training.synthetic.drawings import Drawing
+from vsanime.training.synthetic.scenes import SCENE_FRAMES, SyntheticShots
 
 type Bytes = NDArray[np.uint8]
 type Floats = NDArray[np.float32]

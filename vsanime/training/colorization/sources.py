@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsanime import files
 from vsanime.errors import VsanimeError
-from vsanime.training.colorization.drawings import Drawing, find_drawings
-from vsanime.training.colorization.recipe import ColourRecipe
 from vsanime.training.colorization.samples import Sampling, ShotSamples, hold_out, hold_out_shots
-from vsanime.training.colorization.shots import ShotFolder, find_shots
-from vsanime.training.pictures import find_place
-from vsanime.training.synthetic import SyntheticShots
+from vsanime.training.data.pictures import find_place
+from vsanime.training.data.shots import ShotFolder, find_shots
+from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.run.folder import read_json, write_json
+from vsanime.training.synthetic.drawings import Drawing, find_drawings
+from vsanime.training.synthetic.scenes import SyntheticShots
 
 _LIST = "material.json"
 _HELD_OUT_SEED = 0  # of the scenes that are measured on, so that runs of any seed can be compared
@@ -101,10 +100,7 @@ def keep(names: dict[str, list[str]], folder: Path) -> None:
     Raises:
         VsanimeError: they cannot be written.
     """
-    try:
-        files.write_text(folder / _LIST, json.dumps(names, indent=1, ensure_ascii=False))
-    except OSError as error:
-        raise VsanimeError(f"{folder / _LIST} cannot be written: {error.strerror or error}") from None
+    write_json(folder / _LIST, names)
 
 
 def check(names: dict[str, list[str]], folder: Path) -> None:
@@ -113,10 +109,7 @@ def check(names: dict[str, list[str]], folder: Path) -> None:
     Raises:
         VsanimeError: it does not, or nobody knows.
     """
-    try:
-        before = json.loads((folder / _LIST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise VsanimeError(f"{folder / _LIST} is damaged: {error}; the run cannot go on") from None
+    before: dict[str, list[str]] = read_json(folder / _LIST, dict)
     for kind, there in names.items():
         known = before.get(kind, [])
         other = sorted((Counter(there) - Counter(known)) + (Counter(known) - Counter(there)))

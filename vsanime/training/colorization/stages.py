@@ -14,9 +14,9 @@ from torch.nn.utils import parametrize
 from vsanime.architectures import ARCHITECTURES, architecture_of
 from vsanime.errors import VsanimeError
 from vsanime.models.torchfiles import load
-from vsanime.training.batches import Named
-from vsanime.training.colorization.recipe import ColourNetwork, ColourRecipe
-from vsanime.training.pictures import find_place
+from vsanime.training.data.batches import Named
+from vsanime.training.data.pictures import find_place
+from vsanime.training.recipes.colorization import ColourNetwork, ColourRecipe
 
 # Steps to the largest singular value of weights that come from a file.
 _SEARCH = 50

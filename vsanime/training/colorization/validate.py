@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from vsanime.training.batches import Named
+from vsanime.training.data.batches import Named
 
 MEASURED = ("whole", "changed", "gain")
 _CHANGED = 16 / 255  # from the nearer key, in any of R, G and B

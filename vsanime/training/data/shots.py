@@ -1,0 +1,162 @@
+"""Shots: line art with the colours that belong to it, frame by frame, in memory or in folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsanime.errors import VsanimeError
+from vsanime.media.pictures import open_picture
+from vsanime.training.data.material import refuse_evaluation
+
+type Bytes = NDArray[np.uint8]
+
+LINE, DISTANCE, COLOUR = "line", "distance", "colour"
+FACTS = "shot.json"
+_LEAST_FRAMES = 3  # a target and a key on either side
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Frames of one shot.
+
+    Attributes:
+        name: what it is called.
+        line: frames, height, width; 255 is paper.
+        colours: frames, height, width, 3.
+    """
+
+    name: str
+    line: Bytes
+    colours: Bytes
+
+
+@dataclass(frozen=True)
+class ShotFolder:
+    """A shot as `vsanime prepare colorization` writes it: pictures of equal names in `line`, `distance` and `colour`.
+
+    Attributes:
+        path: the folder.
+        names: of its frames in order, such as `00001.png`; numbers may be missing where a frame was held.
+        size: width and height.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    size: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """Of the folder and the one it is in: those of two videos have equal numbers."""
+        return f"{self.path.resolve().parent.name}/{self.path.name}"
+
+    def frame(self, number: int) -> tuple[Bytes, Bytes]:
+        """Line art (height, width) and colours (height, width, 3) of a frame, counted from 0.
+
+        Raises:
+            VsanimeError: a picture is missing, cannot be read, or has another size than the first.
+        """
+        line = self._read(LINE, number, "L")
+        colours = self._read(COLOUR, number, "RGB")
+        return line, colours
+
+    def distance(self, number: int) -> Bytes:
+        """Distance map of a frame, 255 at the cap and beyond: height, width.
+
+        Raises:
+            VsanimeError: as `frame`.
+        """
+        return self._read(DISTANCE, number, "L")
+
+    def load(self) -> Shot:
+        """All frames.
+
+        Raises:
+            VsanimeError: as `frame`.
+        """
+        frames = [self.frame(number) for number in range(len(self.names))]
+        return Shot(
+            self.path.name, np.stack([line for line, _ in frames]), np.stack([colours for _, colours in frames])
+        )
+
+    def _read(self, kind: str, number: int, mode: str) -> Bytes:
+        path = self.path / kind / self.names[number]
+        try:
+            with open_picture(path) as picture:
+                pixels = np.asarray(picture.convert(mode))
+        except VsanimeError as error:
+            raise VsanimeError(f"{path}: {error}") from None
+        if pixels.shape[1::-1] != self.size:
+            raise VsanimeError(
+                f"{path} is {pixels.shape[1]}x{pixels.shape[0]} and the shot {self.size[0]}x{self.size[1]}; "
+                "all pictures of a shot have one size"
+            )
+        return pixels
+
+
+def find_shots(places: Sequence[Path]) -> list[ShotFolder]:
+    """Every shot below some folders that has frames enough, in the order of names on every system.
+
+    Args:
+        places: shots, or folders of shots.
+
+    Raises:
+        VsanimeError: a place has none, a shot's pictures have no partners, or it is for evaluation only.
+    """
+    found: list[ShotFolder] = []
+    for place in places:
+        if not place.is_dir():
+            raise VsanimeError(f"{place} is no folder; one that `vsanime prepare colorization` wrote is needed")
+        folders = sorted((p.parent for p in place.rglob(LINE) if p.is_dir()), key=lambda p: p.as_posix())
+        shots = [open_shot(folder) for folder in folders]
+        long_enough = [shot for shot in shots if len(shot.names) >= _LEAST_FRAMES]
+        if not long_enough:
+            raise VsanimeError(
+                f"{place} has {len(shots)} shots, none with {_LEAST_FRAMES} frames; folders with {LINE}/, {DISTANCE}/ "
+                f"and {COLOUR}/ are needed, as `vsanime prepare colorization` writes them"
+            )
+        found += long_enough
+    return found
+
+
+def open_shot(folder: Path) -> ShotFolder:
+    """A shot's frames by their names; pictures are not read yet but for the first.
+
+    Raises:
+        VsanimeError: partners are missing, there is nothing in it, or it is for evaluation only.
+    """
+    refuse_evaluation([folder.name, folder.parent.name, _came_from(folder)])
+    names = {kind: {p.name for p in (folder / kind).glob("*.png")} for kind in (LINE, DISTANCE, COLOUR)}
+    for kind, there in names.items():
+        missing = sorted(names[LINE] - there) or sorted(there - names[LINE])
+        if missing:
+            raise VsanimeError(
+                f"{folder}: {missing[0]} is not in all of {LINE}/, {DISTANCE}/ and {COLOUR}/ ({kind}/ has "
+                f"{len(there)}, {LINE}/ {len(names[LINE])}); prepare the shot again"
+            )
+    if not names[LINE]:
+        raise VsanimeError(f"{folder / LINE} has no PNG; prepare the shot again")
+    ordered = tuple(sorted(names[LINE]))
+    try:
+        with open_picture(folder / LINE / ordered[0]) as picture:
+            size = picture.size
+    except VsanimeError as error:
+        raise VsanimeError(f"{folder / LINE / ordered[0]}: {error}") from None
+    return ShotFolder(folder, ordered, size)
+
+
+def _came_from(folder: Path) -> str:
+    """The name of what a shot was taken from, where its facts tell."""
+    path = folder / FACTS
+    if not path.exists():
+        return ""
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+        return str(facts["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise VsanimeError(f"{path} is damaged; prepare the shot again") from None

@@ -1,0 +1,112 @@
+"""Weights, their average and the optimizer's state as named tensors, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import nn
+
+from vsanime.errors import VsanimeError
+from vsanime.training.optimize.muon import Muon
+from vsanime.training.recipes.pairs import Training
+
+BUFFERS = "buffer"
+_MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
+
+
+def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """The optimizer of a recipe.
+
+    Raises:
+        VsanimeError: it does not go with the network or with this torch.
+    """
+    if training.optimizer == "muon":
+        return Muon(net, training)
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[training.optimizer]
+    options = {"betas": training.betas, "weight_decay": training.weight_decay, "amsgrad": training.amsgrad}
+    return kind(net.parameters(), lr=training.rate, **options)
+
+
+def gather(net: nn.Module, mean: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Everything that a run has learnt, by name."""
+    return named(net, "net") | named(mean, "mean") | moments(net, optimizer)
+
+
+def named(net: nn.Module, prefix: str) -> dict[str, torch.Tensor]:
+    """A network's weights, by name, after a prefix.
+
+    With `BUFFERS` it is what a network holds beside its weights: where a spectral norm's search for the largest value
+    stands.
+    """
+    return {f"{prefix}.{name}": value for name, value in _entries(net, prefix)}
+
+
+def _entries(net: nn.Module, prefix: str) -> Iterator[tuple[str, torch.Tensor]]:
+    entries: Iterator[tuple[str, torch.Tensor]] = net.named_buffers() if prefix == BUFFERS else net.named_parameters()
+    return entries
+
+
+def moments(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """What an optimizer remembers of a network's gradients, by name."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, parameter in net.named_parameters():
+        state = optimizer.state.get(parameter, {})
+        tensors |= {f"{moment}.{name}": state[moment] for moment in _MOMENTS if moment in state}
+    return tensors
+
+
+def restore(
+    tensors: Mapping[str, torch.Tensor], step: int, net: nn.Module, mean: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Put back what `gather` gave.
+
+    Raises:
+        VsanimeError: tensors are missing or have another shape: they are of another network.
+    """
+    put(tensors, "net", net)
+    put(tensors, "mean", mean)
+    put_moments(tensors, step, net, optimizer)
+
+
+def put(tensors: Mapping[str, torch.Tensor], prefix: str, net: nn.Module) -> None:
+    """Put back what `named` gave.
+
+    Raises:
+        VsanimeError: as `restore`.
+    """
+    with torch.no_grad():
+        for name, entry in _entries(net, prefix):
+            entry.copy_(fitting(tensors, f"{prefix}.{name}", entry))
+
+
+def put_moments(
+    tensors: Mapping[str, torch.Tensor], updates: int, net: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Put back what `moments` gave, after so many updates.
+
+    Raises:
+        VsanimeError: as `restore`.
+    """
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            found = {m: fitting(tensors, f"{m}.{name}", parameter) for m in _MOMENTS if f"{m}.{name}" in tensors}
+            if found:
+                # In the memory order of the weights, as the optimizer makes them.
+                like = {m: torch.empty_like(parameter).copy_(value) for m, value in found.items()}
+                optimizer.state[parameter] = {"step": torch.tensor(float(updates)), **like}
+
+
+def fitting(tensors: Mapping[str, torch.Tensor], name: str, like: torch.Tensor) -> torch.Tensor:
+    """A tensor of a checkpoint.
+
+    Raises:
+        VsanimeError: it is missing or has another shape.
+    """
+    found = tensors.get(name)
+    if found is None or found.shape != like.shape:
+        there = "is missing" if found is None else f"has the shape {tuple(found.shape)}"
+        raise VsanimeError(
+            f"the checkpoint is of another network: {name} {there}, the recipe's has {tuple(like.shape)}"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""What every run of training does, whatever is trained: steps, reports, checkpoints, the export."""

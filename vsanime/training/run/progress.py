@@ -1,0 +1,77 @@
+"""How far a run is, on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vsanime.terminal import open_console
+
+_LINE_SECONDS = 30.0
+
+
+class RunProgress:
+    """Shows steps, loss, PSNR and the time that is left.
+
+    Args:
+        name: of the run.
+        first: step that it begins with.
+        steps: of the whole run.
+    """
+
+    def __init__(self, name: str, first: int, steps: int) -> None:
+        console = open_console()
+        self._bar: Progress | None = None
+        self._said = time.monotonic()
+        self._first, self._steps = first, steps
+        self._began = time.monotonic()
+        self._loss, self._measured = "", ""
+        if console.is_terminal:
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, TextColumn("{task.fields[said]}", markup=False), console=console)
+            self._task = self._bar.add_task(name, total=steps, completed=first, said="")
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def at(self, step: int) -> None:
+        """So many steps are done."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step, said=f"{self._loss} {self._measured}")
+        elif time.monotonic() - self._said > _LINE_SECONDS:
+            self._said = time.monotonic()
+            left = (self._said - self._began) / max(1, step - self._first) * (self._steps - step)
+            self.say(f"step {step} of {self._steps}, {self._loss} {self._measured}, {left / 60:.0f} min left")
+
+    def loss(self, value: float) -> None:
+        """The mean loss of the last steps."""
+        self._loss = f"loss {value:.5f}"
+
+    def measured(self, step: int, said: str) -> None:
+        """What validation gave, in words."""
+        self._measured = said
+        self.say(f"step {step}: {self._loss} {self._measured}")
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,113 @@
+"""Folders of a style, of the same with blurred edges, and in gray, paired by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vsanime import files
+from vsanime.errors import VsanimeError
+from vsanime.training.data.entries import Skipped
+from vsanime.training.data.pictures import Bytes, files_in, read_pixels
+from vsanime.training.data.shortage import Unusable, describe
+from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
+from vsanime.training.style.edges import smoothed
+
+_FOLDERS = ("style", "smooth", "gray")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was done.
+
+    Attributes:
+        written: pictures in each folder.
+        skipped: files that cannot be used.
+    """
+
+    written: int
+    skipped: list[Skipped]
+
+
+def prepare(frames: Path, out: Path, *, size: int, every: int) -> Prepared:
+    """Write the three folders.
+
+    Args:
+        frames: a folder, a picture or a video.
+        out: gets the folders.
+        size: of the short side in pixels; 0 to leave pictures as they are.
+        every: of videos, every how many frames one is taken.
+
+    Raises:
+        VsanimeError: there is nothing to take, something is in the way, or a file cannot be written.
+    """
+    if not frames.exists():
+        raise VsanimeError(f"{frames} is not there; a folder, a picture or a video is needed")
+    files.check_name(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise VsanimeError(f"{out} is there and not empty; give another folder")
+    skipped: list[Skipped] = []
+    written = 0
+    used: set[str] = set()
+    try:
+        for name, pixels in _pictures(frames, every, skipped):
+            _write(out, _unused(name, used), _resized(pixels, size))
+            written += 1
+    except OSError as error:
+        raise VsanimeError(f"{out} cannot be written: {error.strerror or error}") from None
+    if not written:
+        why = describe([Unusable(Path(file.path), file.reason) for file in skipped], "")
+        raise VsanimeError(f"{frames} holds no picture that can be used: {why}")
+    return Prepared(written, skipped)
+
+
+def _pictures(frames: Path, every: int, skipped: list[Skipped]) -> Iterator[tuple[str, Bytes]]:
+    """Names without endings, and pixels: height, width, 3."""
+    for path in files_in(frames):
+        name = path.stem if path == frames else path.relative_to(frames).with_suffix("").as_posix().replace("/", "-")
+        try:
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                reader = VideoReader(path)
+                for number in range(0, reader.facts()[0], every):
+                    yield f"{name}-{number:06d}", reader.frame(number)
+                continue
+            pixels = read_pixels(path)
+        except (OSError, VsanimeError) as error:
+            skipped.append(Skipped(str(path), str(error)))
+            continue
+        if pixels.shape[2] == 4:
+            skipped.append(
+                Skipped(str(path), "it is transparent in part; training puts such pictures on others itself")
+            )
+            continue
+        yield name, pixels
+
+
+def _unused(name: str, used: set[str]) -> str:
+    """The name, or that with a number: pictures may differ in their endings only."""
+    number, found = 2, name
+    while found.lower() in used:  # some systems take `a` and `A` for one
+        found, number = f"{name}-{number}", number + 1
+    used.add(found.lower())
+    return found
+
+
+def _resized(pixels: Bytes, size: int) -> Bytes:
+    short = min(pixels.shape[:2])
+    if not size or short == size:
+        return pixels
+    height, width = (max(size, round(n * size / short)) for n in pixels.shape[:2])
+    resampling = Image.Resampling.BOX if size < short else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(pixels).resize((width, height), resampling))
+
+
+def _write(out: Path, name: str, pixels: Bytes) -> None:
+    gray = np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
+    for folder, picture in zip(_FOLDERS, (pixels, smoothed(pixels), gray), strict=True):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        with files.stage(out / folder / f"{name}.png", flush=False) as staged:
+            Image.fromarray(picture).save(staged)

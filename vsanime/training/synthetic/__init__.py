@@ -1,0 +1,1 @@
+"""Shots made up of free drawings, with the truth to every pixel."""
