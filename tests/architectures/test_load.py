@@ -14,7 +14,7 @@ from tests.support import nets, writers
 from tests.support.nets import Net, picture
 from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.errors import VsanimeError
-from vsanime.models.formats.shaders import writer
+from vsanime.models.formats.shaders import glsl
 
 torch = pytest.importorskip("torch")
 
@@ -66,7 +66,7 @@ def test_mpv_shader(tmp_path: Path) -> None:
     torch.manual_seed(2)
     net = build("C4F16")
     path = tmp_path / "net.glsl"
-    path.write_text(writer.write(read_artcnn_c(to_onnx(net)), "net", [], compute=False), encoding="utf-8")
+    path.write_text(glsl.write(read_artcnn_c(to_onnx(net)), "net", [], compute=False), encoding="utf-8")
     x = torch.rand(1, 1, 9, 12)
     with torch.no_grad():
         np.testing.assert_allclose(load(path)(x), net(x), atol=SAME_SUMS)

@@ -30,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _export(args: argparse.Namespace) -> int:
     from vsanime.architectures.artcnn.chain import read_artcnn_c
     from vsanime.models import store
-    from vsanime.models.formats.shaders.writer import write
+    from vsanime.models.formats.shaders.glsl import write
 
     model = store.load(args.model)
     form = "_compute" if args.compute else ""

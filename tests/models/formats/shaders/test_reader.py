@@ -21,8 +21,8 @@ from vsanime.architectures.layers import Layer
 from vsanime.errors import VsanimeError
 from vsanime.models.formats import Imported
 from vsanime.models.formats.shaders import reader
+from vsanime.models.formats.shaders.glsl import write
 from vsanime.models.formats.shaders.mpv import MOST_BYTES
-from vsanime.models.formats.shaders.writer import write
 
 FORMS = [pytest.param(False, id="fragment"), pytest.param(True, id="compute")]
 LAYOUTS: dict[str, Callable[[list[Layer]], str]] = {

@@ -19,7 +19,7 @@ from tests.support.weightfiles import path_of, third_party
 from tools.animation import draw
 from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.errors import VsanimeError
-from vsanime.models.formats.shaders.writer import write
+from vsanime.models.formats.shaders.glsl import write
 
 type Plane = NDArray[np.float64]
 
