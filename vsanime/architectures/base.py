@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 
 import onnx
 
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 from vsanime.graphs.builders.colorize import Kind
 
 # What trains it: pairs of pictures, photographs and pictures of a style, or frames of line art; "" for nothing here.

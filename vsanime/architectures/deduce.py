@@ -13,7 +13,8 @@ import onnx
 from onnx import numpy_helper
 
 from vsanime.architectures.base import Imported
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 # The deepest ArtCNN has 51. Each 3x3 layer adds a pixel to what tiles overlap by; beyond some 380 that is not measured.

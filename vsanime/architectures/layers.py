@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
-
-type Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from vsanime.architectures.deduce import read_convolutions
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 # Nodes that some programs write and others do not, and that compute nothing.

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 from vsanime.graphs.writer import ModelWriter
 
 # The constants of SELU (Klambauer et al. 2017), as every framework has them.

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError, quote
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 from vsanime.values import parse_text, parse_whole, parse_wholes, read_whole
-
-type Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

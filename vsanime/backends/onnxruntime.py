@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from weakref import WeakSet
 
+from vsanime.arrays import Array
 from vsanime.backends.base import (
     CLOSED,
-    Array,
     Engine,
     HostLane,
     Options,

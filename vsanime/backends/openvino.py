@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from weakref import WeakSet
 from xml.etree import ElementTree
 
+from vsanime.arrays import Array
 from vsanime.backends.base import (
     CLOSED,
-    Array,
     HostLane,
     Options,
     Reader,

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Mask
 from vsanime.bench.metrics import HIGHEST_PSNR, SSIM_WINDOW
 from vsanime.bench.style import follow, warp_error
 from vsanime.errors import VsanimeError
 from vsanime.motion.fill import fill
 from vsanime.motion.match import Matched, blend, match
 from vsanime.optional import opencv
-
-type Bytes = NDArray[np.uint8]
-type Mask = NDArray[np.bool_]
 
 # A pixel has changed if red, green or blue differ by more codes from the nearest key.
 CHANGED_CODES = 16

@@ -7,14 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vsanime import files
+from vsanime.arrays import Bytes
 from vsanime.bench.colorization import Clip, Outcome, around
 from vsanime.errors import VsanimeError
-
-type Bytes = NDArray[np.uint8]
 
 ROWS = 4  # frames shown of a clip
 _WIDE = 320  # pixels of a picture at most

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
-type Array = NDArray[Any]
+from vsanime.arrays import Array
 
 
 def clip_of(frames: Sequence[Sequence[Array]], form: int, **props: int) -> vs.VideoNode:

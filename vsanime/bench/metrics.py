@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Floats
 from vsanime.errors import VsanimeError
-
-type Floats = NDArray[np.float32]
 
 # Better than any 8-bit picture can show; one that comes out exact must not make a mean infinite.
 HIGHEST_PSNR = 80.0

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Floats
 from vsanime.errors import VsanimeError
 
 if TYPE_CHECKING:
     from vsanime.training.style.perceptual import Trunk
 
-type Floats = NDArray[np.float32]
 type Style = Callable[[Floats], Floats]
 
 # What a style has to reach to be one. For comparison, on four photographs in the public domain and Pepper & Carrot:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from vsanime.backends.base import Array, HostLane, Workload
+from vsanime.arrays import Array
+from vsanime.backends.base import HostLane, Workload
 from vsanime.backends.cuda.runtime import Device
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.flavours import Capability, dotted

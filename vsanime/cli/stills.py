@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
+from vsanime.arrays import Array
 from vsanime.cli.interrupts import terminated_like_interrupted
 from vsanime.cli.output import check_output, partial_file
 from vsanime.cli.progress import progress, tell
@@ -21,7 +22,6 @@ from vsanime.media.picturefile import (
     FORMATS,
     Format,
     Header,
-    Samples,
     encoded,
     fitted,
     read_header,
@@ -364,7 +364,7 @@ def _filtered(source: vs.VideoNode, call: Call, bits: int) -> vs.VideoNode:
     return made if made.format.id == form.id else made.resize.Spline36(format=form.id, range=vs.RANGE_FULL)
 
 
-def _alpha_of(frame: vs.VideoFrame, source: vs.VideoNode, n: int, bits: int) -> Samples:
+def _alpha_of(frame: vs.VideoFrame, source: vs.VideoNode, n: int, bits: int) -> Array:
     """Transparency of a result: the filter's, or the picture's own, scaled, where the filter makes none."""
     import vapoursynth as vs
 
@@ -383,7 +383,7 @@ def _alpha_of(frame: vs.VideoFrame, source: vs.VideoNode, n: int, bits: int) -> 
     return codes.astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _write(job: _Job, samples: Samples, result: Result) -> None:
+def _write(job: _Job, samples: Array, result: Result) -> None:
     samples = fitted(samples, job.form)
     height, width, channels = samples.shape
     tags = read_tags(job.source, channels, (width, height))

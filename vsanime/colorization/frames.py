@@ -10,7 +10,6 @@ from hashlib import blake2b
 from typing import Any
 
 import vapoursynth as vs
-from numpy.typing import NDArray
 
 from vsanime.backends import BackendProtocol
 from vsanime.backends.base import lanes_wanted
@@ -32,7 +31,6 @@ from vsanime.video.framearrays import picture_of, plane_of, put
 from vsanime.video.frameprops import read_all
 from vsanime.video.lifetime import close_with_script
 
-type Array = NDArray[Any]
 type Size = tuple[int, int]
 
 FLOW = "flow"

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vsanime.architectures import color_kinds
 from vsanime.architectures.color_transform import DOCUMENT
 from vsanime.architectures.colornet import MIXING
+from vsanime.arrays import Array, Bytes, Floats
 from vsanime.backends import Backend, BackendProtocol, Engine, Lane
 from vsanime.backends.base import Workload
-from vsanime.colorization.painter import Bytes, Floats, Key, Mix, Mixer, Motion
+from vsanime.colorization.painter import Key, Mix, Mixer, Motion
 from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.builders.colorize import (
     MULTIPLE,
@@ -35,7 +34,6 @@ from vsanime.pipeline.once import Once
 from vsanime.spec import PlanesGraph
 
 type Size = tuple[int, int]
-type Array = NDArray[Any]
 
 # Keys whose features are kept: those of two spans side by side, and of the next.
 _KEYS_KEPT = 4

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array, Bytes, Floats
 from vsanime.motion.chained import Led
 from vsanime.motion.enlarge import enlarge
 from vsanime.motion.fill import fill
@@ -18,9 +18,6 @@ from vsanime.motion.smooth import doubts
 from vsanime.motion.warp import warp
 from vsanime.optional import opencv
 
-type Array = NDArray[Any]
-type Floats = NDArray[np.float32]
-type Bytes = NDArray[np.uint8]
 type Leads = Callable[[], Sequence[Led | None]]
 
 # Weights are compared by their logarithms: 0 has none. The networks trained here add the latter to their prior.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array, Bytes, Floats
 from vsanime.backends.base import lanes_wanted
 from vsanime.colorization.neighbors import AFTER, BEFORE, HELD, Drawings
 from vsanime.colorization.painter import codes
@@ -20,10 +19,6 @@ from vsanime.pipeline.once import Once
 from vsanime.video.clips import peak_of
 from vsanime.video.framearrays import picture_of, plane_of, put
 from vsanime.video.lifetime import close_with_script
-
-type Array = NDArray[Any]
-type Bytes = NDArray[np.uint8]
-type Floats = NDArray[np.float32]
 
 # What coloured frames have on them that tell of doubts: height, width and the map, row by row. None without any doubt.
 DOUBTS = "_VsanimeDoubts"

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import vapoursynth as vs
 
+from vsanime.arrays import Array
 from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
 from vsanime.motion.distance import CAP, distance_to
@@ -17,7 +18,7 @@ from vsanime.pipeline.lanes import run_lanes
 from vsanime.spec import Family, Range
 from vsanime.values import read_number
 from vsanime.video.advice import gray_code
-from vsanime.video.alpha import Array, alpha_of, clip_on_white, with_alpha
+from vsanime.video.alpha import alpha_of, clip_on_white, with_alpha
 from vsanime.video.clips import check_same, first_frame, video_format
 from vsanime.video.errors import raises_vs_error
 from vsanime.video.properties import finished

@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-type Floats = NDArray[np.float64]
+from vsanime.arrays import Doubles
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Blocks:
         """Blocks that cover `length` pixels."""
         return -(-length // self.side)
 
-    def place(self, values: Floats, row: int, column: int) -> Floats:
+    def place(self, values: Doubles, row: int, column: int) -> Doubles:
         """Puts the plain outputs (first axis) where the pixel (row, column) of a block has them; zeros elsewhere."""
         if self.mode == "DCR":
             parts = values.reshape(self.scale, self.scale, self.planes, *values.shape[1:])
@@ -59,7 +58,7 @@ class Blocks:
         out[:, y : y + self.scale, x : x + self.scale] = parts
         return out.reshape(self.channels, *values.shape[1:])
 
-    def kernel(self, weight: Floats, rows: range | None = None, columns: range | None = None) -> Floats:
+    def kernel(self, weight: Doubles, rows: range | None = None, columns: range | None = None) -> Doubles:
         """The kernel for blocks from the plain one, [out, in, height, width].
 
         `rows` and `columns` restrict it to some pixels of the block; an axis restricted to one row or column keeps the
@@ -76,7 +75,7 @@ class Blocks:
                 out[:, :, y : y + height, x : x + width] += self.place(weight, row, column)
         return out
 
-    def bias(self, bias: Floats, rows: range | None = None, columns: range | None = None) -> Floats:
+    def bias(self, bias: Doubles, rows: range | None = None, columns: range | None = None) -> Doubles:
         """The bias for blocks from the plain one."""
         whole = range(self.side)
         return np.sum(

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.graphs.limits import guard
-
-type Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

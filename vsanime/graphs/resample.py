@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Doubles
 from vsanime.coding import chroma_offset
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import ChromaLocation
 
-type Floats = NDArray[np.float64]
 type Size = tuple[int, int]
 
 # Catmull-Rom reaches two samples to each side.
@@ -32,11 +32,11 @@ class Taps:
         first: index of the first tap, relative to the block's own sample (or its first one).
     """
 
-    weights: Floats
+    weights: Doubles
     first: int
 
 
-def catmull_rom(x: Floats) -> Floats:
+def catmull_rom(x: Doubles) -> Doubles:
     """The bicubic kernel with b = 0, c = 0.5 (Keys 1981, a = -0.5)."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x * x + 1
@@ -44,9 +44,9 @@ def catmull_rom(x: Floats) -> Floats:
     return np.where(x < 1, near, np.where(x < _SUPPORT, far, 0))
 
 
-def bilinear(x: Floats) -> Floats:
+def bilinear(x: Doubles) -> Doubles:
     """The triangle kernel."""
-    result: Floats = np.maximum(0, 1 - np.abs(x))
+    result: Doubles = np.maximum(0, 1 - np.abs(x))
     return result
 
 
@@ -135,7 +135,7 @@ def downsample(writer: GraphWriter, plane: str, size: Size, subsampling: Size, t
 
 
 def resized(
-    writer: GraphWriter, x: str, size: Size, wanted: Size, weights: Callable[[int, int], Floats] | None = None
+    writer: GraphWriter, x: str, size: Size, wanted: Size, weights: Callable[[int, int], Doubles] | None = None
 ) -> str:
     """Pictures [1, C, h, w] in another size, by Catmull-Rom unless told otherwise.
 
@@ -153,17 +153,17 @@ def resized(
     return writer.node("MatMul", [writer.constant(down), rows], name="resize", exact=True)
 
 
-def area_matrix(length: int, wanted: int) -> Floats:
+def area_matrix(length: int, wanted: int) -> Doubles:
     """Weights [wanted, length] of samples along an axis that shrinks: the share that each has in a new one's span."""
     step = length / wanted
     edges = np.arange(wanted + 1) * step
     samples = np.arange(length)
     overlap = np.minimum(edges[1:, None], samples + 1) - np.maximum(edges[:-1, None], samples)
-    shares: Floats = np.maximum(0, overlap) / step
+    shares: Doubles = np.maximum(0, overlap) / step
     return shares
 
 
-def resize_matrix(length: int, wanted: int) -> Floats:
+def resize_matrix(length: int, wanted: int) -> Doubles:
     """Weights [wanted, length] of samples along an axis by Catmull-Rom, as wide as the step where they shrink.
 
     Beyond the ends samples are mirrored.
@@ -176,7 +176,7 @@ def resize_matrix(length: int, wanted: int) -> Floats:
     weights = catmull_rom((taps - centre[:, None]) / wide)
     matrix = np.zeros((wanted, length))
     np.add.at(matrix, (np.arange(wanted)[:, None], mirror(taps, length)), weights)
-    scaled: Floats = matrix / matrix.sum(axis=1, keepdims=True)
+    scaled: Doubles = matrix / matrix.sum(axis=1, keepdims=True)
     return scaled
 
 
@@ -188,7 +188,7 @@ def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 
 
 def _convolved(
-    writer: GraphWriter, x: str, size: Size, taps: tuple[Taps, Taps], kernel: Floats, step: Size, name: str
+    writer: GraphWriter, x: str, size: Size, taps: tuple[Taps, Taps], kernel: Doubles, step: Size, name: str
 ) -> str:
     for axis, tap, length, stride in ((2, taps[0], size[1], step[0]), (3, taps[1], size[0], step[1])):
         # The last window starts at the last whole step.
@@ -215,7 +215,7 @@ def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, af
     return x if len(parts) == 1 else writer.node("Concat", parts, name=name, exact=True, axis=axis)
 
 
-def _trimmed(weights: Floats, first: int) -> Taps:
+def _trimmed(weights: Doubles, first: int) -> Taps:
     """Without taps that are zero in every phase, and adding up to 1; no tap starts after the block's own sample."""
     used = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-12)
     start = min(int(used[0]), -first)

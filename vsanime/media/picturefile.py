@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.media.bestsource import open_video
 from vsanime.media.pictures import open_picture
@@ -20,7 +20,6 @@ from vsanime.media.png16 import SIGNATURE, png16
 if TYPE_CHECKING:
     from PIL import Image
 
-type Samples = NDArray[Any]  # height, width, channels: gray or RGB, and alpha if there is any
 
 _WHITE = 255
 _ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # tags of EXIF
@@ -28,7 +27,7 @@ _RAW_EXIF = b"Raw profile type exif"  # where PNG's text holds EXIF, as before i
 _LONGEST_EXIF = 65533  # bytes, in JPEG
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_SAMPLES, _TIFF_PLANAR = 256, 257, 258, 277, 284  # tags of TIFF
 # What has to be done to a picture that a camera or a scanner stored so, to have it upright.
-_UPRIGHT: dict[int, Callable[[Samples], Samples]] = {
+_UPRIGHT: dict[int, Callable[[Array], Array]] = {
     2: np.fliplr,
     3: lambda samples: np.rot90(samples, 2),
     4: np.flipud,
@@ -208,7 +207,7 @@ def _may_have_exif(picture: Image.Image) -> bool:
         file.seek(place)
 
 
-def read_samples(path: Path, header: Header) -> Samples:
+def read_samples(path: Path, header: Header) -> Array:
     """The picture, upright: uint8 or uint16, gray or RGB, with alpha where the header says so.
 
     Raises:
@@ -226,7 +225,7 @@ def read_samples(path: Path, header: Header) -> Samples:
     return upright
 
 
-def _read_deep(path: Path, header: Header) -> Samples:
+def _read_deep(path: Path, header: Header) -> Array:
     """16 bits a channel, which Pillow would cut to 8."""
     import vapoursynth as vs
 
@@ -288,7 +287,7 @@ def _upright_exif(picture: Image.Image, size: tuple[int, int]) -> bytes | None:
     return packed if 0 < len(packed) <= _LONGEST_EXIF else None
 
 
-def fitted(samples: Samples, form: Format) -> Samples:
+def fitted(samples: Array, form: Format) -> Array:
     """The picture as a format holds it: on white where that has no transparency, as RGB where that has no gray."""
     if samples.shape[2] in (2, 4) and not form.alpha:
         samples = _on_white(samples)
@@ -297,14 +296,14 @@ def fitted(samples: Samples, form: Format) -> Samples:
     return samples
 
 
-def _on_white(samples: Samples) -> Samples:
+def _on_white(samples: Array) -> Array:
     """Of 8 bits."""
     alpha = samples[..., -1:].astype(np.uint16)
     colour = samples[..., :-1] * alpha + _WHITE * (_WHITE - alpha)
     return ((colour + _WHITE // 2) // _WHITE).astype(np.uint8)
 
 
-def encoded(samples: Samples, form: Format, tags: Tags, quality: int = DEFAULT_QUALITY) -> bytes:
+def encoded(samples: Array, form: Format, tags: Tags, quality: int = DEFAULT_QUALITY) -> bytes:
     """A picture as a file of a format.
 
     Args:

@@ -14,13 +14,10 @@ from itertools import pairwise
 from threading import Lock
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.motion.flow import coarse_flow, searched_on
 from vsanime.motion.warp import warp
-
-type Bytes = NDArray[np.uint8]
-type Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,10 @@ other values on lines than beside them has so at full size as well, on lines as 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.errors import VsanimeError
 from vsanime.optional import opencv
-
-type Bytes = NDArray[np.uint8]
-type Floats = NDArray[np.float32]
 
 # Half the side of the window, in pixels of the small map: a line and what lies beside it.
 _RADIUS = 1

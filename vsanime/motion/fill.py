@@ -10,11 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Labels
 from vsanime.errors import VsanimeError
 from vsanime.optional import ndimage, opencv
-
-type Bytes = NDArray[np.uint8]
-type Labels = NDArray[np.int32]
 
 # A pixel belongs to a line if it is darker: gray rims of smoothed lines are of the region beside them.
 _INK = 128

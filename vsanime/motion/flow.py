@@ -18,12 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Flow
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
 from vsanime.optional import opencv
-
-type Bytes = NDArray[np.uint8]
-type Flow = NDArray[np.float32]
 
 SMALLEST = 16  # pixels that DIS needs, both ways
 # A pixel is ink if it is darker; only distance maps ask.

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.errors import VsanimeError
 from vsanime.motion.chained import Led
 from vsanime.motion.flow import SMALLEST, coarse_flow, flow, flow_by_steps
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
 from vsanime.optional import opencv
-
-type Bytes = NDArray[np.uint8]
-type Floats = NDArray[np.float32]
 
 # Half the sides of the two windows over which misfit is averaged: one for the line at hand, one for what it belongs to.
 _LINE, _PART = 0.004, 0.02  # of the height

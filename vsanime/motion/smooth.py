@@ -9,20 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array, Bytes, Floats
 from vsanime.motion.flow import enlarged
 from vsanime.motion.match import Matched
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean, side_of
 from vsanime.optional import opencv
-
-type Array = NDArray[Any]
-type Bytes = NDArray[np.uint8]
-type Floats = NDArray[np.float32]
 
 # Variances, of squares of full scale. Of doubtful colours: the square of the lesser key's misfit and so many times its
 # motion's going astray; and what the two moved keys differ by.

@@ -7,15 +7,13 @@ the graph is static, no lock is taken, and what frame n becomes depends on n alo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
-type Array = NDArray[Any]
 type Work = Callable[[Sequence[Array], Sequence[Array]], None]
 type Check = Callable[[int, vs.VideoFrame], None]
 type FrameWork = Callable[[int, Sequence[vs.VideoFrame], vs.VideoFrame], None]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.spec import TensorSpec
-
-type Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

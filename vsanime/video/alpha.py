@@ -12,16 +12,11 @@ from typing import Any
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array, Floats, Indices, Mask
 from vsanime.coding import plane_codings
 from vsanime.spec import Family, FrameSpec, PlaneFormat
 from vsanime.video.clips import peak_of, video_format
-
-type Array = NDArray[Any]
-type Floats = NDArray[np.float32]
-type Mask = NDArray[np.bool_]
-type Indices = NDArray[np.intp]
 
 ALPHA = "_Alpha"
 # Luma, gray and RGB of frames in which nothing is visible, in [0, 1].

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
+from vsanime.arrays import Array
 from vsanime.coding import Coding, plane_codings
 from vsanime.errors import VsanimeError
 from vsanime.spec import Family, FrameSpec, PlaneFormat, SampleType
@@ -29,8 +28,6 @@ _LIMITS = (0.5, 2.0)
 _PLACES = (1, 3, 5)
 # Luma of RGB by BT.709: what a mean is compared by need not be the clip's own matrix, which RGB has none of.
 _WEIGHTS = (0.2126, 0.7152, 0.0722)
-
-type Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

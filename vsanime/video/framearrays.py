@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsanime.arrays import Array
 from vsanime.optional import opencv
-
-type Array = NDArray[Any]
 
 
 def plane_of(frame: vs.VideoFrame) -> NDArray[np.uint8]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
 from vsanime.architectures.shapes import complaints
 from vsanime.architectures.writer import NetWriter
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 LEAK = 0.2

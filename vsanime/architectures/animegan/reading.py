@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from vsanime.architectures.animegan.onnx import LEAK, SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS, Unit, animegan
 from vsanime.architectures.base import Imported, Wishes
 from vsanime.architectures.deduce import floats
-from vsanime.architectures.layers import Array
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.network import attributes
 

@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 _SHAPE = "convolution, convolutions with ReLU, convolution, sum with the first, convolution"

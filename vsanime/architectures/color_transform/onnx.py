@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from vsanime.architectures.layers import Array
 from vsanime.architectures.writer import NetWriter
+from vsanime.arrays import Array
 
 MULTIPLE = 4  # of height and width
 BLOCKS = 8

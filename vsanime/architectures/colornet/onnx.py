@@ -20,8 +20,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from vsanime.architectures.layers import Array
 from vsanime.architectures.writer import NetWriter
+from vsanime.arrays import Array
 
 LEAK = 0.1
 CELL = 8  # pixels each way of a cell that is matched as one

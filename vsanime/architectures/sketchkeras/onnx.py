@@ -14,9 +14,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
 from vsanime.architectures.shapes import complaints
 from vsanime.architectures.writer import NetWriter
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 # What surrounds a layer's input: the port to PyTorch reflects; zeros are what Keras pads with unless told otherwise.

@@ -13,8 +13,8 @@ import numpy as np
 
 from vsanime.architectures.base import Imported, Wishes
 from vsanime.architectures.deduce import floats
-from vsanime.architectures.layers import Array
 from vsanime.architectures.sketchkeras.onnx import DOWN, LAST, UP, sketchkeras
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError, quote
 
 # What the published norms add to the variance.

@@ -17,10 +17,10 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from vsanime.architectures.layers import Array
 from vsanime.architectures.limit import limited
 from vsanime.architectures.temporal.onnx import DILATED, LEAK, MULTIPLE, SHIFTED, temporal
 from vsanime.architectures.weights import arrays, rebuild_by_names
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 WIDTH = 64

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import onnx
 
-from vsanime.architectures.layers import Array
 from vsanime.architectures.writer import NetWriter
+from vsanime.arrays import Array
 
 MULTIPLE = 4  # of height and width
 LEAK = 0.2

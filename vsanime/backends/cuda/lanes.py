@@ -17,7 +17,8 @@ from typing import Protocol
 
 import numpy as np
 
-from vsanime.backends.base import CLOSED, Array, read_cards
+from vsanime.arrays import Array
+from vsanime.backends.base import CLOSED, read_cards
 from vsanime.backends.cuda.runtime import CudaError, Device, DeviceBuffer, Event, Graph, PinnedArray, Stream, finalize
 from vsanime.errors import TooLittleMemory, VsanimeError
 from vsanime.spec import PlanesGraph, TensorSpec

@@ -20,11 +20,10 @@ from threading import RLock, local
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from vsanime.arrays import Array
 from vsanime.errors import TooLittleMemory, VsanimeError
-
-type Array = NDArray[Any]
 
 log = logging.getLogger("vsanime")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes
 from vsanime.bench import metrics
 from vsanime.bench.doubling.measure import COMPRESSED, Advance, Bar, Figure
 from vsanime.bench.doubling.methods import Method
@@ -23,8 +23,6 @@ from vsanime.training.data.clips import encode_to
 from vsanime.training.data.degrade import from_codes
 from vsanime.video.clips import guess_matrix
 from vsanime.video.frameprops import read_integer
-
-type Bytes = NDArray[np.uint8]
 
 _PRESET = "medium"
 _KERNEL = "catmull_rom"

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vsanime import files
+from vsanime.arrays import Bytes, Floats
 from vsanime.bench.doubling.measure import Results
 from vsanime.bench.metrics import psnr
 from vsanime.training.data.degrade import to_codes
-
-type Floats = NDArray[np.float32]
-type Bytes = NDArray[np.uint8]
 
 SIZE = 56  # pixels of the picture, both ways, at most
 ZOOM = 4

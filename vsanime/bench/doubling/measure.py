@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.bench import metrics
 from vsanime.bench.doubling.methods import Method
 from vsanime.bench.doubling.shrink import halve, halve_codes
@@ -19,8 +19,6 @@ from vsanime.bench.frames import clip_of, planes_of
 from vsanime.errors import VsanimeError
 from vsanime.training.data.degrade import from_codes, to_codes, to_ycbcr
 
-type Floats = NDArray[np.float32]
-type Bytes = NDArray[np.uint8]
 type Advance = Callable[[], None]
 
 

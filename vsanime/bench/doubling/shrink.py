@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.bench.frames import clip_of, planes_of
-
-type Floats = NDArray[np.float32]
-type Bytes = NDArray[np.uint8]
 
 KERNELS = ("box", "catmull_rom", "lanczos3")
 # Catmull-Rom's cubic of Mitchell and Netravali.

@@ -10,14 +10,13 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
 from vsanime.training.data.entries import titled
 from vsanime.training.data.pictures import LUMA, files_in, find_sources, read_pixels
 from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.recipes.colorization import ColourRecipe
 from vsanime.training.run.folder import RunFolder
-
-type Bytes = NDArray[np.uint8]
 
 # Sizes are cut to a multiple of this: halves then have even sizes, as 4:2:0 needs.
 MULTIPLE = 4

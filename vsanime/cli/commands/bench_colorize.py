@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes
 from vsanime.cli.progress import progress
 from vsanime.cli.tables import print_table
 from vsanime.errors import VsanimeError, shorten
@@ -19,7 +19,6 @@ from vsanime.terminal import open_console, print_line
 if TYPE_CHECKING:
     from vsanime.bench.colorization import Clip, Colouring, Outcome
 
-type Bytes = NDArray[np.uint8]
 
 _EPILOG = """\
 The line art is made of the clip itself, always in the same way: the black top-hat of luma, times 3, and what is

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vsanime.arrays import Floats
 from vsanime.errors import VsanimeError
 from vsanime.optional import require
 from vsanime.terminal import print_line
 
 if TYPE_CHECKING:
-    from vsanime.bench.style import Floats, GramDistance, Measured, Style
+    from vsanime.bench.style import GramDistance, Measured, Style
 
 _GRID = 16  # pixels: what features of the fourth block are of
 _EPILOG = """\

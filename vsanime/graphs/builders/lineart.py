@@ -13,16 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Doubles
 from vsanime.coding import luma_coding, plane_codings
 from vsanime.graphs.builders.finish import finished
 from vsanime.graphs.builders.rgb import clamped, mixed, plane_tensors, planes_in
 from vsanime.graphs.codes import decode, encode
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, TensorSpec
-
-type Floats = NDArray[np.float64]
 
 # Luma of RGB, which has no matrix of its own, by BT.709.
 _BT709 = (0.2126, 0.7152, 0.0722)
@@ -95,10 +93,10 @@ def luma_tensors(spec: FrameSpec) -> tuple[TensorSpec, ...]:
     return tensors if spec.format.family is Family.RGB else tensors[:1]
 
 
-def gaussian(sigma: float, radius: int) -> Floats:
+def gaussian(sigma: float, radius: int) -> Doubles:
     """Weights of a Gaussian at the pixels up to `radius` to both sides; they add up to 1."""
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    normal: Floats = weights / weights.sum()
+    normal: Doubles = weights / weights.sum()
     return normal
 
 
@@ -120,7 +118,7 @@ def _ink(writer: GraphWriter, luma: str, pen: Pen) -> str:
     pads = writer.constant(np.array([0, 0, around, around] * 2), integers=True)
     padded = writer.node("Pad", [luma, pads], name="edge", exact=True, mode="edge")
 
-    def conv(x: str, kernel: Floats, bias: float) -> str:
+    def conv(x: str, kernel: Doubles, bias: float) -> str:
         inputs = [x, writer.constant(kernel), writer.constant(np.full(len(kernel), bias))]
         return writer.node("Conv", inputs, name="blur", exact=True, kernel_shape=list(kernel.shape[2:]))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from vsanime.arrays import Doubles
 from vsanime.coding import Coding
 from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
@@ -18,8 +18,6 @@ from vsanime.graphs.passes.linear import LinearPath, find_linear_path
 from vsanime.graphs.resample import up_taps, upsample
 from vsanime.graphs.writer import TYPES, GraphWriter
 from vsanime.spec import ChromaLocation, GraphTraits, PlanesGraph, TensorSpec
-
-type Floats = NDArray[np.float64]
 
 
 @guard("the network's graph cannot be written")
@@ -240,7 +238,7 @@ def _ring(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, s
     only = range(line % blocks.side, line % blocks.side + 1)
     over = blocks.count(along) * blocks.side - along
 
-    def conv(tensor: str, kernel: Floats, bias: Floats | None, stride: int, pads: tuple[int, int]) -> str:
+    def conv(tensor: str, kernel: Doubles, bias: Doubles | None, stride: int, pads: tuple[int, int]) -> str:
         inputs = [tensor, writer.constant(kernel)] + ([] if bias is None else [writer.constant(bias)])
         four = [0, pads[0], 0, pads[1]] if moving == 3 else [pads[0], 0, pads[1], 0]
         strides = [1, stride] if moving == 3 else [stride, 1]

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from vsanime.arrays import Doubles
 from vsanime.coding import LUMA_WEIGHTS, plane_codings
 from vsanime.graphs.builders.finish import finished
 from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
@@ -22,8 +22,6 @@ from vsanime.graphs.network import Network, attributes, clip_bounds
 from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, TensorSpec
-
-type Floats = NDArray[np.float64]
 
 # A tint is a mean over this many input pixels each way, taken twice: wider than what a network draws as one edge.
 _TINT_WINDOW = 9
@@ -192,13 +190,13 @@ def planes_out(writer: GraphWriter, spec: FrameSpec, codes: list[str], outputs: 
         writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
 
 
-def _spans(spec: FrameSpec) -> tuple[Floats, Floats]:
+def _spans(spec: FrameSpec) -> tuple[Doubles, Doubles]:
     """Codes from 0 to 1, and the code of 0, of each plane."""
     codings = plane_codings(spec)
     return np.array([c.span for c in codings]), np.array([c.zero for c in codings])
 
 
-def _to_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
+def _to_rgb(spec: FrameSpec) -> tuple[Doubles, Doubles]:
     """Weight [3, planes] and bias [3] from codes to RGB."""
     span, zero = _spans(spec)
     weight = _rgb_of_planes(spec) / span
@@ -207,13 +205,13 @@ def _to_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
     return weight, -(weight * zero).sum(axis=1)
 
 
-def _from_rgb(spec: FrameSpec) -> tuple[Floats, Floats]:
+def _from_rgb(spec: FrameSpec) -> tuple[Doubles, Doubles]:
     """Weight [planes, 3] and bias [planes] from RGB to codes."""
     span, zero = _spans(spec)
     return _planes_of_rgb(spec) * span[:, None], zero
 
 
-def _planes_of_rgb(spec: FrameSpec) -> Floats:
+def _planes_of_rgb(spec: FrameSpec) -> Doubles:
     """Matrix [planes, 3]: luma, and the differences of blue and red from it, scaled to [-0.5, 0.5]; or RGB itself."""
     if spec.format.family is Family.RGB:
         return np.eye(3)
@@ -227,7 +225,7 @@ def _planes_of_rgb(spec: FrameSpec) -> Floats:
     return np.stack([luma, cb, cr])
 
 
-def _rgb_of_planes(spec: FrameSpec) -> Floats:
+def _rgb_of_planes(spec: FrameSpec) -> Doubles:
     """The inverse, written out for the same reason as in `_to_rgb`."""
     if spec.format.family is Family.GRAY:
         return np.ones((3, 1))
@@ -240,7 +238,7 @@ def _rgb_of_planes(spec: FrameSpec) -> Floats:
     return np.array([[1, 0, of_cr], [1, -of_cb * blue / green, -of_cr * red / green], [1, of_cb, 0]])
 
 
-def mixed(writer: GraphWriter, x: str, weight: Floats, bias: Floats, *, name: str) -> str:
+def mixed(writer: GraphWriter, x: str, weight: Doubles, bias: Doubles, *, name: str) -> str:
     """Sums of channels: weight [out, in] and bias [out], as a convolution, which stays in f32 everywhere."""
     inputs = [x, writer.constant(weight[:, :, None, None]), writer.constant(bias)]
     return writer.node("Conv", inputs, name=name, exact=True, kernel_shape=[1, 1])

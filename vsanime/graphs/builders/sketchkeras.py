@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from vsanime.coding import luma_coding, plane_codings
 from vsanime.errors import VsanimeError
@@ -27,7 +26,6 @@ from vsanime.graphs.resample import area_matrix, resized
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 
-type Floats = NDArray[np.float64]
 type Size = tuple[int, int]
 
 # Frames are halved four times over.

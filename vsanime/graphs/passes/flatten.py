@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper, inliner, numpy_helper
 
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.limits import check_structure, describe, explain, inner_graphs
-
-type Array = NDArray[Any]
 
 _NATIVE = ("", "ai.onnx")
 _CONTROL = ("If", "Loop", "Scan", "SequenceMap")

@@ -17,11 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from vsanime.arrays import Doubles
 from vsanime.graphs.network import Network, SameConv, Tail, read_same_conv
-
-type Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class LinearPath:
     inner: str
     sum: onnx.NodeProto
 
-    def kernel(self) -> tuple[Floats, Floats]:
+    def kernel(self) -> tuple[Doubles, Doubles]:
         """Weight [out, in, 5, 5] and bias [out] of last(first(x)), away from the frame's edges."""
         first, last = self.first, self.last
         weight = np.zeros((last.weight.shape[0], first.weight.shape[1], 5, 5))
@@ -48,7 +46,7 @@ class LinearPath:
             weight[:, :, y : y + 3, x : x + 3] += np.einsum("of,fchw->ochw", last.weight[:, :, y, x], first.weight)
         return weight, last.bias + np.einsum("ofhw,f->o", last.weight, first.bias)
 
-    def row_ring(self, edge: str) -> tuple[Floats, Floats]:
+    def row_ring(self, edge: str) -> tuple[Doubles, Doubles]:
         """What the ring row beyond the top or bottom edge adds to the outermost row, from that row alone.
 
         Returns:
@@ -61,7 +59,7 @@ class LinearPath:
             weight[:, :, 0, x : x + 3] += np.einsum("of,fcw->ocw", last[:, :, x], first)
         return weight, np.einsum("ofw,f->o", last, self.first.bias)
 
-    def column_ring(self, edge: str) -> tuple[SameConv, Floats]:
+    def column_ring(self, edge: str) -> tuple[SameConv, Doubles]:
         """The same for the left or right edge, in two steps because the corners belong to the rows.
 
         Returns:

@@ -8,17 +8,13 @@ and last outputs, which the transposed convolution does not have, are cut off.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from vsanime.arrays import Array
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import attributes
-
-type Array = NDArray[Any]
 
 # From this opset on DepthToSpace knows the channel order that is needed.
 _OPSET = 11

@@ -13,7 +13,7 @@ import onnx
 from onnx import helper, numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 
-from vsanime.architectures.layers import Array
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.graphs.limits import check_sizes, describe, guard, infer_sizes
 from vsanime.graphs.network import needed

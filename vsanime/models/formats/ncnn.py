@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from vsanime.architectures.base import Imported
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
 from vsanime.architectures.waifu2x.onnx import Step, waifu2x
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.files import contents, head, shown
 

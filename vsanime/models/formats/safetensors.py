@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from vsanime.architectures.base import Imported, Wishes
-from vsanime.architectures.layers import Array
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.files import contents, parsed_json, shown
 from vsanime.models.formats.statedict import MOST_TENSORS, bfloat16, from_arrays

@@ -14,7 +14,8 @@ import numpy as np
 from vsanime.architectures import ARCHITECTURES
 from vsanime.architectures.base import Architecture, Imported, Layout, Wishes
 from vsanime.architectures.deduce import floats
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError, list_words, quote
 
 # The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from vsanime.architectures.base import Imported, Wishes
-from vsanime.architectures.layers import Array
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.formats import pickles
 from vsanime.models.formats.files import MOST_BYTES, contents, shown

@@ -9,8 +9,9 @@ import numpy as np
 
 from vsanime.architectures.base import Imported
 from vsanime.architectures.deduce import floats
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
 from vsanime.architectures.waifu2x.onnx import LEAK, Step, waifu2x
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.files import contents, parsed_json
 

@@ -11,10 +11,10 @@ from shutil import rmtree
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from vsanime import files
+from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
 from vsanime.graphs.builders.lineart import Pen, usual_sigma
 from vsanime.motion import distance
@@ -24,8 +24,6 @@ from vsanime.training.data.pictures import PICTURE_SUFFIXES, read_pixels
 from vsanime.training.data.shots import COLOUR, DISTANCE, FACTS, LINE
 from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.synthetic.ink import difference_lines, luma
-
-type Bytes = NDArray[np.uint8]
 
 _BINS = 16  # of a channel's histogram
 # Share of the pixels that change their bin of the histograms: half the sum of the differences, mean of three channels.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.errors import VsanimeError
 from vsanime.motion.distance import field
 from vsanime.motion.match import match
@@ -18,9 +18,6 @@ from vsanime.training.data.names import find_words, has_word, normalize
 from vsanime.training.data.shots import ShotFolder
 from vsanime.training.synthetic.drawings import Drawing
 from vsanime.training.synthetic.scenes import SCENE_FRAMES, SyntheticShots
-
-type Bytes = NDArray[np.uint8]
-type Floats = NDArray[np.float32]
 
 _SCENES = 1 << 31  # synthetic scenes that are trained on; those of higher numbers are for validation
 # Keeps the seeds of validation apart from those of samples, whose second number is a step.

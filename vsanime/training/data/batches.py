@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from vsanime.arrays import Floats
 from vsanime.errors import VsanimeError
-from vsanime.training.data.degrade import Floats
 from vsanime.training.data.failures import worker_ended
 from vsanime.training.recipes.base import Settings
 

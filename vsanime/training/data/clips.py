@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vsanime import files
+from vsanime.arrays import Bytes, Floats
 from vsanime.errors import VsanimeError
-from vsanime.training.data.degrade import Floats, from_codes, to_codes
+from vsanime.training.data.degrade import from_codes, to_codes
 from vsanime.training.data.kept import Kept
 from vsanime.training.recipes.pairs import H264
-
-type Codes = NDArray[np.uint8]
 
 PRESETS = ("ultrafast", "veryfast", "medium")
 _MOST_PAN = 6.0  # source pixels a frame
@@ -34,8 +32,8 @@ class Clip:
         coded: luma of half the size, coded and decoded.
     """
 
-    clean: Codes
-    coded: Codes
+    clean: Bytes
+    coded: Bytes
 
 
 # Draws a clean region of a given height and width.
@@ -92,7 +90,7 @@ class ClipStore:
         return Clip(clean, decode(path, small.shape))
 
 
-def pan(draw: Draw, rng: np.random.Generator, frames: int, height: int, width: int) -> Codes:
+def pan(draw: Draw, rng: np.random.Generator, frames: int, height: int, width: int) -> Bytes:
     """A camera that moves over a picture at an even pace: frames, height, width."""
     pace = rng.uniform(-_MOST_PAN, _MOST_PAN, 2) * (rng.random() < 0.8)
     ways = np.rint(np.arange(frames)[:, None] * pace).astype(int)
@@ -102,7 +100,7 @@ def pan(draw: Draw, rng: np.random.Generator, frames: int, height: int, width: i
     return np.stack([scene[y : y + height, x : x + width] for y, x in ways])
 
 
-def encode(frames: Codes, crf: int, preset: str) -> bytes:
+def encode(frames: Bytes, crf: int, preset: str) -> bytes:
     """Frames as an H.264 stream, the same bytes each time.
 
     Args:
@@ -115,7 +113,7 @@ def encode(frames: Codes, crf: int, preset: str) -> bytes:
     return _ffmpeg(_x264(width, height, crf, preset), raw)
 
 
-def encode_to(path: Path, frames: Iterable[Codes], size: tuple[int, int], crf: int, preset: str) -> None:
+def encode_to(path: Path, frames: Iterable[Bytes], size: tuple[int, int], crf: int, preset: str) -> None:
     """The same into a file, one frame in memory at a time.
 
     Args:
@@ -140,7 +138,7 @@ def encode_to(path: Path, frames: Iterable[Codes], size: tuple[int, int], crf: i
         _check_ffmpeg(process.returncode, said.read())
 
 
-def _as_yuv420(luma: Codes) -> bytes:
+def _as_yuv420(luma: Bytes) -> bytes:
     """Luma in limited range, as video has it, with neutral chroma."""
     limited = np.rint(16 + luma.astype(np.float32) * (219 / 255)).astype(np.uint8)
     return limited.tobytes() + bytes([128]) * (luma.size // 2)
@@ -152,7 +150,7 @@ def _x264(width: int, height: int, crf: int, preset: str) -> list[str]:
     return [*raw, "-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-threads", "1", "-f", "h264", "-"]
 
 
-def decode(path: Path, shape: tuple[int, ...]) -> Codes:
+def decode(path: Path, shape: tuple[int, ...]) -> Bytes:
     """Luma of an H.264 stream in full range: frames, height, width.
 
     Raises:
@@ -164,7 +162,7 @@ def decode(path: Path, shape: tuple[int, ...]) -> Codes:
         raise VsanimeError(f"{path} does not hold {count} frames of {width}x{height}; delete it, it is made again")
     limited = np.frombuffer(raw, np.uint8).reshape(count, -1)[:, : height * width].reshape(shape)
     full = (limited.astype(np.float32) - 16) * (255 / 219)
-    codes: Codes = np.rint(np.clip(full, 0, 255)).astype(np.uint8)
+    codes: Bytes = np.rint(np.clip(full, 0, 255)).astype(np.uint8)
     return codes
 
 

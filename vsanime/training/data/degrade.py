@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vsanime.arrays import Floats
 from vsanime.media.pictures import open_picture
 from vsanime.training.data.pictures import LUMA
 
-type Floats = NDArray[np.float32]
 type Kernel = Callable[[float], float]
 
 # Kernels --------------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vsanime.arrays import Bytes
 from vsanime.training.data.entries import Picture
-from vsanime.training.data.pictures import Bytes
 from vsanime.training.recipes.base import Source
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
 from vsanime.media.pictures import open_picture
 from vsanime.training.data import shortage, split
@@ -22,8 +23,6 @@ from vsanime.training.data.shortage import Unusable
 from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.recipes.base import Source
 from vsanime.training.recipes.reader import PictureRecipe
-
-type Bytes = NDArray[np.uint8]
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _CHECKED_AT_A_TIME = 4  # decoding leaves the interpreter free for others

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
 from vsanime.media.pictures import open_picture
 from vsanime.training.data.material import refuse_evaluation
-
-type Bytes = NDArray[np.uint8]
 
 LINE, DISTANCE, COLOUR = "line", "distance", "colour"
 FACTS = "shot.json"

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.sections import Shares
 from vsanime.training.data import degrade
 from vsanime.training.data.clips import ClipStore, Shrink
-from vsanime.training.data.degrade import Floats, Kernel
+from vsanime.training.data.degrade import Kernel
 from vsanime.training.data.draws import Drawn, lay, shrink_to
 from vsanime.training.data.entries import Picture, as_record
-from vsanime.training.data.pictures import LUMA, Bytes, Library
+from vsanime.training.data.pictures import LUMA, Library
 from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.recipes.reader import to_table
 

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from vsanime import files
+from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
-from vsanime.training.data.pictures import Bytes
 
 
 def write_sheet(folder: Path, step: int, rows: Sequence[Sequence[torch.Tensor]]) -> Path:

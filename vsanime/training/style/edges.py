@@ -9,9 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vsanime.training.data.pictures import Bytes
-
-type Mask = NDArray[np.bool_]
+from vsanime.arrays import Bytes, Mask
 
 _LOW, _HIGH = 100, 200  # of the gradient, |dx| + |dy| of Sobel on codes
 _WIDER = 2  # pixels that edges grow on every side: a dilation with 5x5 ones

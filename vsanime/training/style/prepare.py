@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from vsanime import files
+from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
 from vsanime.training.data.entries import Skipped
-from vsanime.training.data.pictures import Bytes, files_in, read_pixels
+from vsanime.training.data.pictures import files_in, read_pixels
 from vsanime.training.data.shortage import Unusable, describe
 from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.style.edges import smoothed

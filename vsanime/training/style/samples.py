@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.errors import VsanimeError
 from vsanime.training.data.draws import Drawn, lay, shrink_to
 from vsanime.training.data.entries import Picture
-from vsanime.training.data.pictures import Bytes, Library, find_place, read_pixels
+from vsanime.training.data.pictures import Library, find_place, read_pixels
 from vsanime.training.recipes.stylization import StyleRecipe
 from vsanime.training.style.edges import smoothed
-
-type Floats = NDArray[np.float32]
 
 # Keep the seeds of validation apart from those of samples, whose last numbers are a place in a batch.
 _VALIDATION = 0x57A1

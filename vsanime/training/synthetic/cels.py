@@ -6,10 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Doubles
 from vsanime.training.synthetic.drawings import premultiplied, resized, straight
-
-type Bytes = NDArray[np.uint8]
-type Points = NDArray[np.float64]
 
 _OVER = 2  # samples a pixel, each way
 _INK = (24, 18, 26)  # of outlines: nearly black
@@ -37,7 +35,7 @@ def draw_cel(rng: np.random.Generator, size: int) -> Bytes:
     return straight(resized(premultiplied(cel), size, size))
 
 
-def _body(cel: Bytes, rng: np.random.Generator, shape: Points, radius: float, outline: int) -> None:
+def _body(cel: Bytes, rng: np.random.Generator, shape: Doubles, radius: float, outline: int) -> None:
     """One closed shape with all that is on it."""
     mask = np.zeros(cel.shape[:2], np.uint8)
     cv2.fillPoly(mask, [_as_pixels(shape)], 255)
@@ -64,7 +62,7 @@ def _body(cel: Bytes, rng: np.random.Generator, shape: Points, radius: float, ou
     cel[seen, 3] = 255
 
 
-def _shade(paint: Bytes, rng: np.random.Generator, shape: Points, radius: float) -> None:
+def _shade(paint: Bytes, rng: np.random.Generator, shape: Doubles, radius: float) -> None:
     """A shadow with a hard edge, as cels have it, or a soft one."""
     away = rng.uniform(-0.5, 0.5, 2) * radius
     lit = np.zeros(paint.shape[:2], np.uint8)
@@ -76,7 +74,7 @@ def _shade(paint: Bytes, rng: np.random.Generator, shape: Points, radius: float)
     paint[:] = (paint * factor).astype(np.uint8)
 
 
-def _stripes(paint: Bytes, rng: np.random.Generator, centre: Points, radius: float) -> None:
+def _stripes(paint: Bytes, rng: np.random.Generator, centre: Doubles, radius: float) -> None:
     colour = _colour(rng)
     way = rng.uniform(0, np.pi)
     along = np.array([np.cos(way), np.sin(way)])
@@ -88,7 +86,7 @@ def _stripes(paint: Bytes, rng: np.random.Generator, centre: Points, radius: flo
         cv2.line(paint, first, last, colour, width, cv2.LINE_AA)
 
 
-def _eyes(paint: Bytes, centre: Points, radius: float, iris: tuple[int, int, int]) -> None:
+def _eyes(paint: Bytes, centre: Doubles, radius: float, iris: tuple[int, int, int]) -> None:
     for side in (-1, 1):
         x, y = int(centre[0] + side * 1.6 * radius), int(centre[1])
         axes = (max(2, int(radius)), max(2, int(1.4 * radius)))
@@ -121,7 +119,7 @@ def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> Bytes:
     return np.dstack([paint, np.full((height, width), 255, np.uint8)])
 
 
-def _closed(rng: np.random.Generator, centre: Points, radius: float) -> Points:
+def _closed(rng: np.random.Generator, centre: Doubles, radius: float) -> Doubles:
     """A closed curve around a centre: smooth, or with corners."""
     corners = int(rng.integers(3, 9))
     if rng.random() < 0.3:
@@ -136,7 +134,7 @@ def _closed(rng: np.random.Generator, centre: Points, radius: float) -> Points:
     return np.asarray(centre + radius * reach[:, None] * around)
 
 
-def _as_pixels(shape: Points) -> NDArray[np.int32]:
+def _as_pixels(shape: Doubles) -> NDArray[np.int32]:
     return np.rint(shape).astype(np.int32)
 
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
 from vsanime.training.data.kept import Kept
 from vsanime.training.data.material import refuse_evaluation
@@ -21,7 +22,6 @@ from vsanime.training.data.pictures import PICTURE_SUFFIXES, read_pixels
 from vsanime.training.data.shortage import Unusable, describe
 from vsanime.training.data.split import thumbnail
 
-type Bytes = NDArray[np.uint8]
 type Box = tuple[int, int, int, int]
 
 _LONGEST = 640  # pixels that a decoded drawing keeps at most

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Floats
 from vsanime.graphs.builders.lineart import Pen as DogPen
 from vsanime.graphs.builders.lineart import gaussian
 from vsanime.training.synthetic.drawings import alpha_of, colours_of, premultiplied
-
-type Bytes = NDArray[np.uint8]
-type Floats = NDArray[np.float32]
 
 # BT.709, of R'G'B' in full range.
 _LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)

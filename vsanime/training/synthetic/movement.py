@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-type Floats = NDArray[np.float32]
+from vsanime.arrays import Floats
 
 KNOT_FRAMES = 12.0  # between the points that a path passes through: half a second of film
 _COARSE = 16  # pixels between the points at which bending is computed; it is smooth

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes
 from vsanime.training.synthetic.drawings import alpha_of, with_alpha
-
-type Bytes = NDArray[np.uint8]
 
 _HUES = 256  # OpenCV's full range of bytes
 _LEAVES_BLACK = 24  # codes below which hue means nothing and outlines stay what they are

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsanime.arrays import Bytes, Doubles
 from vsanime.training.data.shots import Shot
 from vsanime.training.synthetic.cels import draw_backdrop, draw_cel
 from vsanime.training.synthetic.drawings import (
-    Bytes,
     Cutouts,
     Drawing,
     alpha_of,
@@ -30,8 +30,6 @@ from vsanime.training.synthetic.drawings import (
 from vsanime.training.synthetic.ink import Pen, draw_pen, found_in, ink_of, worn
 from vsanime.training.synthetic.movement import Bend, Path, placed, still, wander
 from vsanime.training.synthetic.palette import Palette, draw_palette, gains
-
-type Matrix = NDArray[np.float64]
 
 SCENE_FRAMES = 61  # of a scene: two and a half seconds, so that keys lie up to 30 frames on either side of its middle
 _PAN_ROOM = 1.3  # a backdrop's size by the frame's; beyond it the backdrop is mirrored
@@ -90,7 +88,7 @@ class Layer:
     joint: tuple[float, float] = (0.0, 0.0)
     backdrop: bool = False
 
-    def matrix(self, frame: float) -> Matrix:
+    def matrix(self, frame: float) -> Doubles:
         """From pixels of the drawing to those of a frame that no camera moves: 2, 3."""
         x, y, size, turn = self.path.at(frame)
         whole = placed(float(np.exp(size)), turn, x, y, self.pivot)
@@ -155,7 +153,7 @@ class Scene:
         strokes = cv2.remap(look.ink, maps, None, cv2.INTER_LINEAR, borderMode=border)
         return np.asarray(shown, np.uint8), np.asarray(strokes, np.uint8)
 
-    def _view(self, number: int, depth: float) -> Matrix:
+    def _view(self, number: int, depth: float) -> Doubles:
         """What the camera makes of places: 2, 3."""
         x, y, zoom = self.camera.at(number) * depth
         scale = float(np.exp(zoom))

@@ -16,7 +16,8 @@ from math import isqrt
 import numpy as np
 
 from vsanime.architectures.artcnn.chain import Chain
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 # Textures bound to one pass: players allow 16, but mpv gives each a vertex attribute, and 16 are all that OpenGL has.

@@ -16,7 +16,8 @@ import numpy as np
 
 from vsanime.architectures.artcnn.onnx import artcnn_c
 from vsanime.architectures.base import Imported
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.shaders.mpv import Pass, Shader, read_shader
 from vsanime.models.licences import is_holder

@@ -1,0 +1,17 @@
+"""Type aliases of NumPy arrays, declared once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Array = NDArray[Any]
+type Bytes = NDArray[np.uint8]
+type Floats = NDArray[np.float32]
+type Doubles = NDArray[np.float64]
+type Labels = NDArray[np.int32]  # which region a pixel belongs to
+type Indices = NDArray[np.intp]
+type Mask = NDArray[np.bool_]
+type Flow = NDArray[np.float32]  # height, width, 2: where a pixel comes from, right and down of it
