@@ -12,7 +12,7 @@ from tests.support.gpulanes import check_frames, identical, luma_doubler
 from tests.support.reference import assert_codes_match
 from tests.support.tolerances import F32_CODES_DIFFER
 from vsanime import Backend
-from vsanime.backends.base import Array
+from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 BACKENDS = {"OpenVINO": Backend.OpenVINO(precision="f32"), "ONNXRuntime": Backend.ONNXRuntime(num_threads=2)}

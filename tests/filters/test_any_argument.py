@@ -15,7 +15,8 @@ import vsanime
 from tests.support import hostile
 from tests.support.clips import noise_clip
 from vsanime import Backend
-from vsanime.backends.base import Array, HostLane, Workload, tile_within
+from vsanime.arrays import Array
+from vsanime.backends.base import HostLane, Workload, tile_within
 from vsanime.spec import GraphTraits, PlanesGraph
 
 # No value may keep a filter busy: the slowest takes half a second on a quiet machine.

@@ -16,7 +16,8 @@ from tests.support.gpulanes import check_frames, check_recording, luma_doubler
 from tests.support.reference import assert_codes_match
 from tests.support.tolerances import F32_CODES16_DIFFER, F32_CODES16_MAX, F32_CODES_DIFFER
 from vsanime import Backend
-from vsanime.backends.base import Array, Engine
+from vsanime.arrays import Array
+from vsanime.backends.base import Engine
 from vsanime.backends.cuda.lanes import GpuEngine
 from vsanime.backends.cuda.onnxruntime import SessionProgram, open_session
 from vsanime.backends.cuda.runtime import CudaError, Device, device_count, device_facts

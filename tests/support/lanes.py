@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from vsanime.backends.base import Array, HostLane
+from vsanime.arrays import Array
+from vsanime.backends.base import HostLane
 
 
 class FunctionLane(HostLane):

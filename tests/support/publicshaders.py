@@ -10,7 +10,8 @@ from math import isqrt
 
 import numpy as np
 
-from vsanime.architectures.layers import Array, Layer
+from vsanime.architectures.layers import Layer
+from vsanime.arrays import Array
 
 LICENCE = "// MIT License\n\n// Copyright (c) 2024 Somebody\n\n// Permission is hereby granted, free of charge\n\n"
 
