@@ -1,1 +1,1 @@
-"""The filters, one module a system: they check what the user gave and put the other rooms to work."""
+"""What a script calls, one module for each public filter: arguments, their checks, and what the filter is for."""
