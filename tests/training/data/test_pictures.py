@@ -12,6 +12,7 @@ from tests.training.helpers import NAMES, draw, drawings, recipe, surveyed
 from vsanime.errors import VsanimeError
 from vsanime.training.data.entries import Picture
 from vsanime.training.data.pictures import LUMA, Library, find_sources, read_pixels, survey
+from vsanime.training.data.videos import VideoReader
 
 
 def test_pictures_are_found_in_order(tmp_path: Path) -> None:
@@ -230,8 +231,6 @@ def test_frames_of_a_video_by_number(media: Path) -> None:
     places = find_sources(tiny.sources, [media])
     pictures, _ = survey(places, tiny, lambda _: None)
     assert [(p.frame, p.held_out) for p in pictures] == [(0, False), (16, True), (32, False), (40, False)]
-    from vsanime.training.data.videos import VideoReader
-
     reader = VideoReader(places[0])
     assert reader.facts() == (48, (1280, 720))
     twentieth = reader.frame(20)
@@ -243,16 +242,24 @@ def test_frames_of_a_video_by_number(media: Path) -> None:
 
 
 @pytest.mark.media
-def test_videos_of_a_source_stay_open(media: Path, tmp_path: Path) -> None:
+def test_videos_of_a_source_stay_open(media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening one reads all of it, which would take seconds at every patch from another video."""
     data = (media / "sequences/pepper_run_pan_1280x720_48f_rgb_lossless.mkv").read_bytes()
     for name in ("one.mkv", "zwei ü.mkv"):
         (tmp_path / name).write_bytes(data)
     library = Library([tmp_path], gray=False, cache=0)
+    opened: list[str] = []
+    open_video = VideoReader.__init__
+
+    def count(self: VideoReader, path: Path) -> None:
+        opened.append(path.name)
+        open_video(self, path)
+
+    monkeypatch.setattr(VideoReader, "__init__", count)
     frames = {}
     for number in (3, 9):
         for name in ("one.mkv", "zwei ü.mkv"):
             frames[name, number] = library.read(Picture(0, name, number, held_out=False))
             assert np.array_equal(frames[name, number], frames["one.mkv", number])
     assert not np.array_equal(frames["one.mkv", 3], frames["one.mkv", 9])
-    assert {path.name for path in library._videos} == {"one.mkv", "zwei ü.mkv"}
+    assert opened == ["one.mkv", "zwei ü.mkv"]
