@@ -10,9 +10,9 @@ from PIL import Image
 
 from tests.training.helpers import NAMES, draw, drawings, recipe, surveyed
 from vsanime.errors import VsanimeError
+from vsanime.media.videos import VideoReader
 from vsanime.training.data.entries import Picture
 from vsanime.training.data.pictures import LUMA, Library, find_sources, read_pixels, survey
-from vsanime.training.data.videos import VideoReader
 
 
 def test_pictures_are_found_in_order(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
+from vsanime.media.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.data.entries import titled
 from vsanime.training.data.pictures import LUMA, files_in, find_sources, read_pixels
-from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.recipes.colorization import ColourRecipe
 from vsanime.training.run.folder import RunFolder
 

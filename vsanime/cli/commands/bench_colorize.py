@@ -185,8 +185,8 @@ def _clip(path: Path, count: int | None, size: int) -> Clip:
 
 def _pictures(path: Path, count: int | None) -> list[Bytes]:
     """Frames of a video, or the pictures of a folder in the order of their names."""
+    from vsanime.media.videos import VideoReader
     from vsanime.training.data.pictures import PICTURE_SUFFIXES, files_in, read_pixels
-    from vsanime.training.data.videos import VideoReader
 
     if not path.exists():
         raise VsanimeError(f"{path} is not there")

@@ -118,7 +118,7 @@ def _distance(args: argparse.Namespace, styles: list[Floats]) -> tuple[tuple[str
 
 def _moving(path: Path, args: argparse.Namespace, style: Style) -> None:
     from vsanime.bench.style import warp_errors
-    from vsanime.training.data.videos import VideoReader
+    from vsanime.media.videos import VideoReader
 
     reader = VideoReader(path)
     count = min(args.frames, reader.facts()[0])

@@ -17,12 +17,12 @@ from vsanime import files
 from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
 from vsanime.graphs.builders.lineart import Pen, usual_sigma
+from vsanime.media.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.motion import distance
 from vsanime.training.data.draws import lay
 from vsanime.training.data.material import refuse_evaluation
 from vsanime.training.data.pictures import PICTURE_SUFFIXES, read_pixels
 from vsanime.training.data.shots import COLOUR, DISTANCE, FACTS, LINE
-from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.synthetic.ink import difference_lines, luma
 
 _BINS = 16  # of a channel's histogram

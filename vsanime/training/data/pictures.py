@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
 from vsanime.media.pictures import open_picture
+from vsanime.media.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.data import shortage, split
 from vsanime.training.data.entries import Picture, Skipped
 from vsanime.training.data.kept import Kept
 from vsanime.training.data.names import Frame, find_frames
 from vsanime.training.data.shortage import Unusable
-from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.recipes.base import Source
 from vsanime.training.recipes.reader import PictureRecipe
 

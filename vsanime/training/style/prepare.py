@@ -12,10 +12,10 @@ from PIL import Image
 from vsanime import files
 from vsanime.arrays import Bytes
 from vsanime.errors import VsanimeError
+from vsanime.media.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.data.entries import Skipped
 from vsanime.training.data.pictures import files_in, read_pixels
 from vsanime.training.data.shortage import Unusable, describe
-from vsanime.training.data.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.style.edges import smoothed
 
 _FOLDERS = ("style", "smooth", "gray")
