@@ -204,8 +204,8 @@ def _uses(name: str, model: str, task: str, scale: int) -> Iterator[_Use]:
         if thorough:
             yield _Use("animegan", "RGB24", {"size": (46, 30)}, {"style": model})
     elif task == "sketch":
-        for options in ({"padding": "zero"}, {"gain": "frame", "long_side": 32}):
-            yield _Use("lineart", "YUV420P8", {}, {"method": model, **options})
+        # Once: its graphs are of 75 MB each.
+        yield _Use("lineart", "YUV420P8", {}, {"method": model, "gain": "frame", "long_side": 32})
     elif task == "colorize":
         for work in ("auto", 40):
             yield _Use("colorize", "GRAY8", {}, {"model": model, "work_size": work})

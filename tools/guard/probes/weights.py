@@ -150,5 +150,6 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     for name, entry in header.items():
         if name != "__metadata__":
             start, end = (8 + length + offset for offset in entry["data_offsets"])
-            found[name] = np.frombuffer(data[start:end], {"F32": "<f4"}[entry["dtype"]]).reshape(entry["shape"]).copy()
+            dtype = {"F32": "<f4", "I64": "<i8"}[entry["dtype"]]
+            found[name] = np.frombuffer(data[start:end], dtype).reshape(entry["shape"]).copy()
     return found
