@@ -1,7 +1,8 @@
 """The rounding of low precision while a network learns, so that training finds weights that lose little by it.
 
-Half precision as `graphs/passes/precision.py` runs ArtCNN: the linear path last(first(x)) stays exact, everything else takes
-and gives rounded values with rounded weights, and sums inside one layer are f32. The gradient passes straight through.
+Half precision as `graphs/passes/precision.py` runs ArtCNN: the linear path last(first(x)) stays exact, everything else
+takes and gives rounded values with rounded weights, and sums inside one layer are f32. The gradient passes straight
+through.
 """
 
 from __future__ import annotations
