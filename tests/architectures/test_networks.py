@@ -43,7 +43,7 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "DRRN_B1U9": DRRN,
     "DRRN_B1U9 low": lambda: DRRN(low=True),
 }
-# SYSTEMS 0.1; DRRN: 3x3 convolutions 3 to 128, 128 to 128 twice and 128 to 3 (or 12), each with biases.
+# By hand; DRRN: 3x3 convolutions 3 to 128, 128 to 128 twice and 128 to 3 (or 12), each with biases.
 PARAMETERS = {
     **{"C4F16": 12_340, "C4F32": 47_716, "C16F64": 630_724, "R8F64": 926_148, "R16F96": 4_073_380},
     **{"C4F32_Chroma": 47_714, "ESPCN_7": 1_173_068, "ESPCN_7 with selection units": 1_345_996},
@@ -144,7 +144,7 @@ def test_filters_see_the_reach_that_the_gradient_shows(name: str) -> None:
 def test_valid_convolutions_lose_the_margin() -> None:
     x = torch.rand(1, 3, 96, 128)
     with torch.no_grad():
-        assert UpConv7()(x).shape[2:] == (164, 228)  # SYSTEMS 3.1
+        assert UpConv7()(x).shape[2:] == (164, 228)
         assert VGG7()(x).shape[2:] == (82, 114)
 
 

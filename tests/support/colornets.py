@@ -149,7 +149,7 @@ def colour_network(seed: int = 0, sharpness: float = 4.0) -> onnx.ModelProto:
 
 
 def document_network(seed: int = 0) -> onnx.ModelProto:
-    """Colours line art by distances from lines, as the specification has it; of random weights."""
+    """Colours line art by distances from lines, as the network after Shi et al. does; of random weights."""
     weight = np.random.default_rng(seed).normal(size=(FEATURES, 1, 4, 4))
     integers = {
         "flat": [0, 0, -1],

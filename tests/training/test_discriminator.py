@@ -1,4 +1,4 @@
-"""AnimeGANv2's discriminator: what SYSTEMS 7.2 says of it."""
+"""AnimeGANv2's discriminator: size, shapes and norms."""
 
 from __future__ import annotations
 

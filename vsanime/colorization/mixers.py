@@ -239,7 +239,10 @@ class NetworkMixer:
 
 
 class DocumentMixer:
-    """Takes the colours of the specification's network, which knows nothing of moved keys; belongs to one lane."""
+    """Takes the colours of the Color Transform Network after Shi et al., which knows nothing of moved keys.
+
+    It belongs to one lane.
+    """
 
     def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
         self._size = engine.size

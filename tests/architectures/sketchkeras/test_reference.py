@@ -1,4 +1,4 @@
-"""SketchKeras's ONNX against the network in torch, layer by layer as SYSTEMS has them; its size and its import."""
+"""SketchKeras's ONNX against the network in torch, layer by layer; its size and its import."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def _shaken(*, residual: bool) -> Temporal:
 
 
 def test_weights_are_as_many_as_specified() -> None:
-    # SYSTEMS 0.1 says about 8.19 M; 60 of them are the taps of ten shifts.
+    # About 8.19 M; 60 of them are the taps of ten shifts.
     assert sum(p.numel() for p in Temporal().parameters()) == 8_191_807
 
 

@@ -1,4 +1,4 @@
-"""The Color Transform Network of the specification, full width, errata included (SYSTEMS 5.2 and 5.4).
+"""The Color Transform Network after Shi et al. 2020 (arXiv 2003.10685), full width.
 
 Target and keys are matched by distance maps at a quarter of the size; masks decide how much of a key's colours stays in
 place, and the style of the keys sets the norms of the trunk.
@@ -47,7 +47,7 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
     """The network; 14,670,601 weights at full width.
 
     Args:
-        width: channels at full size, an even number; 64 in the specification.
+        width: channels at full size, an even number; 64 in full.
     """
 
     multiple = MULTIPLE

@@ -1,4 +1,4 @@
-"""The Color Transform Network of the specification (SYSTEMS 5.2) as plain ONNX.
+"""The Color Transform Network after Shi et al. 2020 (arXiv 2003.10685) as plain ONNX.
 
 Inputs, all f32 in [0, 1], height and width multiples of 4: `line` and `distance` 1, 1, H, W; `key_lines` and
 `key_distances` K, 1, H, W; `key_colours` K, 3, H, W. Outputs, 1, 3, H, W: `colour`, and what the latent losses look at,

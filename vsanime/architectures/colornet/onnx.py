@@ -1,8 +1,8 @@
 """The Color Transform Network that is shipped, as plain ONNX: what its layers are called, and how they are written.
 
-It is SYSTEMS 5's network mended: matching at 1/8 of the size from line features that see far around and know where they
-are, absolute colour among what is copied, lines led to every level of the decoder, and two keys that flow has already
-moved onto the target, which it only has to choose between and to mend.
+It is the network after Shi et al. (arXiv 2003.10685) mended: matching at 1/8 of the size from line features that see
+far around and know where they are, absolute colour among what is copied, lines led to every level of the decoder, and
+two keys that flow has already moved onto the target, which it only has to choose between and to mend.
 
 Inputs, all f32 in [0, 1], height and width multiples of 16: `line` 1, 1, H, W; `key_lines` K, 1, H, W; `key_colours` K,
 3, H, W; `warped` 2, 3, H, W; `errors` and `prior` 2, 1, H, W. Outputs: `colour`, `weights`, `copied` and `residual`,

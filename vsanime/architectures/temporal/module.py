@@ -1,4 +1,5 @@
-"""The Temporal Constraint Network: gated convolutions that see their neighbours in time (SYSTEMS 5.3).
+"""The Temporal Constraint Network: gated convolutions that see their neighbours in time (after LGTSM, Chang
+et al. 2019).
 
 A learnable shift lends channels of the frames before and after to each frame. No layer has a norm, so that a pixel
 depends on what is near it alone.
@@ -31,9 +32,9 @@ class Temporal(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch 
     """The network; 8,191,807 weights at full width.
 
     Args:
-        width: channels at full size, a multiple of 4; 64 in the specification.
+        width: channels at full size, a multiple of 4; 64 in full.
         residual: add the last convolution, which begins as nought, to the target's colours, so that an untrained
-            network changes nothing; the specification has its sigmoid as the picture.
+            network changes nothing; without it, its sigmoid is the picture.
     """
 
     multiple = MULTIPLE

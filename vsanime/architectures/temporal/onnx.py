@@ -1,4 +1,4 @@
-"""The Temporal Constraint Network as plain ONNX (SYSTEMS 5.3): three frames in, the middle one refined.
+"""The Temporal Constraint Network as plain ONNX: three frames in, the middle one refined.
 
 Inputs, f32 in [0, 1], in the order previous, target, next, height and width multiples of 4: `lines` 3, 1, H, W and
 `colours` 3, 3, H, W. Output: `colour` 1, 3, H, W. The shift in time is slices and sums: no operator knows of a third

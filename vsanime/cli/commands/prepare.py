@@ -26,7 +26,7 @@ so that a recipe can name them:
 Without `smooth`, training blurs each patch as it draws it; that is the same up to the patch's border, and costs a
 hundredth of a second each. Prepared folders show what the network is told, and serve other programs.
 
-Edges are Canny's at 100 and 200, grown by two pixels; the blur is a Gaussian of five taps (SYSTEMS 7.4).
+Edges are Canny's at 100 and 200, grown by two pixels; the blur is a Gaussian of five taps.
 
 examples:
   vsanime prepare animegan frames/hayao pairs/hayao
@@ -38,7 +38,7 @@ _COLORIZATION_EPILOG = """\
 Each VIDEO is a video, or a folder of consecutive pictures. OUT gets a folder for every shot:
 
   shot-0001/line/00001.png       line art, as `vsanime.lineart` draws it by default, 255 for paper
-  shot-0001/distance/00001.png   how far the nearest ink is, 255 for a tenth of the height and more (SYSTEMS 5.6)
+  shot-0001/distance/00001.png   how far the nearest ink is, 255 for a tenth of the height and more
   shot-0001/colour/00001.png     the frame
   shot-0001/shot.json            what it was taken from
 

@@ -1,4 +1,4 @@
-"""What line colorization makes small (SYSTEMS 5.5). Pictures are N, 3, H, W, RGB in [0, 1]; features N, C, H, W."""
+"""What line colorization makes small (Shi et al. 2020). Pictures are N, 3, H, W, RGB in [0, 1]; features N, C, H, W."""
 
 from __future__ import annotations
 

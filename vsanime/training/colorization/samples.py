@@ -37,7 +37,7 @@ class Sampling:
         size: width and height of the crop that the network sees, in pixels.
         span: most frames from the key before to the key after; 2 at least.
         one_sided: share of the samples that have one key only, given twice.
-        distances: whether distance maps are made, which the network of the specification needs and others do not.
+        distances: whether distance maps are made, which the network after Shi et al. needs and others do not.
         prepared: share of the samples that are from prepared shots, where there are any.
         mirror: whether every other sample is mirrored.
     """

@@ -187,7 +187,7 @@ def jpeg(picture: Floats, quality: int, *, half_chroma: bool) -> Floats:
 
 
 def noise_level_qualities(level: str, rng: np.random.Generator) -> list[int]:
-    """The qualities of one pass or several by which nagadomi's art models define a noise level (SYSTEMS 3.5).
+    """The qualities of one pass or several by which nagadomi's art models define a noise level (nagadomi/waifu2x).
 
     Args:
         level: "0" to "3"; 2 and 3 differ in how often they are applied only.

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# Of R, G and B in luma, as waifu2x's document has them (SYSTEMS 4.1).
+# Of R, G and B in luma, as the README of yu45020/Waifu2x has them.
 CHANNEL_WEIGHTS = (0.29891, 0.58661, 0.11448)
 HUBER_GAMMA = 0.1
 

@@ -26,8 +26,8 @@ class ColourNetwork:
     """What is trained.
 
     Attributes:
-        architecture: `colour`, the network that is shipped; `document`, that of SYSTEMS 5.2; `colour_temporal`, that of
-            SYSTEMS 5.3, which refines what one of the others gives.
+        architecture: `colour`, the network that is shipped; `document`, the Color Transform Network after Shi et al.
+            2020; `colour_temporal`, the Temporal Constraint Network, which refines what one of the others gives.
         width: channels at full size.
         residual: of `colour_temporal`, add to the colours that come in, instead of a sigmoid as the picture.
         colours: of `colour_temporal`, the network of the first stage: an ONNX of `colour` or `document`.
@@ -70,11 +70,11 @@ class ColourData:
 
 @dataclass(frozen=True, kw_only=True)
 class ColourLosses:
-    """Weights of the losses (SYSTEMS 5.5).
+    """Weights of the losses (Shi et al. 2020, arXiv 2003.10685).
 
     Attributes:
         l1: of the colours themselves.
-        squared: of their squared differences, which the specification has not: where nobody can know which of two keys
+        squared: of their squared differences, which the paper has not: where nobody can know which of two keys
             is right, it prefers their mean, as PSNR does, and L1 either of them.
         latent: of the colours that inner layers tell: what attention copied, or those of the similarity layer and of
             the last block.

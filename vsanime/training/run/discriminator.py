@@ -21,7 +21,7 @@ _STD = 0.02  # of fresh weights
 
 
 class Discriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """The discriminator of SYSTEMS 7.2, 1,128,800 weights: seven convolutions with spectral norm and without biases.
+    """AnimeGANv2's discriminator, 1,128,800 weights: seven convolutions with spectral norm and without biases.
 
     It takes N, 3, H, W, RGB in [-1, 1], H and W multiples of 4, and gives N, 1, H / 4, W / 4: 1 for what belongs to the
     style, 0 for what does not.
@@ -45,7 +45,7 @@ class Discriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]  # witho
 
 
 class PairDiscriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]
-    """The discriminator of SYSTEMS 5.2, 1,556,161 weights: five convolutions that halve, on a line picture in colours.
+    """The discriminator of line colorization, 1,556,161 weights: five convolutions that halve, on lines and colours.
 
     It takes N, 4, H, W, line art and RGB in [0, 1], and gives logits N, 1, H / 32, W / 32, rounded up.
 

@@ -1,6 +1,6 @@
 """Weights of content and style for a perceptual network that the published ones were not made for.
 
-SYSTEMS 7.3's numbers hold for one VGG19 and the codes that it was trained on. Any other network has features of another
+AnimeGANv2's numbers hold for one VGG19 and the codes that it was trained on. Any other network has features of another
 size. So each layer's features are divided by their root mean square over the photographs, and content and style are
 scaled until the gradients that they leave on a picture stand as 2500 * content : 2500 * style : colour, the colour loss
 being the one that no network is part of.

@@ -1,4 +1,4 @@
-"""Pictures whose edges are blurred and nothing else: what the discriminator learns to refuse (SYSTEMS 7.4).
+"""Pictures whose edges are blurred and nothing else: what the discriminator learns to refuse (AnimeGANv2).
 
 The edges are Canny's, as OpenCV finds them; NumPy does it here in a few lines, for which no further package is worth
 its place.

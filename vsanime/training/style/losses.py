@@ -1,4 +1,4 @@
-"""What AnimeGANv2 makes small (SYSTEMS 7.3). Pictures are N, 3, H, W, RGB in [-1, 1]; features N, C, H, W."""
+"""What AnimeGANv2 makes small. Pictures are N, 3, H, W, RGB in [-1, 1]; features N, C, H, W."""
 
 from __future__ import annotations
 

