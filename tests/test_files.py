@@ -180,14 +180,14 @@ def test_a_device_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
 
 # Appended to line by line (logs), in a temporary folder, or not under their final name.
 ELSEWHERE = {
-    "quality/bench.py": 1,
-    "training/log.py": 1,
+    "bench/doubling/run.py": 1,
+    "training/run/log.py": 1,
     "models/download.py": 1,
     "models/foreign.py": 1,
     "models/store.py": 1,
-    "cli/pictures.py": 1,
+    "cli/stills.py": 1,
     "cli/output.py": 1,
-    "cli/bench.py": 1,
+    "cli/commands/bench.py": 1,
 }
 WRITES = re.compile(r"""\.write_(bytes|text)\(|\.open\(["'][waxr]b?\+?["'], |\.open\(["'][wax]|\.save(fig)?\(path""")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import vapoursynth as vs
 from onnx import helper, numpy_helper
 
-from vsanime import __version__, cli
+from vsanime import __version__
 from vsanime.cli import main
 from vsanime.cli.commands import info, models
 from vsanime.errors import VsanimeError
@@ -236,21 +235,3 @@ def test_closed_pipe_ends_in_one_line() -> None:
     process.stderr.close()
     assert error.startswith("vsanime: ")
     assert error.count("\n") == 1
-
-
-def test_command_whose_module_is_absent_is_left_out(tmp_path: Path) -> None:
-    """The command line is assembled from the modules that exist."""
-    copy = tmp_path / "copy"
-    shutil.copytree(Path(cli.__file__).parent.parent, copy / "vsanime", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(Path(cli.__file__).parents[2] / "engines", copy / "engines")
-    (copy / "vsanime" / "cli" / "info.py").unlink()
-    answer = subprocess.run(
-        [sys.executable, "-m", "vsanime", "info"],
-        cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 2
-    assert "invalid choice: 'info'" in answer.stderr
