@@ -274,6 +274,12 @@ def test_pickles_know_the_larger_of_their_numbers() -> None:
 NAMES: pickles.Names = {"a count": len, "a number": 3}
 
 
+@pytest.mark.parametrize("operations", [b"}(K\x02u", b"K\x01(K\x02K\x03u", b"}(K\x01K\x02K\x03u"])
+def test_pickled_dicts_have_pairs(operations: bytes) -> None:
+    data = b"\x80\x02" + operations + b"."
+    refused(lambda: pickles.load(BytesIO(data), {}, lambda key: key), "items for something that is no dict")
+
+
 @pytest.mark.parametrize(("first", "second"), [(1, "count"), ("a", 1)])
 def test_pickled_names_are_texts(first: object, second: object) -> None:
     data = b"\x80\x04" + value(first) + value(second) + b"\x93."
@@ -297,7 +303,8 @@ MOST = 268_435_456
     ("head", "known"),
     [
         *((bytes([0x80, protocol]), 2 <= protocol <= 5) for protocol in range(8)),
-        (b"PK\x03\x04", True), (b"PK\x05\x06", False), (b"\x02\x80", False), (b"", False), (b"\x80", False),
+        (b"PK\x03\x04", True), (b"PK\x05\x06", False), (b"\x80\x02X", True),
+        (b"\x02\x80", False), (b"", False), (b"\x80", False),
     ],
 )  # fmt: skip
 def test_torch_files_are_told_by_their_first_bytes(head: bytes, known: bool) -> None:
@@ -388,6 +395,10 @@ def test_torch_sizes_are_as_long_as_shapes() -> None:
     assert torch._size((3,)) == ()
 
 
+def test_torch_parameters_are_their_tensors() -> None:
+    assert torch._rebuild_parameter(("tensor", True, {})) == "tensor"
+
+
 TENSOR = torch._Tensor(STORAGE, 0, (9,), (1,))
 FULL = {"w": TENSOR, "epoch": 3}
 WRAPPED: list[tuple[dict[object, object], object]] = [
@@ -441,6 +452,15 @@ def test_torch_archives_have_two_entries_a_tensor(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch, "MOST_TENSORS", 2)
     assert torch._open_zip(archive("n/data.pkl", "n/byteorder", "n/a", "n/b"))[0] == {}
     refused(lambda: torch._open_zip(archive("n/data.pkl", "n/byteorder", "n/a", "n/b", "n/c")), "more entries than")
+
+
+@pytest.mark.parametrize("length", [0, 40, 65_000])
+def test_torch_archives_that_are_damaged(length: int) -> None:
+    whole = archive("n/data.pkl", "n/" + "x" * length)
+    at = whole.rindex(b"PK\x01\x02")
+    refused(lambda: torch._open_zip(whole[:at]), f"it ends after {at:,} bytes without its directory")
+    damaged = whole[:at] + b"PK\x01\x09" + whole[at + 4 :]
+    refused(lambda: torch._open_zip(damaged), "its zip archive is damaged: '.*'; download it again")
 
 
 @pytest.mark.parametrize(
@@ -755,6 +775,44 @@ def test_axes_of_an_input(shape: list[int] | None, axes: list[int]) -> None:
 
 def test_axes_without_an_input() -> None:
     assert likeness._axes(onnx.ModelProto()) == [0] * 4
+
+
+@pytest.mark.parametrize(("version", "newer"), [(10, 11), (11, 11), (12, 12)])
+def test_old_operators_become_those_of_version_11(version: int, newer: int) -> None:
+    ends = [helper.make_tensor_value_info(name, 1, [1, 1, 4, 4]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", ends[:1], ends[1:])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=5)
+    made = likeness.modern(proto)
+    assert made.opset_import[0].version == newer
+    assert (made is proto) is (version >= 11)
+
+
+@pytest.mark.parametrize(
+    ("op", "version", "inputs"),
+    [
+        ("Pad", 11, ["x", "i"]),
+        ("Resize", 10, ["x", "f"]),
+        ("Resize", 11, ["x", "", "f"]),
+        ("Resize", 13, ["x", "", "", "i"]),
+        ("Upsample", 9, ["x", "f"]),
+        ("ConstantOfShape", 11, ["i"]),
+    ],
+)
+def test_sizes_are_looked_for_where_operators_take_them(op: str, version: int, inputs: list[str]) -> None:
+    """Each is computed of the picture, and a thousand times as large as it."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Cast", ["s"], ["g"], to=1),
+        helper.make_node("Mul", ["g", "large"], ["f"]),
+        helper.make_node("Cast", ["f"], ["i"], to=7),
+        helper.make_node(op, inputs, ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(name, 1, None) for name in "xy"]
+    stored = [numpy_helper.from_array(np.float32(1000), "large")]
+    graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], stored)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=5)
+    message = f"{op} 'y' makes a size of .*1000.* of a picture of 24x20|{op} 'y' gives .* MiB"
+    refused(lambda: likeness._check_memory(proto, np.zeros((1, 3, 20, 24), np.float32)), message)
 
 
 def filled(sizes: list[float]) -> onnx.ModelProto:
