@@ -93,7 +93,7 @@ def job(
     source: tuple[int, int] = (0, 0),
     made: tuple[int, int] = (0, 0),
     planes: Sequence[int] = (0,),
-    reach: tuple[int, int] = (0, 0),
+    reach: tuple[int, int] | None = None,
     bits: int = 10,
     steady: bool = False,
 ) -> Job:
@@ -101,10 +101,11 @@ def job(
     spec = FrameSpec(plane_format(source), *size, Range.LIMITED, 1, ChromaLocation.LEFT)
     model: Any = SimpleNamespace(name="a network")
     clip: Any = None
-    return Job(
+    whole = Job(
         "test", clip, spec, Network(model, facts, steady=steady), plane_format(made), plane_format((0, 0), bits),
-        ((0,), planes), lambda width, height, _: PlanesGraph(b"%d %d" % (width, height), (), (), False), reach,
+        ((0,), planes), lambda width, height, _: PlanesGraph(b"%d %d" % (width, height), (), (), False),
     )  # fmt: skip
+    return whole if reach is None else replace(whole, reach=reach)
 
 
 @dataclass

@@ -96,8 +96,8 @@ def test_properties_are_resolved(
     [
         ({"_Range": 2}, "the frame property _Range is 2; it can be 0 (limited), 1 (full): "
                         "`clip.std.SetFrameProps(_Range=0)`"),
-        ({"_ChromaLocation": 6}, "the frame property _ChromaLocation is 6; it can be 0 (left), 1 (center), 2 (top left), "
-                                 "3 (top), 4 (bottom left), 5 (bottom): `clip.std.SetFrameProps(_ChromaLocation=0)`"),
+        ({"_ChromaLocation": 6}, "the frame property _ChromaLocation is 6; it can be 0 (left), 1 (center), 2 (top "
+                                 "left), 3 (top), 4 (bottom left), 5 (bottom): `clip.std.SetFrameProps(_ChromaLocation=0)`"),
         ({"_Matrix": 256}, "the frame property _Matrix is 256; a number of at most 255 is needed"),
     ],
 )  # fmt: skip
@@ -109,9 +109,8 @@ def test_values_that_mean_nothing_are_refused(props: dict[str, int], message: st
 def test_a_clip_is_what_its_first_frame_is() -> None:
     clip = noise_clip("YUV420P10", 32, 24, frames=2, _Matrix=9, own=3)
     spec, props = first_frame(clip)
-    assert (
-        spec == frame_spec(clip) == FrameSpec(plane_format(clip.format), 32, 24, Range.LIMITED, 9, ChromaLocation.LEFT)
-    )
+    assert spec == FrameSpec(plane_format(clip.format), 32, 24, Range.LIMITED, 9, ChromaLocation.LEFT)
+    assert frame_spec(clip) == spec
     assert (props["_Matrix"], props["own"]) == (9, 3)
 
 
@@ -129,8 +128,12 @@ def test_what_is_no_clip_of_one_kind_is_refused() -> None:
     ):
         with pytest.raises(VsanimeError, match=message):
             first_frame(clip)  # type: ignore[arg-type]  # what is refused
-    with pytest.raises(VsanimeError, match="^lineart is NoneType; a video"):
+    with pytest.raises(VsanimeError, match=r"^lineart is NoneType; a video"):
         first_frame(None, "lineart")  # type: ignore[arg-type]  # what is refused
+    wide = splice([noise_clip("YUV420P8", 1280, 8), noise_clip("YUV444P8", 64, 8)], mismatch=True)
+    with pytest.raises(VsanimeError, match=r"1280, 8, format=vs\.YUV420P8, matrix=1, matrix_in=1\)`$"):
+        first_frame(wide)  # as players take the first frame
+    assert first_frame(deep)[0].format.bits == 16
     floats = vs.core.std.BlankClip(format=vs.GRAYS, width=16, height=16)
     assert first_frame(floats)[0].format.bits == 32
 
@@ -176,7 +179,7 @@ def test_frames_mean_what_the_first_one_does(spec: FrameSpec, props: dict[str, i
 )
 def test_whole_numbers_among_properties_have_a_limit_each_way(value: Any, most: int, expected: int | None) -> None:
     if expected is None:
-        with pytest.raises(VsanimeError, match="^the frame property x is "):
+        with pytest.raises(VsanimeError, match=r"^the frame property x is "):
             read_integer({"x": value}, "x", 0, most=most)
     else:
         assert read_integer({"x": value}, "x", 0, most=most) == expected
@@ -209,7 +212,7 @@ def test_whole_numbers_have_31_bits_where_nothing_else_is_said() -> None:
 def test_numbers_among_properties_are_finite(value: Any, numbers: list[float] | None) -> None:
     assert read_numbers({}, "x") == []
     if numbers is None:
-        with pytest.raises(VsanimeError, match="^the frame property x is .*; finite numbers are needed$"):
+        with pytest.raises(VsanimeError, match=r"^the frame property x is .*; finite numbers are needed$"):
             read_numbers({"x": value}, "x")
     else:
         assert read_numbers({"x": value}, "x") == numbers
@@ -272,5 +275,5 @@ def test_scenes_begin_at_marks_of_either_kind(marks: list[dict[str, Any]], start
 
 
 def test_marks_that_are_no_numbers_are_told_with_their_frame() -> None:
-    with pytest.raises(VsanimeError, match="^frame 1: the frame property _SceneChangeNext is the text 'x'"):
+    with pytest.raises(VsanimeError, match=r"^frame 1: the frame property _SceneChangeNext is the text 'x'"):
         marked_starts(marked([NO, {"_SceneChangeNext": "x"}]))
