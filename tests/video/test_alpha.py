@@ -144,9 +144,14 @@ def test_chroma_is_visible_where_any_pixel_of_its_block_is(name: str, across: in
 
 @pytest.mark.parametrize(
     ("family", "value_range", "white"),
-    [(Family.YUV, Range.LIMITED, (235, 128)), (Family.YUV, Range.FULL, (255, 128)), (Family.RGB, Range.FULL, (255, 255)),
-     (Family.RGB, Range.LIMITED, (235, 235)), (Family.GRAY, Range.LIMITED, (235, 235))],
-)  # fmt: skip
+    [
+        (Family.YUV, Range.LIMITED, (235, 128)),
+        (Family.YUV, Range.FULL, (255, 128)),
+        (Family.RGB, Range.FULL, (255, 255)),
+        (Family.RGB, Range.LIMITED, (235, 235)),
+        (Family.GRAY, Range.LIMITED, (235, 235)),
+    ],
+)
 def test_white_paper_is_mixed_in_by_how_transparent_a_sample_is(
     family: Family, value_range: Range, white: tuple[int, int]
 ) -> None:

@@ -96,8 +96,9 @@ def test_properties_are_resolved(
     [
         ({"_Range": 2}, "the frame property _Range is 2; it can be 0 (limited), 1 (full): "
                         "`clip.std.SetFrameProps(_Range=0)`"),
-        ({"_ChromaLocation": 6}, "the frame property _ChromaLocation is 6; it can be 0 (left), 1 (center), 2 (top "
-                                 "left), 3 (top), 4 (bottom left), 5 (bottom): `clip.std.SetFrameProps(_ChromaLocation=0)`"),
+        ({"_ChromaLocation": 6}, "the frame property _ChromaLocation is 6; it can be 0 (left), 1 (center), 2 "
+                                 "(top left), 3 (top), 4 (bottom left), 5 (bottom): "
+                                 "`clip.std.SetFrameProps(_ChromaLocation=0)`"),
         ({"_Matrix": 256}, "the frame property _Matrix is 256; a number of at most 255 is needed"),
     ],
 )  # fmt: skip
