@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsanime.colorization.keys import Choice, Window, choose, longest, runs
+from vsanime.colorization.keys import Choice, Window, choose, longest, runs, windows
 from vsanime.errors import VsanimeError
 
 
@@ -56,3 +56,58 @@ def test_longest_window() -> None:
 def test_runs_of_equal_numbers() -> None:
     assert runs([4, 4, 1, 4, 4, 4]) == [(4, 2), (1, 1), (4, 3)]
     assert runs([]) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "starts", "chosen"),
+    [
+        ([2, 6], [0], "00 00 0k 01 01 01 1k 11 11 11"),
+        ([2, 6], [0, 5], "00 00 0k 00 00 11 1k 11 11 11"),
+        ([0, 9], [0], "0k 01 01 01 01 01 01 01 01 1k"),
+        ([4, 5], [0, 5], "00 00 00 00 0k 1k 11 11 11 11"),
+        ([5], [0, 5], "00 00 00 00 00 0k 00 00 00 00"),
+        ([1, 2, 7], [0, 3], "00 0k 1k 22 22 22 22 2k 22 22"),
+    ],
+)
+def test_references_are_the_nearest_on_either_side_inside_the_scene(
+    keys: list[int], starts: list[int], chosen: str
+) -> None:
+    expected = [Choice(int(a), int(a if b == "k" else b), b == "k") for a, b in chosen.split()]
+    assert choose(10, keys, starts, "nearest") == expected
+    assert Choice(0, 0) == Choice(0, 0, is_key=False)
+
+
+AFAR = (None, None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "starts", "n", "expected"),
+    [
+        ([3, 12], [0], 0, (Window(0, 4, 3, cut=False),) * 2),
+        ([3, 12], [0], 3, AFAR),
+        ([3, 12], [0], 4, (Window(3, 9, 3, cut=True), None)),
+        ([3, 12], [0], 8, (Window(3, 9, 3, cut=True), Window(7, 13, 12, cut=True))),
+        ([3, 12], [0], 9, (None, Window(7, 13, 12, cut=True))),
+        ([3, 12], [0], 17, (Window(12, 18, 12, cut=True),) * 2),
+        ([3, 12], [0], 18, AFAR),
+        ([3, 8], [0], 4, (Window(3, 9, 3, cut=False), Window(3, 9, 8, cut=False))),
+        ([3, 9], [0], 4, (Window(3, 9, 3, cut=True), Window(4, 10, 9, cut=True))),
+        ([6], [0], 1, (Window(1, 7, 6, cut=True),) * 2),
+        ([5], [0], 1, (Window(0, 6, 5, cut=False),) * 2),
+        ([14], [0], 19, (Window(14, 20, 14, cut=False),) * 2),
+        ([13], [0], 18, (Window(13, 19, 13, cut=True),) * 2),
+        ([5, 14], [0, 10], 9, (Window(5, 10, 5, cut=False),) * 2),
+        ([5, 14], [0, 10], 11, (Window(10, 15, 14, cut=False),) * 2),
+        ([9], [0, 10], 11, AFAR),  # of another scene
+        ([10], [0, 10], 8, AFAR),
+    ],
+)
+def test_windows_reach_to_the_next_key_the_scenes_end_or_five_frames(
+    keys: list[int], starts: list[int], n: int, expected: tuple[Window | None, Window | None]
+) -> None:
+    assert windows(choose(20, keys, starts, "nearest"), keys, starts, 5)[n] == expected
+
+
+@pytest.mark.parametrize("choice", [Choice(None, None), Choice(None, 0), Choice(0, None), Choice(0, 0, is_key=True)])
+def test_frames_without_both_references_have_no_windows(choice: Choice) -> None:
+    assert windows([choice], [0], [0], 5) == [AFAR]

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-cv2 = pytest.importorskip("cv2")
-ndimage = pytest.importorskip("scipy.ndimage")
+pytest.importorskip("cv2")
 
 from vsanime.motion import flow as module
 from vsanime.motion.flow import flow, flow_by_steps
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
+
+cv2 = pytest.importorskip("cv2")
+ndimage = pytest.importorskip("scipy.ndimage")
 
 type Bytes = NDArray[np.uint8]
 
@@ -112,11 +114,7 @@ def test_the_direct_way_is_the_best_of_six(monkeypatch: pytest.MonkeyPatch) -> N
     """Raw lines finely; three views; standing still, and what the whole picture does."""
     given: list[Any] = []
 
-    def taken(target: Bytes, key: Bytes, flows: Any) -> Any:
-        given.extend(flows)
-        return flows[0]
-
-    monkeypatch.setattr(module, "_best", taken)
+    monkeypatch.setattr(module, "_best", lambda _target, _key, flows: given.extend(flows))
     target, key = noise(4), np.roll(noise(4), 2, 1)
     module._direct(target, key)
     views = [lambda line: line, module._near_lines, module._blurred, module._wide_distance]
@@ -160,7 +158,8 @@ def test_steps_are_believed_by_how_far_things_moved(
 
 
 @pytest.mark.parametrize(("pixels", "far"), [(0.99, False), (1.0, False), (1.02, True)])
-def test_far_is_a_hundredth_of_the_height(pixels: float, far: bool) -> None:
+def test_far_is_a_hundredth_of_the_height(monkeypatch: pytest.MonkeyPatch, pixels: float, far: bool) -> None:
+    monkeypatch.setattr(module, "_direct", lambda *_: still(0, 0, (100, 140)))
     blank = np.full((100, 140), 255, np.uint8)
     found, mask = flow_by_steps(blank, blank, still(pixels, 0, (100, 140)))
     assert (mask == far).all()
@@ -168,7 +167,8 @@ def test_far_is_a_hundredth_of_the_height(pixels: float, far: bool) -> None:
     np.testing.assert_array_equal(found, still(pixels if far else 0, 0, (100, 140)))
 
 
-def test_far_is_told_from_a_window_around_each_pixel() -> None:
+def test_far_is_told_from_a_window_around_each_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_direct", lambda *_: still(0, 0, (100, 140)))
     blank = np.full((100, 140), 255, np.uint8)
     led = still(0, 0, (100, 140))
     led[:, :70] = (30, 0)
