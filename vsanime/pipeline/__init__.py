@@ -1,1 +1,1 @@
-"""From a network and a clip to a clip: checks of shared arguments, tiles, engines and lanes over the frames."""
+"""Runs networks over clips: checks shared arguments, plans tiles, compiles engines and renders frames in lanes."""

@@ -1,4 +1,4 @@
-"""Checks the arguments that several filters share."""
+"""Checks and resolves the arguments that several filters share: planes, depth, output size, tiles and backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ type Planes = int | Sequence[int] | None
 type Size = int | Pair | None
 type Tiles = Size | Literal["auto"]
 
-# Rows and columns of results that a tile should give at least, or nearly all of its work is overlap.
+# Fewest rows and columns between the overlaps of a shrunken tile; below this nearly all of its work is overlap.
 _LEAST_INNER = 16
 _NEEDED_TILES = (
     "1 or more, or two such numbers, as far as the frame has pixels, such as 2 or (2, 1), or 'auto' is needed"
@@ -26,12 +26,12 @@ _NEEDED_OVERLAP = "0 or more, or two such numbers, less than half of a tile, suc
 
 @dataclass(frozen=True)
 class Tiling:
-    """What the user said of tiles, across and down.
+    """Tile arguments as the user gave them; pairs are (horizontal, vertical).
 
     Attributes:
-        tiles: how many; "auto" for as many as memory asks for; None for the backend's choice.
-        tilesize: width and height, overlap included.
-        overlap: pixels on each side; None for what the network sees.
+        tiles: number of tiles; "auto" for tiles that fit into the available memory; None for the backend's choice.
+        tilesize: width and height of a tile in pixels, overlap included; None if not given.
+        overlap: pixels on each side of a tile; None for what the network sees.
     """
 
     tiles: Pair | Literal["auto"] | None = None
@@ -40,10 +40,15 @@ class Tiling:
 
 
 def read_tiling(tiles: Tiles, tilesize: Size, overlap: Size) -> Tiling:
-    """Return what the user said of tiles, as far as it can be told without a network.
+    """Return the tile arguments, checked as far as is possible without a network.
+
+    Args:
+        tiles: number of tiles each way, a pair (across, down), "auto" or None.
+        tilesize: side of a tile in pixels, a pair (width, height) or None.
+        overlap: pixels on each side of a tile, a pair (horizontal, vertical) or None.
 
     Raises:
-        VsanimeError: a value that is no number of tiles or pixels, or both `tiles` and `tilesize`.
+        VsanimeError: a value is not a number of tiles or pixels, or both `tiles` and `tilesize` are given.
     """
     if tiles is not None and tilesize is not None:
         raise VsanimeError(f"tiles={quote(tiles)} and tilesize={quote(tilesize)}; give one of them")
@@ -61,27 +66,32 @@ def read_tiling(tiles: Tiles, tilesize: Size, overlap: Size) -> Tiling:
 
 
 def check_backend(backend: BackendProtocol | None) -> None:
-    """Refuse what is no backend, also where no network will run.
+    """Refuse an object that is not a backend, even where no network will run.
 
     Raises:
-        VsanimeError: it is something else, or a backend's class without its brackets.
+        VsanimeError: the value is something else, or the class of a backend instead of an instance.
     """
-    # Looked up on the class, where a backend has it; an object may raise anything when it is asked for an attribute.
+    # Looked up on the class, because an instance may raise anything on attribute access.
     if backend is not None and not hasattr(type(backend), "precision_for"):
         raise VsanimeError(f"backend={quote(backend)}; an instance such as `vsanime.Backend.OpenVINO()` is needed")
 
 
 def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> frozenset[int]:
-    """The planes to process.
+    """Return the indices of the planes to process.
+
+    Args:
+        planes: one index, a sequence or set of indices, or None for `default`.
+        form: format of the clip.
+        default: indices to use if none are given.
 
     Raises:
-        VsanimeError: a plane the clip has not, or one named twice.
+        VsanimeError: an index is not that of a plane of the clip, or is repeated.
     """
     if planes is None:
         return frozenset(default)
     count = 1 if form.family is Family.GRAY else 3
     one = parse_whole(planes)
-    # Planes have no order, so that a set of them says all.
+    # `parse_wholes` refuses sets because they have no order, which planes do not need.
     listed = list(planes) if isinstance(planes, set | frozenset) else planes
     given = [one] if one is not None else parse_wholes(listed, count)
     if given is None or any(not 0 <= plane < count for plane in given) or len(set(given)) != len(given):
@@ -90,14 +100,14 @@ def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> 
 
 
 def wanted_format(depth: int | str | None, form: PlaneFormat) -> PlaneFormat:
-    """The output's format.
+    """Return the output's format.
 
     Args:
-        depth: 8 to 16, "half", "single", or None to keep the input's.
-        form: the input's format.
+        depth: 8 to 16 bits, "half", "single", or None to keep the input's depth.
+        form: format of the input.
 
     Raises:
-        VsanimeError: another depth.
+        VsanimeError: the depth is another value.
     """
     if depth is None:
         return form
@@ -109,10 +119,16 @@ def wanted_format(depth: int | str | None, form: PlaneFormat) -> PlaneFormat:
 
 
 def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: int) -> Pair:
-    """The output's size; one of the two alone keeps the proportions.
+    """Return the output's width and height in pixels.
+
+    Args:
+        width: output width; None keeps the proportions.
+        height: output height; None keeps the proportions.
+        spec: facts about the input's frames.
+        scale: factor to scale by if neither width nor height is given.
 
     Raises:
-        VsanimeError: a size that the format cannot have, or one that is not larger than the input.
+        VsanimeError: the format cannot have this size, or the size is not larger than the input's.
     """
     if width is None and height is None:
         return spec.width * scale, spec.height * scale
@@ -132,15 +148,15 @@ def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: i
 
 
 def _read_side(name: str, value: object, step: int) -> int | None:
-    """Return a side of the output, or None where it was not given.
+    """Return a side of the output in pixels, or None if it was not given.
 
     Args:
-        name: the argument's name.
-        value: what was given.
-        step: what chroma subsampling divides it by.
+        name: name of the argument, for messages.
+        value: value of the argument.
+        step: number of pixels that the side must be a multiple of, because of chroma subsampling.
 
     Raises:
-        VsanimeError: it is no such number of pixels.
+        VsanimeError: the value is not such a number of pixels.
     """
     if value is None:
         return None
@@ -151,17 +167,17 @@ def _read_side(name: str, value: object, step: int) -> int | None:
 
 
 def _side_in_proportion(given: str, side: int, name: str, source: Pair, step: int) -> int:
-    """Return the side that keeps the proportions.
+    """Return the length of the missing side that keeps the proportions, in pixels.
 
     Args:
-        given: the name of the side that was given.
-        side: its length in pixels.
-        name: the name of the other.
-        source: the other side of the clip, and the side that was given.
-        step: what chroma subsampling divides the other side by.
+        given: name of the side that was given.
+        side: length of that side in pixels.
+        name: name of the missing side.
+        source: lengths of the clip's sides in pixels: the missing one, then the given one.
+        step: number of pixels that the missing side must be a multiple of, because of chroma subsampling.
 
     Raises:
-        VsanimeError: it would be too long.
+        VsanimeError: the missing side would be too long.
     """
     other = max(1, round(source[0] * side / source[1] / step)) * step
     if other > MOST_SIDE:
@@ -172,11 +188,11 @@ def _side_in_proportion(given: str, side: int, name: str, source: Pair, step: in
 
 
 def doublings(source: Pair, wanted: Pair) -> int:
-    """How often a picture has to be doubled until neither side is too small; at least once.
+    """Return how many times a picture must be doubled until neither side is too small; at least once.
 
     Args:
-        source: width and height of the picture.
-        wanted: width and height that are needed.
+        source: width and height of the picture in pixels.
+        wanted: smallest acceptable width and height in pixels.
     """
     passes = 1
     while source[0] << passes < wanted[0] or source[1] << passes < wanted[1]:
@@ -187,20 +203,20 @@ def doublings(source: Pair, wanted: Pair) -> int:
 def wanted_tile(
     tiles: Tiles, tilesize: Size, overlap: Size, facts: NetFacts, extra: Pair, frame: Pair, suggested: Pair
 ) -> tuple[Pair, Pair]:
-    """Size and overlap of the tiles.
+    """Return the size and the overlap of the tiles, each as (horizontal, vertical) in pixels.
 
     Args:
-        tiles: how many, each way or (across, down); "auto" for the backend's choice.
-        tilesize: their size, overlap included.
-        overlap: pixels on each side, or None for what the network sees.
-        facts: the network's.
-        extra: pixels that are seen beyond the network's radius, by chroma upsampling, each way.
-        frame: width and height of what is tiled.
-        suggested: the backend's choice where the user has none.
+        tiles: number of tiles, each way or (across, down); None or "auto" for the backend's choice.
+        tilesize: size of a tile in pixels, overlap included; None if not given.
+        overlap: pixels on each side of a tile, or None for what the network sees.
+        facts: facts about the network.
+        extra: pixels that chroma upsampling sees beyond the network's radius, (horizontal, vertical).
+        frame: width and height of the frame that is tiled.
+        suggested: width and height of the backend's choice.
 
     Raises:
-        VsanimeError: no numbers, more tiles than pixels, an overlap that leaves no tiles, or a network that must see
-            the whole frame.
+        VsanimeError: a value is not a number, there are more tiles than pixels, the overlap leaves no tiles, or the
+            network must see the whole frame.
     """
     tiling = read_tiling(tiles, tilesize, overlap)
     count = tiling.tiles if isinstance(tiling.tiles, tuple) else None
@@ -222,15 +238,15 @@ def wanted_tile(
 
 
 def _check_tiling(tiling: Tiling, exact: Pair, frame: Pair) -> None:
-    """Refuse more tiles than there are pixels, and an overlap with which there would be no tiles.
+    """Refuse more tiles than there are pixels, and an overlap that leaves nothing of a tile.
 
     Args:
-        tiling: what the user said of tiles.
-        exact: the overlap with which tiles change nothing.
-        frame: width and height of what is tiled.
+        tiling: tile arguments as the user gave them.
+        exact: overlap with which tiles do not change the result, (horizontal, vertical).
+        frame: width and height of the frame that is tiled.
 
     Raises:
-        VsanimeError: with the largest overlap that is of use.
+        VsanimeError: the tiling is impossible; the message names the largest useful overlap.
     """
     count = tiling.tiles if isinstance(tiling.tiles, tuple) else (1, 1)
     if any(number > side for number, side in zip(count, frame, strict=True)):
@@ -251,15 +267,15 @@ def _check_tiling(tiling: Tiling, exact: Pair, frame: Pair) -> None:
 
 
 def _largest_overlap(length: int, count: int, size: int, exact: int, longest: int) -> int:
-    """Return the largest overlap along one axis with which there are still several tiles, if there are to be.
+    """Return the largest overlap in pixels along one axis that still allows the requested tiles.
 
     Args:
-        length: of the frame.
-        count: of tiles.
-        size: of a tile.
-        exact: the overlap that is taken where the user says none, which may be said as well.
-        longest: the frame's longer side, which limits the overlap where nothing else does: one number may be meant
-            for both axes, of which only the other is cut.
+        length: length of the frame in pixels.
+        count: number of tiles.
+        size: length of a tile in pixels.
+        exact: overlap that is used if the user gives none; always allowed if tiles are not given by size.
+        longest: length of the frame's longer side, the limit on an axis that is not cut: a single number given for both
+            axes may be meant for the other one.
     """
     if size < length:
         return (size - 1) // 2
@@ -267,26 +283,27 @@ def _largest_overlap(length: int, count: int, size: int, exact: int, longest: in
 
 
 def _format_tiles(tiling: Tiling) -> str:
-    """Return the tiles that were asked for, for a message that goes on with the frame's size."""
+    """Return the requested tiles as part of a message, to be followed by the frame's size."""
     if tiling.tilesize is not None:
         return f"tiles of {tiling.tilesize[0]}x{tiling.tilesize[1]} pixels on"
     return f"{tiling.tiles[0]}x{tiling.tiles[1]} tiles of" if isinstance(tiling.tiles, tuple) else "tiles of"
 
 
 def _format_pair(pair: Sequence[int]) -> str:
-    """Return two numbers as an argument has them, one where they are equal."""
+    """Return two numbers as a user would type them: one number if they are equal, else a pair."""
     return str(pair[0]) if pair[0] == pair[1] else f"({pair[0]}, {pair[1]})"
 
 
 def smaller_tile(tile: Pair, margin: Pair, share: float, smallest: Pair = (1, 1)) -> Pair | None:
-    """A tile of about a share of another's area, as wide as that if it can be; None where little else than overlap
-    would be left of it.
+    """Return the width and height of a tile of about the given fraction of a tile's area.
+
+    The width stays the same if possible. None is returned if little but overlap would be left of the tile.
 
     Args:
-        tile: width and height, overlap included.
-        margin: overlap on each side.
-        share: less than 1.
-        smallest: width and height that it may not fall short of.
+        tile: width and height in pixels, overlap included.
+        margin: overlap on each side in pixels, (horizontal, vertical).
+        share: fraction of the area to keep, below 1.
+        smallest: smallest allowed width and height.
     """
     least = [max(side, 2 * m + _LEAST_INNER) for side, m in zip(smallest, margin, strict=True)]
     height = int(tile[1] * share)
@@ -297,7 +314,7 @@ def smaller_tile(tile: Pair, margin: Pair, share: float, smallest: Pair = (1, 1)
 
 
 def _balanced(length: int, tile: int, margin: int) -> int:
-    """The smallest tile of which no more are needed than of the suggested one: the last would only repeat work."""
+    """Return the smallest tile length that needs no more tiles than the suggested one, to avoid repeated work."""
     if tile >= length or tile <= 2 * margin:
         return tile
     count = -(-(length - 2 * margin) // (tile - 2 * margin))

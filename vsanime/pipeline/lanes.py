@@ -1,7 +1,8 @@
-"""Runs a function over the frames of a clip, or of several clips at once, in several lanes.
+"""Runs a function over the frames of one or more clips in several parallel lanes.
 
-`std.ModifyFrame` never runs its callback twice at once, so N lanes are N such nodes over every N-th frame, interleaved:
-the graph is static, no lock is taken, and what frame n becomes depends on n alone, whatever the order of requests.
+`std.ModifyFrame` never runs its callback concurrently, so N lanes are N such nodes, each over every N-th frame, whose
+outputs are interleaved. The graph is static and needs no lock, and frame n depends on n alone, not on the order of
+requests.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ def run_lanes(
     output: tuple[vs.VideoFormat, int, int],
     planes: tuple[Sequence[int], Sequence[int]],
 ) -> vs.VideoNode:
-    """A clip whose frames `works` made from the frames of `clip`, with their properties.
+    """Return a clip whose frames `works` compute from the frames of `clip`; frame properties are copied.
 
     Args:
-        name: the filter's, for messages.
-        clip: source frames.
-        works: one function a lane, filling target planes from source planes.
-        check: refuses frames that do not fit, by raising `VsanimeError`.
+        name: name of the filter, for messages.
+        clip: source clip.
+        works: one function for each lane; it fills target planes from source planes.
+        check: function that refuses a frame that does not fit, by raising `VsanimeError`.
         output: format, width and height of the new frames.
-        planes: which planes of source and new frames to hand to `works`. Other planes of new frames are left
-            undefined: the caller takes the made ones only.
+        planes: indices of the source planes and of the new planes to hand to `works`. Other planes of the new frames
+            are left undefined; the caller must not use them.
     """
     read, made = planes
 
@@ -57,14 +58,14 @@ def run_frames(
     output: tuple[vs.VideoFormat, int, int],
     told: Sequence[str] = (),
 ) -> vs.VideoNode:
-    """A clip whose frames `works` made from the frames of several clips, with the properties of the first.
+    """Return a clip whose frames `works` compute from the frames of several clips, with the first clip's properties.
 
     Args:
-        name: the filter's, for messages.
-        clips: source frames, as many in each.
-        works: one function a lane, called with a frame's number, its source frames and the new frame to fill.
+        name: name of the filter, for messages.
+        clips: source clips of equal length.
+        works: one function for each lane, called with the frame number, the source frames and the new frame to fill.
         output: format, width and height of the new frames.
-        told: properties that works set on new frames, which are kept beside the first clip's.
+        told: names of properties that `works` set on new frames, to be kept in addition to the first clip's.
     """
     form, width, height = output
     count = len(works)
@@ -92,7 +93,7 @@ def _callback(
     def render(n: int, f: vs.VideoFrame | list[vs.VideoFrame]) -> vs.VideoFrame:
         frame = vs.core.create_video_frame(*output)
         try:
-            # VapourSynth hands over a single clip's frame as it is.
+            # VapourSynth passes a bare frame instead of a list if there is only one clip.
             work(n * count + offset, f if isinstance(f, list) else [f], frame)
         except VsanimeError as error:
             raise vs.Error(f"{name}: {error}") from None

@@ -15,13 +15,13 @@ from vsanime.values import Pair
 
 @dataclass(frozen=True)
 class Network:
-    """A model that suits a task.
+    """A loaded model that suits a filter's task.
 
     Attributes:
-        model: the network, perhaps rewritten.
-        facts: what `inspect` says of it.
-        tint: whether the change of mean colours is to be taken back.
-        steady: whether that makes low precision good enough for `auto`.
+        model: model, perhaps rewritten.
+        facts: facts about the network, as `inspect` returns them.
+        tint: whether the output's shift of mean color is to be undone.
+        steady: whether undoing it makes low precision accurate enough for automatic choice.
     """
 
     model: Model
@@ -33,22 +33,22 @@ class Network:
 def network_for(
     name: str | Path, task: str, channels: Pair, scales: Sequence[int], advice: str, argument: str = "model"
 ) -> Network:
-    """Loads a model and checks that it does what the filter needs.
+    """Load a model and check that it does what the filter needs.
 
     Args:
-        name: a card's name or a path.
-        task: the card's task.
-        channels: in and out.
-        scales: output pixels per input pixel, those that will do.
-        advice: what would be right, for the message.
-        argument: the filter's argument that names it, for the message.
+        name: name of a model card, or path of a model file.
+        task: task that the card must have.
+        channels: required numbers of input and output channels.
+        scales: accepted scales, in output pixels per input pixel along one axis.
+        advice: advice on a suitable model, for messages.
+        argument: name of the filter's argument that gives the model, for messages.
 
     Raises:
-        VsanimeError: it cannot be found or does something else.
+        VsanimeError: the model cannot be found or does something else.
     """
     given = f"{argument}={quote(str(name))}"
     if as_path(name) is None and (card := find(str(name), (task,))).task != task:
-        # Said before its weights are looked for, and perhaps downloaded.
+        # Refused before its weights are searched for, and perhaps downloaded.
         raise VsanimeError(f"{given} is for another task ({card.task}); {advice}")
     model = load(name)
     facts = inspect(model.proto)

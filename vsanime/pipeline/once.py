@@ -1,4 +1,4 @@
-"""Values that several lanes want and one computes."""
+"""Caches values that several threads need, so that each value is computed only once."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from threading import Lock
 
 
 class Once[K: Hashable, V]:
-    """Values by key: each is computed by whoever asks first, others wait for it, and the last ones used are kept.
+    """A cache by key with least recently used eviction; the first caller computes a value, and others wait for it.
 
-    A computation must not ask for another value of the same `Once`.
+    A computation must not request another value of the same `Once`.
     """
 
     def __init__(self, limit: int) -> None:
-        """Keeps nothing yet.
+        """Create an empty cache.
 
         Args:
-            limit: values kept, 1 or more; the one that was used longest ago makes room.
+            limit: number of values to keep, 1 or more; the least recently used one is dropped beyond it.
         """
         self._limit = limit
         self._values: OrderedDict[K, Future[V]] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value of a key, made now if it is not there.
+        """Return the value of a key, and call `make` for it if it is not cached.
 
-        Whatever `make` raises is raised for everybody who waits, and the next one to ask tries again.
+        An exception that `make` raises reaches every waiting caller; the next call tries again.
         """
         with self._lock:
             future = self._values.get(key)
@@ -53,7 +53,7 @@ class Once[K: Hashable, V]:
             return len(self._values)
 
     def close(self) -> None:
-        """Forgets everything and keeps nothing from now on; who waits for what is being made still gets it."""
+        """Release all values and cache nothing from now on; callers that already wait for a value still get it."""
         with self._lock:
             self._limit = 0
             self._values.clear()

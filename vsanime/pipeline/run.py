@@ -1,4 +1,4 @@
-"""From a network and a clip to new planes: precision, tiles, graph, engine and lanes, chosen and put together."""
+"""Runs a network over a clip: chooses precision and tiles, compiles an engine and renders frames in lanes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Job:
     """One pass of a network over a clip.
 
     Attributes:
-        filter: the filter's name, for messages.
-        clip: source.
-        spec: its facts.
-        network: what to run.
+        filter: name of the filter, for messages.
+        clip: source clip.
+        spec: facts about the frames of the source clip.
+        network: network to run.
         form: format of the new frames.
-        final: format that the filter's output ends in, which is what precision has to do justice to.
-        planes: which planes of source and new frames the engine reads and makes.
-        graph: builds the graph for a tile size and a backend's wishes.
-        reach: source pixels, each way, that the graph sees beyond what the network does.
+        final: format of the filter's final output, which the precision must suffice for.
+        planes: indices of the source planes that the engine reads and of the new planes that it fills.
+        graph: function that builds the graph for a tile width and height and the traits a backend wants.
+        reach: source pixels that the graph sees beyond the network's radius, (horizontal, vertical).
     """
 
     filter: str
@@ -49,10 +49,15 @@ class Job:
 
 
 def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNode:
-    """New frames at the network's scale; only the planes it makes are defined.
+    """Return a clip at the network's scale; only the planes that the network makes are defined.
+
+    Args:
+        job: pass to run.
+        backend: backend to run it on; None for automatic choice.
+        tiling: tile arguments of the user.
 
     Raises:
-        VsanimeError: an option that cannot be had, or a runtime that refuses the graph.
+        VsanimeError: an option cannot be satisfied, or the runtime refuses the graph.
     """
     check_backend(backend)
     backend = backend if backend is not None else Backend.auto()
@@ -76,9 +81,9 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
 
 
 def _lanes(backend: BackendProtocol, facts: NetFacts) -> int:
-    """Lanes to run; one where a lane's memory grows with the frame, unless the user asked for several.
+    """Return the number of lanes to run: one if a lane's memory grows with the frame and the user did not set a number.
 
-    A network that sees the whole frame has no tiles that bound its layers: at 1080p AnimeGANv2 takes gigabytes a lane.
+    A network that sees the whole frame has no tiles that bound its memory: at 1080p AnimeGANv2 takes gigabytes a lane.
     """
     if facts.radius is None and getattr(backend, "num_streams", 1) is None:
         return 1
@@ -86,7 +91,10 @@ def _lanes(backend: BackendProtocol, facts: NetFacts) -> int:
 
 
 def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) -> tuple[TilePlan, PlanesGraph, Engine]:
-    """Tiles, the graph for one of them and the engine; the tiles shrink until they fit if they may."""
+    """Compile an engine; return it with the tiles and the graph of one tile.
+
+    Tiles shrink until they fit into memory, if the user asked for automatic tiles.
+    """
     work = _workload(job)
     precision = backend.precision_for(work)
     traits = backend.traits(precision)
@@ -102,7 +110,7 @@ def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) ->
             graph = replace(job.graph(plan.width, plan.height, traits), title=job.network.model.name)
             return plan, graph, backend.compile(graph, precision, lanes, vs.core.num_threads)
         except TooLittleMemory as error:
-            short = str(error)  # the error itself would keep the engine alive that did not fit
+            short = str(error)  # keeping the error itself would keep the engine that did not fit alive
             suggested = _fitting(plan, overlap, tiling, error, lanes, traits.least_tile)
         except VsanimeError as error:
             if not short:
@@ -111,13 +119,21 @@ def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) ->
 
 
 def _fitting(plan: TilePlan, overlap: Pair, tiling: Tiling, error: TooLittleMemory, lanes: int, least: Pair) -> Pair:
-    """A tile that should fit into the memory that there is, if tiles were left to us.
+    """Return the size of a tile that should fit into the available memory.
+
+    Args:
+        plan: tiles that did not fit.
+        overlap: their overlap in pixels, (horizontal, vertical).
+        tiling: tile arguments of the user.
+        error: error that the backend raised.
+        lanes: number of lanes.
+        least: width and height of the smallest tile that the backend serves.
 
     Raises:
-        VsanimeError: they were not, or no tile would do: says what would.
+        VsanimeError: the user fixed the tiles, or no tile would fit; the message says what would.
     """
-    # Nearly all memory is for layers, which grow with the tile's area; a tenth is for what does not. Where a card
-    # refused what it had said it had, the figures tell nothing: half of the tile.
+    # Nearly all memory is for layers, which grow with the tile's area; a tenth is left for what does not grow. If a
+    # card refused an allocation that it had reported as available, the figures mean nothing: halve the tile.
     share = 0.9 * error.available / error.needed if error.available < error.needed else 0.5
     tile = smaller_tile((plan.width, plan.height), overlap, share, least)
     if tile is not None and tiling.tiles == "auto":
@@ -142,23 +158,23 @@ def _workload(job: Job) -> Workload:
 
 
 def _shrink(job: Job) -> list[Pair]:
-    """log2 of each new plane's subsampling."""
+    """Return log2 of the horizontal and vertical subsampling of each new plane."""
     made = (job.form.subsampling_w, job.form.subsampling_h)
     return [made if plane else (0, 0) for plane in job.planes[1]]
 
 
 def _planned(job: Job, tiling: Tiling, traits: GraphTraits, suggested: Pair) -> tuple[TilePlan, Pair]:
-    """The tiles of a frame, and by how much they overlap."""
+    """Return the tiles of a frame and their overlap in pixels, (horizontal, vertical)."""
     spec, facts = job.spec, job.network.facts
     frame = (spec.width, spec.height)
     tile, overlap = wanted_tile(tiling.tiles, tiling.tilesize, tiling.overlap, facts, job.reach, frame, suggested)
     if tiling.tiles in (None, "auto") and tiling.tilesize is None:
-        # Balanced, tiles may have come out smaller than the backend's engines serve.
+        # Balancing may have made tiles smaller than the backend's engines serve.
         tile = max(tile[0], traits.least_tile[0]), max(tile[1], traits.least_tile[1])
-    # What is kept of a tile has to begin and end with whole chroma samples.
+    # The kept part of a tile must begin and end on whole chroma samples.
     steps = [max(1 << s[axis] for s in _shrink(job)) for axis in (0, 1)]
     overlap = (-(-overlap[0] // steps[0]) * steps[0], -(-overlap[1] // steps[1]) * steps[1])
-    # Origins on even pixels put every pixel at the same place of its block, whatever the tile.
+    # Origins on the grid keep each pixel at the same position of its block in every tile.
     subsampling = (spec.format.subsampling_w, spec.format.subsampling_h)
     grid = tuple(max(facts.multiple, traits.block, 1 << s) for s in subsampling)
     return plan_tiles(frame, tile, overlap, (grid[0], grid[1]), facts.multiple), overlap

@@ -1,4 +1,4 @@
-"""Cuts a frame into tiles that overlap by what the network sees, runs them, and puts the results together."""
+"""Cuts frames into overlapping tiles, runs a network on each and joins the results."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from vsanime.spec import TensorSpec
 
 @dataclass(frozen=True)
 class Span:
-    """A tile along one axis, in pixels of the source frame.
+    """Extent of a tile along one axis, in pixels of the source frame.
 
     Attributes:
-        start: first pixel the network sees.
+        start: first pixel that the network sees.
         inner_start: first pixel whose result is kept.
-        inner_end: one past the last.
+        inner_end: end of the kept pixels, exclusive.
     """
 
     start: int
@@ -31,13 +31,13 @@ class Span:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Tiles of one size that cover a frame.
+    """Tiles of equal size that cover a frame.
 
     Attributes:
-        width: width of every tile, overlap included.
-        height: its height.
-        columns: the tiles from left to right.
-        rows: the tiles from top to bottom.
+        width: width of every tile in pixels, overlap included.
+        height: height of every tile in pixels, overlap included.
+        columns: horizontal extents of the tiles, from left to right.
+        rows: vertical extents of the tiles, from top to bottom.
     """
 
     width: int
@@ -53,17 +53,18 @@ def plan_tiles(
     grid: tuple[int, int],
     multiple: int = 1,
 ) -> TilePlan:
-    """Covers a frame with equal tiles; the last ones lie against the right and bottom edge.
+    """Return equal tiles that cover a frame; the last ones are aligned to the right and bottom edges.
 
     Args:
-        frame: width and height.
-        tile: width and height wanted, overlap included; adjusted to the grid, the frame at most.
-        overlap: pixels on each side whose results are thrown away, except at the frame's edges.
-        grid: tile origins are multiples of this (chroma subsampling, pixel blocks, the network's multiple).
-        multiple: frames whose size is no multiple of this are taken as if mirrored at the right and bottom.
+        frame: width and height of the frame in pixels.
+        tile: requested width and height of a tile, overlap included; adjusted to the grid and limited to the frame.
+        overlap: pixels on each side whose results are discarded, except at the frame's edges.
+        grid: numbers of pixels that tile origins are multiples of (chroma subsampling, blocks, the network's multiple).
+        multiple: number of pixels that a network's input must be a multiple of; frames are padded to it by mirroring at
+            the right and bottom.
 
     Raises:
-        VsanimeError: the tile has nothing left between its overlaps.
+        VsanimeError: nothing is left of a tile between its overlaps.
     """
     width, columns = _spans(frame[0], tile[0], overlap[0], grid[0], multiple)
     height, rows = _spans(frame[1], tile[1], overlap[1], grid[1], multiple)
@@ -73,7 +74,7 @@ def plan_tiles(
 def _spans(length: int, wanted: int, overlap: int, grid: int, multiple: int) -> tuple[int, tuple[Span, ...]]:
     padded = -(-length // multiple) * multiple
     tile = min(max(wanted, 1), padded)
-    # The last tile ends with the frame, and its origin has to lie on the grid as well.
+    # The last tile ends with the frame, and its origin must lie on the grid as well.
     tile = min(tile + (padded - tile) % grid, padded)
     if tile == padded:
         return padded, (Span(0, 0, length),)
@@ -94,7 +95,7 @@ def _spans(length: int, wanted: int, overlap: int, grid: int, multiple: int) -> 
 
 
 def mirrored(start: int, count: int, length: int) -> NDArray[np.int64] | None:
-    """Indices of `count` samples from `start`, mirrored at the end of `length`; None if all of them exist."""
+    """Return the indices of `count` samples from `start`, mirrored at `length`, or None if no sample lies beyond it."""
     if start + count <= length:
         return None
     index = np.arange(start, start + count) % (2 * length)
@@ -102,23 +103,23 @@ def mirrored(start: int, count: int, length: int) -> NDArray[np.int64] | None:
 
 
 class Lane(Protocol):
-    """What it takes of an engine's lane.
+    """Interface of an engine's lane, as far as it is used here.
 
     Attributes:
-        writes_anywhere: whether results may go straight into a frame.
+        writes_anywhere: whether the lane can write results directly into a frame.
     """
 
     writes_anywhere: bool
 
     def buffer(self, spec: TensorSpec) -> Array:
-        """The array that suits the lane best for a tensor."""
+        """Return an array for a tensor, in the memory that suits the lane best."""
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Runs on the input tensors and fills the output tensors."""
+        """Run on the input tensors and fill the output tensors."""
 
 
 class TileRunner:
-    """Runs one lane over the tiles of a frame, in buffers that are made once, so that no frame allocates any."""
+    """Runner of one lane over the tiles of a frame; its buffers are allocated once instead of for every frame."""
 
     def __init__(
         self,
@@ -129,15 +130,15 @@ class TileRunner:
         scale: int,
         shrink: Sequence[tuple[int, int]],
     ) -> None:
-        """Makes the buffers.
+        """Allocate the buffers.
 
         Args:
-            lane: where to run; says which buffers suit it.
-            plan: the tiles.
+            lane: lane that runs the network and allocates suitable buffers.
+            plan: tiles of a frame.
             inputs: one tensor for each source plane.
             outputs: tensors whose channels are the target planes, in order.
-            scale: output luma pixels per source luma pixel.
-            shrink: log2 of each target plane's subsampling, horizontal and vertical.
+            scale: output luma pixels per source luma pixel along one axis.
+            shrink: log2 of each target plane's subsampling, (horizontal, vertical).
         """
         self._lane = lane
         self._plan = plan
@@ -147,7 +148,7 @@ class TileRunner:
         self._outputs = tuple(map(lane.buffer, outputs))
 
     def __call__(self, sources: Sequence[Array], targets: Sequence[Array]) -> None:
-        """Fills the target planes from the source planes, one source plane for each of the engine's inputs."""
+        """Fill the target planes from the source planes, one source plane for each input of the engine."""
         if self._direct(targets):
             for buffer, plane in zip(self._inputs, sources, strict=True):
                 self._load(buffer[0, 0], plane, self._plan.rows[0], self._plan.columns[0])
@@ -163,7 +164,7 @@ class TileRunner:
                     self._store(result, plane, row, column, shrink)
 
     def _direct(self, targets: Sequence[Array]) -> bool:
-        """Whether the engine had better write into the frame: one tile as large as it, and rows without padding."""
+        """Return whether the engine can write into the frame: one tile of the frame's size, rows without padding."""
         return (
             self._lane.writes_anywhere
             and len(targets) == len(self._outputs)
@@ -174,7 +175,7 @@ class TileRunner:
         )
 
     def _load(self, buffer: Array, plane: Array, row: Span, column: Span) -> None:
-        # A subsampled plane's tile is as much smaller as its buffer is.
+        # The buffer of a subsampled plane is smaller than the tile; origins scale alike.
         y = row.start * buffer.shape[0] // self._plan.height
         x = column.start * buffer.shape[1] // self._plan.width
         rows = mirrored(y, buffer.shape[0], plane.shape[0])
@@ -187,7 +188,7 @@ class TileRunner:
         np.copyto(buffer, plane[np.ix_(rows, columns)])
 
     def _store(self, result: Array, plane: Array, row: Span, column: Span, shrink: tuple[int, int]) -> None:
-        # Spans of subsampled planes lie on the chroma grid, so that nothing is lost by shifting.
+        # Spans lie on the chroma grid, so shifting loses no bits.
         left, right, x = (n * self._scale >> shrink[0] for n in (column.inner_start, column.inner_end, column.start))
         top, bottom, y = (n * self._scale >> shrink[1] for n in (row.inner_start, row.inner_end, row.start))
         np.copyto(plane[top:bottom, left:right], result[top - y : bottom - y, left - x : right - x])
