@@ -1,1 +1,1 @@
-"""Frames and their properties, without networks: formats, chroma, alpha, brightness, and what a script holds."""
+"""Reads, checks and converts frames and their properties without networks: formats, chroma, alpha and brightness."""

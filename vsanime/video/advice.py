@@ -1,4 +1,4 @@
-"""Writes the VapourSynth code that error messages advise, complete, so that it can be typed as it stands."""
+"""Writes the VapourSynth code that error messages advise, complete, so that a user can paste it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import vapoursynth as vs
 
 from vsanime.spec import Family
 
-# Values of `_Matrix` that zimg converts without being told transfer or primaries.
+# Values of `_Matrix` that zimg converts without explicit transfer or primaries.
 _CONVERTED = frozenset({1, 4, 5, 6, 7, 8, 9})
 _FAMILIES = {vs.GRAY: "vs.GRAY", vs.YUV: "vs.YUV", vs.RGB: "vs.RGB"}
 
 
 def format_code(form: vs.VideoFormat) -> str:
-    """Return an expression for a format: a constant where there is one."""
+    """Return an expression for a format: a preset constant if there is one."""
     # VapourSynth spells gray as "Gray8" and "GRAY8".
     name = form.name.upper()
     if name in vs.PresetVideoFormat.__members__:
@@ -24,10 +24,10 @@ def format_code(form: vs.VideoFormat) -> str:
 
 
 def gray_code(family: Family) -> str:
-    """Return code for the luma of drawings.
+    """Return code that extracts the luma of line art.
 
-    The first plane of RGB is red, in which red lines vanish; that of YUV which does not say its range would be taken
-    for another range than it has.
+    Taking the first plane does not work: in RGB it is red, in which red lines vanish; in YUV without `_Range` it would
+    be read with another range than it has.
     """
     return f"`clip.resize.Point(format=vs.GRAY8{', matrix_s=' + repr('709') if family is Family.RGB else ''})`"
 
@@ -36,8 +36,8 @@ def uniform_code(clip: vs.VideoNode, guess: int) -> str:
     """Return code that gives every frame of a clip the size and format of the first one.
 
     Args:
-        clip: a clip whose size or format varies.
-        guess: `_Matrix` of frames that do not say theirs.
+        clip: clip whose size or format varies.
+        guess: `_Matrix` to assume for frames without that property.
     """
     arguments = []
     with clip.get_frame(0) as frame:
@@ -54,13 +54,13 @@ def uniform_code(clip: vs.VideoNode, guess: int) -> str:
 
 
 def same_code(name: str, first: int, found: int, guess: int) -> str:
-    """Return code that gives every frame of a clip the first one's value of a property.
+    """Return code that gives every frame of a clip the first frame's value of a property.
 
     Args:
         name: `_Range`, `_Matrix` or `_ChromaLocation`.
-        first: its value in the first frame.
-        found: its value in another.
-        guess: `_Matrix` of frames that do not say theirs.
+        first: value in the first frame.
+        found: value in another frame.
+        guess: `_Matrix` to assume for frames without that property.
     """
     convert = {
         "_Range": f"`clip.resize.Point(range={first})`",
@@ -73,12 +73,12 @@ def same_code(name: str, first: int, found: int, guess: int) -> str:
 
 
 def conform_code(clip: vs.VideoNode, model: vs.VideoNode, guess: int) -> str:
-    """Return code that brings a clip to the format of another one, with its matrix, range and siting.
+    """Return code that converts a clip to the format, matrix, range and siting of another one.
 
     Args:
-        clip: what is to be converted.
-        model: what it is to be like.
-        guess: `_Matrix` of frames that do not say theirs.
+        clip: clip to be converted.
+        model: clip with the required format.
+        guess: `_Matrix` to assume for frames without that property.
     """
     arguments = [f"format={format_code(model.format)}"]
     if model.format.color_family != vs.RGB:

@@ -1,4 +1,4 @@
-"""Transparency: the `_Alpha` frames of a clip, scaled with it, and what lies hidden under them.
+"""Handles transparency: reads and scales the `_Alpha` frames of a clip, and fills the colors hidden under them.
 
 The color of a fully transparent pixel is arbitrary, often black, and would bleed into visible edges. As nagadomi's
 waifu2x does, color is spread from the visible pixels into hidden ones before a network or a kernel sees it.
@@ -19,25 +19,25 @@ from vsanime.spec import Family, FrameSpec, PlaneFormat
 from vsanime.video.clips import peak_of, video_format
 
 ALPHA = "_Alpha"
-# Luma, gray and RGB of frames in which nothing is visible, in [0, 1].
+# Luma, gray or RGB value of frames in which nothing is visible, in [0, 1].
 _BACKGROUND = 0.5
-# Rings of hidden samples that are filled by their neighbors: what UpConv_7 sees, at the output's size.
+# Rings of hidden samples that are filled from their neighbors: what UpConv_7 sees, at the output's size.
 _NEAR = 14
 
 
 def alpha_of(name: str, clip: vs.VideoNode, first: Mapping[str, Any]) -> vs.VideoNode | None:
-    """The clip of a clip's `_Alpha` frames, GRAY and full range; opaque where a later frame has none.
+    """Return a full-range GRAY clip of a clip's `_Alpha` frames; opaque where a later frame has none.
 
     Args:
-        name: the filter's, for messages about later frames.
-        clip: the clip.
-        first: its first frame's properties, which decide whether there is transparency at all, and in which depth.
+        name: name of the filter, for messages about later frames.
+        clip: clip whose frames may have `_Alpha`.
+        first: properties of its first frame, which decide whether there is transparency, and at which depth.
 
     Returns:
-        None where the first frame has no `_Alpha`.
+        Clip of the alpha frames, or None if the first frame has no `_Alpha`.
 
     Raises:
-        vs.Error: `_Alpha` is no gray frame of the clip's size; for later frames, when they are asked for.
+        vs.Error: `_Alpha` is not a gray frame of the clip's size; for later frames, when they are requested.
     """
     if ALPHA not in first:
         return None
@@ -59,16 +59,16 @@ def alpha_of(name: str, clip: vs.VideoNode, first: Mapping[str, Any]) -> vs.Vide
 
 
 def check_alpha(whose: str, found: Any, size: tuple[int, int], form: vs.VideoFormat | None = None) -> vs.VideoFrame:
-    """Return an `_Alpha` that can be used.
+    """Return an `_Alpha` frame after checking its type, size and format.
 
     Args:
-        whose: the filter and the frame, for messages.
-        found: the property's value.
-        size: width and height of the frame.
-        form: the format that it has to have; None for any.
+        whose: filter and frame, for messages.
+        found: value of the property.
+        size: width and height of the frame in pixels.
+        form: required format; None for any.
 
     Raises:
-        vs.Error: it is no gray frame of this size and format.
+        vs.Error: the value is not a gray frame of this size and format.
     """
     what = f"{whose}: {ALPHA}"
     if not isinstance(found, vs.VideoFrame) or found.format.color_family != vs.GRAY:
@@ -82,7 +82,7 @@ def check_alpha(whose: str, found: Any, size: tuple[int, int], form: vs.VideoFor
 
 
 def in_depth(alpha: vs.VideoNode | None, form: PlaneFormat) -> vs.VideoNode | None:
-    """Transparency of a picture that keeps its size: what it was, but in the output's depth."""
+    """Return alpha frames converted to the depth of the output's format; None stays None."""
     wanted = video_format(replace(form, family=Family.GRAY, subsampling_w=0, subsampling_h=0))
     if alpha is None or alpha.format.id == wanted.id:
         return alpha
@@ -90,19 +90,19 @@ def in_depth(alpha: vs.VideoNode | None, form: PlaneFormat) -> vs.VideoNode | No
 
 
 def with_alpha(clip: vs.VideoNode, alpha: vs.VideoNode | None) -> vs.VideoNode:
-    """The clip with these frames as its `_Alpha`, or without any: one of another size would be a trap."""
+    """Return the clip with these frames as its `_Alpha`, or without any, since one of another size would mislead."""
     if alpha is None:
         return clip.std.RemoveFrameProps([ALPHA])
-    # Its range is all that can be said of it; zimg leaves more.
+    # Only the range has a meaning for alpha; zimg leaves more properties.
     return clip.std.ClipToProp(alpha.std.RemoveFrameProps().std.SetFrameProps(_Range=vs.RANGE_FULL), prop=ALPHA)
 
 
 def with_sure_ends(scaled: vs.VideoNode, source: vs.VideoNode) -> vs.VideoNode:
-    """Scaled transparency, exactly opaque or transparent wherever the source is so all around.
+    """Return scaled alpha that is exactly opaque or transparent wherever the source is so in the whole neighborhood.
 
-    Networks change flat areas by a code or two, which nobody sees in colour; an opaque picture has to stay opaque.
+    Networks change flat areas by a code or two, which is invisible in color, but an opaque picture must stay opaque.
     """
-    # std.Minimum knows no half floats.
+    # std.Minimum does not support half floats.
     wide = source.resize.Point(format=vs.GRAYS) if source.format.sample_type == vs.FLOAT else source
     least, most = (clip.resize.Point(scaled.width, scaled.height) for clip in (wide.std.Minimum(), wide.std.Maximum()))
     high, peak = peak_of(wide.format), peak_of(scaled.format)
@@ -113,23 +113,23 @@ def with_sure_ends(scaled: vs.VideoNode, source: vs.VideoNode) -> vs.VideoNode:
 
 
 def resize_alpha(alpha: vs.VideoNode, size: tuple[int, int]) -> vs.VideoNode:
-    """Return transparency at another size, by Spline36, between transparent and opaque."""
+    """Return alpha resized by Spline36, clipped to the range from transparent to opaque."""
     scaled = alpha.resize.Spline36(*size)
     if alpha.format.sample_type == vs.INTEGER:
         return scaled
-    # Resampling overshoots at edges; integers are clipped by their codes. std.Expr writes no half floats.
+    # Resampling overshoots at edges; integers are clipped to their codes. std.Expr cannot write half floats.
     clipped = scaled.resize.Point(format=vs.GRAYS).std.Expr("x 0 max 1 min")
     return clipped if alpha.format.bits_per_sample == 32 else clipped.resize.Point(format=vs.GRAYH)
 
 
 def fill_hidden(clip: vs.VideoNode, alpha: vs.VideoNode | None) -> vs.VideoNode:
-    """Replace what fully transparent pixels hide by the color of the visible edge, before anything sees it.
+    """Return a clip whose fully transparent pixels continue the colors of the visible edge.
 
     A chroma sample is visible where any pixel of its block is. Frames without hidden pixels stay as they are.
 
     Args:
-        clip: GRAY, YUV or RGB, 8 to 16 bits, half or single float.
-        alpha: its transparency, GRAY, of any depth; None for none, which gives the clip itself.
+        clip: source clip, GRAY, YUV or RGB, 8 to 16 bits, half or single float.
+        alpha: its transparency, GRAY of any depth; None returns the clip itself.
     """
     if alpha is None:
         return clip
@@ -154,7 +154,7 @@ def fill_hidden(clip: vs.VideoNode, alpha: vs.VideoNode | None) -> vs.VideoNode:
 
 
 def _neutral(form: vs.VideoFormat, plane: int) -> float:
-    """Return the sample that stands for middle gray, or in a chroma plane for no color."""
+    """Return the sample value of middle gray, or of no color in a chroma plane."""
     if plane and form.color_family == vs.YUV:
         return 0.0 if form.sample_type == vs.FLOAT else float(1 << (form.bits_per_sample - 1))
     return _BACKGROUND * peak_of(form)
@@ -164,7 +164,7 @@ def _on_grid(visible: Mask, shift: tuple[int, int]) -> Mask:
     """Return which samples of a subsampled plane are visible: those of blocks with a visible pixel.
 
     Args:
-        visible: [height, width] of the frame.
+        visible: mask of the visible pixels, [height, width] of the frame.
         shift: log2 of the vertical and horizontal subsampling.
     """
     height, width = (side >> by for side, by in zip(visible.shape, shift, strict=True))
@@ -172,15 +172,15 @@ def _on_grid(visible: Mask, shift: tuple[int, int]) -> Mask:
 
 
 def lay_on_white(frame: vs.VideoFrame, alpha: vs.VideoFrame, spec: FrameSpec) -> vs.VideoFrame:
-    """Return a frame as it looks on white paper, without `_Alpha`: what line art and its references are laid on.
+    """Return a frame composited on white, without `_Alpha`; used for line art and its references.
 
-    Lines drawn on transparency are black, and so is, often, what is hidden around them; continued from the edge as in
+    Lines drawn on transparency are black, and so are often the hidden pixels around them; spread from the edge as in
     `fill_hidden` they would cover the paper.
 
     Args:
-        frame: GRAY, YUV or RGB.
+        frame: source frame, GRAY, YUV or RGB.
         alpha: its transparency.
-        spec: what the frame is.
+        spec: facts about the frame.
     """
     opacity = np.clip(np.asarray(alpha[0]).astype(np.float32) / np.float32(peak_of(alpha.format)), 0, 1)
     result = frame.copy()
@@ -200,12 +200,12 @@ def lay_on_white(frame: vs.VideoFrame, alpha: vs.VideoFrame, spec: FrameSpec) ->
 
 
 def clip_on_white(clip: vs.VideoNode, alpha: vs.VideoNode | None, spec: FrameSpec) -> vs.VideoNode:
-    """Return a clip as it looks on white paper, without `_Alpha`; the clip itself where it has no transparency.
+    """Return a clip composited on white, without `_Alpha`; the clip itself if it has no transparency.
 
     Args:
-        clip: GRAY, YUV or RGB.
-        alpha: its transparency.
-        spec: what its frames are.
+        clip: source clip, GRAY, YUV or RGB.
+        alpha: its transparency, or None.
+        spec: facts about its frames.
     """
     if alpha is None:
         return clip
@@ -219,20 +219,20 @@ def clip_on_white(clip: vs.VideoNode, alpha: vs.VideoNode | None, spec: FrameSpe
 def fill_from_edge(planes: Array, visible: Mask, backgrounds: Sequence[float], distance: int = _NEAR) -> Array:
     """Return planes whose hidden samples continue the visible ones.
 
-    Near the edge a hidden sample is the mean of its neighbors in 3x3 that have a value, ring by ring, so that a network
-    sees the picture go on. Farther away, where only means over the whole frame and very wide kernels look, it is the
-    mean of the smallest block of 2, 4, 8, ... samples each way around it that has a value.
+    Near the edge a hidden sample becomes the mean of its neighbors in 3x3 that have a value, ring by ring, so that a
+    network sees the picture continue. Farther away, where only means over the whole frame and very wide kernels look,
+    it becomes the mean of the smallest surrounding block of 2, 4, 8, ... samples each way that has a value.
 
     Args:
-        planes: [planes, height, width].
-        visible: [height, width].
-        backgrounds: each plane's value where nothing is visible.
-        distance: how many rings are filled by neighbors.
+        planes: sample values, [planes, height, width].
+        visible: mask of the visible samples, [height, width].
+        backgrounds: value of each plane if nothing is visible.
+        distance: number of rings to fill from neighbors.
     """
     if not visible.any():
         blank = np.array(backgrounds, planes.dtype)[:, None, None]
         return np.broadcast_to(blank, planes.shape)
-    # A border that never has a value, so that every sample has eight neighbors.
+    # A border without values gives every sample eight neighbors.
     known = np.pad(visible, 1)
     # Hidden floats may be infinite or NaN, which a multiplication by 0 would keep.
     values = np.pad(np.where(visible, planes, 0).astype(np.float32), ((0, 0), (1, 1), (1, 1)))
@@ -254,17 +254,17 @@ def fill_from_edge(planes: Array, visible: Mask, backgrounds: Sequence[float], d
 
 
 def _neighbors(rows: Indices, columns: Indices) -> tuple[Indices, Indices]:
-    """Return the indices of samples and those around them: [9, count] each."""
+    """Return the row and column indices of the given samples and of their eight neighbors, each [9, count]."""
     offsets = np.indices((3, 3)).reshape(2, 9, 1) - 1
     return rows + offsets[0], columns + offsets[1]
 
 
 def _fill_by_blocks(values: Floats, known: Mask) -> Floats:
-    """Return values whose unknown samples are means of ever larger blocks; at least one sample has to be known.
+    """Return values whose unknown samples are means of ever larger blocks; at least one sample must be known.
 
     Args:
-        values: [height, width], 0 where unknown.
-        known: [height, width].
+        values: sample values, [height, width], 0 where unknown.
+        known: mask of the known samples, [height, width].
     """
     if known.all():
         return values
@@ -278,7 +278,7 @@ def _fill_by_blocks(values: Floats, known: Mask) -> Floats:
 
 
 def _grow(known: Mask) -> Mask:
-    """Return known samples with all their neighbors; the outermost are never known, so none wraps around."""
+    """Return the known samples together with all their neighbors; the border is never known, so nothing wraps."""
     tall = known | np.roll(known, 1, 0) | np.roll(known, -1, 0)
     grown: Mask = tall | np.roll(tall, 1, 1) | np.roll(tall, -1, 1)
     return grown

@@ -1,9 +1,9 @@
-"""Gives every scene back the mean luma that it had, up to what clips at white, by one gain for all of its frames.
+"""Restores the mean luma of every scene with one gain for all of its frames, except for what clips at white.
 
-A gain of each frame's own would follow whatever the network does from frame to frame, and flicker. One of a scene is
-measured on three of its frames, at fixed places: the middles of its first, second and last third, which spares fades at
-either end. They are frames of clips that are put together when the script is evaluated, so the gain is the same
-whichever frame is asked for first; and it is computed once, when the first frame of its scene is.
+A gain for every single frame would follow the network's changes from frame to frame, and flicker. The gain of a scene
+is measured on three of its frames, the middles of its first, second and last third, which avoids fades at either end.
+The clips of these frames are assembled when the script is evaluated, so the gain does not depend on which frame is
+requested first; it is computed once, when the first frame of its scene is rendered.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from vsanime.video.clips import video_format
 from vsanime.video.scenes import BEGINS, ENDS, marked_starts
 
 GAIN = "AnimeGANGain"
-# A scene that the network made this much darker or brighter is not to be had back by multiplication.
+# Limits of the gain: multiplication cannot restore a scene that the network made darker or brighter than this.
 _LIMITS = (0.5, 2.0)
-# The places of the measured frames, in sixths of a scene.
+# Positions of the measured frames, in sixths of a scene.
 _PLACES = (1, 3, 5)
-# Luma of RGB by BT.709: what a mean is compared by need not be the clip's own matrix, which RGB has none of.
+# Luma weights of RGB by BT.709: RGB has no matrix of its own, and comparing means does not need the exact one.
 _WEIGHTS = (0.2126, 0.7152, 0.0722)
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """A clip's scenes.
+    """The scenes of a clip.
 
     Attributes:
-        starts: number of each scene's first frame.
-        length: frames of the clip.
+        starts: frame number of each scene's first frame.
+        length: number of frames in the clip.
     """
 
     starts: tuple[int, ...]
     length: int
 
     def measured(self, place: int) -> list[int]:
-        """For every scene the number of the frame at a place, counted in sixths."""
+        """Return for every scene the frame number at a position that is counted in sixths of the scene."""
         ends = (*self.starts[1:], self.length)
         return [start + (end - start) * place // 6 for start, end in zip(self.starts, ends, strict=True)]
 
     def of_frames(self) -> list[int]:
-        """For every frame the number of its scene."""
+        """Return for every frame the index of its scene."""
         return [bisect_right(self.starts, n) - 1 for n in range(self.length)]
 
 
 def scenes_of(clip: vs.VideoNode) -> Scenes:
-    """The scenes that a clip's properties tell of; reads every frame.
+    """Return the scenes that a clip's frame properties mark; read every frame.
 
     Raises:
         VsanimeError: the first frame has neither property.
@@ -68,7 +68,7 @@ def scenes_of(clip: vs.VideoNode) -> Scenes:
 
 
 def widest(form: PlaneFormat) -> PlaneFormat:
-    """The format in which results wait for their gain, so that they are rounded once."""
+    """Return the widest format of the same sample type, in which results wait for their gain; they are rounded once."""
     if form.is_integer:
         return replace(form, bits=16)
     return replace(form, sample_type=SampleType.FLOAT, bits=32)
@@ -77,21 +77,21 @@ def widest(form: PlaneFormat) -> PlaneFormat:
 def matched(
     source: vs.VideoNode, result: vs.VideoNode, specs: tuple[FrameSpec, FrameSpec, FrameSpec], scenes: Scenes
 ) -> vs.VideoNode:
-    """`result` with every scene's mean luma that of `source`, up to what clips at white.
+    """Return `result` with the mean luma of `source` restored for every scene, except for what clips at white.
 
-    The gain is that of the means before they clip, so a scene with bright highlights ends a little darker than it was.
-    What clips is every channel of RGB by itself, but luma alone of YUV, whose chroma gets the whole gain: there what
-    ends at white keeps its chroma, and the two differ.
+    The gain is computed from the means before clipping, so a scene with bright highlights ends a little darker than it
+    was. In RGB every channel clips on its own. In YUV luma alone clips, and chroma gets the whole gain; pixels that end
+    at white keep their chroma, so the two families differ.
 
     Args:
-        source: the clip that the network was given.
-        result: what it made of it.
-        specs: what the frames of `source`, of `result` and of the output are.
-        scenes: of the clip.
+        source: clip that was given to the network.
+        result: clip that the network made of it.
+        specs: facts about the frames of `source`, of `result` and of the output.
+        scenes: scenes of the clip.
     """
     before, made, after = specs
     gains = _gains(source, result, (before, made), scenes)
-    # The network runs for a gain: each is kept for as long as the script lives.
+    # A gain costs runs of the network, so each is cached for as long as the script lives.
     gains.std.SetVideoCache(mode=1, fixedsize=1, maxsize=len(scenes.starts), maxhistory=0)
     gain = _picked(gains, scenes.of_frames())
     codings = list(zip(plane_codings(made), plane_codings(after), strict=True))
@@ -112,7 +112,7 @@ def matched(
 def _gains(
     source: vs.VideoNode, result: vs.VideoNode, specs: tuple[FrameSpec, FrameSpec], scenes: Scenes
 ) -> vs.VideoNode:
-    """A clip of one frame a scene, whose property is the scene's gain."""
+    """Return a clip with one frame for each scene, whose property is the scene's gain."""
     count = len(scenes.starts)
     blank = vs.core.std.BlankClip(width=1, height=1, format=vs.GRAY8, length=count, keep=True)
     numbers = [scenes.measured(place) for place in _PLACES]
@@ -132,14 +132,14 @@ def _gains(
 
 
 def _picked(clip: vs.VideoNode, numbers: list[int]) -> vs.VideoNode:
-    """Those frames of a clip, one after the other."""
+    """Return a clip of the frames with these numbers, in that order."""
     if clip.num_frames == 1:
-        return clip.std.Loop(len(numbers))  # SelectEvery wants two frames at least
+        return clip.std.Loop(len(numbers))  # SelectEvery needs at least two frames
     return clip.std.SelectEvery(clip.num_frames, numbers, modify_duration=False)
 
 
 def mean_luma(planes: list[Array], spec: FrameSpec) -> float:
-    """The mean luma of a frame's planes, 0 for black and 1 for white."""
+    """Return the mean luma of a frame's planes, 0 for black and 1 for white."""
     coding = plane_codings(spec)[0]
     weights = _WEIGHTS if spec.format.family is Family.RGB else (1.0,)
     means = [float(np.mean(plane, dtype=np.float64)) for plane in planes[: len(weights)]]
@@ -147,9 +147,10 @@ def mean_luma(planes: list[Array], spec: FrameSpec) -> float:
 
 
 def scaled(plane: Array, gain: float, coding: Coding, wanted: Coding) -> Array:
-    """A plane's codes in another depth, their distance from zero (black, or no colour) multiplied.
+    """Return a plane at another depth, with each sample's distance from black (or from no color) multiplied by a gain.
 
-    What the gain brings above white ends there; what was above stays. Chroma ends where its codes do.
+    Values that the gain raises above white are clipped to white; values that were above stay. Chroma is clipped to its
+    code range.
     """
     share = wanted.span / coding.span
     kept = (plane.astype(np.float32) - np.float32(coding.zero)) * np.float32(share) + np.float32(wanted.zero)

@@ -1,4 +1,4 @@
-"""Resamples chroma planes with zimg, without making the luma that is not wanted."""
+"""Resamples chroma planes between grids of different siting, subsampling and depth with zimg, without touching luma."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vsanime.video.clips import video_format
 
 @dataclass(frozen=True)
 class ChromaGrid:
-    """Where the chroma samples of a frame lie.
+    """Position of the chroma samples in a frame.
 
     Attributes:
-        width: luma width of the frame.
-        height: its luma height.
-        subsampling: log2, horizontal and vertical.
-        siting: where the samples sit in their blocks; anything where nothing is subsampled.
+        width: luma width of the frame in pixels.
+        height: luma height of the frame in pixels.
+        subsampling: log2 of the subsampling, (horizontal, vertical).
+        siting: position of the samples in their blocks; ignored where nothing is subsampled.
     """
 
     width: int
@@ -29,10 +29,10 @@ class ChromaGrid:
 
 
 def source_window(source: ChromaGrid, target: ChromaGrid) -> tuple[float, float, float, float]:
-    """The part of a source chroma plane that a target chroma plane covers, in source samples: left, top, width, height.
+    """Return the part of a source chroma plane that a target chroma plane covers: left, top, width, height in samples.
 
     Both frames show the same picture, edge to edge. Sample i of a plane sits at luma pixel i * 2**s + offset, whose
-    centre is half a pixel further; zimg maps the target's edges to the window's edges.
+    center is half a pixel further; zimg maps the target's edges to the window's edges.
     """
     offset_in = chroma_offset(source.siting, source.subsampling)
     offset_out = chroma_offset(target.siting, target.subsampling)
@@ -54,13 +54,20 @@ def resample(
     target: tuple[PlaneFormat, ChromaGrid],
     full: Range,
 ) -> vs.VideoNode:
-    """One chroma plane, a GRAY clip, on another frame's chroma grid and in another depth, by Spline36."""
+    """Return a chroma plane (GRAY clip) resampled by Spline36 to another frame's chroma grid and depth.
+
+    Args:
+        plane: source plane as a GRAY clip.
+        source: format and grid of the source frame.
+        target: format and grid of the target frame.
+        full: range of the integer codes.
+    """
     (form_in, grid_in), (form_out, grid_out) = source, target
     left, top, width, height = source_window(grid_in, grid_out)
-    # From depth to depth zimg would round twice, and take the plane for luma: resample in float and recode by hand.
+    # Between depths zimg would round twice and treat the plane as luma: resample in float and recode by hand.
     direct = (form_in.bits, form_in.sample_type) == (form_out.bits, form_out.sample_type)
     between = _gray(form_out) if direct else vs.GRAYS
-    # A frame's own properties go before zimg's range_in: say limited on the frame itself.
+    # Frame properties take precedence over zimg's range_in, so the range is set on the frames.
     resized = plane.std.SetFrameProps(_Range=vs.RANGE_LIMITED).resize.Spline36(
         grid_out.width >> grid_out.subsampling[0],
         grid_out.height >> grid_out.subsampling[1],
@@ -75,7 +82,7 @@ def resample(
 
 
 def _recode(plane: vs.VideoNode, form_in: PlaneFormat, form_out: PlaneFormat, full: Range) -> vs.VideoNode:
-    """From zimg's reading of the source codes as limited luma to the target's codes as chroma."""
+    """Return chroma codes at the target's depth, from float samples that zimg decoded as limited-range luma."""
     before, after = chroma_coding(form_in, full), chroma_coding(form_out, full)
     read_scale, read_zero = 1.0, 0.0
     if form_in.is_integer:
@@ -84,7 +91,7 @@ def _recode(plane: vs.VideoNode, form_in: PlaneFormat, form_out: PlaneFormat, fu
     # code = x * read_scale + read_zero; value = (code - zero) / span; result = value * span' + zero'
     scale = read_scale * after.span / before.span
     offset = (read_zero - before.zero) * after.span / before.span + after.zero
-    # Expr rounds to the nearest code and clips, but writes no half floats.
+    # Expr rounds to the nearest code and clips, but cannot write half floats.
     half = not form_out.is_integer and form_out.bits == 16
     coded = plane.std.Expr(f"x {scale!r} * {offset!r} +", format=vs.GRAYS if half else _gray(form_out))
     return coded.resize.Point(format=vs.GRAYH) if half else coded
@@ -96,12 +103,12 @@ def _gray(form: PlaneFormat) -> int:
 
 
 def plane_of(clip: vs.VideoNode, plane: int) -> vs.VideoNode:
-    """One plane of a clip as GRAY."""
+    """Return one plane of a clip as GRAY."""
     return clip if clip.format.color_family == vs.GRAY else vs.core.std.ShufflePlanes(clip, plane, vs.GRAY)
 
 
 def joined(form: PlaneFormat, luma: vs.VideoNode, chroma: list[vs.VideoNode]) -> vs.VideoNode:
-    """A clip of the given format from its planes; properties come from luma's."""
+    """Return a clip of the given format made of its planes; frame properties come from luma's."""
     if not chroma:
         return luma
     result = vs.core.std.ShufflePlanes([luma, *chroma], [0, 0, 0], vs.YUV)

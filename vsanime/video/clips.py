@@ -1,4 +1,4 @@
-"""Reads what a clip is into a `FrameSpec`, and says which frames fit it."""
+"""Describes a clip's frames as a `FrameSpec` and checks later frames against it."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _BT709, _BT470BG, _ST170M = 1, 5, 6
 
 
 def frame_spec(clip: vs.VideoNode) -> FrameSpec:
-    """What the frames of a clip are; see `first_frame`."""
+    """Return the facts about a clip's frames; see `first_frame`."""
     return first_frame(clip)[0]
 
 
 def first_frame(clip: vs.VideoNode, name: str = "clip") -> tuple[FrameSpec, Mapping[str, Any]]:
-    """What the frames of a clip are, from its format and its first frame's properties, and these.
+    """Return the facts about a clip's frames, and the properties of the first frame that they come from.
 
-    The frame is asked for once: what makes it may be slow.
+    The frame is requested once, because rendering it may be slow.
 
     Args:
-        clip: what was given for a clip.
-        name: the argument's name, for the message.
+        clip: value given for the clip.
+        name: name of the argument, for messages.
 
     Raises:
-        VsanimeError: the clip varies in format or size, lies in GPU memory, is interlaced, or has integers of more bits
-            than the graphs read.
+        VsanimeError: the value is not a clip, varies in format or size, lies in GPU memory, is interlaced, or has
+            integers of more bits than the graphs read.
     """
     if not isinstance(clip, vs.VideoNode):
         raise VsanimeError(f"{name} is {type(clip).__name__}; a video clip is needed")
@@ -66,7 +66,7 @@ def first_frame(clip: vs.VideoNode, name: str = "clip") -> tuple[FrameSpec, Mapp
 
 
 def plane_format(form: vs.VideoFormat) -> PlaneFormat:
-    """VapourSynth's format as plain facts."""
+    """Return a VapourSynth format as a `PlaneFormat`."""
     return PlaneFormat(
         family=_FAMILIES[form.color_family],
         sample_type=SampleType.INTEGER if form.sample_type == vs.INTEGER else SampleType.FLOAT,
@@ -77,19 +77,31 @@ def plane_format(form: vs.VideoFormat) -> PlaneFormat:
 
 
 def video_format(form: PlaneFormat) -> vs.VideoFormat:
-    """The VapourSynth format of plain facts."""
+    """Return the VapourSynth format of a `PlaneFormat`."""
     family = next(theirs for theirs, ours in _FAMILIES.items() if ours is form.family)
     sample = vs.INTEGER if form.is_integer else vs.FLOAT
     return vs.core.query_video_format(family, sample, form.bits, form.subsampling_w, form.subsampling_h)
 
 
 def peak_of(form: vs.VideoFormat) -> float:
-    """The largest value in full range: of RGB, white."""
+    """Return the largest sample value in full range, which is white in RGB: 1.0 for floats."""
     return 1.0 if form.sample_type == vs.FLOAT else float((1 << form.bits_per_sample) - 1)
 
 
 def spec_from_props(form: PlaneFormat, width: int, height: int, props: Mapping[str, Any]) -> FrameSpec:
-    """Resolves properties, absent ones by VapourSynth's defaults: limited YUV and gray, full RGB, left siting."""
+    """Return the facts about frames with these properties.
+
+    Absent properties mean VapourSynth's defaults: limited-range YUV and gray, full-range RGB, left siting.
+
+    Args:
+        form: format of the frames.
+        width: luma width in pixels.
+        height: luma height in pixels.
+        props: frame properties.
+
+    Raises:
+        VsanimeError: a property has a value that does not exist.
+    """
     subsampled = form.subsampling_w > 0 or form.subsampling_h > 0
     default_range = Range.FULL if form.family is Family.RGB else Range.LIMITED
     return FrameSpec(
@@ -121,17 +133,17 @@ def _matrix(form: PlaneFormat, width: int, height: int, props: Mapping[str, Any]
 
 
 def guess_matrix(width: int, height: int) -> int:
-    """The matrix that players assume of untagged video of this size: 5 or 6 (BT.601) for SD, 1 (BT.709) above."""
+    """Return the matrix that players assume for untagged video: 5 or 6 (BT.601) for SD sizes, 1 (BT.709) above."""
     if height > _SD_HEIGHT or width >= _HD_WIDTH:
         return _BT709
     return _BT470BG if height == _SD_HEIGHT else _ST170M
 
 
 def check_progressive(number: int, props: Mapping[str, Any]) -> None:
-    """Refuses interlaced frames.
+    """Refuse an interlaced frame.
 
     Raises:
-        VsanimeError: `_FieldBased` is 1 or 2, or no number.
+        VsanimeError: `_FieldBased` is 1 or 2, or is not a number.
     """
     fields = read_integer(props, "_FieldBased", 0)
     if fields:
@@ -142,10 +154,10 @@ def check_progressive(number: int, props: Mapping[str, Any]) -> None:
 
 
 def check_same(number: int, props: Mapping[str, Any], spec: FrameSpec) -> None:
-    """Refuses a frame that means something else than the first one did.
+    """Refuse a frame whose properties mean something other than those of the first frame.
 
     Raises:
-        VsanimeError: the frame is interlaced, its range, matrix or siting differ, or one of them is no number.
+        VsanimeError: the frame is interlaced; its range, matrix or siting differs; or one of them is not a number.
     """
     check_progressive(number, props)
     try:

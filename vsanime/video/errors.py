@@ -1,4 +1,4 @@
-"""Turns the errors of the rooms below into the one kind a script's author expects."""
+"""Turns exceptions of this package into the `vs.Error` that script authors expect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsanime.errors import VsanimeError, list_words, nearest, one_line, shorten
 
 
 def raises_vs_error[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Make a filter raise `vs.Error("filter: what is wrong, ...")`, on one line and without our own traceback."""
+    """Wrap a filter so that it raises `vs.Error("filter: what is wrong, ...")` on one line, without our traceback."""
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -26,7 +26,7 @@ def raises_vs_error[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             lines = str(error).strip().splitlines()
             if len(lines) < 2:
                 raise
-            # A callback of another filter failed, and VapourSynth has put its traceback first.
+            # The callback of another filter failed, and VapourSynth puts its traceback first.
             message = f"{function.__name__}: a frame that is read beforehand cannot be made: {lines[-1]}"
             raise vs.Error(one_line(message)) from error
 
@@ -34,7 +34,7 @@ def raises_vs_error[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _check_call(name: str, signature: inspect.Signature, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-    """Refuse arguments that the filter does not have, those given twice, and missing ones, as VapourSynth's own do.
+    """Refuse unknown, repeated and missing arguments with `vs.Error`, as VapourSynth's own filters do.
 
     Raises:
         vs.Error: the arguments do not fit the signature.

@@ -1,4 +1,4 @@
-"""Frames as arrays of their own, and back."""
+"""Copies frames to NumPy arrays and back."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from vsanime.optional import opencv
 
 
 def plane_of(frame: vs.VideoFrame) -> NDArray[np.uint8]:
-    """The first plane, as for GRAY8: height, width."""
+    """Return a copy of the first plane, [height, width], as for GRAY8."""
     return np.array(np.asarray(frame[0]))
 
 
 def picture_of(frame: vs.VideoFrame) -> Array:
-    """Three planes of one size: height, width, 3."""
+    """Return three planes of equal size as one array, [height, width, 3]."""
     merged: Array = opencv().merge([np.asarray(frame[plane]) for plane in range(3)])
     return merged
 
 
 def put(picture: Array, frame: vs.VideoFrame) -> None:
-    """Fill three planes."""
+    """Write an array [height, width, 3] into the three planes of a frame."""
     for plane in range(3):
         np.asarray(frame[plane])[:] = picture[..., plane]

@@ -1,4 +1,4 @@
-"""Reads frame properties as the numbers that they have to be: a script may have put anything there."""
+"""Reads frame properties and checks their types, because a script may have set any value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read_all(props: Mapping[str, Any]) -> dict[str, Any]:
     """Return a frame's properties as a dictionary.
 
     Raises:
-        VsanimeError: `_ColorRange` is there under this name, so VapourSynth could not read it as `_Range`.
+        VsanimeError: `_ColorRange` is set under this name, so VapourSynth could not read it as `_Range`.
     """
     names = list(props)
     if "_ColorRange" in names:
@@ -24,16 +24,16 @@ def read_all(props: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_integer(props: Mapping[str, Any], name: str, default: int, *, most: int = (1 << 31) - 1) -> int:
-    """Return a frame property that is a whole number.
+    """Return an integer frame property.
 
     Args:
-        props: a frame's properties.
-        name: of the property.
-        default: for a frame that has none.
-        most: the largest number that means something; the smallest is its opposite.
+        props: properties of a frame.
+        name: name of the property.
+        default: value for a frame without the property.
+        most: largest allowed absolute value.
 
     Raises:
-        VsanimeError: it is of another type, or larger.
+        VsanimeError: the value has another type or is out of range.
     """
     value = props.get(name, default)
     if not isinstance(value, int):
@@ -44,10 +44,10 @@ def read_integer(props: Mapping[str, Any], name: str, default: int, *, most: int
 
 
 def read_numbers(props: Mapping[str, Any], name: str) -> list[float]:
-    """Return a frame property that is a number or a list of numbers; an empty list for a frame that has none.
+    """Return a frame property that is a number or a list of numbers; an empty list if a frame has none.
 
     Raises:
-        VsanimeError: it holds something else, infinities or NaN.
+        VsanimeError: the value contains something else, infinities or NaN.
     """
     value = props.get(name, [])
     numbers = list(value) if isinstance(value, (list, tuple)) else [value]
@@ -57,7 +57,7 @@ def read_numbers(props: Mapping[str, Any], name: str) -> list[float]:
 
 
 def describe_value(value: object) -> str:
-    """Return what a property is, in a few words of one line."""
+    """Return a short one-line description of a property's value, for messages."""
     if isinstance(value, (str, bytes)):
         shown = ascii(value[:_MOST_SHOWN])
         return f"the text {shown}" + ("..." if len(value) > _MOST_SHOWN else "")

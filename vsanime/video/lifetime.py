@@ -1,4 +1,4 @@
-"""What a script holds is given back when it is unloaded."""
+"""Releases memory and engines when a script is unloaded."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import vapoursynth as vs
 
 
 class Closable(Protocol):
-    """Something that holds memory."""
+    """Interface of objects that hold memory."""
 
     def close(self) -> None:
-        """Gives it back."""
+        """Release the memory."""
 
 
 def close_with_script(holder: Closable) -> None:
-    """Has something closed when the script is unloaded, even where a previewer still holds its clips.
+    """Close an object when the script is unloaded, even if a previewer still holds its clips.
 
-    It is held weakly: a clip that is dropped before takes along what it holds.
+    The object is referenced weakly, so it is released with its clip if that is dropped earlier.
     """
     held = ref(holder)
 

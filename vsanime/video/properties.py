@@ -1,4 +1,4 @@
-"""The frame properties that say how planes are meant, written even where the source left them to defaults."""
+"""Writes the frame properties of output clips explicitly, even where the source relied on defaults."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from vsanime.spec import Family, FrameSpec
 from vsanime.video.clips import guess_matrix
 from vsanime.video.frameprops import read_integer
 
-# A width that is off by less than this came from rounding to whole chroma samples.
+# A width that is off by less than this results from rounding to whole chroma samples.
 _ROUNDING = 2
 _MOST_ASPECT = 1 << 31
 
 
 def meaning(spec: FrameSpec) -> dict[str, int]:
-    """Range and matrix as frame properties."""
+    """Return range and matrix as frame properties."""
     return {"_Range": int(spec.range)} | ({} if spec.matrix is None else {"_Matrix": spec.matrix})
 
 
 def readable(spec: FrameSpec) -> FrameSpec:
-    """A gray clip's matrix only weighs three equal channels: any will do where its own is not known."""
+    """Return a spec whose matrix is known; for gray, where it only weighs equal channels, replace an unknown one."""
     if spec.format.family is Family.GRAY and not known_matrix(spec.matrix):
         return replace(spec, matrix=guess_matrix(spec.width, spec.height))
     return spec
 
 
 def write_gray_matrix(clip: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
-    """Write the matrix that `readable` chose for a gray clip onto its frames, which else would differ from `spec`.
+    """Write the matrix that `readable` chose onto a gray clip's frames, which would otherwise differ from `spec`.
 
     Args:
-        clip: source clip; returned as it is unless it is gray.
-        spec: what `readable` returned for the clip.
+        clip: source clip; returned unchanged unless it is gray.
+        spec: facts that `readable` returned for the clip.
     """
     return clip.std.SetFrameProps(_Matrix=spec.matrix) if spec.format.family is Family.GRAY else clip
 
 
 def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None = None) -> vs.VideoNode:
-    """`clip` with range, matrix and siting said on its frames.
+    """Return the clip with range, matrix and siting set on its frames.
 
     Args:
         clip: new frames.
-        spec: what the source's frames are; without a siting `_ChromaLocation` goes.
-        aspect: a new sample aspect ratio.
+        spec: facts about the source's frames; without a siting `_ChromaLocation` is removed, except from RGB.
+        aspect: properties of a new sample aspect ratio, or None to keep the source's.
     """
     props = meaning(spec) | (aspect or {})
     if spec.chroma_location is not None:
@@ -58,17 +58,19 @@ def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None 
 
 
 def sample_aspect(props: Mapping[str, Any], spec: FrameSpec, size: tuple[int, int]) -> dict[str, int]:
-    """Return the sample aspect ratio of an output that is out of proportion, where the source has one.
+    """Return the sample aspect ratio, as frame properties, of an output that changes the picture's proportions.
+
+    The result is empty if the proportions stay or the source has no ratio.
 
     Raises:
-        VsanimeError: the source's is no pair of numbers.
+        VsanimeError: the source's ratio is not a pair of numbers.
     """
     if abs(spec.width * size[1] / spec.height - size[0]) < _ROUNDING:
         return {}
     old = [read_integer(props, name, 0) for name in ("_SARNum", "_SARDen")]
     if min(old) <= 0:
         return {}
-    # No display tells such fractions apart, and a property holds 63 bits.
+    # Displays cannot show finer differences, and a property holds 63 bits.
     new = (Fraction(*old) * Fraction(spec.width * size[1], spec.height * size[0])).limit_denominator(_MOST_ASPECT)
     if not 0 < new < _MOST_ASPECT:
         return {}

@@ -1,4 +1,4 @@
-"""Reads the marks that say where scenes begin."""
+"""Reads the frame properties that mark where scenes begin."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MARKS = (BEGINS, ENDS)
 
 
 def is_marked(clip: vs.VideoNode) -> bool:
-    """Whether a clip's first frame has a mark, so that somebody has looked for scenes already."""
+    """Return whether a clip's first frame has a scene mark, so that scenes have been detected already."""
     with clip.get_frame(0) as frame:
         return any(mark in frame.props for mark in MARKS)
 
 
 def marked_starts(clip: vs.VideoNode) -> list[int] | None:
-    """Return the number of each scene's first frame, by the marks on the frames, all of which are read; None without.
+    """Return the frame number of each scene's first frame, from the marks of all frames, or None if the first has none.
 
     Raises:
-        VsanimeError: a mark is no number.
+        VsanimeError: a mark is not a number.
     """
     starts = [0]
     last = False
