@@ -1,4 +1,4 @@
-"""Anime neural filters for VapourSynth: the clip you have goes in, the same kind of clip comes out."""
+"""Neural anime filters for VapourSynth that return the same kind of clip as they are given."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ __all__ = [
     "waifu2x",
 ]
 
-# Loaded when first used: the rooms that need no VapourSynth (training, model files, graphs) work without it.
+# Imported on first use: packages that do not need VapourSynth (training, model files, graphs) work without it.
 _HOMES = {
     "Backend": "vsanime.backends",
     "animegan": "vsanime.filters.animegan",

@@ -1,4 +1,4 @@
-"""`python -m vsanime` is the `vsanime` command."""
+"""Runs the `vsanime` command for `python -m vsanime`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Type aliases of NumPy arrays, declared once."""
+"""Defines type aliases for NumPy arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the samples of a plane stand for values: codes, matrices and the siting of chroma, as numbers."""
+"""Describes how samples represent values: code ranges, color matrices and the siting of chroma, as numbers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LUMA_WEIGHTS = {
     9: (0.2627, 0.0593),
 }
 
-# What zimg has to be told to convert from other matrices, by `_Matrix`: YCgCo; BT.2020 of constant luminance;
-# chroma-derived, of either kind; ICtCp of PQ.
+# Arguments with which zimg converts from other matrices, by `_Matrix`: YCgCo; BT.2020 of constant luminance;
+# chroma-derived, of non-constant and constant luminance; ICtCp of PQ.
 _CONVERSIONS = {
     8: "matrix=1",
     10: "matrix=9, transfer_in=14, primaries_in=9",
@@ -30,13 +30,13 @@ _CONVERSIONS = {
 
 @dataclass(frozen=True)
 class Coding:
-    """How the samples of a plane stand for values: value = (code - zero) / span + bias.
+    """Mapping from the samples of a plane to values: value = (code - zero) / span + bias.
 
     Attributes:
         dtype: NumPy name of a sample's type.
-        zero: the code that stands for `bias`.
-        span: codes from there to `bias` + 1.
-        bias: 0 for luma; 0.5 for chroma, which the networks know as Cb + 0.5 and Cr + 0.5.
+        zero: code that represents `bias`.
+        span: number of codes between the values `bias` and `bias` + 1.
+        bias: 0 for luma; 0.5 for chroma, which networks see as Cb + 0.5 and Cr + 0.5.
         peak: largest code; None for floats.
     """
 
@@ -48,7 +48,7 @@ class Coding:
 
 
 def luma_coding(form: PlaneFormat, full: Range) -> Coding:
-    """Luma (or gray): [0, 1] between black and white."""
+    """Return the coding of luma, gray or RGB: black is 0 and white is 1."""
     if not form.is_integer:
         return Coding(form.dtype, zero=0, span=1, bias=0, peak=None)
     peak = float((1 << form.bits) - 1)
@@ -59,7 +59,7 @@ def luma_coding(form: PlaneFormat, full: Range) -> Coding:
 
 
 def chroma_coding(form: PlaneFormat, full: Range) -> Coding:
-    """Chroma: [-0.5, 0.5] moved to [0, 1]."""
+    """Return the coding of chroma: [-0.5, 0.5] shifted to [0, 1]."""
     if not form.is_integer:
         return Coding(form.dtype, zero=0, span=1, bias=0.5, peak=None)
     peak = float((1 << form.bits) - 1)
@@ -68,7 +68,7 @@ def chroma_coding(form: PlaneFormat, full: Range) -> Coding:
 
 
 def plane_codings(spec: FrameSpec) -> list[Coding]:
-    """How each plane is coded; chroma around 0."""
+    """Return the coding of each plane; chroma is centered on 0."""
     luma = luma_coding(spec.format, spec.range)
     if spec.format.family is Family.YUV:
         return [luma] + [replace(chroma_coding(spec.format, spec.range), bias=0)] * 2
@@ -76,10 +76,10 @@ def plane_codings(spec: FrameSpec) -> list[Coding]:
 
 
 def check_matrix(matrix: int | None) -> None:
-    """Refuses a clip that cannot become RGB by one matrix.
+    """Refuse a clip whose matrix is not known here; None, for RGB, passes.
 
     Raises:
-        VsanimeError: the matrix is not one of those known here.
+        VsanimeError: the matrix is unknown.
     """
     if matrix is not None and not known_matrix(matrix):
         raise VsanimeError(
@@ -89,7 +89,7 @@ def check_matrix(matrix: int | None) -> None:
 
 
 def _matrix_code(matrix: int) -> str:
-    """Return code that brings a clip of a matrix that is not read here to one that is."""
+    """Return code that converts a clip from an unknown matrix to a known one."""
     mark = "`clip.std.SetFrameProps(_Matrix=1)` if the mark is wrong"
     if matrix in _CONVERSIONS:
         return f"convert it with `clip.resize.Spline36({_CONVERSIONS[matrix]})`, or set it with {mark}"
@@ -97,16 +97,19 @@ def _matrix_code(matrix: int) -> str:
 
 
 def known_matrix(matrix: int | None) -> bool:
-    """Whether a value of `_Matrix` is one of those converted here."""
+    """Return whether a value of `_Matrix` can be converted here."""
     return matrix in LUMA_WEIGHTS
 
 
 def chroma_offset(siting: ChromaLocation, subsampling: tuple[int, int]) -> tuple[float, float]:
-    """Position of the first chroma sample, in luma pixels right of and below the first luma sample's centre.
+    """Return the position of the first chroma sample relative to the center of the first luma sample.
 
     Args:
-        siting: `_ChromaLocation`.
-        subsampling: log2 of the subsampling, horizontal and vertical; an axis that is not subsampled has offset 0.
+        siting: value of `_ChromaLocation`.
+        subsampling: log2 of the subsampling, (horizontal, vertical); an axis without subsampling has offset 0.
+
+    Returns:
+        Offsets in luma pixels, rightward and downward.
     """
     left = siting in (ChromaLocation.LEFT, ChromaLocation.TOP_LEFT, ChromaLocation.BOTTOM_LEFT)
     top = siting in (ChromaLocation.TOP, ChromaLocation.TOP_LEFT)

@@ -1,7 +1,7 @@
-"""The exceptions that the rooms below `filters/` raise, and how their messages show what was given.
+"""Defines the package's exceptions, and shortens user input for their messages.
 
-Filters and command line turn the exceptions into one line. What a user gave may be anything: text of thousands of
-letters, an object whose `repr` raises or has several lines. `quote` and `shorten` make it fit for a message.
+Filters and command line turn the exceptions into one line. A value from a user may be anything: text of thousands of
+letters, or an object whose `repr` raises or has several lines. `quote` and `shorten` make it fit for a message.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-# Characters that a message shows of a value, and of a path: that one has to be found again by what is shown.
+# Characters that a message shows of a value, and of a path, which must remain recognizable.
 MOST_QUOTED = 60
 MOST_OF_PATH = 120
-# Characters of a whole message. Those that list folders are the longest, and far from it.
+# Characters of a whole message. The longest ones list folders and are far shorter.
 MOST_OF_MESSAGE = 1000
 _ELLIPSIS = "..."
 _LONG_WORD = re.compile(rf"\S{{{MOST_OF_PATH + 1},}}")
 
 
 class VsanimeError(Exception):
-    """Something the user can put right: says what was wrong, what was given, what would be right."""
+    """Error that the user can fix: the message says what was wrong, what was given and what would be right."""
 
 
 class TooLittleMemory(VsanimeError):  # noqa: N818 - it says what is the matter
-    """A card's memory does not do.
+    """Error raised when a card's memory is too small.
 
     Attributes:
-        needed: bytes that were wanted.
-        available: bytes that were to be had.
+        needed: required memory in bytes.
+        available: available memory in bytes.
     """
 
     def __init__(self, what: str, needed: int, available: int) -> None:
-        """Words the message.
+        """Compose the message.
 
         Args:
-            what: what wants the memory and where, as the subject of "needs".
-            needed: bytes.
-            available: bytes.
+            what: consumer and location of the memory, as the subject of "needs".
+            needed: required memory in bytes.
+            available: available memory in bytes.
         """
         mib = 1 << 20
-        # Rounded apart, so that the message never says that 100 MiB are needed and 100 are there.
+        # Rounded in opposite directions, so that the message never shows equal numbers.
         super().__init__(f"{what} needs {-(-needed // mib)} MiB of video memory; {available // mib} MiB are available")
         self.needed = needed
         self.available = available
@@ -50,14 +50,14 @@ class TooLittleMemory(VsanimeError):  # noqa: N818 - it says what is the matter
 def quote(value: object) -> str:
     """Return a value as Python writes it, on one line of at most 60 characters.
 
-    Text loses its middle, since it may be a path, which ends in the file's name; anything else loses its end.
+    Long text loses its middle, since it may be a path, which ends with the file's name; other values lose their end.
 
     >>> quote("C4F32")
     "'C4F32'"
     """
     try:
         if isinstance(value, str | bytes | bytearray):
-            # Of long text no more is written than is shown.
+            # Only the shown parts of long text are converted.
             return _without_middle(repr(value[:MOST_QUOTED]), repr(value[-MOST_QUOTED:]), len(value), MOST_QUOTED)
         text = repr(value)
     except Exception:  # a class may raise anything in `__repr__`; integers of many digits raise ValueError
@@ -66,8 +66,8 @@ def quote(value: object) -> str:
 
 
 def shorten(text: str, most: int = MOST_QUOTED) -> str:
-    """Return text on one line of at most `most` characters, ending in "..." where it had more."""
-    # Four times as much: white space is folded, and what cannot be printed is written as an escape.
+    """Return text on one line of at most `most` characters, ending in "..." if it was longer."""
+    # Four times as much is read, because folding white space shortens the text.
     line = _fold(text[: 4 * most + 1])
     return line if len(line) <= most else line[: most - len(_ELLIPSIS)] + _ELLIPSIS
 
@@ -79,12 +79,12 @@ def quote_path(path: str | os.PathLike[str]) -> str:
 
 
 def one_line(message: str) -> str:
-    """Return a message on one line, whatever was put into it; words as long as no path is lose their middle."""
+    """Return a message on one line of limited length; words longer than a quoted path lose their middle."""
     return shorten(_LONG_WORD.sub(lambda word: quote_path(word[0]), message), MOST_OF_MESSAGE)
 
 
 def list_words(words: Sequence[str], conjunction: str = "or") -> str:
-    """Return words as a sentence lists them.
+    """Return words joined as a list in a sentence.
 
     >>> list_words(["a", "b", "c"])
     'a, b or c'
@@ -93,12 +93,12 @@ def list_words(words: Sequence[str], conjunction: str = "or") -> str:
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Return the known names that a misspelled one resembles most, the likeliest first.
+    """Return the known names that are most similar to a misspelled one, the most similar first.
 
     Args:
-        name: what was given; case does not matter.
-        known: names that would be right.
-        count: how many to return.
+        name: misspelled name; case is ignored.
+        known: correct names.
+        count: largest number of names to return.
     """
     spellings = {one.lower(): one for one in known}
     found = get_close_matches(name[:MOST_QUOTED].lower(), spellings, n=count, cutoff=0.0)
@@ -106,13 +106,13 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 
 def _without_middle(head: str, tail: str, length: int, most: int) -> str:
-    """Return text of at most `most` characters that begins as `head` does and ends as `tail` does.
+    """Return text of at most `most` characters that begins like `head` and ends like `tail`.
 
     Args:
-        head: how the first `most` characters of a text are written.
-        tail: how the last ones are.
-        length: of the text.
-        most: characters to return.
+        head: printable form of the text's first `most` characters.
+        tail: printable form of its last `most` characters.
+        length: length of the text in characters.
+        most: largest number of characters to return.
     """
     if length <= most and len(head) <= most:
         return head
@@ -121,7 +121,7 @@ def _without_middle(head: str, tail: str, length: int, most: int) -> str:
 
 
 def _fold(text: str) -> str:
-    """Return text with runs of white space as single blanks, and what cannot be printed as escapes."""
+    """Return text with runs of white space as single spaces and unprintable characters as escapes."""
     line = " ".join(text.split())
     if line.isprintable():
         return line

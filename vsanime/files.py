@@ -1,4 +1,4 @@
-"""Writes files so that a reader finds all of one or none: written beside, flushed to the disk, renamed, tried again."""
+"""Writes files atomically: data goes to a neighboring file, is flushed to disk and renamed, with retries on Windows."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ from pathlib import Path, PureWindowsPath
 
 from vsanime.errors import VsanimeError
 
-# A reader or a virus scanner that has a file open keeps Windows from renaming or removing it, for a moment.
+# On Windows a reader or virus scanner that has a file open blocks renaming and removal for a moment.
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.1
-# Names that mean a device in every folder of Windows, whatever follows a dot.
+# Names that mean a device in every folder of Windows, with any extension.
 _DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³])", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
 
 
 def write(path: Path, data: bytes, partial: Path | None = None, *, flush: bool = True) -> None:
-    """Write a file, all of it or none.
+    """Write a file atomically: readers see all of it or none.
 
     Args:
-        path: the file, which may exist.
-        data: its bytes.
-        partial: where it is written first, in the same folder; a hidden name of its own by default.
-        flush: whether to wait until the disk has it; needless for what is made again by itself.
+        path: file to write or replace.
+        data: content of the file.
+        partial: temporary path in the same folder; a random hidden name by default.
+        flush: whether to wait until the data is on disk; unnecessary for files that can be regenerated.
 
     Raises:
-        OSError: it cannot be written; what was there before is left.
-        VsanimeError: the name means something else than a file.
+        OSError: the file cannot be written; its earlier content is kept.
+        VsanimeError: the name does not denote a regular file.
     """
     with stage(path, partial, flush=flush) as staged:
         staged.write_bytes(data)
 
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
-    r"""Write a file of UTF-8 text with `\n` at the ends of lines on every system, as `write` does."""
+    r"""Write a file of UTF-8 text with `\n` line ends on every system, as `write` does."""
     write(path, text.encode(), flush=flush)
 
 
 def expand(path: str | os.PathLike[str]) -> Path:
-    """Return a path with `~` as the home folder, or as it is where nobody knows that folder."""
+    """Return a path with `~` expanded to the home folder, or unchanged if that folder is unknown."""
     try:
         return Path(path).expanduser()
-    except (RuntimeError, ValueError):  # `~somebody` without a home, or a name that nobody can have
+    except (RuntimeError, ValueError):  # `~somebody` without a home folder, or an impossible user name
         return Path(path)
 
 
 @contextmanager
 def stage(path: Path, partial: Path | None = None, *, flush: bool = True) -> Iterator[Path]:
-    """Give a name beside a file's, which becomes the file at the end of the block and vanishes if that fails.
+    """Yield a temporary path beside a file, which replaces the file at the end of the block or is removed on failure.
 
     Args:
-        path: the file, which may exist.
-        partial: the name beside it; a hidden one that ends as the file's does by default.
-        flush: whether to wait until the disk has it.
+        path: file to write or replace.
+        partial: temporary path; a random hidden name with the file's extension by default.
+        flush: whether to wait until the data is on disk.
 
     Raises:
         OSError: the file cannot be written.
-        VsanimeError: the name means something else than a file.
+        VsanimeError: the name does not denote a regular file.
     """
     check_name(path)
     partial = partial or path.with_name(f".{secrets.token_hex(8)}.partial{path.suffix}")
@@ -80,16 +80,16 @@ def stage(path: Path, partial: Path | None = None, *, flush: bool = True) -> Ite
 
 
 def rename(source: Path, target: Path) -> None:
-    """Rename a file or folder, replacing a file of that name; try again while another program has it open.
+    """Rename a file or folder, replacing a file of the new name; retry while another program has it open.
 
     Raises:
-        OSError: it cannot be renamed.
+        OSError: the renaming fails.
     """
     retry(lambda: source.replace(target))
 
 
 def retry[T](action: Callable[[], T]) -> T:
-    """Return what an action on a file returns; try again for a second while it is not permitted."""
+    """Return the result of a file operation, retrying for about a second while permission is denied."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return action()
@@ -99,10 +99,10 @@ def retry[T](action: Callable[[], T]) -> T:
 
 
 def flush_file(path: Path) -> None:
-    """Wait until the disk has a file that is written.
+    """Wait until a written file is on disk.
 
     Raises:
-        OSError: it is missing, or the disk does not take it.
+        OSError: the file is missing, or flushing fails.
     """
     handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows flushes only what is open for writing
     try:
@@ -112,7 +112,7 @@ def flush_file(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Wait until the disk has the names in a folder, where a system flushes folders."""
+    """Wait until a folder's entries are on disk, on systems that can flush folders."""
     with contextlib.suppress(OSError, AttributeError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -122,14 +122,15 @@ def flush_folder(folder: Path) -> None:
 
 
 def check_name(path: str | os.PathLike[str], *, windows: bool = sys.platform == "win32") -> None:
-    """Refuse the name of an output that Windows takes for something else than a file of that name.
+    """Refuse an output name that Windows does not treat as a regular file of that name.
 
     Args:
-        path: the output's path.
+        path: path of the output.
         windows: whether the system is Windows; others have no such names.
 
     Raises:
-        VsanimeError: a device such as NUL, a stream such as `a:b`, or a dot or space at the end, which Windows drops.
+        VsanimeError: the name is a device such as NUL, a stream such as `a:b`, or ends in a dot or space, which Windows
+            drops.
     """
     if not windows:
         return

@@ -1,4 +1,4 @@
-"""Imports packages that come with extras, or says in one sentence which extra brings them."""
+"""Imports optional packages, and names the extra that installs them if they are missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vsanime.errors import VsanimeError
 
 
 def opencv() -> Any:
-    """The module `cv2`.
+    """Return the module `cv2`.
 
     Raises:
         VsanimeError: it is not installed, or is a build without optical flow.
@@ -28,7 +28,7 @@ def opencv() -> Any:
 
 
 def ndimage() -> Any:
-    """The module `scipy.ndimage`.
+    """Return the module `scipy.ndimage`.
 
     Raises:
         VsanimeError: it is not installed.
@@ -47,12 +47,12 @@ def require(who: str, extra: str, packages: Mapping[str, str]) -> None:
     """Check that packages of an extra are installed, without importing them.
 
     Args:
-        who: what needs them, as the beginning of the message.
-        extra: the extra of this package that brings them.
-        packages: what each is called in the message, by the name that it is imported by.
+        who: consumer of the packages, as the beginning of the message.
+        extra: name of the extra that installs them.
+        packages: display name of each package by the name of its module.
 
     Raises:
-        VsanimeError: one of them is not installed.
+        VsanimeError: a package is not installed.
     """
     for module, name in packages.items():
         if find_spec(module) is None:

@@ -1,4 +1,4 @@
-"""Tables of TOML or JSON as frozen dataclasses: every key and value is checked, and named if wrong."""
+"""Reads TOML or JSON tables into frozen dataclasses; every key and value is checked, and named in messages if wrong."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ type Shares = tuple[tuple[str, float], ...]
 
 
 def number(default: Any, least: float, most: float = float("inf")) -> Any:
-    """A field with limits; `default` is `dataclasses.MISSING` where the recipe has to say it."""
+    """Return a dataclass field for a number with limits; a `default` of `dataclasses.MISSING` makes it required."""
     return field(default=default, metadata={"least": least, "most": most})
 
 
 def shares(default: Shares, names: tuple[str, ...]) -> Any:
-    """A field that is a table of odds, one for each of some of the names; they need not sum to 1."""
+    """Return a dataclass field for a table of odds by name, for some of `names`; the odds need not sum to 1."""
     return field(default=default, metadata={"names": names})
 
 
 def listed() -> Any:
-    """A field that is a list, whose items are for the caller to check."""
+    """Return a dataclass field for a list whose items the caller checks."""
     return field(metadata={"listed": True})
 
 
 class Wording:
-    """What messages say of a table that is wrong, as recipes have it."""
+    """Error messages for wrong tables, in the wording of recipes."""
 
     words: ClassVar[Mapping[type, str]] = {
         int: "a whole number",
@@ -41,55 +41,55 @@ class Wording:
     }
 
     def at(self, where: str, key: str) -> str:
-        """Return what a key is called."""
+        """Return the full name of a key."""
         return f"{where}.{key}" if where else key
 
     def unknown(self, where: str, table: Mapping[str, Any], known: Collection[str]) -> str:
-        """Return what is said of keys that are not known."""
+        """Return the message for unknown keys."""
         key = next(key for key in table if key not in known)
         close = difflib.get_close_matches(key, known, 1)
         advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
         return f"{self.at(where, key)} = {table[key]!r} is not known; {advice}"
 
     def missing(self, where: str, keys: Sequence[str]) -> str:
-        """Return what is said of keys that are needed."""
+        """Return the message for missing keys."""
         return f"{self.at(where, keys[0])} is missing"
 
     def wrong(self, where: str, value: Any, needed: str) -> str:
-        """Return what is said of a value of the wrong type."""
+        """Return the message for a value of the wrong type."""
         return f"{where} = {value!r}; {needed} is needed"
 
 
 class CardWording(Wording):
-    """The same, as model cards have it."""
+    """Error messages for wrong tables, in the wording of model cards."""
 
     words: ClassVar[Mapping[type, str]] = {str: "text", int: "an integer", bool: "true or false", dict: "a table"}
 
     def at(self, where: str, key: str) -> str:
-        """Return what a key is called."""
+        """Return the full name of a key."""
         return f"{where}: {key}"
 
     def unknown(self, where: str, table: Mapping[str, Any], known: Collection[str]) -> str:
-        """Return what is said of keys that are not known."""
+        """Return the message for unknown keys."""
         return f"{where}: unknown {', '.join(sorted(table.keys() - set(known)))}; known are {', '.join(known)}"
 
     def missing(self, where: str, keys: Sequence[str]) -> str:
-        """Return what is said of keys that are needed."""
+        """Return the message for missing keys."""
         return f"{where}: {', '.join(keys)} missing"
 
     def wrong(self, where: str, value: Any, needed: str) -> str:
-        """Return what is said of a value of the wrong type."""
+        """Return the message for a value of the wrong type."""
         return f"{where} must be {needed}, not {quote(value)}"
 
 
 def section(kind: type[Any], table: Any, where: str, wording: Wording = Wording()) -> Any:  # noqa: B008 - has no state
-    """Make a dataclass of a table.
+    """Return a dataclass made of a table.
 
     Args:
-        kind: the dataclass; its fields say which keys there are, of what type and within which limits.
-        table: keys and values.
-        where: what messages call the table; empty for the outermost.
-        wording: what messages say.
+        kind: dataclass whose fields define the keys, their types and their limits.
+        table: table with the keys and values.
+        where: name of the table in messages; empty for the outermost.
+        wording: error messages to use.
 
     Raises:
         VsanimeError: a key is unknown or missing, or a value is wrong.
@@ -108,20 +108,20 @@ def section(kind: type[Any], table: Any, where: str, wording: Wording = Wording(
 
 
 def _fields(kind: Any) -> list[dataclasses.Field[Any]]:
-    """Return the fields of a dataclass in the order of its `KEYS`, or as they are declared where it has none."""
+    """Return the fields of a dataclass in the order of its `KEYS`, or of their declaration if it has none."""
     fields = list(dataclasses.fields(kind))
     keys: tuple[str, ...] | None = getattr(kind, "KEYS", None)
     return sorted(fields, key=lambda field: keys.index(field.name)) if keys else fields
 
 
 class _Reader:
-    """Reads values, each checked against the type and the limits of its field."""
+    """Reader of values, each checked against the type and the limits of its field."""
 
     def __init__(self, wording: Wording) -> None:
         self._wording = wording
 
     def value(self, hint: Any, entry: dataclasses.Field[Any], value: Any, where: str) -> Any:
-        """One value, checked against the type and the limits of its field."""
+        """Return a value after checking it against the type and the limits of its field."""
         if hint is Shares:
             return _shares(value, entry.metadata["names"], where)
         if dataclasses.is_dataclass(hint):
@@ -148,14 +148,14 @@ class _Reader:
         return made
 
     def _scalar(self, hint: Any, entry: dataclasses.Field[Any], value: Any, where: str) -> Any:
-        hint = getattr(hint, "__value__", hint)  # a name given to a type
+        hint = getattr(hint, "__value__", hint)  # a type alias
         if typing.get_origin(hint) is Literal:
             if value not in typing.get_args(hint):
                 raise VsanimeError(f"{where} = {value!r}; {', '.join(map(repr, typing.get_args(hint)))} are possible")
             return value
-        hint = typing.get_origin(hint) or hint  # dict, of a table that is taken as it is
+        hint = typing.get_origin(hint) or hint  # dict, for a table that is kept unchecked
         assert not isinstance(hint, UnionType)
-        # In TOML 1 is no truth value and 1.0 no count, but 1 is a number.
+        # TOML distinguishes 1 from true and from 1.0, but an integer is accepted as a float.
         fits = type(value) in ((int, float) if hint is float else (hint,))
         if not fits:
             raise VsanimeError(self._wording.wrong(where, value, self._wording.words[hint]))
@@ -182,7 +182,7 @@ def _at(where: str, key: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """What TOML or JSON hold instead of dataclasses and tuples; `section` reads it again."""
+    """Return a value as TOML or JSON can hold it, without dataclasses and tuples; `section` reads it again."""
     if dataclasses.is_dataclass(value):
         return {f.name: _named(f, getattr(value, f.name)) for f in _fields(value)}
     return [plain(item) for item in value] if isinstance(value, tuple) else value
@@ -193,7 +193,7 @@ def _named(entry: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def flat(table: Any, where: str) -> list[tuple[str, Any]]:
-    """Nested tables as pairs of a dotted key and a value."""
+    """Return nested tables as pairs of a dotted key and a value."""
     if isinstance(table, Mapping):
         return [pair for key, value in table.items() for pair in flat(value, _at(where, key))]
     return [(where, table)]

@@ -1,4 +1,4 @@
-"""The plain facts that pass between the rooms: what a frame is, what a graph eats, what a model is."""
+"""Defines the data types that packages exchange: descriptions of frames, graphs and tensors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum, IntEnum
 
 
 class Family(Enum):
-    """Colour family of a clip."""
+    """Color family of a clip."""
 
     GRAY = "GRAY"
     YUV = "YUV"
@@ -15,21 +15,21 @@ class Family(Enum):
 
 
 class SampleType(Enum):
-    """How one sample is stored."""
+    """Storage type of a sample."""
 
     INTEGER = "integer"
     FLOAT = "float"
 
 
 class Range(IntEnum):
-    """Values of the frame property `_Range` (the reverse of the deprecated `_ColorRange`)."""
+    """Value of the frame property `_Range` (the reverse of the deprecated `_ColorRange`)."""
 
     LIMITED = 0
     FULL = 1
 
 
 class ChromaLocation(IntEnum):
-    """Values of the frame property `_ChromaLocation`: where a chroma sample sits in its block of luma samples."""
+    """Value of the frame property `_ChromaLocation`: position of a chroma sample in its block of luma samples."""
 
     LEFT = 0
     CENTER = 1
@@ -41,12 +41,12 @@ class ChromaLocation(IntEnum):
 
 @dataclass(frozen=True)
 class PlaneFormat:
-    """What VapourSynth calls a format, without VapourSynth.
+    """Video format, independent of VapourSynth.
 
     Attributes:
-        family: colour family.
+        family: color family.
         sample_type: integer or float.
-        bits: 8 to 16 for integers, 16 or 32 for floats.
+        bits: bits per sample, 8 to 16 for integers, 16 or 32 for floats.
         subsampling_w: log2 of the horizontal chroma subsampling.
         subsampling_h: log2 of the vertical chroma subsampling.
     """
@@ -64,7 +64,7 @@ class PlaneFormat:
 
     @property
     def dtype(self) -> str:
-        """NumPy name of one sample's type."""
+        """NumPy name of a sample's type."""
         if self.is_integer:
             return "uint8" if self.bits == 8 else "uint16"
         return "float16" if self.bits == 16 else "float32"
@@ -72,13 +72,13 @@ class PlaneFormat:
 
 @dataclass(frozen=True)
 class FrameSpec:
-    """All that a graph needs to know about the frames of a clip.
+    """Everything that a graph needs to know about the frames of a clip.
 
     Attributes:
-        format: sample and plane layout.
+        format: sample type and plane layout.
         width: luma width in pixels.
         height: luma height in pixels.
-        range: meaning of integer codes; floats are always [0, 1] luma and [-0.5, 0.5] chroma.
+        range: range of integer codes; floats are always [0, 1] luma and [-0.5, 0.5] chroma.
         matrix: value of `_Matrix` (H.273), resolved, never 2 (unspecified) for YUV.
         chroma_location: siting; None where chroma is not subsampled.
     """
@@ -93,19 +93,19 @@ class FrameSpec:
 
 @dataclass(frozen=True)
 class GraphTraits:
-    """What a backend wants of the graphs it compiles; nothing here changes what the network computes.
+    """Traits that a backend wants of the graphs it compiles; none of them changes what the network computes.
 
     Attributes:
         quantize_first: turn results into codes before depth-to-space, not after (fewer bytes to shuffle; not every
             runtime shuffles integers).
-        block: pixels, each way, that the last convolution computes at once; 1 leaves it as it is.
+        block: side in pixels of the block that the last convolution computes at once; 1 leaves it unchanged.
         exact_linear: split the linear path off and keep it in f32 while the rest runs in lower precision.
-        body: NumPy name ("bfloat16" as well) of the type that the network's own layers are written in. "float32" leaves
-            it to the runtime to lower them; another type is written into the graph, casts and all.
-        bytewise: no integers but bytes, and those at the graph's ends alone: deeper samples come and go as pairs of
-            bytes, low byte first, which is how they lie in memory.
-        any_size: nothing in the graph depends on the size of the tile it is built for.
-        least_tile: width and height of the smallest tile that the backend's engines serve.
+        body: NumPy name (or "bfloat16") of the type of the network's own layers. "float32" lets the runtime lower them;
+            another type is written into the graph, including casts.
+        bytewise: use no integers but bytes, and only at the graph's ends; deeper samples are pairs of bytes, low byte
+            first, which is their layout in memory.
+        any_size: make the graph independent of the size of the tile it is built for.
+        least_tile: width and height in pixels of the smallest tile that the backend's engines serve.
     """
 
     quantize_first: bool = False
@@ -119,12 +119,12 @@ class GraphTraits:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """An input or output of an engine.
+    """Input or output of an engine.
 
     Attributes:
-        name: its name in the graph.
-        dtype: NumPy name of its type.
-        shape: NCHW.
+        name: name in the graph.
+        dtype: NumPy name of the element type.
+        shape: sizes in NCHW order.
     """
 
     name: str
@@ -134,16 +134,16 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class PlanesGraph:
-    """A graph from planes to planes for one tile size.
+    """Graph from planes to planes for one tile size.
 
     Attributes:
-        onnx: the serialized model; nodes whose names start with `exact/` are to stay in f32.
-        inputs: one tensor a plane, the plane as it lies in the frame.
-        outputs: the output planes in order, one or more a tensor, stacked on the channel axis; up to one block larger
+        onnx: serialized model; nodes whose names start with `exact/` must stay in f32.
+        inputs: one tensor for each plane, laid out as the plane is in the frame.
+        outputs: output planes in order, one or more in each tensor, stacked on the channel axis; up to one block larger
             than the tile, to be cropped.
         linear_split: whether the linear path was found and split off.
-        any_size: whether the model's width and height are open, and `inputs` and `outputs` those of one of its sizes.
-        title: what to call it in messages and beside cached engines.
+        any_size: whether the model's width and height are open; `inputs` and `outputs` then describe one of its sizes.
+        title: name for messages and for the records of cached engines.
     """
 
     onnx: bytes

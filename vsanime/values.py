@@ -1,8 +1,8 @@
-"""Reads the values that scripts give as arguments: numbers, sizes, flags, choices, names, and lists of numbers.
+"""Parses the values that scripts pass as arguments: numbers, sizes, flags, choices, names, and lists of numbers.
 
-Arguments come as they are written in a script, as text from `vspipe -a name=value`, or as numbers of NumPy. What stands
-for the value that is needed is taken for it: `"192"`, `b"192"`, `numpy.int64(192)` and `192.0` are the number 192.
-Anything else, whatever it is, is refused in one line that says what was given and what would be right.
+Arguments come as Python values from a script, as text from `vspipe -a name=value`, or as NumPy numbers. Every
+representation of a value is accepted: `"192"`, `b"192"`, `numpy.int64(192)` and `192.0` are the number 192. Any other
+value is refused in one line that says what was given and what would be right.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from vsanime.errors import VsanimeError, list_words, quote
 
 type Pair = tuple[int, int]
 
-# The longest side of a picture or tile, in pixels: what is longer is a mistake, and would keep a filter busy for hours.
+# The longest side of a picture or tile in pixels: a longer one is a mistake and would keep a filter busy for hours.
 MOST_SIDE = 65_536
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
-# 640x360 and 640,360.
+# As in 640x360 and 640,360.
 _BETWEEN = re.compile(r"\s*[x,]\s*", re.IGNORECASE)
 # Characters of the longest text that is read as a number.
 _MOST_DIGITS = 40
 
 
 def parse_text(value: object) -> str | None:
-    """Return text as `str`, or None for what is no text. Bytes are read as UTF-8."""
+    """Return text as `str`, or None if the value is not text. Bytes are decoded as UTF-8."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, bytes | bytearray):
@@ -50,10 +50,10 @@ def parse_text(value: object) -> str | None:
 
 
 def parse_number(value: object) -> float | None:
-    """Return the finite number that a value stands for, whole ones as `int`, or None. Flags are no numbers."""
+    """Return the finite number that a value represents, whole ones as `int`, or None. Flags are not numbers."""
     try:
         return _number(value)
-    except Exception:  # objects may raise anything when they are asked for a number
+    except Exception:  # an object may raise anything in its conversion to a number
         return None
 
 
@@ -65,7 +65,7 @@ def _number(value: Any) -> float | None:
         if len(text) > _MOST_DIGITS or not _NUMBER.fullmatch(text):
             return None
         value = int(text) if _WHOLE.fullmatch(text) else float(text)
-    if isinstance(value, bool | np.bool_ | np.timedelta64):  # Python and NumPy count them among the integers
+    if isinstance(value, bool | np.bool_ | np.timedelta64):  # integers for Python and NumPy
         return None
     if hasattr(type(value), "__index__"):
         return operator.index(value)
@@ -78,18 +78,18 @@ def _number(value: Any) -> float | None:
 
 
 def _scalar(value: Any) -> Any:
-    """Return what an array without dimensions holds; anything else as it is."""
+    """Return the element of an array without dimensions; other values unchanged."""
     return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def parse_whole(value: object) -> int | None:
-    """Return the whole number that a value stands for, or None."""
+    """Return the whole number that a value represents, or None."""
     number = parse_number(value)
     return number if isinstance(number, int) else None
 
 
 def parse_flag(value: object) -> bool | None:
-    """Return True or False for a flag, for 0 and 1, and for the text of any of them, such as "true"; else None."""
+    """Return the truth value of a flag, of 0 or 1, or of the text of any of them, such as "true"; otherwise None."""
     value = _scalar(value)
     if isinstance(value, bool | np.bool_):
         return bool(value)
@@ -101,12 +101,11 @@ def parse_flag(value: object) -> bool | None:
 
 
 def parse_wholes(value: object, most: int) -> list[int] | None:
-    """Return the whole numbers of a list, or None where something in it is none.
+    """Return the whole numbers of a list, or None if an item is not a whole number.
 
     Args:
-        value: anything that is iterated over in an order that was given, also without an end; or text such as "0,24"
-            and "640x360".
-        most: how many numbers are needed at most; a longer list is None.
+        value: ordered iterable, which may be infinite, or text such as "0,24" or "640x360".
+        most: largest number of items; None is returned for a longer list.
     """
     text = parse_text(value)
     parts: list[object]
@@ -115,7 +114,7 @@ def parse_wholes(value: object, most: int) -> list[int] | None:
     elif isinstance(value, Iterable) and not isinstance(value, Mapping | set | frozenset):
         try:
             parts = list(islice(value, most + 1))
-        except Exception:  # as of numbers
+        except Exception:  # an object may raise anything when it is iterated over
             return None
     else:
         return None
@@ -138,16 +137,16 @@ def read_number(
     """Return a number between two limits.
 
     Args:
-        name: the argument's name.
-        value: what was given.
-        least: the lowest number that is right.
-        most: the highest.
-        above: whether `least` itself is too low.
-        below: whether `most` itself is too high.
-        example: a number that is right, for the message.
+        name: name of the argument, for messages.
+        value: value of the argument.
+        least: lowest allowed number.
+        most: highest allowed number.
+        above: whether `least` itself is excluded.
+        below: whether `most` itself is excluded.
+        example: valid number, for the message.
 
     Raises:
-        VsanimeError: it is no number, or beyond the limits.
+        VsanimeError: the value is not a number or is out of range.
     """
     number = parse_number(value)
     if number is None or not least <= number <= most or (above and number == least) or (below and number == most):
@@ -158,17 +157,17 @@ def read_number(
 
 
 def read_whole(name: str, value: object, least: int, most: int, needed: str = "") -> int:
-    """Return a whole number between two limits, both of them right.
+    """Return a whole number between two limits, both inclusive.
 
     Args:
-        name: the argument's name.
-        value: what was given.
-        least: the lowest number that is right.
-        most: the highest.
-        needed: what would be right, as a message says it, such as "1 or more is needed".
+        name: name of the argument, for messages.
+        value: value of the argument.
+        least: lowest allowed number.
+        most: highest allowed number.
+        needed: requirement for the message, such as "1 or more is needed".
 
     Raises:
-        VsanimeError: it is no whole number, or beyond the limits.
+        VsanimeError: the value is not a whole number or is out of range.
     """
     number = parse_whole(value)
     if number is None or not least <= number <= most:
@@ -177,10 +176,10 @@ def read_whole(name: str, value: object, least: int, most: int, needed: str = ""
 
 
 def read_flag(name: str, value: object) -> bool:
-    """Return a flag.
+    """Return the truth value of a flag.
 
     Raises:
-        VsanimeError: it is neither True nor False, 0 nor 1, nor the text of one of them.
+        VsanimeError: the value is neither True nor False, 0 nor 1, nor the text of one of them.
     """
     flag = parse_flag(value)
     if flag is None:
@@ -192,7 +191,7 @@ def read_choice(name: str, value: object, choices: Sequence[str]) -> str:
     """Return one of several words.
 
     Raises:
-        VsanimeError: it is another, or no text.
+        VsanimeError: the value is not one of them.
     """
     text = parse_text(value)
     if text is None or text not in choices:
@@ -201,17 +200,17 @@ def read_choice(name: str, value: object, choices: Sequence[str]) -> str:
 
 
 def read_pair(name: str, value: object, least: int, most: int = MOST_SIDE, needed: str = "") -> Pair:
-    """Return two whole numbers, across and down; one alone counts for both.
+    """Return two whole numbers, horizontal and vertical; a single number counts for both.
 
     Args:
-        name: the argument's name.
-        value: what was given.
-        least: the lowest number that is right.
-        most: the highest.
-        needed: what would be right, as a message says it, such as "1 or more is needed".
+        name: name of the argument, for messages.
+        value: value of the argument.
+        least: lowest allowed number.
+        most: highest allowed number.
+        needed: requirement for the message, such as "1 or more is needed".
 
     Raises:
-        VsanimeError: it is something else, or one of them is beyond the limits.
+        VsanimeError: the value is something else, or a number is out of range.
     """
     one = parse_whole(value)
     numbers = [one, one] if one is not None else parse_wholes(value, 2)
@@ -225,12 +224,12 @@ def read_name_or_path(name: str, value: object, example: str) -> str | Path:
     """Return the name or path of a model: text as `str`, path objects as `Path`.
 
     Args:
-        name: the argument's name.
-        value: what was given.
-        example: a name that is right, for the message.
+        name: name of the argument, for messages.
+        value: value of the argument.
+        example: valid name, for the message.
 
     Raises:
-        VsanimeError: it is neither, or has a NUL character, which no name and no path has.
+        VsanimeError: the value is neither, or contains a NUL character.
     """
     found: str | Path | None = None
     if isinstance(value, str | bytes | bytearray):
