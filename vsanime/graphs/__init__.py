@@ -1,1 +1,1 @@
-"""Plain ONNX networks and frame facts in; one ONNX graph from planes to planes out."""
+"""Builds one ONNX graph from planes to planes, from a plain ONNX network and the facts about a clip's frames."""

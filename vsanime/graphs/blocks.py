@@ -1,10 +1,10 @@
-"""A last convolution computed for whole pixel blocks, so that its few outputs fill the registers they occupy.
+"""Computes a network's last convolution for whole pixel blocks, so that its few outputs fill CPU registers.
 
-A doubler's last convolution has 4 outputs, a chroma net's 2, and CPUs compute 16 at a time: three quarters of the work
-are thrown away. The same convolution for b x b pixels at once has b * b times the outputs, a kernel wider by b - 1 and
-stride b: 4 outputs with 3x3 taps become 16 with 4x4 taps on a quarter of the positions, that is 44 % of the padded
-work. Depth-to-space with a block b times larger puts the pixels in their places. Measured on C4F16 and C4F32, whole
-network: 5 to 10 % faster. The added weights are zeros, so the sums are the same sums.
+A doubler's last convolution has 4 outputs, a chroma network's 2, while CPUs compute 16 at a time: three quarters of the
+work are wasted. The same convolution for b x b pixels at once has b * b times the outputs, a kernel wider by b - 1 and
+stride b: 4 outputs with 3x3 taps become 16 with 4x4 taps at a quarter of the positions, which is 44 % of the padded
+work. Depth-to-space with a block b times larger moves the pixels to their positions. Measured on C4F16 and C4F32, whole
+network: 5 to 10 % faster. The added weights are zeros, so the sums are unchanged.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from vsanime.arrays import Doubles
 
 @dataclass(frozen=True)
 class Blocks:
-    """How the outputs of a last convolution are laid out.
+    """Layout of the outputs of a last convolution.
 
     Attributes:
-        planes: output planes of the network.
-        scale: its scale; the plain convolution has planes * scale**2 outputs.
-        mode: the channel order of its depth-to-space, "DCR" or "CRD".
-        side: pixels of a block, each way; 1 leaves the convolution as it is.
+        planes: number of output planes of the network.
+        scale: scale of the network; the plain convolution has planes * scale**2 outputs.
+        mode: channel order of its depth-to-space, "DCR" or "CRD".
+        side: side of a block in pixels; 1 leaves the convolution unchanged.
     """
 
     planes: int
@@ -39,15 +39,15 @@ class Blocks:
 
     @property
     def channels(self) -> int:
-        """Outputs of the convolution for blocks."""
+        """Number of outputs of the convolution for blocks."""
         return self.planes * self.shuffle**2
 
     def count(self, length: int) -> int:
-        """Blocks that cover `length` pixels."""
+        """Return the number of blocks that cover `length` pixels."""
         return -(-length // self.side)
 
     def place(self, values: Doubles, row: int, column: int) -> Doubles:
-        """Puts the plain outputs (first axis) where the pixel (row, column) of a block has them; zeros elsewhere."""
+        """Return the plain outputs (first axis) as those of pixel (row, column) of a block; zeros elsewhere."""
         if self.mode == "DCR":
             parts = values.reshape(self.scale, self.scale, self.planes, *values.shape[1:])
             parts = np.moveaxis(parts, 2, 0)
@@ -59,10 +59,10 @@ class Blocks:
         return out.reshape(self.channels, *values.shape[1:])
 
     def kernel(self, weight: Doubles, rows: range | None = None, columns: range | None = None) -> Doubles:
-        """The kernel for blocks from the plain one, [out, in, height, width].
+        """Return the kernel for blocks, made of the plain kernel [out, in, height, width].
 
-        `rows` and `columns` restrict it to some pixels of the block; an axis restricted to one row or column keeps the
-        plain kernel's length there and moves with stride 1, as the corrections at the frame's edges need.
+        `rows` and `columns` restrict it to some pixels of the block. An axis that is restricted to one row or column
+        keeps the plain kernel's length and stride 1, as the corrections at the frame's edges need.
         """
         whole = range(self.side)
         tall = self.side - 1 if rows is None else 0
@@ -76,7 +76,7 @@ class Blocks:
         return out
 
     def bias(self, bias: Doubles, rows: range | None = None, columns: range | None = None) -> Doubles:
-        """The bias for blocks from the plain one."""
+        """Return the bias for blocks, made of the plain bias."""
         whole = range(self.side)
         return np.sum(
             [self.place(bias, row, column) for row in rows or whole for column in columns or whole],

@@ -1,4 +1,4 @@
-"""The nodes that turn the samples of a plane into the values that they stand for, and back; see `vsanime.coding`."""
+"""Adds nodes that convert the samples of a plane to the values they represent, and back; see `vsanime.coding`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from vsanime.graphs.writer import TYPES, GraphWriter
 
 
 def decode(writer: GraphWriter, plane: str, coding: Coding) -> str:
-    """Codes to values. Multiplication first: a subtraction would be rewritten by the runtime and lose its mark."""
+    """Return the values of a plane's codes.
+
+    Multiplication comes first: runtimes would rewrite a subtraction and lose the node's name, which keeps it in f32.
+    """
     value = read(writer, plane, coding.dtype)
     if coding.span != 1:
         value = writer.node("Mul", [value, writer.constant(1 / coding.span)], name="decode", exact=True)
@@ -18,10 +21,10 @@ def decode(writer: GraphWriter, plane: str, coding: Coding) -> str:
 
 
 def encode(writer: GraphWriter, value: str, coding: Coding) -> str:
-    """Values to codes, rounded half up.
+    """Return the codes of values, rounded half up.
 
-    Adding a half and truncating, not Floor or Round: on a low-precision convolution those make OpenVINO store the
-    values to be rounded in bf16, and more than half of the codes come out wrong.
+    Codes are rounded by adding a half and truncating, not by Floor or Round: after a low-precision convolution those
+    make OpenVINO store the values to be rounded in bf16, and more than half of the codes come out wrong.
     """
     rounding = 0.0 if coding.peak is None else 0.5
     offset = coding.zero - coding.bias * coding.span + rounding
@@ -33,12 +36,12 @@ def encode(writer: GraphWriter, value: str, coding: Coding) -> str:
 
 
 def read(writer: GraphWriter, plane: str, dtype: str) -> str:
-    """A plane's samples as f32, whatever they stand for."""
+    """Return a plane's samples as f32, unscaled."""
     return plane if dtype == "float32" else writer.node("Cast", [plane], name="read", exact=True, to=TYPES["float32"])
 
 
 def store(writer: GraphWriter, codes: str, coding: Coding) -> str:
-    """f32 codes as a plane's samples: clipped and truncated; see `encode` for why not rounded."""
+    """Return f32 codes as a plane's samples, clipped and truncated; see `encode` for why they are not rounded."""
     if coding.peak is not None:
         bounds = [writer.constant(0.0), writer.constant(coding.peak)]
         codes = writer.node("Clip", [codes, *bounds], name="store", exact=True)

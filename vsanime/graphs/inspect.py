@@ -1,4 +1,4 @@
-"""What a plain ONNX network does to sizes: its scale, receptive-field radius and size multiple, read from its nodes."""
+"""Reads the scale, receptive-field radius and size multiple of a plain ONNX network from its nodes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from vsanime.graphs.network import Network, attributes, read_network, read_tail
 from vsanime.graphs.passes.flatten import flatten
 from vsanime.graphs.passes.linear import find_linear_path
 
-# Long enough that the middle of a line never sees its ends: the widest net of this project has a radius of 134.
+# Long enough that the middle of a line never sees its ends: the widest network of this project has a radius of 134.
 _LINE = 1536
-# Samples of a line inside a network, which may be of more pixels than the frame.
+# Largest number of samples of a line inside a network, which may be larger than the frame.
 _MAX_LINE = 1 << 18
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
 class NetFacts:
-    """What the size of a frame has to do with a network.
+    """Facts about how a network depends on the size of a frame.
 
     Attributes:
-        scale: output pixels per input pixel, each way.
-        radius: input pixels beyond its own that an output pixel depends on, each way; None if it depends on the
-            whole frame (norms, attention, pooling over the frame), so that tiles would change the result.
-        multiple: width and height must be multiples of this.
+        scale: output pixels per input pixel along one axis.
+        radius: input pixels beyond its own position that an output pixel depends on in each direction; None if it
+            depends on the whole frame (norms, attention, pooling over the frame), so that tiles would change the
+            result.
+        multiple: number that width and height must be multiples of.
         in_channels: channels of the input.
         out_channels: channels of the output.
         parameters: number of trained values.
-        features: channels of the widest layer: what memory a tile needs goes with it.
+        features: channels of the widest layer, which a tile's memory is proportional to.
         linear_path: whether the linear path can be split off (see `precision`).
     """
 
@@ -51,16 +52,16 @@ class NetFacts:
 
 
 class _WholeFrameError(Exception):
-    """An operation reaches over the whole frame, or its reach is not known."""
+    """Error raised when an operation depends on the whole frame, or its reach is not known."""
 
 
 class _SizeError(Exception):
-    """The network cannot take a line of this length."""
+    """Error raised when the network cannot process a line of this length."""
 
 
 @dataclass(frozen=True)
 class _Line:
-    """For each sample of one row (or column) of a tensor: the first and the last input sample it depends on."""
+    """The first and the last input sample that each sample of one row (or column) of a tensor depends on."""
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -74,11 +75,11 @@ class _Line:
 
 @guard("the network cannot be understood")
 def inspect(proto: onnx.ModelProto) -> NetFacts:
-    """Read scale, radius, size multiple and channels from a plain ONNX.
+    """Return the scale, radius, size multiple and channels of a plain ONNX network.
 
     Raises:
-        VsanimeError: one input and one output picture cannot be found, no frame size up to a multiple of 64 works, or
-            the network is damaged, too large, or has settings that no network has.
+        VsanimeError: there is not one input and one output picture, no frame size up to a multiple of 64 works, or the
+            network is damaged, too large, or has settings that no network has.
     """
     proto = flatten(proto)
     check_settings(proto)
@@ -118,7 +119,7 @@ def _widths(net: Network) -> list[int]:
 
 
 def _works(trace: _Trace, multiple: int) -> bool:
-    """Return whether lines of several odd and even multiples pass, each giving an output in proportion."""
+    """Return whether lines of several odd and even multiples pass, with one ratio of output to input length."""
     ratios = set()
     try:
         for k in (64 // multiple + 1, 64 // multiple + 2, 64 // multiple + 5):
@@ -150,10 +151,10 @@ def _radius(trace: _Trace, axis: int, scale: int) -> int:
 
 
 def _output_facts(proto: onnx.ModelProto, net: Network, multiple: int) -> tuple[int, int]:
-    """Return output channels and scale, by ONNX shape inference on a fixed frame, which is not square.
+    """Return output channels and scale, by ONNX shape inference on a fixed, non-square frame.
 
     Raises:
-        VsanimeError: the output is no picture of a multiple of the size, or a layer is too large for this machine.
+        VsanimeError: the output is not a picture of a multiple of the size, or a layer is too large for this machine.
     """
     fixed = onnx.ModelProto()
     fixed.ir_version = proto.ir_version
@@ -181,7 +182,7 @@ def _output_facts(proto: onnx.ModelProto, net: Network, multiple: int) -> tuple[
 
 
 class _Trace:
-    """Follows one row or column of the frame through a network."""
+    """Tracer of one row or column of the frame through a network."""
 
     def __init__(self, net: Network) -> None:
         self._net = net
@@ -204,10 +205,14 @@ class _Trace:
                 self._steps[number][3].append(name)
 
     def follow(self, axis: int, length: int) -> _Line:
-        """Return what the output's samples depend on, of a row (axis 1) or column (axis 0) of so many samples.
+        """Return the input samples that the output's samples depend on, for one row (axis 1) or column (axis 0).
+
+        Args:
+            axis: 0 for a column, 1 for a row.
+            length: length of the line in samples.
 
         Raises:
-            VsanimeError: a layer's settings do not fit, or a line gets longer than can be followed.
+            VsanimeError: a layer's settings do not fit, or a line becomes too long.
         """
         index = np.arange(length, dtype=np.float64)
         lines = {self._net.input: _Line(index, index)}
@@ -231,10 +236,10 @@ class _Step:
     axis: int
 
     def weight(self, position: int) -> NDArray[Any] | None:
-        """Return the constant at an input position: None if left out.
+        """Return the constant at an input position, or None if it is left out.
 
         Raises:
-            _WholeFrameError: it is computed while running.
+            _WholeFrameError: the value is computed while the network runs.
         """
         name = self.node.input[position] if len(self.node.input) > position else ""
         if not name:
@@ -247,7 +252,7 @@ class _Step:
         """Return the size of a convolution's kernel along the axis.
 
         Raises:
-            VsanimeError: it has no weights of two dimensions, or says another size than theirs.
+            VsanimeError: the weights are not two-dimensional, or contradict `kernel_shape`.
         """
         weight = self.weight(1)
         if weight is None or weight.ndim != 4 or 0 in weight.shape:
@@ -258,10 +263,10 @@ class _Step:
         return int(weight.shape[2 + self.axis])
 
     def pair(self, key: str, default: int) -> int:
-        """Return one of a setting's two numbers, the axis's.
+        """Return the number for the axis from a setting of two numbers.
 
         Raises:
-            VsanimeError: it has another count of numbers.
+            VsanimeError: the setting has another count of numbers.
         """
         values = self.given.get(key, [default] * 2)
         if not isinstance(values, list) or len(values) != 2:
@@ -269,10 +274,10 @@ class _Step:
         return int(values[self.axis])
 
     def pads(self) -> tuple[int, int]:
-        """Return the samples added before and after the line.
+        """Return the numbers of samples added before and after the line.
 
         Raises:
-            VsanimeError: there are not four numbers.
+            VsanimeError: the setting does not have four numbers.
         """
         values = self.given.get("pads", [0] * 4)
         if not isinstance(values, list) or len(values) != 4:
@@ -287,21 +292,21 @@ class _Step:
         return value.decode("ascii", "replace")
 
     def block(self) -> int:
-        """Return the block size of depth-to-space and its inverse."""
+        """Return the block size of depth-to-space or space-to-depth."""
         value = self.given.get("blocksize")
         if not isinstance(value, int):
             raise self.refuse(f"blocksize {value}", "a whole number")
         return value
 
     def refuse(self, found: str, right: str) -> VsanimeError:
-        """Return the error for a setting that cannot be."""
+        """Return the error for an impossible setting."""
         return VsanimeError(f"the network's {describe(self.node)} has {found[:100]}; {right} is needed")
 
     def bounded(self, length: int) -> int:
-        """Return a line's length, which is checked before memory is asked for it.
+        """Return a line's length after checking it, before memory is allocated.
 
         Raises:
-            VsanimeError: it is longer than any network makes it.
+            VsanimeError: the line is longer than that of any picture network.
         """
         if length > _MAX_LINE:
             raise self.refuse(f"an output of {length} samples for a line of at most {_LINE}", f"{_MAX_LINE} at most")
@@ -309,7 +314,7 @@ class _Step:
 
 
 def _merge(_: _Step, lines: list[_Line]) -> _Line:
-    """Element-wise operations, and Concat over channels: everything that either side depends on."""
+    """Return a line of everything that any input depends on, for element-wise operations and Concat over channels."""
     lengths = {len(line) for line in lines} - {1}
     if len(lengths) > 1:
         raise _SizeError(lengths)
@@ -327,7 +332,7 @@ def _concat(step: _Step, lines: list[_Line]) -> _Line:
 
 
 def _windows(step: _Step, line: _Line, kernel: int, stride: int, dilation: int, pads: tuple[int, int]) -> _Line:
-    """Every output sees `kernel` samples; padding depends on nothing."""
+    """Return a line whose samples see `kernel` samples each; padding depends on nothing."""
     length = step.bounded(sum(pads) + len(line))
     if length <= (kernel - 1) * dilation:
         raise _SizeError("shorter than the kernel")
@@ -335,7 +340,7 @@ def _windows(step: _Step, line: _Line, kernel: int, stride: int, dilation: int, 
     for values, nothing, extreme in ((line.low, np.inf, np.minimum), (line.high, -np.inf, np.maximum)):
         padded = np.full(length, nothing)
         padded[pads[0] : pads[0] + len(line)] = values
-        # Twice as many taps with every turn, and then those that are left.
+        # The number of taps doubles with every turn; the last turn adds the rest.
         taps = 1
         while taps < kernel:
             more = min(taps, kernel - taps)
@@ -395,7 +400,7 @@ def _pad(step: _Step, lines: list[_Line]) -> _Line:
     length = step.bounded(len(line) + max(before, 0) + max(after, 0))
     if mode not in ("constant", "edge", "reflect"):
         raise _WholeFrameError(f"Pad {mode}")
-    # Negative numbers cut off.
+    # Negative padding crops.
     cut = slice(max(0, -before), max(0, length - max(before, 0) - max(after, 0) - max(0, -after)))
     line = _Line(line.low[cut], line.high[cut])
     before, after = max(before, 0), max(after, 0)
@@ -435,7 +440,7 @@ def _resize(step: _Step, lines: list[_Line]) -> _Line:
     if reach is None:
         raise step.refuse(f"mode {mode!r}", "'nearest', 'linear' or 'cubic'")
     length = step.bounded(int(np.floor(len(lines[0]) * factor)))
-    # One sample to each side covers every convention for where sample centers lie.
+    # One sample to each side covers every convention for the position of sample centers.
     center = np.arange(length) / factor
     first = np.clip(np.floor(center) - reach, 0, len(lines[0]) - 1).astype(np.int64)
     last = np.clip(np.floor(center) + reach, 0, len(lines[0]) - 1).astype(np.int64)
@@ -443,13 +448,13 @@ def _resize(step: _Step, lines: list[_Line]) -> _Line:
 
 
 def _whole_frame(_: _Step, lines: list[_Line]) -> _Line:
-    """Norms and softmax: every sample depends on every other."""
+    """Return a line of unlimited dependence, for norms and softmax."""
     line = lines[0]
     return _Line(np.full(len(line), -np.inf), np.full(len(line), np.inf))
 
 
 def _reduced(step: _Step, lines: list[_Line]) -> _Line:
-    """Pooling over the frame: one sample that depends on everything (or a channel axis, which leaves space alone)."""
+    """Return one sample that depends on everything, for pooling over the frame; reducing channels keeps the line."""
     axes = step.given.get("axes")
     if axes is None and len(step.node.input) > 1:
         axes = step.weight(1)

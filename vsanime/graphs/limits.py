@@ -1,7 +1,7 @@
-"""Bounds that an ONNX graph has to keep, checked before any library computes with it.
+"""Checks that ONNX graphs stay within bounds, before any library computes with them.
 
-A file of a few bytes can ask for terabytes, for shape inference without end, or for settings that crash a runtime. The
-bounds lie far beyond what picture networks have: the largest of them count a few thousand nodes.
+A file of a few bytes can demand terabytes, endless shape inference, or settings that crash a runtime. The bounds are
+far beyond what picture networks need: the largest of those have a few thousand nodes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vsanime.errors import VsanimeError, quote
 
 MAX_NODES = 100_000
 MAX_NESTING = 8
-# Of what depends on the picture. Runtimes need more than linear time for long chains: OpenVINO took 3 s for 2,000
+# Nodes that depend on the picture. Runtimes need more than linear time for long chains: OpenVINO took 3 s for 2,000
 # convolutions or 1,000 element-wise operations in a row, and four times that for twice as many.
 MAX_LAYERS = 10_000
 MAX_CONVOLUTIONS = 2_000
@@ -46,34 +46,34 @@ _SETTINGS = {
 }
 _PADS = {"Pad": (-_MAX_STEP, _MAX_STEP)}
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
-# Operators that can make much out of little; those of a size that is not known beforehand are refused.
+# Operators whose output can be much larger than their input; refused if its size is not known beforehand.
 _GROWING = {
     *("ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "RandomNormal", "RandomUniform", "Range", "Resize"),
     *("Tile", "Upsample"),
 }
 _NATIVE = ("", "ai.onnx")
 _INFINITE = ("Clip", "Constant")
-# What runtimes may compute while they compile: values that do not depend on the picture.
+# Bytes that runtimes may compute while they compile, from values that do not depend on the picture.
 _MAX_COMPUTED_BYTES = 64 << 20
-# Without a figure of the system's: memory of a small machine.
+# Memory of a small machine, assumed if the system does not report its own.
 _ASSUMED_MEMORY = 8 << 30
-# The frame whose layers have to fit into a part of the machine's memory, whatever frame sizes were inferred for.
+# Size of the frame whose layers must fit into a part of the machine's memory, whatever the inferred frame sizes are.
 _FRAME_PIXELS = 256 * 256
 _MEMORY_PART = 4
 _VALUE_BYTES = 4
-# Values of a tensor that sizes may be computed from.
+# Largest tensor, in values, that sizes may be computed from.
 _MAX_SMALL = 256
 
 
 def describe(node: onnx.NodeProto) -> str:
-    """Return a node's operator and name as a message shows them."""
+    """Return a node's operator and name for a message."""
     kind = node.op_type if node.op_type.isidentifier() and len(node.op_type) <= _MAX_SHOWN else quote(node.op_type)
     name = node.name or next(iter(node.output), "")
     return f"{kind} {quote(name)}" if name else kind
 
 
 def explain(error: BaseException) -> str:
-    """Return the first line of a library's error, escaped and cut, or the error's kind where it has no text."""
+    """Return the first line of a library's error, escaped and shortened, or the error's type if it has no text."""
     line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
     line = "".join(c if c.isprintable() else " " for c in line)
     return line if len(line) <= _MAX_EXPLAINED else f"{line[:_MAX_EXPLAINED]}..."
@@ -81,10 +81,10 @@ def explain(error: BaseException) -> str:
 
 @contextmanager
 def guard(what: str) -> Iterator[None]:
-    """Turn whatever a damaged network makes a library raise into one VsanimeError.
+    """Turn any exception that a damaged network causes in a library into a VsanimeError.
 
     Args:
-        what: how the message begins, such as "the network cannot be read".
+        what: beginning of the message, such as "the network cannot be read".
     """
     try:
         yield
@@ -95,7 +95,7 @@ def guard(what: str) -> Iterator[None]:
 
 
 def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """Yield the graphs among a node's attributes: bodies of loops, branches of conditions."""
+    """Yield the graphs in a node's attributes: bodies of loops and branches of conditions."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.g
@@ -103,7 +103,7 @@ def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def stored_tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[TensorProto]:
-    """Yield every tensor that a graph holds, those of the graphs inside its nodes included."""
+    """Yield every tensor stored in a graph, including those of graphs inside its nodes."""
     if isinstance(graph, onnx.GraphProto):
         yield from graph.initializer
     for node in graph.node:
@@ -116,29 +116,29 @@ def stored_tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[Tens
 
 
 def check_structure(proto: onnx.ModelProto) -> None:
-    """Refuse a model of too many or too deeply nested nodes, or of names that no exporter writes.
+    """Refuse a model of too many or too deeply nested nodes, or with names that no exporter writes.
 
-    Functions are counted as often as they are called, without being expanded.
+    A function counts at every call, without being expanded.
 
     Raises:
-        VsanimeError: says which bound is not kept.
+        VsanimeError: a bound is exceeded; the message says which.
     """
     _Structure(proto).check()
 
 
 class _Structure:
-    """Counts what a model holds, and what it would hold if its functions were inlined."""
+    """A counter of a model's nodes and tensors, with its functions counted as if they were inlined."""
 
     def __init__(self, proto: onnx.ModelProto) -> None:
         self._proto = proto
         self._functions = {(f.domain, f.name, f.overload): f for f in proto.functions}
-        # By function: nodes and levels of its body with all that it calls.
+        # By function: node count and nesting depth of its body, including everything it calls.
         self._sizes: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._walked = 0
         self._tensors = 0
 
     def check(self) -> None:
-        """See `check_structure`."""
+        """Check the model; see `check_structure`."""
         proto = self._proto
         if len(self._functions) < len(proto.functions):
             raise VsanimeError("it has two local functions of one name; each needs a name of its own")
@@ -164,7 +164,7 @@ class _Structure:
         return self._nodes(graph.node, level)
 
     def _nodes(self, nodes: Sequence[onnx.NodeProto], level: int) -> tuple[int, int]:
-        """Return the number of nodes, calls expanded, and the levels below this one."""
+        """Return the number of nodes, with calls expanded, and the number of levels below this one."""
         if level > MAX_NESTING:
             raise VsanimeError(
                 f"its functions and branches are nested more than {MAX_NESTING} deep, or call themselves; export it "
@@ -224,10 +224,10 @@ class _Structure:
 
 
 def check_settings(proto: onnx.ModelProto) -> None:
-    """Refuse nodes whose settings no picture network has: strides of zero, kernels of thousands, operators of others.
+    """Refuse nodes with settings that no picture network has: zero strides, huge kernels, operators of other domains.
 
     Raises:
-        VsanimeError: names the node and what would be right.
+        VsanimeError: a setting is impossible; the message names the node and what would be right.
     """
     for node in proto.graph.node:
         if node.domain not in _NATIVE:
@@ -261,21 +261,21 @@ def _check_finite(node: onnx.NodeProto, attribute: AttributeProto) -> None:
 
 def _check_words(node: onnx.NodeProto, attribute: AttributeProto) -> None:
     for value in (attribute.s, *attribute.strings):
-        # Runtimes put it into messages, which cannot be shown unless it is text.
+        # Runtimes put the value into messages, which can be shown only if it is text.
         if len(value) > _MAX_NAME or not value.decode("utf-8", "surrogateescape").isprintable():
             shown = quote(value.decode("utf-8", "backslashreplace"))
             raise VsanimeError(f"its {describe(node)} has {quote(attribute.name)} of {shown}; a word is needed")
 
 
 def check_layers(nodes: Sequence[onnx.NodeProto], elementwise: Iterable[str]) -> None:
-    """Refuse so many operations, one after another, that runtimes would not come to an end with them.
+    """Refuse a sequence of operations that runtimes would take too long to compile.
 
     Args:
-        nodes: those that depend on the picture, in execution order.
-        elementwise: the operators that runtimes fuse with their neighbors.
+        nodes: nodes that depend on the picture, in execution order.
+        elementwise: operators that runtimes fuse with their neighbors.
 
     Raises:
-        VsanimeError: says how many there are.
+        VsanimeError: there are too many; the message says how many.
     """
     if len(nodes) > MAX_LAYERS:
         raise VsanimeError(f"the network has {len(nodes)} operations; {MAX_LAYERS} at most are run")
@@ -297,9 +297,9 @@ def check_layers(nodes: Sequence[onnx.NodeProto], elementwise: Iterable[str]) ->
 
 
 def infer_sizes(proto: onnx.ModelProto) -> dict[str, tuple[int, ...] | None]:
-    """Return the size of every tensor by ONNX shape inference: None where one is not known.
+    """Return the size of every tensor by ONNX shape inference, or None for sizes that are unknown.
 
-    Large weights are left out beforehand: their values say nothing about sizes.
+    Large weights are left out beforehand, because sizes do not depend on their values.
     """
     light = onnx.ModelProto()
     light.ir_version = max(proto.ir_version, 4)  # before, weights had to be inputs as well
@@ -318,15 +318,15 @@ def infer_sizes(proto: onnx.ModelProto) -> dict[str, tuple[int, ...] | None]:
         graph = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
         sizes |= {value.name: _known_size(value) for value in (*graph.value_info, *graph.input, *graph.output)}
         unknown = any(n.op_type in _GROWING and sizes.get(name) is None for n in light.graph.node for name in n.output)
-        # Each round has fewer nodes than the one before.
+        # The loop ends, since each round has fewer nodes than the one before.
         if not unknown or not _fold_shapes(light.graph, sizes):
             return sizes
 
 
 def _fold_shapes(graph: onnx.GraphProto, sizes: Mapping[str, tuple[int, ...] | None]) -> bool:
-    """Replace what reads known sizes by constants, which `Range` needs for its own; return whether there was any.
+    """Replace nodes that read known sizes by constants, and return whether any was replaced.
 
-    ONNX's inference propagates such values through some operators, `Range` not among them.
+    `Range` needs constants to know its own size, and ONNX's inference does not propagate values through all operators.
     """
     known = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     kept = []
@@ -335,7 +335,7 @@ def _fold_shapes(graph: onnx.GraphProto, sizes: Mapping[str, tuple[int, ...] | N
         if size is not None:
             known[node.output[0]] = np.array(size, np.int64)
         elif node.op_type == "Gather" and all(name in known for name in node.input):
-            # Of a list the only axis is the first.
+            # A list has only axis 0.
             values, indices = (known[name] for name in node.input)
             if values.ndim != 1 or indices.ndim or not -len(values) <= int(indices) < len(values):
                 kept.append(node)
@@ -368,17 +368,18 @@ def check_sizes(
     *,
     all_known: bool = True,
 ) -> None:
-    """Refuse tensors that the machine's memory could not hold, before anything computes them.
+    """Refuse tensors that this machine's memory cannot hold, before anything computes them.
 
     Args:
-        nodes: the graph's, in execution order.
-        sizes: what `infer_sizes` says.
+        nodes: nodes of the graph, in execution order.
+        sizes: tensor sizes, as `infer_sizes` returns them.
         pictures: names of the inputs.
-        pixels: pixels of the frame that the sizes are of, where it stands for any; None for the one that is run.
-        all_known: whether to refuse operators that can make much of little where their size is not known.
+        pixels: number of pixels of the frame that the sizes are for, if it stands for frames of any size; None for the
+            frame that is run.
+        all_known: whether to refuse operators of unknown output size that can enlarge their input.
 
     Raises:
-        VsanimeError: a tensor is too large, or of a size that cannot be told beforehand.
+        VsanimeError: a tensor is too large, or its size is not known beforehand.
     """
     memory = machine_memory()
     if pixels is not None:
@@ -411,7 +412,7 @@ def _check_size(what: str, size: tuple[int, ...] | None, memory: int) -> int:
     """Return the bytes of a tensor.
 
     Raises:
-        VsanimeError: they are more than the memory given.
+        VsanimeError: the tensor needs more than the given memory.
     """
     needed = prod(size or (0,)) * _VALUE_BYTES
     if needed > memory:
@@ -424,7 +425,7 @@ def _check_size(what: str, size: tuple[int, ...] | None, memory: int) -> int:
 
 
 def machine_memory() -> int:
-    """Return the bytes of main memory that this machine has."""
+    """Return the size of this machine's main memory in bytes."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf

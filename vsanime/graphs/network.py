@@ -1,4 +1,4 @@
-"""A plain ONNX network taken apart: its nodes, its weights as arrays, and how it ends."""
+"""Parses a plain ONNX network into nodes, weight arrays and the way its last layers compute the output."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from vsanime.graphs.limits import guard
 
 @dataclass(frozen=True)
 class Network:
-    """A network with one picture in and one picture out, NCHW.
+    """A network with one input picture and one output picture, NCHW.
 
     Attributes:
-        nodes: its nodes in execution order, reachable from the output, constants left out.
-        weights: its initialisers and constants.
+        nodes: nodes that the output depends on, in execution order, without constants.
+        weights: initializers and constants by name.
         input: name of the input tensor.
         output: name of the output tensor.
-        in_channels: channels of the input.
+        in_channels: channels of the input; 0 if unknown.
         opset: version of the default operator set.
     """
 
@@ -36,17 +36,17 @@ class Network:
     opset: int
 
     def producer(self, tensor: str) -> onnx.NodeProto | None:
-        """The node that makes `tensor`; None for the input and for weights."""
+        """Return the node that computes `tensor`; None for the input and for weights."""
         return next((node for node in self.nodes if tensor in node.output), None)
 
     def consumers(self, tensor: str) -> list[onnx.NodeProto]:
-        """The nodes that read `tensor`."""
+        """Return the nodes that read `tensor`."""
         return [node for node in self.nodes if tensor in node.input]
 
     def parameters(self) -> int:
-        """Number of trained values: what convolutions and the like carry, not shapes and bounds."""
+        """Return the number of trained values: weights of convolutions and similar layers, not shapes and bounds."""
         used = {name for node in self.nodes if node.op_type in _WEIGHTED for name in node.input[1:]}
-        # A norm that is written out: a gain (divided by the spread) and an offset for each channel.
+        # A norm written as arithmetic: a gain (divided by the deviation) and an offset for each channel.
         used |= {
             name
             for node in self.nodes
@@ -62,16 +62,17 @@ _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "BatchNormaliza
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """The attributes of a node as Python values."""
+    """Return the attributes of a node as Python values."""
     return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 @guard("the network cannot be read")
 def read_network(proto: onnx.ModelProto) -> Network:
-    """Takes a plain ONNX apart.
+    """Return the parsed form of a plain ONNX model.
 
     Raises:
-        VsanimeError: it has not exactly one input and one output, or the input is no NCHW float picture.
+        VsanimeError: the model does not have exactly one input and one output, or the input is not an NCHW float
+            picture.
     """
     graph = proto.graph
     weights = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
@@ -106,7 +107,7 @@ def read_network(proto: onnx.ModelProto) -> Network:
 
 
 def needed(nodes: Sequence[onnx.NodeProto], tensor: str) -> list[onnx.NodeProto]:
-    """The nodes that `tensor` depends on, in the order given (ONNX is sorted)."""
+    """Return the nodes that `tensor` depends on, in the given order (ONNX nodes are sorted)."""
     wanted = {tensor}
     kept = []
     for node in reversed(nodes):
@@ -136,14 +137,14 @@ def _channels(nodes: tuple[onnx.NodeProto, ...], weights: dict[str, Array], name
 
 @dataclass(frozen=True)
 class Tail:
-    """How a convolutional network ends: a convolution, then clipping and depth-to-space in either order.
+    """The end of a convolutional network: a convolution, then clipping and depth-to-space in either order.
 
     Attributes:
-        conv: the last convolution.
+        conv: last convolution.
         low: lower bound of the clip, or None.
         high: upper bound of the clip, or None.
-        scale: block size of depth-to-space, 1 where there is none.
-        mode: its channel order, "DCR" or "CRD".
+        scale: block size of depth-to-space, 1 if there is none.
+        mode: channel order of depth-to-space, "DCR" or "CRD".
     """
 
     conv: onnx.NodeProto
@@ -154,7 +155,7 @@ class Tail:
 
 
 def read_tail(net: Network) -> Tail | None:
-    """The end of the network, or None if it ends in another way than `Tail` can say."""
+    """Return the end of the network, or None if it has another form than `Tail` describes."""
     clip: tuple[float | None, float | None] = (None, None)
     scale, mode = 1, "DCR"
     node = net.producer(net.output)
@@ -178,7 +179,7 @@ def read_tail(net: Network) -> Tail | None:
 
 
 def clip_bounds(net: Network, node: onnx.NodeProto) -> tuple[float | None, float | None] | None:
-    """Lower and upper bound of a Clip, None for none; None alone if they are not constant."""
+    """Return the lower and upper bound of a Clip, each None if absent, or a single None if they are not constant."""
     if net.opset < 11:
         given = attributes(node)
         return given.get("min"), given.get("max")
@@ -192,11 +193,11 @@ def clip_bounds(net: Network, node: onnx.NodeProto) -> tuple[float | None, float
 
 @dataclass(frozen=True)
 class SameConv:
-    """A plain 2-D convolution that keeps the size: odd kernel, stride 1, zero padding on all sides alike.
+    """A plain 2-D convolution that keeps the size: odd kernel, stride 1, equal zero padding on all sides.
 
     Attributes:
-        weight: [out, in, kernel, kernel], float64.
-        bias: [out], float64.
+        weight: weights, [out, in, kernel, kernel], float64.
+        bias: offsets, [out], float64.
     """
 
     weight: Array
@@ -204,12 +205,12 @@ class SameConv:
 
     @property
     def pad(self) -> int:
-        """Zero padding on each side."""
+        """Zero padding on each side in pixels."""
         return int(self.weight.shape[2]) // 2
 
 
 def read_same_conv(net: Network, node: onnx.NodeProto) -> SameConv | None:
-    """The convolution a node does, or None if it is not of that kind."""
+    """Return the convolution that a node computes, or None if it is not of that kind."""
     if node.op_type != "Conv" or any(name not in net.weights for name in node.input[1:] if name):
         return None
     weight = net.weights[node.input[1]].astype(np.float64)

@@ -1,7 +1,7 @@
-"""Chroma planes to the luma grid and back, as convolutions with fixed separable kernels.
+"""Resamples chroma planes to the luma grid and back, as convolutions with fixed separable kernels.
 
-Beyond the edges samples are mirrored half-sample-symmetrically (..., 1, 0 | 0, 1, ...), as zimg does. ONNX's Pad knows
-no such mode, so the few samples that are needed there are gathered and joined on.
+Beyond the edges samples are mirrored half-sample-symmetrically (..., 1, 0 | 0, 1, ...), as in zimg. ONNX's Pad has no
+such mode, so the few samples that are needed there are gathered and concatenated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Taps:
     """Weights along one axis.
 
     Attributes:
-        weights: [phases, taps]; a phase is one output sample of a block.
+        weights: weights of the source samples, [phases, taps]; a phase is one output sample of a block.
         first: index of the first tap, relative to the block's own sample (or its first one).
     """
 
@@ -37,7 +37,7 @@ class Taps:
 
 
 def catmull_rom(x: Doubles) -> Doubles:
-    """The bicubic kernel with b = 0, c = 0.5 (Keys 1981, a = -0.5)."""
+    """Return the bicubic kernel with b = 0, c = 0.5 (Keys 1981, a = -0.5) at the given distances."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -45,18 +45,18 @@ def catmull_rom(x: Doubles) -> Doubles:
 
 
 def bilinear(x: Doubles) -> Doubles:
-    """The triangle kernel."""
+    """Return the triangle kernel at the given distances."""
     result: Doubles = np.maximum(0, 1 - np.abs(x))
     return result
 
 
 def up_taps(subsampling: Size, siting: ChromaLocation, *, smooth: bool = True) -> tuple[Taps, Taps]:
-    """Weights, by row and by column, of chroma samples at each luma position of a block.
+    """Return the weights, by row and by column, of chroma samples at each luma position of a block.
 
     Args:
-        subsampling: log2, horizontal and vertical.
-        siting: where chroma samples sit.
-        smooth: Catmull-Rom; else bilinear.
+        subsampling: log2 of the subsampling, (horizontal, vertical).
+        siting: position of chroma samples.
+        smooth: use Catmull-Rom instead of bilinear interpolation.
     """
     kernel = catmull_rom if smooth else bilinear
 
@@ -71,7 +71,7 @@ def up_taps(subsampling: Size, siting: ChromaLocation, *, smooth: bool = True) -
 
 
 def down_taps(subsampling: Size, siting: ChromaLocation) -> tuple[Taps, Taps]:
-    """Weights, by row and by column, of full-size samples at each chroma sample: Catmull-Rom, as wide as the step."""
+    """Return the weights, by row and by column, of full-size samples at each chroma sample: stretched Catmull-Rom."""
 
     def axis(shift: int, offset: float) -> Taps:
         factor = 1 << shift
@@ -84,13 +84,13 @@ def down_taps(subsampling: Size, siting: ChromaLocation) -> tuple[Taps, Taps]:
 
 
 def upsample(writer: GraphWriter, plane: str, size: Size, taps: tuple[Taps, Taps]) -> str:
-    """A plane [1, 1, h, w] on the grid of the taps' phases: [1, 1, h * phases, w * phases].
+    """Return a plane [1, 1, h, w] upsampled to [1, 1, h * row phases, w * column phases].
 
     Args:
-        writer: the graph.
-        plane: the small plane.
-        size: its width and height.
-        taps: by row and by column.
+        writer: writer of the graph.
+        plane: name of the small plane.
+        size: width and height of the small plane.
+        taps: weights by row and by column.
     """
     rows, columns = taps
     fy, fx = len(rows.weights), len(columns.weights)
@@ -102,10 +102,10 @@ def upsample(writer: GraphWriter, plane: str, size: Size, taps: tuple[Taps, Taps
 
 
 def _interleaved(writer: GraphWriter, phases: str, fy: int, fx: int) -> str:
-    """Depth-to-space [1, fy * fx, h, w] -> [1, 1, h * fy, w * fx] for blocks that are not square.
+    """Return the depth-to-space of [1, fy * fx, h, w], of shape [1, 1, h * fy, w * fx], for non-square blocks.
 
-    Written without h and w, so that the graph serves every size: in a shape 0 is the length that the axis has, -1 what
-    is left.
+    It is written without h and w, so that the graph serves every size: in a shape, 0 keeps the axis's length and -1
+    takes the rest.
     """
 
     def node(op: str, x: str, shape: list[int] | None = None, **attributes: list[int]) -> str:
@@ -120,14 +120,14 @@ def _interleaved(writer: GraphWriter, phases: str, fy: int, fx: int) -> str:
 
 
 def downsample(writer: GraphWriter, plane: str, size: Size, subsampling: Size, taps: tuple[Taps, Taps]) -> str:
-    """A plane [1, 1, h, w] on the chroma grid: [1, 1, h >> s, w >> s].
+    """Return a plane [1, 1, h, w] on the chroma grid, of shape [1, 1, h >> s, w >> s].
 
     Args:
-        writer: the graph.
-        plane: the full-size plane.
-        size: its width and height.
-        subsampling: log2, horizontal and vertical.
-        taps: by row and by column.
+        writer: writer of the graph.
+        plane: name of the full-size plane.
+        size: width and height of the full-size plane.
+        subsampling: log2 of the subsampling, (horizontal, vertical).
+        taps: weights by row and by column.
     """
     kernel = np.einsum("i,j->ij", taps[0].weights[0], taps[1].weights[0])[None, None]
     step = (1 << subsampling[1], 1 << subsampling[0])
@@ -137,16 +137,16 @@ def downsample(writer: GraphWriter, plane: str, size: Size, subsampling: Size, t
 def resized(
     writer: GraphWriter, x: str, size: Size, wanted: Size, weights: Callable[[int, int], Doubles] | None = None
 ) -> str:
-    """Pictures [1, C, h, w] in another size, by Catmull-Rom unless told otherwise.
+    """Return pictures [1, C, h, w] in another size, by Catmull-Rom unless `weights` is given.
 
-    Written as two products with constant matrices: any ratio, and every runtime computes them alike.
+    It is written as two products with constant matrices, which allow any ratio and which every runtime computes alike.
 
     Args:
-        writer: the graph.
-        x: the pictures.
-        size: their width and height.
+        writer: writer of the graph.
+        x: name of the pictures.
+        size: width and height of the pictures.
         wanted: width and height of the result.
-        weights: gives those of an axis, as `resize_matrix` does, which is taken if None.
+        weights: function that returns the matrix of an axis from its old and new length; `resize_matrix` if None.
     """
     across, down = ((weights or resize_matrix)(n, m) for n, m in zip(size, wanted, strict=True))
     rows = writer.node("MatMul", [x, writer.constant(across.T)], name="resize", exact=True)
@@ -154,7 +154,7 @@ def resized(
 
 
 def area_matrix(length: int, wanted: int) -> Doubles:
-    """Weights [wanted, length] of samples along an axis that shrinks: the share that each has in a new one's span."""
+    """Return the weights [wanted, length] that average along a shrinking axis, by overlap of old and new samples."""
     step = length / wanted
     edges = np.arange(wanted + 1) * step
     samples = np.arange(length)
@@ -164,7 +164,7 @@ def area_matrix(length: int, wanted: int) -> Doubles:
 
 
 def resize_matrix(length: int, wanted: int) -> Doubles:
-    """Weights [wanted, length] of samples along an axis by Catmull-Rom, as wide as the step where they shrink.
+    """Return the weights [wanted, length] of Catmull-Rom along an axis, stretched by the ratio where it shrinks.
 
     Beyond the ends samples are mirrored.
     """
@@ -181,9 +181,9 @@ def resize_matrix(length: int, wanted: int) -> Doubles:
 
 
 def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Sample numbers inside [0, length) that zimg takes for numbers around it."""
+    """Return the sample indices in [0, length) that zimg uses for indices around that range."""
     folded = np.where(index < 0, -1 - index, np.where(index >= length, 2 * length - 1 - index, index))
-    # A plane shorter than the kernel runs out of samples to mirror; the outermost then repeats.
+    # A plane shorter than the kernel runs out of samples to mirror; the outermost one is repeated.
     return np.clip(folded, 0, length - 1)
 
 
@@ -201,7 +201,7 @@ def _convolved(
 
 
 def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, after: int, name: str) -> str:
-    """`x` with mirrored samples joined on along an axis; a negative count needs none (and takes none away)."""
+    """Return `x` with mirrored samples added along an axis; negative counts add (and remove) nothing."""
 
     def gathered(numbers: NDArray[np.int64], origin: int) -> list[str]:
         if not numbers.size:
@@ -209,14 +209,14 @@ def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, af
         taken = writer.constant(mirror(numbers, length) - origin, integers=True)
         return [writer.node("Gather", [x, taken], name=name, exact=True, axis=axis)]
 
-    # Those at the far edge are counted from the end where that makes the same numbers for every size.
+    # Indices at the far edge are counted from the end if that makes them the same for every size.
     end = length if writer.any_size else 0
     parts = [*gathered(np.arange(-before, 0), 0), x, *gathered(np.arange(length, length + after), end)]
     return x if len(parts) == 1 else writer.node("Concat", parts, name=name, exact=True, axis=axis)
 
 
 def _trimmed(weights: Doubles, first: int) -> Taps:
-    """Without taps that are zero in every phase, and adding up to 1; no tap starts after the block's own sample."""
+    """Return normalized taps without those that are zero in every phase; none starts after the block's own sample."""
     used = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-12)
     start = min(int(used[0]), -first)
     kept = weights[:, start : used[-1] + 1]

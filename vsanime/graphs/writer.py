@@ -1,4 +1,4 @@
-"""Writes an ONNX graph node by node."""
+"""Writes ONNX graphs node by node."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-# Opset 17 is what every runtime of the last years reads, and IR version 8 goes with it.
+# Every runtime of the last years reads opset 17, which goes with IR version 8.
 OPSET = 17
 IR_VERSION = 8
 
-# Nodes whose names start so keep f32 whatever precision the network runs in: see docs/backends.md.
+# Prefix of nodes that stay in f32 at any precision of the network: see docs/backends.md.
 EXACT = "exact/"
 
 TYPES = {
@@ -26,7 +26,7 @@ TYPES = {
 
 
 class ModelWriter:
-    """Collects the nodes, constants, inputs and outputs of one ONNX; what they are called is up to its subclasses."""
+    """A collector of an ONNX model's nodes, constants, inputs and outputs; subclasses choose the names."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -35,12 +35,12 @@ class ModelWriter:
         self._outputs: list[onnx.ValueInfoProto] = []
 
     def declare_input(self, name: str, dtype: str, shape: Sequence[int | str]) -> str:
-        """Declare an input of a NumPy type; sizes are numbers, or names of those that are free."""
+        """Declare an input of a NumPy type; sizes are numbers, or names of free dimensions."""
         self._inputs.append(helper.make_tensor_value_info(name, TYPES[dtype], shape))
         return name
 
     def declare_output(self, name: str, dtype: str, shape: Sequence[int | str]) -> str:
-        """Declare a tensor an output under its own name."""
+        """Declare a tensor as an output under its own name."""
         self._outputs.append(helper.make_tensor_value_info(name, TYPES[dtype], shape))
         return name
 
@@ -52,8 +52,8 @@ class ModelWriter:
     def add_node(
         self, op: str, inputs: Sequence[str], output: str, label: str | None, attributes: Mapping[str, Any]
     ) -> str:
-        """Add a node with one output; `label` is the node's own name, None for none."""
-        # By position: attributes may be called as parameters of `make_node` are.
+        """Add a node with one output; `label` is the node's own name, or None."""
+        # Passed by position, because attributes may have the names of `make_node`'s parameters.
         self._nodes.append(helper.make_node(op, inputs, [output], label, None, None, None, **attributes))
         return output
 
@@ -61,9 +61,9 @@ class ModelWriter:
         """Return the checked model.
 
         Args:
-            name: of the graph.
-            producer_name: of the program that wrote it.
-            full_check: infer all shapes as well, and refuse what contradicts them.
+            name: name of the graph.
+            producer_name: name of the program that writes it.
+            full_check: whether to infer all shapes as well, and refuse contradictions.
         """
         graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, list(self._constants.values()))
         more = {"producer_name": producer_name} if producer_name else {}
@@ -74,10 +74,10 @@ class ModelWriter:
 
 
 class GraphWriter(ModelWriter):
-    """Collects nodes, constants, inputs and outputs of one graph; every call returns the tensor it made.
+    """A collector of one graph's nodes, constants, inputs and outputs; every call returns the tensor it made.
 
     Attributes:
-        any_size: whether nothing that is written may depend on the size of the tile.
+        any_size: whether the graph must not depend on the size of the tile.
     """
 
     def __init__(self, *, any_size: bool = False) -> None:
@@ -85,32 +85,32 @@ class GraphWriter(ModelWriter):
         self.any_size = any_size
 
     def input(self, name: str, dtype: str, shape: list[int]) -> str:
-        """Declares an input of a NumPy type."""
+        """Declare an input of a NumPy type."""
         return self.declare_input(name, dtype, shape)
 
     def output(self, tensor: str, name: str, dtype: str, shape: list[int]) -> str:
-        """Declares `tensor` an output under another name."""
+        """Declare `tensor` as an output under another name."""
         self.add_node("Identity", [tensor], name, f"{EXACT}{name}", {})
         return self.declare_output(name, dtype, shape)
 
     def constant(self, value: float | NDArray[Any], *, integers: bool = False) -> str:
-        """A constant, stored as float32 (or int64)."""
+        """Add a constant, stored as float32 (or int64)."""
         array = np.asarray(value, np.int64 if integers else np.float32)
         return self.store(f"constant_{len(self._constants)}", array)
 
     def weight(self, name: str, value: NDArray[Any]) -> None:
-        """A constant under the name that the network's own nodes know it by."""
+        """Add a constant under the name that the network's own nodes use."""
         self.store(name, np.asarray(value, order="C"))
 
     def node(self, op: str, inputs: list[str], *, name: str = "", exact: bool = False, **attributes: Any) -> str:
-        """Adds a node with one output; `exact` marks it to stay in f32."""
+        """Add a node with one output; `exact` marks it to stay in f32."""
         label = f"{EXACT if exact else ''}{name or op}_{len(self._nodes)}"
         return self.add_node(op, inputs, label, label, attributes)
 
     def copy(self, node: onnx.NodeProto) -> None:
-        """Adds a node of the network as it is."""
+        """Add a node of the network unchanged."""
         self._nodes.append(node)
 
     def finish(self, name: str) -> onnx.ModelProto:
-        """The checked model."""
+        """Return the checked model."""
         return self.build_model(name)
