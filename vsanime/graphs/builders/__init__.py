@@ -1,1 +1,1 @@
-"""Graphs from planes to planes, one module for each kind of network and clip."""
+"""Builds graphs from planes to planes, one module for each kind of network and clip."""

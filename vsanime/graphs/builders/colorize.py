@@ -1,10 +1,10 @@
-"""The two graphs of a network that colours line art: what keys are worth, once a key, and a frame's colours from that.
+"""Builds the two graphs of a network that colorizes line art: features of a key, and the colors of a frame.
 
-    pictures of a key                                        -> what the key is worth
-    pictures of a frame, what both keys are worth            -> the frame's colours, or what they are put together from
+    pictures of a key                        -> key features, once for each key
+    pictures of a frame, features of two keys -> the frame's colors, or the parts that they are combined from
 
-The network is cut at tensors that depend on the keys alone. Line art and colours go in as codes of 8 bits, everything
-else in f32. What comes out is no picture yet: it is put together, perhaps at a larger size, by whoever runs it.
+The network is cut at tensors that depend on the keys alone. Line art and colors enter as 8-bit codes, everything else
+as f32. The outputs are not pictures yet: the caller combines them, perhaps at a larger size.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ type Size = tuple[int, int]
 
 MULTIPLE = 16  # of width and height
 KEYS = 2
-FRAMES = 3  # that a temporal network sees: a key, the frame, a key
+FRAMES = 3  # seen by a temporal network: a key, the frame, a key
 TEMPORAL_INPUTS = ("lines", "colours")
 TEMPORAL_OUTPUT = "colour"
-# Names of the network's own tensors, told from those of the graph around it.
+# Prefix that separates the network's own tensors from those of the graph around it.
 _OWN = "net/"
 _CODES = 255.0
 
@@ -41,9 +41,9 @@ class Picture:
     """An input of a network.
 
     Attributes:
-        name: its name.
-        count: how many pictures it is, of keys 1.
-        channels: of each.
+        name: name of the input.
+        count: number of pictures; 1 for keys.
+        channels: channels of each picture.
         dtype: "uint8" for codes, which become values in [0, 1], or "float32".
     """
 
@@ -55,14 +55,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Kind:
-    """How networks of an architecture are taken apart.
+    """Description of how the networks of an architecture are cut.
 
     Attributes:
         key: inputs that show keys.
-        frame: those that show the frame.
-        cut: tensors that depend on the keys alone: key, channels, cells; or key, channels where that is of all cells.
-        cell: pixels of a cell, each way.
-        outputs: 3 channels at full size each.
+        frame: inputs that show the frame.
+        cut: tensors that depend on the keys alone, [key, channels, cells], or [key, channels] if one value is for all
+            cells.
+        cell: side of a cell in pixels.
+        outputs: outputs of 3 channels at full size.
     """
 
     key: tuple[Picture, ...]
@@ -82,9 +83,9 @@ class Cut:
     """A network and where it is cut.
 
     Attributes:
-        kind: its architecture's.
-        channels: of each tensor at the cut.
-        flat: for each whether it is of all cells at once.
+        kind: description of its architecture.
+        channels: channels of each tensor at the cut.
+        flat: whether each tensor is for all cells at once.
     """
 
     kind: Kind
@@ -92,7 +93,7 @@ class Cut:
     flat: tuple[bool, ...]
 
     def specs(self, keys: int, size: Size) -> tuple[TensorSpec, ...]:
-        """What goes through the cut, cells as they lie in the picture."""
+        """Return the tensors at the cut, with cells laid out as in the picture."""
         cells = (size[0] // self.kind.cell, size[1] // self.kind.cell)
         return tuple(
             _spec(name, "float32", keys, channels, (1, 1) if flat else cells)
@@ -102,14 +103,14 @@ class Cut:
 
 @guard("the network's graph cannot be written")
 def cut_of(proto: onnx.ModelProto, kinds: Sequence[Kind]) -> Cut:
-    """Where a network is cut, and what flows there.
+    """Return where a network is cut, and the channels of the tensors there.
 
     Args:
-        proto: the network.
-        kinds: those that are known; `vsanime.architectures.color_kinds` gives them.
+        proto: network.
+        kinds: known architectures; `vsanime.architectures.color_kinds` returns them.
 
     Raises:
-        VsanimeError: it has other inputs or outputs than those that are needed, or cannot be cut.
+        VsanimeError: the network has other inputs or outputs than required, or cannot be cut.
     """
     found = {i.name for i in proto.graph.input} - {i.name for i in proto.graph.initializer}
     made = {o.name for o in proto.graph.output}
@@ -126,13 +127,13 @@ def cut_of(proto: onnx.ModelProto, kinds: Sequence[Kind]) -> Cut:
 
 @guard("the network's graph cannot be written")
 def key_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits) -> PlanesGraph:
-    """What a key is worth.
+    """Return the graph that computes the features of a key.
 
     Args:
-        proto: the network.
-        cut: what `cut_of` said.
-        size: width and height, multiples of 16.
-        traits: what the backend wants.
+        proto: network.
+        cut: where to cut it, as `cut_of` returns.
+        size: width and height in pixels, multiples of 16.
+        traits: traits that the backend wants.
     """
     writer = _key_writer(proto, cut.kind, size)
     inputs = tuple(_picture_spec(picture, size) for picture in cut.kind.key)
@@ -145,16 +146,16 @@ def key_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits)
 
 @guard("the network's graph cannot be written")
 def frame_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits) -> PlanesGraph:
-    """What a frame is put together from.
+    """Return the graph that computes the parts a frame's colors are combined from.
 
-    Attention over more cells than fit into memory at once is computed for some rows of cells after the other, which
-    changes no result by more than rounding.
+    Attention over more cells than fit into memory at once is computed for groups of rows in turn, which changes results
+    only by rounding.
 
     Args:
-        proto: the network.
-        cut: what `cut_of` said.
-        size: width and height, multiples of 16.
-        traits: what the backend wants.
+        proto: network.
+        cut: where to cut it, as `cut_of` returns.
+        size: width and height in pixels, multiples of 16.
+        traits: traits that the backend wants.
     """
     writer = GraphWriter()
     pictures = tuple(_picture_spec(picture, size) for picture in cut.kind.frame)
@@ -173,10 +174,10 @@ def frame_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTrait
 
 
 def check_temporal_network(proto: onnx.ModelProto) -> None:
-    """Refuses what is no network over three frames.
+    """Refuse a network that does not work on three frames.
 
     Raises:
-        VsanimeError: it has other inputs or outputs than those that are needed.
+        VsanimeError: the network has other inputs or outputs than required.
     """
     found = {i.name for i in proto.graph.input} - {i.name for i in proto.graph.initializer}
     made = {o.name for o in proto.graph.output}
@@ -189,12 +190,14 @@ def check_temporal_network(proto: onnx.ModelProto) -> None:
 
 @guard("the network's graph cannot be written")
 def temporal_graph(proto: onnx.ModelProto, size: Size, traits: GraphTraits) -> PlanesGraph:
-    """A frame refined between two keys: lines as codes of 8 bits and colours in [0, 1], in the order of time.
+    """Return the graph that refines a frame between two keys, with the three pictures in the order of time.
+
+    Lines enter as 8-bit codes and colors as values in [0, 1].
 
     Args:
-        proto: the network.
-        size: width and height, multiples of 16.
-        traits: what the backend wants.
+        proto: network.
+        size: width and height in pixels, multiples of 16.
+        traits: traits that the backend wants.
     """
     writer = GraphWriter()
     inputs = (_spec("lines", "uint8", FRAMES, 1, size), _spec("colours", "float32", FRAMES, 3, size))
@@ -206,7 +209,7 @@ def temporal_graph(proto: onnx.ModelProto, size: Size, traits: GraphTraits) -> P
 
 
 def _key_writer(proto: onnx.ModelProto, kind: Kind, size: Size) -> GraphWriter:
-    """The network from a key's pictures to the cut."""
+    """Return a writer that holds the network from a key's pictures to the cut."""
     writer = GraphWriter()
     given = {picture.name: _shown(writer, _picture_spec(picture, size)) for picture in kind.key}
     _copy(writer, proto, kind.cut, given, {})
@@ -214,7 +217,7 @@ def _key_writer(proto: onnx.ModelProto, kind: Kind, size: Size) -> GraphWriter:
 
 
 def _shown(writer: GraphWriter, spec: TensorSpec) -> str:
-    """Declares an input, and gives its values: those of codes in [0, 1]."""
+    """Declare an input, and return its values; codes are scaled to [0, 1]."""
     name = writer.input(spec.name, spec.dtype, list(spec.shape))
     if spec.dtype != "uint8":
         return name
@@ -229,17 +232,17 @@ def _copy(
     given: Mapping[str, str],
     known: Mapping[str, tuple[int, ...]],
 ) -> None:
-    """Copies what some of the network's tensors depend on; they are called `_OWN` and their name.
+    """Copy the nodes that some of the network's tensors depend on; each tensor is named `_OWN` plus its name.
 
     Args:
-        writer: where to.
-        proto: the network.
-        wanted: names of its tensors.
-        given: its tensors that are there already, and what they are called.
-        known: inputs that are not there, but whose size may be asked.
+        writer: writer to copy to.
+        proto: network.
+        wanted: names of the tensors to compute.
+        given: names in the graph of network tensors that exist already.
+        known: sizes of inputs that are absent but whose size may be read.
 
     Raises:
-        VsanimeError: something else is needed.
+        VsanimeError: the tensors depend on something else.
     """
     weights = {i.name: i for i in proto.graph.initializer}
     missing = set(wanted) - given.keys()
@@ -280,7 +283,7 @@ def _renamed(node: onnx.NodeProto, given: Mapping[str, str]) -> onnx.NodeProto:
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Sizes of a graph's tensors, 0 where one is not known."""
+    """Return the sizes of a graph's tensors, 0 where one is unknown."""
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     return {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in graph.value_info}
 

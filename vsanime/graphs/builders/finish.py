@@ -1,4 +1,4 @@
-"""The last step of every planes graph: the forms that a backend asks for, whatever the graph computes."""
+"""Completes every planes graph with the forms that a backend requires."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def finished(
     split: bool,
     rewrite: Callable[[onnx.ModelProto], onnx.ModelProto] | None = None,
 ) -> PlanesGraph:
-    """The written graph in the precision and with the ends that a backend wants.
+    """Return the written graph in the precision and with the input and output types that a backend wants.
 
     Args:
-        writer: holds the whole graph in f32.
-        inputs: what was declared, one tensor a plane.
-        outputs: what was declared.
-        traits: what the backend wants.
+        writer: writer that holds the whole graph in f32.
+        inputs: declared inputs, one tensor for each plane.
+        outputs: declared outputs.
+        traits: traits that the backend wants.
         split: whether the linear path was split off.
-        rewrite: what else is to be done to the graph.
+        rewrite: further pass over the graph, or None.
 
     Raises:
-        VsanimeError: a layer that is too large for this machine.
+        VsanimeError: a layer is too large for this machine.
     """
     model = writer.finish("vsanime")
     if rewrite is not None:
         model = rewrite(model)
-    # Before a runtime computes what does not depend on the picture, or asks for memory.
+    # Checked before a runtime computes values that do not depend on the picture, or allocates memory.
     sizes = infer_sizes(model)
     check_sizes(model.graph.node, sizes, [value.name for value in model.graph.input], all_known=not traits.any_size)
     _check_outputs(model, sizes, outputs)
@@ -55,10 +55,10 @@ def finished(
 def _check_outputs(
     model: onnx.ModelProto, sizes: Mapping[str, tuple[int, ...] | None], outputs: Sequence[TensorSpec]
 ) -> None:
-    """Refuse a network that gives another size for this tile than its scale says, such as one of constant sizes.
+    """Refuse a network whose output for this tile has another size than its scale says, such as one of constant sizes.
 
     Raises:
-        VsanimeError: says both sizes.
+        VsanimeError: the sizes differ; the message shows both.
     """
     sources = {name: node.input[0] for node in model.graph.node for name in node.output if node.op_type == "Identity"}
     for spec in outputs:
@@ -71,7 +71,7 @@ def _check_outputs(
 
 
 def _open_sizes(model: onnx.ModelProto) -> None:
-    """Gives width and height names in place of numbers."""
+    """Replace the numbers of width and height by names."""
     for value in (*model.graph.input, *model.graph.output):
         dims = value.type.tensor_type.shape.dim
         dims[2].dim_param, dims[3].dim_param = f"{value.name}_height", f"{value.name}_width"

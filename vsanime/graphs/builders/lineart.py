@@ -1,11 +1,11 @@
-"""Lines out of pictures without a network: an extended difference of Gaussians (XDoG, Winnemoeller et al. 2012).
+"""Builds a graph that extracts lines without a network: an extended difference of Gaussians.
 
     codes -> luma -> narrow and wide blur -> how much darker a pixel is than its surroundings -> soft threshold -> codes
 
-The extended difference is (1 + p) narrow - p wide: p sharpens, and for small p a dark surface is ink as a whole. Here p
-is infinite and the sum divided by it, which leaves narrow - wide: nothing but what is darker than its surroundings is
-ink, so that dark surfaces get an outline and stay paper inside. The soft threshold is XDoG's, 1 + tanh(gain * d), its
-gain fixed: what a frame's own extremes would set would change from frame to frame.
+The method is XDoG (Winnemoeller et al. 2012). The extended difference is (1 + p) narrow - p wide: p sharpens, and for
+small p a dark surface is ink as a whole. Here p is infinite and the sum divided by it, which leaves narrow - wide: only
+what is darker than its surroundings becomes ink, so dark surfaces get an outline and stay paper inside. The soft
+threshold is XDoG's, 1 + tanh(gain * d), with a fixed gain, because one from a frame's extremes would flicker.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from vsanime.graphs.codes import decode, encode
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, TensorSpec
 
-# Luma of RGB, which has no matrix of its own, by BT.709.
+# Luma weights of RGB, which has no matrix of its own, by BT.709.
 _BT709 = (0.2126, 0.7152, 0.0722)
-# Sigma in lines of the frame: 0.72 pixels at 720p, 1.08 at 1080p, so that both give the same drawing. No pixels hold
-# lines that are finer than those of 400 lines.
+# Sigma per line of the frame: 0.72 pixels at 720p, 1.08 at 1080p, so that both give the same line art. Below 400 lines
+# it stays at the value of 400 lines, because pixels cannot hold finer lines.
 _SIGMA_PER_LINE, _LEAST_USUAL = 1 / 1000, 0.4
 LEAST_SIGMA, MOST_SIGMA = 0.1, 20.0
-# Gaussians are cut off at this many sigmas, where 0.3 % of them is left.
+# Gaussians are truncated at this many sigmas, which loses 0.3 % of their weight.
 _REACH = 3.0
 
 
 @dataclass(frozen=True)
 class Pen:
-    """How lines are drawn.
+    """Parameters of line extraction.
 
     Attributes:
-        sigma: of the narrow Gaussian, in pixels; lines come out two to three times as wide.
-        threshold: by how much a pixel has to be darker than its surroundings, in luma from 0 to 1, to get any ink.
-        gain: how fast ink grows beyond that; at 1 / gain more it is three quarters black.
-        surround: sigma of the wide Gaussian, in sigmas of the narrow one. XDoG's 1.6 hollows lines that are wider than
-            the narrow one; at 4 and above edges of surfaces are as fat as lines.
+        sigma: sigma of the narrow Gaussian in pixels; lines come out two to three times as wide.
+        threshold: luma difference, 0 to 1, by which a pixel must be darker than its surroundings to become ink.
+        gain: growth of ink beyond the threshold; a difference of 1 / gain more is three quarters black.
+        surround: sigma of the wide Gaussian, relative to the narrow one. XDoG's 1.6 hollows lines that are wider than
+            the narrow one; at 4 and above edges of surfaces are as thick as lines.
     """
 
     sigma: float
@@ -51,57 +51,57 @@ class Pen:
 
     @property
     def radius(self) -> int:
-        """Pixels, each way, that a line depends on."""
-        # Rounded before, so that a product such as 6.0000000000000009 stays 6.
+        """Pixels in each direction that a line depends on."""
+        # Rounded first, so that a product such as 6.0000000000000009 becomes 6.
         return int(np.ceil(round(_REACH * self.sigma * self.surround, 6)))
 
 
 def usual_sigma(height: int) -> float:
-    """Sigma of the narrow Gaussian, in pixels, for frames of a height of which nothing else is known."""
+    """Return the default sigma of the narrow Gaussian in pixels for frames of a height in pixels."""
     return min(max(height * _SIGMA_PER_LINE, _LEAST_USUAL), MOST_SIGMA)
 
 
 def line_graph(
     source: FrameSpec, target: PlaneFormat, width: int, height: int, traits: GraphTraits, pen: Pen
 ) -> PlanesGraph:
-    """A graph that draws the lines of luma, or of the luma of RGB: full range, black on white.
+    """Return a graph that draws the lines of luma (or of RGB's luma) in full range, black on white.
 
     Beyond the edges the outermost pixels repeat.
 
     Args:
-        source: what the clip's frames are; of YUV the graph reads luma alone.
+        source: facts about the clip's frames; for YUV the graph reads luma alone.
         target: format of the output, GRAY.
-        width: of the tile.
-        height: of the tile.
-        traits: what the backend wants.
-        pen: how to draw.
+        width: width of the tile in pixels.
+        height: height of the tile in pixels.
+        traits: traits that the backend wants.
+        pen: parameters of line extraction.
     """
     writer = GraphWriter(any_size=traits.any_size)
     spec = replace(source, width=width, height=height)
     made = replace(spec, format=target, range=Range.FULL)
     inputs, outputs = luma_tensors(spec), plane_tensors(made, "lines")
     ink = _ink(writer, clamped(writer, _luma(writer, spec, inputs)), pen)
-    # Paper is 1, and the nodes before make minus the ink.
+    # Paper is 1, and the nodes before compute minus the ink.
     codes = encode(writer, ink, replace(luma_coding(target, Range.FULL), bias=-1.0))
     writer.output(codes, outputs[0].name, outputs[0].dtype, list(outputs[0].shape))
     return finished(writer, inputs, outputs, traits, split=False)
 
 
 def luma_tensors(spec: FrameSpec) -> tuple[TensorSpec, ...]:
-    """One tensor a plane that luma is made of."""
+    """Return one tensor for each plane that luma is computed from."""
     tensors = plane_tensors(spec, "source")
     return tensors if spec.format.family is Family.RGB else tensors[:1]
 
 
 def gaussian(sigma: float, radius: int) -> Doubles:
-    """Weights of a Gaussian at the pixels up to `radius` to both sides; they add up to 1."""
+    """Return the weights of a Gaussian at offsets up to `radius` pixels; they add up to 1."""
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     normal: Doubles = weights / weights.sum()
     return normal
 
 
 def _luma(writer: GraphWriter, spec: FrameSpec, inputs: tuple[TensorSpec, ...]) -> str:
-    """[1, 1, height, width], black 0 and white 1; not yet clamped."""
+    """Return luma [1, 1, height, width], black 0 and white 1; not yet clamped."""
     codes = planes_in(writer, inputs)
     coding = plane_codings(spec)[0]
     if len(codes) == 1:
@@ -112,7 +112,7 @@ def _luma(writer: GraphWriter, spec: FrameSpec, inputs: tuple[TensorSpec, ...]) 
 
 
 def _ink(writer: GraphWriter, luma: str, pen: Pen) -> str:
-    """From 0 for paper to -1 for ink."""
+    """Return minus the ink: 0 for paper, -1 for ink."""
     around = pen.radius
     kernels = np.stack([gaussian(pen.sigma * pen.surround, around), gaussian(pen.sigma, around)])
     pads = writer.constant(np.array([0, 0, around, around] * 2), integers=True)

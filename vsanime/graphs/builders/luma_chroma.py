@@ -1,4 +1,4 @@
-"""The planes graph: a clip's own planes in, the network in the middle, the output's own planes out."""
+"""Builds the graph from a clip's planes through a network to output planes, for luma or chroma networks."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def luma_graph(
     height: int,
     traits: GraphTraits,
 ) -> PlanesGraph:
-    """A graph for a network that takes one plane, such as a luma doubler.
+    """Return a graph for a network that takes one plane, such as a luma doubler.
 
     Args:
-        proto: the plain network, 1 channel in.
-        facts: what `inspect` says of it.
+        proto: plain network, 1 channel in.
+        facts: facts about the network, as `inspect` returns them.
         source: coding of the input plane.
         target: coding of the output plane.
         width: width of the input tile in pixels.
-        height: its height.
-        traits: what the backend wants.
+        height: height of the input tile in pixels.
+        traits: traits that the backend wants.
     """
     net = checked_network(proto, channels=1)
     writer = GraphWriter(any_size=traits.any_size)
@@ -62,21 +62,21 @@ def chroma_graph(
     siting: ChromaLocation,
     traits: GraphTraits,
 ) -> PlanesGraph:
-    """A graph for a network that reconstructs chroma at luma size from Y, Cb + 0.5 and Cr + 0.5.
+    """Return a graph for a network that reconstructs chroma at luma size from Y, Cb + 0.5 and Cr + 0.5.
 
-    The subsampled chroma planes are brought to the luma grid bilinearly, from where their siting puts them.
+    The subsampled chroma planes are brought to the luma grid bilinearly, according to their siting.
 
     Args:
-        proto: the plain network, 3 channels in.
-        facts: what `inspect` says of it.
+        proto: plain network, 3 channels in.
+        facts: facts about the network, as `inspect` returns them.
         luma: coding of the luma plane.
         chroma: coding of the two chroma planes.
         target: coding of the output planes.
         width: width of the luma tile in pixels, a multiple of the subsampling.
-        height: its height, likewise.
-        subsampling: log2 of the chroma subsampling, horizontal and vertical.
-        siting: where chroma samples sit.
-        traits: what the backend wants.
+        height: height of the luma tile in pixels, a multiple of the subsampling.
+        subsampling: log2 of the chroma subsampling, (horizontal, vertical).
+        siting: position of chroma samples.
+        traits: traits that the backend wants.
     """
     net = checked_network(proto, channels=3)
     writer = GraphWriter(any_size=traits.any_size)
@@ -96,10 +96,10 @@ def chroma_graph(
 
 
 def checked_network(proto: onnx.ModelProto, channels: int) -> Network:
-    """A network taken apart.
+    """Return the parsed network.
 
     Raises:
-        VsanimeError: it takes another number of channels.
+        VsanimeError: the network takes another number of channels.
     """
     net = read_network(proto)
     if net.in_channels != channels:
@@ -116,7 +116,7 @@ def _finish(
     target: Coding,
     traits: GraphTraits,
 ) -> PlanesGraph:
-    """Network, codes and output, each in the way that the network's end allows."""
+    """Add the network, the conversion to codes and the output, in the form that the network's end allows."""
     height, width = inputs[0].shape[2:]
     tail = read_tail(net)
     conv = read_same_conv(net, tail.conv) if tail is not None else None
@@ -158,7 +158,7 @@ def _output(
 
 
 def copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> str:
-    """The network's own nodes as far as `tensor`, reading `picture`; returns what `tensor` is called in the graph."""
+    """Copy the network's own nodes up to `tensor`, reading `picture`; return the name of `tensor` in the graph."""
     for node in needed(net.nodes, tensor):
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
@@ -188,7 +188,7 @@ def _block_conv(
     exact: bool = False,
     bias: bool = True,
 ) -> str:
-    """A size-keeping convolution, computed for blocks; the last block may reach over the frame's end."""
+    """Return a size-keeping convolution computed for blocks; the last block may extend beyond the frame."""
     over_w, over_h = (blocks.count(n) * blocks.side - n for n in size)
     inputs = [tensor, writer.constant(blocks.kernel(conv.weight))]
     if bias:
@@ -212,7 +212,7 @@ def _split_end(
     picture: str,
     size: tuple[int, int],
 ) -> str:
-    """last(first(x)) in f32, plus the last convolution of the rest, less what the ring beyond the frame added."""
+    """Return last(first(x)) in f32, plus the last convolution of the rest, minus the ring beyond the frame."""
     weight, bias = path.kernel()
     linear = _block_conv(writer, picture, SameConv(weight, bias), blocks, size, name="linear", exact=True)
     rest = _block_conv(writer, path.inner, path.last, blocks, size, name="rest", bias=False)
@@ -226,12 +226,12 @@ def _split_end(
 
 
 def _ring(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, size: tuple[int, int], edge: str) -> str:
-    """The share of the ring beyond one edge, as a strip along it."""
+    """Return the contribution of the ring beyond one edge, as a strip along it."""
     width, height = size
     along, across = (width, height) if edge in ("top", "bottom") else (height, width)
     line = 0 if edge in ("top", "left") else across - 1
     axis, moving = (2, 3) if edge in ("top", "bottom") else (3, 2)
-    # From the end where that is nearer, so that the numbers are the same for every size.
+    # Counted from the end at the far edge, so that the numbers are the same for every size.
     ends = (0, 1) if line == 0 else (-1, np.iinfo(np.int32).max)
     bounds = [writer.constant(np.array([n]), integers=True) for n in (*ends, axis)]
     strip = writer.node("Slice", [picture, *bounds], name=edge, exact=True)
@@ -256,7 +256,7 @@ def _ring(writer: GraphWriter, path: LinearPath, blocks: Blocks, picture: str, s
 
 
 def _mask(writer: GraphWriter, blocks: Blocks, size: tuple[int, int], edge: str) -> str:
-    """1 on the blocks along one edge, 0 elsewhere: spreads a strip over the frame."""
+    """Return a mask of 1 on the blocks along one edge and 0 elsewhere, which spreads a strip over the frame."""
     across = size[1] if edge in ("top", "bottom") else size[0]
     mask = np.zeros(blocks.count(across))
     mask[0 if edge in ("top", "left") else -1] = 1
@@ -264,7 +264,7 @@ def _mask(writer: GraphWriter, blocks: Blocks, size: tuple[int, int], edge: str)
 
 
 def _open_mask(writer: GraphWriter, picture: str, edge: str) -> str:
-    """The same for a frame whose size is open, and so without blocks: of the positions across the edge, its own."""
+    """Return the same mask for a frame of open size, and so without blocks: 1 at the edge's position across it."""
     axis = 2 if edge in ("top", "bottom") else 3
     shape = writer.node("Shape", [picture], name=edge, exact=True, start=axis, end=axis + 1)
     zero, one = (writer.constant(np.array(n), integers=True) for n in (0, 1))
@@ -273,7 +273,7 @@ def _open_mask(writer: GraphWriter, picture: str, edge: str) -> str:
     line = zero if edge in ("top", "left") else writer.node("Sub", [length, one], name=edge, exact=True)
     chosen = writer.node("Equal", [positions, line], name=edge, exact=True)
     mask = writer.node("Cast", [chosen], name=edge, exact=True, to=TYPES["float32"])
-    # Broadcasting takes the last axis for columns.
+    # Broadcasting aligns the last axis with columns.
     if axis == 3:
         return mask
     return writer.node("Unsqueeze", [mask, writer.constant(np.array([1]), integers=True)], name=edge, exact=True)

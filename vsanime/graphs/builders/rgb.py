@@ -1,7 +1,8 @@
-"""Planes of any colour family in, an RGB network in the middle, planes out: the colour conversions are nodes.
+"""Builds graphs that convert planes of any color family to RGB for a network, and its result back.
 
-YUV is read by its range, matrix and siting: chroma goes to the luma grid by Catmull-Rom, one 1x1 convolution makes
-codes RGB, which is clamped to [0, 1] before and after the network; the same backwards, rounded once, at the end.
+YUV is read by its range, matrix and siting: chroma is resampled to the luma grid by Catmull-Rom, and one 1x1
+convolution converts codes to RGB, which is clamped to [0, 1] before and after the network. The result takes the reverse
+way, and is rounded once at the end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from vsanime.graphs.resample import down_taps, downsample, up_taps, upsample
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, TensorSpec
 
-# A tint is a mean over this many input pixels each way, taken twice: wider than what a network draws as one edge.
+# A tint is a mean over this many input pixels in each direction, applied twice: wider than what a network draws as one
+# edge.
 _TINT_WINDOW = 9
 _TINT_PASSES = 2
 
@@ -31,10 +33,10 @@ _PLANES = {Family.GRAY: ("gray",), Family.YUV: ("y", "cb", "cr"), Family.RGB: ("
 
 
 def reach(form: PlaneFormat, scale: int, *, correct_tint: bool = False) -> tuple[int, int]:
-    """Source luma pixels, each way, that the colour conversions see beyond what the network does.
+    """Return how many source luma pixels the color conversions see beyond the network's radius, (horizontal, vertical).
 
-    Upsampling sees two chroma samples beyond the block of a luma pixel; downsampling two blocks of output pixels around
-    the chroma sample, its own among them.
+    Upsampling sees two chroma samples beyond the block of a luma pixel. Downsampling sees two blocks of output pixels
+    around the chroma sample, including its own.
     """
 
     def axis(shift: int) -> int:
@@ -57,17 +59,17 @@ def rgb_graph(
     *,
     correct_tint: bool = False,
 ) -> PlanesGraph:
-    """A graph for a network from RGB to RGB.
+    """Return a graph for a network from RGB to RGB.
 
     Args:
-        proto: the plain network, 3 channels in and out.
-        facts: what `inspect` says of it.
-        source: what the clip's frames are.
-        target: format of the output planes: the source's, depth apart.
+        proto: plain network, 3 channels in and out.
+        facts: facts about the network, as `inspect` returns them.
+        source: facts about the clip's frames.
+        target: format of the output planes: the source's, except for the depth.
         width: width of the tile in luma pixels, a multiple of the subsampling.
-        height: its height, likewise.
-        traits: what the backend wants.
-        correct_tint: take back by how much the network changes the mean colour of a neighbourhood.
+        height: height of the tile in luma pixels, a multiple of the subsampling.
+        traits: traits that the backend wants.
+        correct_tint: whether to undo the network's change of mean color in a neighborhood.
     """
     net = checked_network(proto, channels=3)
     writer = GraphWriter(any_size=traits.any_size)
@@ -79,17 +81,17 @@ def rgb_graph(
     if correct_tint:
         result = _without_tint(writer, rgb, result, facts.scale)
     else:
-        # A convolution that changes nothing, for the clamp to be computed with, in f32.
+        # An identity convolution, so that the clamp is computed with it in f32.
         result = mixed(writer, result, np.eye(3), np.zeros(3), name="result")
     planes_out(writer, large, encoded(writer, large, clamped(writer, result)), outputs)
     return finished(writer, inputs, outputs, traits, split=False)
 
 
 def _applied(writer: GraphWriter, net: Network, rgb: str) -> str:
-    """The network's result, at least 0; what is above 1 is still to be clamped.
+    """Return the network's result, at least 0; values above 1 are not yet clamped.
 
-    Its own end is written anew where it only clips and moves samples about: OpenVINO hands the result of a
-    low-precision convolution on in f32 if a ReLU so marked follows, and for no other operation.
+    An end of the network that only clips and moves samples is written anew: OpenVINO passes the result of a
+    low-precision convolution on in f32 if a ReLU marked `exact/` follows, and for no other operation.
     """
     moves: list[onnx.NodeProto] = []
     tensor = net.output
@@ -109,9 +111,9 @@ def _applied(writer: GraphWriter, net: Network, rgb: str) -> str:
 
 
 def _without_tint(writer: GraphWriter, rgb: str, result: str, scale: int) -> str:
-    """The result less the blurred difference between result and input.
+    """Return the result minus the blurred difference between result and input.
 
-    What a network adds as detail averages out over a neighbourhood; what is left of the average's change is its tint.
+    The detail that a network adds averages out over a neighborhood; the remaining change of the average is its tint.
     Sums are written as convolutions, which keep f32 where the network runs in low precision.
     """
     small = result
@@ -121,7 +123,7 @@ def _without_tint(writer: GraphWriter, rgb: str, result: str, scale: int) -> str
     for _ in range(_TINT_PASSES):
         change = _averaged(writer, change, _TINT_WINDOW, stride=1)
     if scale > 1:
-        # Blurred as it is, every value may stand for a whole block.
+        # The blurred change is smooth, so one value may stand for a whole block.
         repeated = np.eye(3).repeat(scale**2, axis=0)
         blocks = mixed(writer, change, repeated, np.zeros(len(repeated)), name="tint")
         change = writer.node("DepthToSpace", [blocks], name="tint", exact=True, blocksize=scale, mode="CRD")
@@ -140,7 +142,7 @@ def _difference(writer: GraphWriter, a: str, b: str) -> str:
 
 
 def plane_tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
-    """One tensor a plane."""
+    """Return one tensor for each plane."""
     form = spec.format
     sizes = [(spec.height, spec.width)] + [(spec.height >> form.subsampling_h, spec.width >> form.subsampling_w)] * 2
     names = _PLANES[form.family]
@@ -150,12 +152,12 @@ def plane_tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
 
 
 def planes_in(writer: GraphWriter, inputs: tuple[TensorSpec, ...]) -> list[str]:
-    """Declares the input planes; their codes as f32."""
+    """Declare the input planes, and return their codes as f32."""
     return [read(writer, writer.input(t.name, t.dtype, list(t.shape)), t.dtype) for t in inputs]
 
 
 def decoded(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
-    """RGB values [1, 3, height, width] of the planes' codes, not yet clamped."""
+    """Return the RGB values [1, 3, height, width] of the planes' codes, not yet clamped."""
     form = spec.format
     planes = list(codes)
     if spec.chroma_location is not None:
@@ -167,13 +169,13 @@ def decoded(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
 
 
 def encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
-    """The planes' codes of RGB values in f32; those of integers lie half a code higher, to be truncated."""
+    """Return the planes' codes for RGB values, in f32; integer codes are half a code higher, to be truncated."""
     form = spec.format
     weight, bias = _from_rgb(spec)
     if form.is_integer:
-        # The half that makes truncation round; resampling passes it on, since a kernel's weights add up to 1.
+        # The half makes truncation round; resampling preserves it, since a kernel's weights add up to 1.
         bias = bias + 0.5
-    # One convolution a plane: taking the channels of a single one apart costs several times as much.
+    # One convolution for each plane: splitting the channels of a single one costs several times as much.
     planes = [mixed(writer, rgb, weight[n : n + 1], bias[n : n + 1], name="plane") for n in range(len(weight))]
     if spec.chroma_location is not None:
         subsampling = (form.subsampling_w, form.subsampling_h)
@@ -184,35 +186,35 @@ def encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
 
 
 def planes_out(writer: GraphWriter, spec: FrameSpec, codes: list[str], outputs: tuple[TensorSpec, ...]) -> None:
-    """Declares codes, as `encoded` leaves them, the output planes."""
+    """Declare the output planes for codes as `encoded` returns them."""
     stored = [store(writer, plane, coding) for plane, coding in zip(codes, plane_codings(spec), strict=True)]
     for plane, tensor in zip(stored, outputs, strict=True):
         writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
 
 
 def _spans(spec: FrameSpec) -> tuple[Doubles, Doubles]:
-    """Codes from 0 to 1, and the code of 0, of each plane."""
+    """Return each plane's span from value 0 to 1 in codes, and its code of 0."""
     codings = plane_codings(spec)
     return np.array([c.span for c in codings]), np.array([c.zero for c in codings])
 
 
 def _to_rgb(spec: FrameSpec) -> tuple[Doubles, Doubles]:
-    """Weight [3, planes] and bias [3] from codes to RGB."""
+    """Return the weight [3, planes] and bias [3] from codes to RGB."""
     span, zero = _spans(spec)
     weight = _rgb_of_planes(spec) / span
-    # Summed by hand: a library's product differs in its last digit from processor to processor, and a graph is to be
-    # the same bytes everywhere, since engines are kept under their digest.
+    # Summed by hand: a library's product differs in its last digit between processors, and a graph must be the same
+    # bytes everywhere, since engines are cached under its digest.
     return weight, -(weight * zero).sum(axis=1)
 
 
 def _from_rgb(spec: FrameSpec) -> tuple[Doubles, Doubles]:
-    """Weight [planes, 3] and bias [planes] from RGB to codes."""
+    """Return the weight [planes, 3] and bias [planes] from RGB to codes."""
     span, zero = _spans(spec)
     return _planes_of_rgb(spec) * span[:, None], zero
 
 
 def _planes_of_rgb(spec: FrameSpec) -> Doubles:
-    """Matrix [planes, 3]: luma, and the differences of blue and red from it, scaled to [-0.5, 0.5]; or RGB itself."""
+    """Return the matrix [planes, 3] of luma and the scaled color differences of blue and red, or of RGB itself."""
     if spec.format.family is Family.RGB:
         return np.eye(3)
     assert spec.matrix is not None
@@ -226,7 +228,7 @@ def _planes_of_rgb(spec: FrameSpec) -> Doubles:
 
 
 def _rgb_of_planes(spec: FrameSpec) -> Doubles:
-    """The inverse, written out for the same reason as in `_to_rgb`."""
+    """Return the inverse of `_planes_of_rgb`, written out for the same reason as in `_to_rgb`."""
     if spec.format.family is Family.GRAY:
         return np.ones((3, 1))
     if spec.format.family is Family.RGB:
@@ -239,11 +241,11 @@ def _rgb_of_planes(spec: FrameSpec) -> Doubles:
 
 
 def mixed(writer: GraphWriter, x: str, weight: Doubles, bias: Doubles, *, name: str) -> str:
-    """Sums of channels: weight [out, in] and bias [out], as a convolution, which stays in f32 everywhere."""
+    """Return sums of channels by weight [out, in] and bias [out], as a convolution, which always stays in f32."""
     inputs = [x, writer.constant(weight[:, :, None, None]), writer.constant(bias)]
     return writer.node("Conv", inputs, name=name, exact=True, kernel_shape=[1, 1])
 
 
 def clamped(writer: GraphWriter, x: str) -> str:
-    """Values cut to [0, 1]."""
+    """Return values clamped to [0, 1]."""
     return writer.node("Clip", [x, writer.constant(0.0), writer.constant(1.0)], name="clamp", exact=True)

@@ -1,10 +1,10 @@
-"""Planes in, SketchKeras on every colour channel, one plane of lines out: what surrounds that network, in the graph.
+"""Builds the graph that runs SketchKeras on every color channel and returns one plane of lines.
 
     codes -> RGB -> (smaller) -> codes of 8 bits less their blur -> times a gain -> SketchKeras, channels as a batch
           -> the most of the channels -> faint ink left out -> (larger) -> paper less ink
 
-As published the gain is one over the largest value in the picture. That changes from frame to frame, and the lines of a
-whole frame with it, so a fixed one is the usual here.
+As published the gain is one over the largest value in the picture. That changes from frame to frame, and with it the
+lines of a whole frame, so a fixed gain is the default here.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGrap
 
 type Size = tuple[int, int]
 
-# Frames are halved four times over.
+# The network halves frames four times.
 MULTIPLE = 16
-# The smallest picture: two samples are left of it each way to be reflected.
+# Side of the smallest picture: halving leaves two samples of it in each direction, as reflection needs.
 LEAST = 32
-# The blur that is taken off, and how far OpenCV takes a Gaussian of that sigma for pictures of 8 bits.
+# The blur that is subtracted, and the radius that OpenCV uses for its sigma with 8-bit pictures.
 _SIGMA, _RADIUS = 3.0, 9
-# Codes to a unit of what the network takes.
+# Codes per unit of the network's input.
 _UNIT = 128.0
 _PEAK = 255.0
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """How the network is used.
+    """Parameters of the network's use.
 
     Attributes:
-        long_side: of the picture that it sees, in pixels; smaller frames keep their size.
-        gain: what its input is multiplied with; None for one over the frame's largest value, as published.
-        threshold: ink below this, from 0 to 1, is left out; 0 for none.
+        long_side: longer side of the picture that the network sees, in pixels; smaller frames keep their size.
+        gain: factor of the network's input; None for one over the frame's largest value, as published.
+        threshold: ink below this, 0 to 1, is left out; 0 keeps all.
     """
 
     long_side: int = 512
@@ -57,17 +57,17 @@ class Sketch:
 def sketch_graph(
     proto: onnx.ModelProto, source: FrameSpec, target: PlaneFormat, traits: GraphTraits, sketch: Sketch
 ) -> PlanesGraph:
-    """A graph that draws lines with SketchKeras: full range, black on white.
+    """Return a graph that draws lines with SketchKeras in full range, black on white.
 
     Args:
-        proto: what `vsanime.architectures.sketchkeras.onnx` writes.
-        source: what the clip's frames are.
+        proto: network, as `vsanime.architectures.sketchkeras.onnx` writes it.
+        source: facts about the clip's frames.
         target: format of the output, GRAY.
-        traits: what the backend wants.
-        sketch: see there.
+        traits: traits that the backend wants.
+        sketch: parameters of the network's use.
 
     Raises:
-        VsanimeError: a backend that wants one graph for several sizes.
+        VsanimeError: the backend wants one graph for several sizes.
     """
     if traits.any_size:
         raise VsanimeError(
@@ -85,10 +85,10 @@ def sketch_graph(
 
 
 def check_size(size: Size, long_side: int) -> None:
-    """Refuses a frame of which too little is left to be blurred.
+    """Refuse a frame that is too small to be blurred.
 
     Raises:
-        VsanimeError: it is too small, or too narrow for its length.
+        VsanimeError: the frame is too small, or too narrow for its length.
     """
     work = work_size(size, long_side)
     if min(work) <= _RADIUS:
@@ -99,13 +99,13 @@ def check_size(size: Size, long_side: int) -> None:
 
 
 def work_size(frame: Size, long_side: int) -> Size:
-    """Width and height of the picture that the network sees."""
+    """Return the width and height of the picture that the network sees."""
     share = min(1.0, long_side / max(frame))
     return max(1, round(frame[0] * share)), max(1, round(frame[1] * share))
 
 
 def _picture(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
-    """RGB; of gray clips the one channel, since the others would be the same."""
+    """Return RGB; for gray clips a single channel, since the others would be equal."""
     if spec.format.family is not Family.GRAY:
         return decoded(writer, spec, codes)
     coding = plane_codings(spec)[0]
@@ -115,11 +115,11 @@ def _picture(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
 
 
 def _ink(writer: GraphWriter, net: Network, picture: str, size: Size, sketch: Sketch) -> str:
-    """Ink in the frame's size, from 0 to a little above 1."""
+    """Return ink at the frame's size, from 0 to a little above 1."""
     work = work_size(size, sketch.long_side)
     small = picture if work == size else resized(writer, picture, size, work, area_matrix)
     passed = _high_pass(writer, small, sketch.gain)
-    # [channels, 1, height, width]: each channel is a picture.
+    # [channels, 1, height, width]: each channel becomes a picture.
     batch = writer.node("Transpose", [passed], name="batch", exact=True, perm=[1, 0, 2, 3])
     lines = _run(writer, net, batch, work)
     most = writer.node("ReduceMax", [lines], name="most", exact=True, axes=[0], keepdims=1)
@@ -131,9 +131,9 @@ def _ink(writer: GraphWriter, net: Network, picture: str, size: Size, sketch: Sk
 
 
 def _high_pass(writer: GraphWriter, picture: str, gain: float | None) -> str:
-    """What codes of 8 bits have beyond their blur, which is rounded to codes as well, times the gain."""
+    """Return 8-bit codes minus their rounded blur, times the gain."""
     codes = _rounded(writer, writer.node("Mul", [picture, writer.constant(_PEAK)], name="codes", exact=True))
-    # A runtime would write a subtraction so, and forget the mark.
+    # Written as a product and a sum: runtimes rewrite a subtraction so and lose the node's `exact/` name.
     minus = writer.node(
         "Mul", [_rounded(writer, _blurred(writer, codes)), writer.constant(-1.0)], name="pass", exact=True
     )
@@ -141,7 +141,7 @@ def _high_pass(writer: GraphWriter, picture: str, gain: float | None) -> str:
     if gain is not None:
         return writer.node("Mul", [passed, writer.constant(gain / _UNIT)], name="gain", exact=True)
     largest = writer.node("ReduceMax", [passed], name="largest", exact=True, axes=[1, 2, 3], keepdims=1)
-    # Of a flat picture that is 0; of any other it is a code or more.
+    # The largest value is 0 for a flat picture and at least one code for any other.
     divisor = writer.node("Max", [largest, writer.constant(1.0)], name="largest", exact=True)
     return writer.node("Div", [passed, divisor], name="gain", exact=True)
 
@@ -152,9 +152,9 @@ def _rounded(writer: GraphWriter, x: str) -> str:
 
 
 def _blurred(writer: GraphWriter, x: str) -> str:
-    """Every channel blurred; beyond the edges the picture is reflected about its outermost samples."""
+    """Return every channel blurred; beyond the edges the picture is reflected about its outermost samples."""
     pads = writer.constant(np.array([0, 0, _RADIUS, _RADIUS] * 2), integers=True)
-    # Channels as pictures, so that one kernel serves them all.
+    # Channels become pictures, so that one kernel serves them all.
     turned = writer.node("Transpose", [x], name="blur", exact=True, perm=[1, 0, 2, 3])
     blurred = writer.node("Pad", [turned, pads], name="blur", exact=True, mode="reflect")
     weights = gaussian(_SIGMA, _RADIUS)
@@ -165,7 +165,7 @@ def _blurred(writer: GraphWriter, x: str) -> str:
 
 
 def _run(writer: GraphWriter, net: Network, x: str, size: Size) -> str:
-    """The network on pictures with blank paper added to the right and below, and cropped again."""
+    """Return the network's result, with blank paper added to the right and below for the network and cropped again."""
     width, height = size
     right, below = (max(LEAST, side + -side % MULTIPLE) - side for side in size)
     if not right and not below:

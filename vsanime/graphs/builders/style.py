@@ -1,10 +1,10 @@
-"""Planes in, a network that sees the whole picture at once, planes out: padded, perhaps smaller, blended, in one graph.
+"""Builds the graph of a network that sees the whole picture at once: pads, perhaps shrinks, and blends in one graph.
 
     codes -> RGB -> (smaller) -> reflected to the network's multiple -> network -> cropped -> (larger, detail back)
           -> codes of the result, blended with those of the input
 
-Blending is done on codes and not on RGB: what is left of the input does not take the way there and back, which
-subsampled chroma does not survive unchanged.
+Blending works on codes and not on RGB, so the remaining input avoids the conversion there and back, which subsampled
+chroma does not survive unchanged.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ type Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Look:
-    """How much of the network's result is seen, and how it comes about.
+    """Parameters of how the network's result is computed and blended.
 
     Attributes:
-        multiple: width and height that the network takes are multiples of this.
-        strength: from 0, the input, to 1, the result.
+        multiple: number that the network's width and height must be multiples of.
+        strength: weight of the result, from 0 (input) to 1 (result).
         work_size: width and height of the picture that the network sees; None for the frame's.
-        detail: how much of the detail that this loses is put back, from 0 to 1.
+        detail: fraction of the detail lost at that size to add back, 0 to 1.
     """
 
     multiple: int = 4
@@ -47,10 +47,10 @@ class Look:
 
 
 def check_size(size: Size, multiple: int) -> None:
-    """Refuses a picture that cannot be reflected.
+    """Refuse a picture that is too small to be reflected.
 
     Raises:
-        VsanimeError: it is too small. Where a network halves and halves again, two samples are needed to reflect one.
+        VsanimeError: the picture is too small. Where a network halves repeatedly, reflecting one sample needs two.
     """
     least = multiple + 1
     if min(size) < least:
@@ -68,18 +68,18 @@ def style_graph(
     traits: GraphTraits,
     look: Look,
 ) -> PlanesGraph:
-    """A graph for a network from RGB to RGB of the same size that depends on the whole picture.
+    """Return a graph for a network from RGB to RGB of the same size that depends on the whole picture.
 
     Args:
-        proto: the plain network, 3 channels in and out.
-        source: what the clip's frames are.
-        target: format of the output planes: the source's, depth apart.
-        size: width and height of the frame.
-        traits: what the backend wants.
-        look: see there.
+        proto: plain network, 3 channels in and out.
+        source: facts about the clip's frames.
+        target: format of the output planes: the source's, except for the depth.
+        size: width and height of the frame in pixels.
+        traits: traits that the backend wants.
+        look: parameters of the result and its blending.
 
     Raises:
-        VsanimeError: a backend that wants one graph for several sizes.
+        VsanimeError: the backend wants one graph for several sizes.
     """
     if traits.any_size:
         raise VsanimeError(
@@ -100,19 +100,19 @@ def style_graph(
 
 
 def _styled(writer: GraphWriter, net: Network, rgb: str, size: Size, look: Look) -> str:
-    """The network's result in the frame's size."""
+    """Return the network's result at the frame's size."""
     work = look.work_size or size
     if work == size:
         return _run(writer, net, rgb, size, look.multiple)
     small = resized(writer, rgb, size, work)
     result = _run(writer, net, clamped(writer, small), work, look.multiple)
-    # larger(result) + detail * (rgb - larger(small)); enlarging is linear, so that once is enough.
+    # larger(result) + detail * (rgb - larger(small)); enlarging is linear, so one call is enough.
     change = _sum(writer, (result, 1.0), (small, -look.detail))
     return _sum(writer, (resized(writer, change, work, size), 1.0), (rgb, look.detail))
 
 
 def _run(writer: GraphWriter, net: Network, rgb: str, size: Size, multiple: int) -> str:
-    """The network on a picture that is reflected to the right and below, and cropped again."""
+    """Return the network's result for a picture that is reflected to the right and below, cropped again."""
     width, height = size
     right, below = -width % multiple, -height % multiple
     net = with_exact_arithmetic(net)
@@ -126,7 +126,7 @@ def _run(writer: GraphWriter, net: Network, rgb: str, size: Size, multiple: int)
 
 
 def _sum(writer: GraphWriter, *terms: tuple[str, float]) -> str:
-    """RGB pictures, each by its weight."""
+    """Return the weighted sum of RGB pictures."""
     both = writer.node("Concat", [x for x, _ in terms], name="sum", exact=True, axis=1)
     weight = np.concatenate([np.eye(3) * share for _, share in terms], axis=1)
     return mixed(writer, both, weight, np.zeros(3), name="sum")
@@ -139,14 +139,14 @@ def _blended(
     results: list[str] | None,
     strength: float,
 ) -> list[str]:
-    """The input's codes, in the output's depth, and those of the result, each by its share."""
+    """Return the weighted sum of the input's and the result's codes, in the output's depth."""
     if results is not None and strength == 1:
         return results
     blended = []
     for number, (before, after) in enumerate(zip(*map(plane_codings, specs), strict=True)):
         share = (1 - strength) * after.span / before.span
         rounding = 0.5 if after.peak is not None else 0.0
-        # The result has its half code already.
+        # The result already includes its half code.
         offset = (1 - strength) * (after.zero + rounding - before.zero * after.span / before.span)
         x, weight = codes[number], [[share]]
         if results is not None:

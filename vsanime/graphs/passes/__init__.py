@@ -1,1 +1,1 @@
-"""Rewriting passes: an ONNX graph in, the same computation out in another form, precision or order."""
+"""Rewrites ONNX graphs: the same computation in another form, precision or order."""

@@ -1,10 +1,10 @@
-"""Attention over many places, computed for some of those who ask after the other, so that it fits into memory.
+"""Splits large attention into groups of query rows, computed in turn, so that it fits into memory.
 
     softmax(queries x keys) x values
 
 has a row for every query and a column for every key: at 1080p, cells of 8 pixels and two keys make 33,000 rows of
-65,000. Rows do not know of one another. They are cut into equal chunks, the last of which overlaps the one before, so
-that every chunk is the same computation; runtimes multiply matrices of a thousand rows and more as they do whole ones.
+65,000. Rows are independent. They are split into equal chunks, of which the last overlaps the one before, so that every
+chunk is the same computation; runtimes multiply matrices of a thousand rows and more as fast as whole ones.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-# Matrices of products up to this are computed at once. Two are alive at a time: the products and their softmax.
+# Matrices of products up to this size stay whole. Two exist at a time: the products and their softmax.
 WHOLE_BYTES = 1 << 28
 LEAST_ROWS = 1000
 _FLOAT_BYTES = 4
-# What products may go through on their way to the softmax, each by itself, and each alike.
+# Operators allowed between the products and the softmax: they treat every product alike and on its own.
 _ELEMENTWISE = ("Mul", "Div", "Add", "Sub", "Cast", "Identity")
 
 
 @dataclass(frozen=True)
 class _Attention:
-    """Nodes of an attention.
+    """The nodes of an attention.
 
     Attributes:
-        inner: from the product of queries and keys to the softmax, both included.
-        outer: the product with the values.
-        shape: of the softmax; the second last axis is of the queries.
+        inner: nodes from the product of queries and keys to the softmax, both included.
+        outer: product with the values.
+        shape: shape of the softmax; the second to last axis is that of the queries.
     """
 
     inner: list[onnx.NodeProto]
@@ -44,12 +44,12 @@ class _Attention:
 
 
 def chunked(model: onnx.ModelProto, whole_bytes: int = WHOLE_BYTES, least_rows: int = LEAST_ROWS) -> onnx.ModelProto:
-    """The same graph, whose large attentions are cut.
+    """Return the same graph with its large attention operations split into chunks.
 
     Args:
-        model: of fixed sizes.
-        whole_bytes: a matrix of products that is no larger stays whole.
-        least_rows: of a chunk.
+        model: graph of fixed sizes.
+        whole_bytes: largest matrix of products, in bytes, that stays whole.
+        least_rows: smallest number of rows in a chunk.
     """
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     values = (*inferred.value_info, *inferred.input, *inferred.output)
@@ -75,7 +75,7 @@ def _chunks(found: _Attention, whole_bytes: int, least_rows: int) -> int:
 def _attention(
     graph: onnx.GraphProto, softmax: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]
 ) -> _Attention | None:
-    """The attention whose softmax this is; None if it is not built as those are that can be cut."""
+    """Return the attention of a softmax, or None if its form cannot be split."""
     shape = shapes.get(softmax.output[0], ())
     axis = next((a.i for a in softmax.attribute if a.name == "axis"), -1)
     if len(shape) < 2 or not all(shape) or axis not in (-1, len(shape) - 1):
@@ -101,7 +101,7 @@ def _attention(
 
 
 def _cut(graph: onnx.GraphProto, found: _Attention, count: int) -> None:
-    """Puts chunks in place of a whole attention."""
+    """Replace a whole attention by chunks."""
     rows = -(-found.rows // count)
     name = found.outer.output[0]
     nodes: list[onnx.NodeProto] = []
@@ -126,7 +126,7 @@ def _cut(graph: onnx.GraphProto, found: _Attention, count: int) -> None:
 def _chunk(
     graph: onnx.GraphProto, nodes: list[onnx.NodeProto], found: _Attention, rows: tuple[int, int], name: str
 ) -> str:
-    """The result of some rows."""
+    """Return the result of some rows."""
     tensor = _sliced(graph, nodes, found.inner[0].input[0], rows, f"{name}/queries")
     for i, node in enumerate((*found.inner, found.outer)):
         copy = onnx.NodeProto()

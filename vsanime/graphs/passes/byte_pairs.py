@@ -1,7 +1,8 @@
-"""Planes as runtimes without 16-bit integers take them: bytes at the graph's ends and nowhere else.
+"""Rewrites planes for runtimes without 16-bit integers, so that only bytes occur at the graph's ends.
 
-TensorRT knows uint8 as the type of an input that goes into a cast and of an output that comes out of one, and no uint16
-at all. A plane of 9 to 16 bits is therefore declared as pairs of bytes, low byte first: one more axis, the same memory.
+TensorRT supports uint8 as the type of an input that goes into a cast and of an output that comes out of one, and no
+uint16 at all. A plane of 9 to 16 bits is therefore declared as pairs of bytes, low byte first: one more axis, the same
+memory.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ _BYTE = 256.0
 
 
 def bytewise(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph with uint16 planes as byte pairs [..., 2], and every integer output straight from its cast.
+    """Return the same graph with uint16 planes as byte pairs [..., 2], and every integer output directly from its cast.
 
-    Codes are whole numbers before they are cast: whether a runtime truncates or rounds there makes no difference.
+    Codes are whole numbers before they are cast, so it makes no difference whether a runtime truncates or rounds there.
 
     Args:
-        model: a planes graph whose integer inputs are each read by one cast, and whose integer outputs end in one.
+        model: planes graph whose integer inputs are each read by one cast, and whose integer outputs end in one.
     """
     new = onnx.ModelProto()
     new.CopyFrom(model)
@@ -41,36 +42,36 @@ def bytewise(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _Nodes:
-    """A graph's nodes, to be replaced and added to."""
+    """An editable list of a graph's nodes."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._graph = graph
         self.list = list(graph.node)
 
     def add(self, at: int, op: str, inputs: list[str], output: str, **attributes: Any) -> int:
-        """Puts a node at a place of the list and returns the place after it."""
+        """Insert a node at an index of the list, and return the next index."""
         self.list.insert(at, helper.make_node(op, inputs, [output], name=output, **attributes))
         return at + 1
 
     def constant(self, name: str, value: float | list[int]) -> str:
-        """A constant, once under its name."""
+        """Return a constant's name, after adding the constant if the name is new."""
         array = np.array(value, np.float32 if isinstance(value, float) else np.int64)
         if name not in {i.name for i in self._graph.initializer}:
             self._graph.initializer.append(numpy_helper.from_array(array, name))
         return name
 
     def producer(self, tensor: str) -> int:
-        """Where in the list the node is that makes a tensor."""
+        """Return the index of the node that makes a tensor."""
         return next(i for i, node in enumerate(self.list) if tensor in node.output)
 
     def write(self) -> None:
-        """Puts the list into the graph."""
+        """Write the list back into the graph."""
         del self._graph.node[:]
         self._graph.node.extend(self.list)
 
 
 def _read_pairs(nodes: _Nodes, plane: onnx.ValueInfoProto) -> None:
-    """Input -> cast becomes input [..., 2] -> cast -> low + 256 * high."""
+    """Replace input -> cast by input [..., 2] -> cast -> low + 256 * high."""
     _declare_pairs(plane)
     cast = next(i for i, node in enumerate(nodes.list) if plane.name in node.input)
     value = nodes.list.pop(cast).output[0]
@@ -85,7 +86,7 @@ def _read_pairs(nodes: _Nodes, plane: onnx.ValueInfoProto) -> None:
 
 
 def _store_bytes(nodes: _Nodes, plane: onnx.ValueInfoProto) -> None:
-    """Cast -> identity -> output becomes floor -> cast -> output, with pairs of bytes where one does not hold it."""
+    """Replace cast -> identity -> output by floor -> cast -> output, in pairs of bytes where one byte is too small."""
     identity = nodes.producer(plane.name)
     cast = nodes.producer(nodes.list[identity].input[0])
     codes = nodes.list[cast].input[0]

@@ -1,4 +1,4 @@
-"""Test-time augmentation: a network's mean over the eight ways to turn and mirror its input.
+"""Wraps a network in test-time augmentation: the mean over the eight ways to turn and mirror its input.
 
 Geometric self-ensemble (Timofte et al. 2016, "Seven ways to improve example-based single image super resolution").
 """
@@ -15,18 +15,18 @@ from vsanime.graphs.network import read_network
 
 _VARIANTS = [(swap, down, across) for swap in (False, True) for down in (False, True) for across in (False, True)]
 _SWAP = [0, 1, 3, 2]
-# Beyond, runtimes take minutes to compile it.
+# Beyond this runtimes take minutes to compile.
 _MAX_NODES = 20_000
-# Bounds of a slice that runs through an axis backwards.
+# Bounds of a slice that reverses an axis.
 _FLIP = {"last": -1, "before_first": -(2**31), "backwards": -1, "axis2": 2, "axis3": 3}
 
 
 @guard("the network's graph cannot be written")
 def ensemble(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A network that runs `proto` on all eight variants, turns the results back and takes their mean.
+    """Return a network that runs `proto` on all eight variants, turns the results back and averages them.
 
-    It has the same input and output, scale and receptive field, and eight times the work. Clipping comes before the
-    mean, as it does where one averages the results of eight runs.
+    It has the same input and output, scale and receptive field, and eight times the work. Clipping happens before the
+    mean, as when the results of eight runs are averaged.
     """
     net = read_network(proto)
     if len(net.nodes) * len(_VARIANTS) > _MAX_NODES:
@@ -56,7 +56,7 @@ def ensemble(proto: onnx.ModelProto) -> onnx.ModelProto:
 def _turned(
     nodes: list[onnx.NodeProto], tensor: str, variant: tuple[bool, bool, bool], name: str, *, back: bool
 ) -> str:
-    """Mirrored and then transposed; or, to turn back, transposed and then mirrored."""
+    """Return the tensor mirrored and then transposed; to turn it back, transposed and then mirrored."""
     swap, *flips = variant
     steps = [f"axis{2 + axis}" for axis, wanted in enumerate(flips) if wanted]
     order = [*(["swap"] if swap and back else []), *steps, *(["swap"] if swap and not back else [])]
@@ -79,7 +79,7 @@ def _copied(
     prefix: str,
     output: str,
 ) -> str:
-    """The network's nodes once more, under other names but with the same weights."""
+    """Return the output of a copy of the network's nodes, under other names but with the same weights."""
     for node in source:
         copy = onnx.NodeProto()
         copy.CopyFrom(node)

@@ -1,7 +1,7 @@
-"""Makes a flat graph of one with local functions and branches, as torch's exporters write them.
+"""Inlines local functions and constant branches of a graph, as torch's exporters write them.
 
-Functions are inlined, and an `If` whose condition is constant is replaced by the branch that it takes. What depends on
-the picture (`If`, `Loop`, `Scan`) is refused: neither receptive field nor memory of such a network can be known.
+Functions are inlined, and an `If` whose condition is constant is replaced by the branch it takes. Nodes that decide by
+the picture (`If`, `Loop`, `Scan`) are refused: neither receptive field nor memory of such a network can be known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vsanime.graphs.limits import check_structure, describe, explain, inner_grap
 
 _NATIVE = ("", "ai.onnx")
 _CONTROL = ("If", "Loop", "Scan", "SequenceMap")
-# Conditions are made of a few numbers by a few nodes.
+# Conditions are computed from few numbers by few nodes.
 _MAX_VALUES = 64
 _MAX_STEPS = 32
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -36,7 +36,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "LessOrEqual": np.less_equal,
     "Size": np.size,
     "Shape": np.shape,
-    # A condition is one value, whatever its shape.
+    # A condition is one value of any shape.
     "Reshape": lambda value, _: value,
     "Squeeze": lambda value, *_: value,
     "Unsqueeze": lambda value, *_: value,
@@ -45,10 +45,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def flatten(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the network without local functions and branches; the network itself where it has none.
+    """Return the network without local functions and branches; the network itself if it has none.
 
     Raises:
-        VsanimeError: it has too many nodes, is nested too deeply, or decides something while it runs.
+        VsanimeError: it has too many nodes, is nested too deeply, or branches while it runs.
     """
     check_structure(proto)
     nested = any(node.op_type in _CONTROL or any(inner_graphs(node)) for node in proto.graph.node)
@@ -68,13 +68,13 @@ def flatten(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _fold(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Replace constant conditions; what is left of functions and control flow is refused."""
+    """Replace constant conditions by their branch, and refuse remaining functions and control flow."""
     result = onnx.ModelProto()
     result.CopyFrom(proto)
     del result.graph.node[:], result.functions[:]
     functions = {(f.domain, f.name) for f in proto.functions}
     values = _Values(proto)
-    # The next node is the last one.
+    # A stack: the next node is the last one.
     waiting = list(reversed(proto.graph.node))
     folded = 0
     while waiting:
@@ -103,7 +103,7 @@ def _fold(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _drop_identities(graph: onnx.GraphProto) -> None:
-    """Read tensors under their first name, so that the network's ends are found as in one without functions."""
+    """Rename tensors to their first name, so that the network's ends are found as in one without functions."""
     ends = {value.name for value in graph.output}
     first: dict[str, str] = {}
     kept: list[onnx.NodeProto] = []
@@ -122,7 +122,7 @@ def _drop_identities(graph: onnx.GraphProto) -> None:
 
 
 def _rename_output(kept: list[onnx.NodeProto], graph: onnx.GraphProto, identity: onnx.NodeProto) -> bool:
-    """Let the node that an output is copied from make it itself; False where it has to stay a copy."""
+    """Let the node that an output is copied from write it directly; return False if it must stay a copy."""
     source, end = identity.input[0], identity.output[0]
     maker = next((node for node in kept if source in node.output), None)
     if maker is None or any(value.name == source for value in graph.output):
@@ -131,7 +131,7 @@ def _rename_output(kept: list[onnx.NodeProto], graph: onnx.GraphProto, identity:
         for tensors in (node.input, node.output):
             for i, name in enumerate(tensors):
                 tensors[i] = end if name == source else name
-    # Later nodes read it by this name as well.
+    # Later nodes must read the tensor by its new name as well.
     for node in graph.node:
         for i, name in enumerate(node.input):
             node.input[i] = end if name == source else name
@@ -141,7 +141,7 @@ def _rename_output(kept: list[onnx.NodeProto], graph: onnx.GraphProto, identity:
 def _take_branch(
     node: onnx.NodeProto, values: _Values, number: int
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Return the nodes and constants of the branch that an `If` takes; what it defines gets names of its own."""
+    """Return the nodes and constants of the branch that an `If` takes; the tensors it defines get unique names."""
     condition = values.find(node.input[0]) if node.input else None
     if condition is None or condition.dtype != np.bool_ or condition.size != 1:
         name = quote(node.input[0]) if node.input else "nothing"
@@ -169,7 +169,7 @@ def _take_branch(
 
 
 def _rename(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
-    """Return a copy of a node, and of the graphs inside it, that reads and makes tensors of other names."""
+    """Return a copy of a node, and of the graphs inside it, that uses other tensor names."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     copy.name = ""
@@ -189,14 +189,14 @@ def _rename_tensors(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
 
 
 class _Values:
-    """Small constants of a graph, computed where a condition asks for them."""
+    """The small constants of a graph, computed when a condition needs them."""
 
     def __init__(self, proto: onnx.ModelProto) -> None:
         self._ranks = _Ranks(proto)
         self._stored: dict[str, onnx.TensorProto] = {}
         self._made: dict[str, onnx.NodeProto] = {}
         self.store(proto.graph.initializer)
-        # An initializer that is an input as well is only a default.
+        # An initializer that is also an input is only a default.
         for value in proto.graph.input:
             self._stored.pop(value.name, None)
 
@@ -210,7 +210,7 @@ class _Values:
         self._ranks.add(node)
 
     def find(self, name: str, steps: int = _MAX_STEPS) -> Array | None:
-        """Return a constant's value; None where it depends on the picture, or is too large or too far away."""
+        """Return a constant's value, or None if it depends on the picture, is too large or needs too many steps."""
         tensor = self._stored.get(name)
         if tensor is not None:
             return numpy_helper.to_array(tensor) if _is_small(tensor) else None
@@ -232,7 +232,7 @@ class _Values:
         return np.asarray(function(*values)) if function is not None else None
 
     def _rank_behind(self, name: str) -> int | None:
-        """Return the rank of a tensor whose shape `name` is; None if it is no shape, or the rank is not known."""
+        """Return the rank of the tensor whose shape `name` is; None if `name` is no shape or the rank is unknown."""
         node = self._made.get(name)
         if node is None or node.op_type != "Shape" or node.attribute or name in self._stored:
             return None
@@ -240,7 +240,7 @@ class _Values:
 
 
 class _Ranks:
-    """Ranks of a flat graph's tensors, inferred a part at a time as the graph grows."""
+    """The ranks of a flat graph's tensors, inferred part by part as the graph grows."""
 
     def __init__(self, proto: onnx.ModelProto) -> None:
         self._proto = proto
@@ -252,11 +252,11 @@ class _Ranks:
         self._new.append(node)
 
     def find(self, name: str, stored: Mapping[str, onnx.TensorProto]) -> int | None:
-        """Return a tensor's rank; None where it is not known.
+        """Return a tensor's rank, or None if it is unknown.
 
         Args:
-            name: the tensor.
-            stored: the graph's initializers.
+            name: name of the tensor.
+            stored: initializers of the graph by name.
         """
         if name not in self._known and self._new:
             self._infer(stored)

@@ -1,11 +1,11 @@
-"""Keeps what a network computes between its convolutions in f32: means over millions of values, and small differences.
+"""Keeps a network's arithmetic between convolutions in f32: means over millions of values, and small differences.
 
-In low precision convolutions alone gain by it; the layer norms of a picture lose it. Nodes are marked by their names
-(`exact/`), and two forms are written otherwise, because OpenVINO replaces them by nodes of its own that have no mark,
-and then rounds the mean of a whole layer to bf16. Of two means, one over space and one over channels, it makes one: a
-reshape stands between them. Of x - mean it makes x + -mean, with the product at the mean's end: -(mean - x) has it at
-the other. Of random weights at 640x360 bf16 leaves 52.1 dB where nothing is marked, 53.5 with marks alone and 53.8 with
-both forms; the mean colour moves by 2.9e-4, 1.6e-4 and 0.05e-4.
+In low precision only convolutions gain; the layer norms of a picture lose. Nodes are marked by their names (`exact/`),
+and two forms are rewritten, because OpenVINO replaces them by nodes of its own that have no mark, and then rounds the
+mean of a whole layer to bf16. It merges two means, over space and over channels, so a reshape is put between them. It
+turns x - mean into x + -mean, with the product at the mean's end; -(mean - x) has it at the other. With random weights
+at 640x360 bf16 leaves 52.1 dB where nothing is marked, 53.5 with marks alone and 53.8 with both forms; the mean color
+moves by 2.9e-4, 1.6e-4 and 0.05e-4.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _CONSTANTS = {_ROWS: np.array([1, 1, -1, 1]), _MINUS: np.array(-1, np.float32)}
 
 
 def with_exact_arithmetic(net: Network) -> Network:
-    """The same network with all marked but convolutions and what only moves or activates their samples."""
+    """Return the same network with its arithmetic marked: all but convolutions, and what moves or activates samples."""
     nodes = [one for number, node in enumerate(net.nodes) for one in _exact(net, node, number)]
     return replace(net, nodes=tuple(nodes), weights={**net.weights, **_CONSTANTS})
 
 
 def _exact(net: Network, node: onnx.NodeProto, number: int) -> list[onnx.NodeProto]:
-    """A node, marked if it is arithmetic, in a form whose mark stays."""
+    """Return the nodes that replace a node: marked and in a form that keeps the mark if it is arithmetic."""
     if node.op_type not in _ARITHMETIC:
         return [node]
     name = f"{EXACT}net_{node.op_type.lower()}_{number}"
@@ -50,6 +50,6 @@ def _exact(net: Network, node: onnx.NodeProto, number: int) -> list[onnx.NodePro
 
 
 def _is_mean(node: onnx.NodeProto, *axes: int) -> bool:
-    """Whether a node is the mean over some axes, which stay with length 1."""
+    """Return whether a node is the mean over the given axes, which stay with length 1."""
     given = attributes(node)
     return node.op_type == "ReduceMean" and given.get("axes") == list(axes) and given.get("keepdims", 1) == 1

@@ -1,14 +1,14 @@
 """Splits the linear path off a network, so that it can stay in f32 while the rest is lowered.
 
-In every ArtCNN net the long skip leaves the first convolution before any activation and meets the last convolution
+In every ArtCNN network the long skip leaves the first convolution before any activation and meets the last convolution
 after the sum. A convolution is linear, so
 
     last(first(x) + inner(x)) = last(first(x)) + last_without_bias(inner(x))
 
 and the first term is one 5x5 convolution of the input: 100 multiplications a pixel that carry nearly all of the signal,
-and in low precision nearly all of the error. One thing is left to mend: outside the frame the last convolution sees
-zeros, where the 5x5 convolution goes on computing `first` on the padded input. That ring, one pixel wide, is known from
-the frame's outermost rows and columns alone; its share is computed by 1-D convolutions and taken off.
+and in low precision nearly all of the error. One correction remains: outside the frame the last convolution sees
+zeros, where the 5x5 convolution goes on computing `first` on the padded input. That ring, one pixel wide, depends on
+the frame's outermost rows and columns alone; its contribution is computed by 1-D convolutions and subtracted.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from vsanime.graphs.network import Network, SameConv, Tail, read_same_conv
 
 @dataclass(frozen=True)
 class LinearPath:
-    """The two convolutions that make the linear path, both 3x3.
+    """The two 3x3 convolutions of the linear path.
 
     Attributes:
-        first: reads the network's input.
+        first: convolution that reads the network's input.
         last: the network's last convolution.
-        inner: the tensor that joins `first` in the sum before `last`.
-        sum: the node that adds the two.
+        inner: tensor that is added to the output of `first` before `last`.
+        sum: node that adds the two.
     """
 
     first: SameConv
@@ -39,7 +39,7 @@ class LinearPath:
     sum: onnx.NodeProto
 
     def kernel(self) -> tuple[Doubles, Doubles]:
-        """Weight [out, in, 5, 5] and bias [out] of last(first(x)), away from the frame's edges."""
+        """Return the weight [out, in, 5, 5] and bias [out] of last(first(x)), away from the frame's edges."""
         first, last = self.first, self.last
         weight = np.zeros((last.weight.shape[0], first.weight.shape[1], 5, 5))
         for y, x in np.ndindex(3, 3):
@@ -47,7 +47,7 @@ class LinearPath:
         return weight, last.bias + np.einsum("ofhw,f->o", last.weight, first.bias)
 
     def row_ring(self, edge: str) -> tuple[Doubles, Doubles]:
-        """What the ring row beyond the top or bottom edge adds to the outermost row, from that row alone.
+        """Return what the ring row beyond the top or bottom edge adds to the outermost row, from that row alone.
 
         Returns:
             Weight [out, in, 1, 5] and bias [out]; the ring's corners are included.
@@ -60,11 +60,11 @@ class LinearPath:
         return weight, np.einsum("ofw,f->o", last, self.first.bias)
 
     def column_ring(self, edge: str) -> tuple[SameConv, Doubles]:
-        """The same for the left or right edge, in two steps because the corners belong to the rows.
+        """Return the same for the left or right edge, in two steps because the corners belong to the rows.
 
         Returns:
-            The ring column from the outermost column, as weight [features, in, 3, 1] and bias, and the weight
-            [out, features, 3, 1] that carries it into the outermost column.
+            Convolution from the outermost column to the ring column, with weight [features, in, 3, 1], and the weight
+                [out, features, 3, 1] that carries the ring column into the outermost column.
         """
         tap, far = (0, 2) if edge == "left" else (2, 0)
         ring = SameConv(weight=self.first.weight[:, :, :, far : far + 1], bias=self.first.bias)
@@ -72,7 +72,7 @@ class LinearPath:
 
 
 def find_linear_path(net: Network, tail: Tail) -> LinearPath | None:
-    """The linear path of a network, found by its shape and not by its name; None where there is none."""
+    """Return the linear path of a network, recognized by its structure and not by name; None if there is none."""
     last = read_same_conv(net, tail.conv)
     joint = net.producer(tail.conv.input[0])
     if (

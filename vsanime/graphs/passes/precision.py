@@ -1,8 +1,8 @@
 """Writes a network's precision into its graph, for runtimes that take types as they stand (strongly typed).
 
-Nodes whose names start with `exact/` (codes, colours, the linear path) stay in f32, and so do operators whose sums or
-ranges half precision cannot hold: means, norms, softmax, powers. All others are lowered: their weights are rounded, and
-casts stand where the two meet.
+Nodes whose names start with `exact/` (codes, colors, the linear path) stay in f32, and so do operators whose sums or
+ranges exceed half precision: means, norms, softmax, powers. All others are lowered: their weights are rounded, and
+casts are inserted where the two meet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vsanime.graphs.writer import EXACT
 
 _TYPES = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
 
-# Sums over many samples, and functions that leave half precision's range or lose most of its digits.
+# Sums over many samples, and functions that exceed half precision's range or lose most of its digits.
 _ALWAYS_EXACT = {
     "Cast",
     "Div",
@@ -36,19 +36,19 @@ _ALWAYS_EXACT = {
     "Softmax",
     "Sqrt",
 }
-# Operators whose later inputs are no samples: Resize wants its scales in f32.
+# Number of leading inputs that are samples: Resize needs its scales in f32.
 _SAMPLES = {"Resize": 1}
 
 
 def lowered(model: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
-    """The same graph with its inner layers in half precision; inputs and outputs keep their types.
+    """Return the same graph with its inner layers in half precision; inputs and outputs keep their types.
 
     Args:
-        model: a planes graph in f32.
+        model: planes graph in f32.
         dtype: "float16" or "bfloat16".
 
     Raises:
-        VsanimeError: a weight that float16 cannot hold.
+        VsanimeError: float16 cannot hold a weight.
     """
     lowering = _Lowering(model, dtype)
     for node in model.graph.node:
@@ -57,7 +57,7 @@ def lowered(model: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
 
 
 class _Lowering:
-    """Copies a graph node by node, and keeps count of which tensors exist in which type."""
+    """A copier of a graph, node by node, that records which tensors exist in which type."""
 
     def __init__(self, model: onnx.ModelProto, dtype: str) -> None:
         self._model = model
@@ -70,7 +70,7 @@ class _Lowering:
         self._casts: dict[tuple[str, int], str] = {}
 
     def add(self, node: onnx.NodeProto) -> None:
-        """Copies a node, with its float inputs in the type that it computes in."""
+        """Copy a node, with its float inputs in the type it computes in."""
         exact = node.name.startswith(EXACT) or node.op_type in _ALWAYS_EXACT
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
@@ -82,7 +82,7 @@ class _Lowering:
         self._nodes.append(copy)
 
     def finish(self) -> onnx.ModelProto:
-        """The new model, with the constants that are still read."""
+        """Return the new model, with the constants that are still read."""
         read = {name for node in self._nodes for name in node.input}
         constants = [w for w in (*self._weights.values(), *self._rounded.values()) if w.name in read]
         graph = self._model.graph
@@ -106,7 +106,7 @@ class _Lowering:
 
     def _cast(self, name: str, to: int) -> str:
         if (name, to) not in self._casts:
-            # A cast is named after the type it makes, so that it can be told from the plane arithmetic.
+            # A cast is named after its target type, which distinguishes it from the plane arithmetic.
             made = f"{name}/{'float32' if to == TensorProto.FLOAT else self._dtype}"
             self._nodes.append(helper.make_node("Cast", [name], [made], name=made, to=to))
             self._casts[name, to] = made
@@ -114,7 +114,7 @@ class _Lowering:
 
 
 def _float_tensors(model: onnx.ModelProto) -> set[str]:
-    """Names of the tensors, constants among them, that are f32."""
+    """Return the names of f32 tensors, including constants."""
     graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     values = (*graph.value_info, *graph.input, *graph.output)
     found = {v.name for v in values if v.type.tensor_type.elem_type == TensorProto.FLOAT}
@@ -135,6 +135,6 @@ def _rounded(weight: onnx.TensorProto, name: str, dtype: str) -> onnx.TensorProt
 
 
 def bfloat16_bits(values: np.ndarray) -> np.ndarray:
-    """The upper halves of finite f32 values, rounded to nearest, ties to even, as uint16."""
+    """Return the upper halves of finite f32 values, rounded to nearest, ties to even, as uint16."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")

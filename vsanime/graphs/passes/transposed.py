@@ -1,9 +1,9 @@
-"""Writes transposed convolutions as convolutions and depth-to-space, which CPUs compute several times as fast.
+"""Rewrites transposed convolutions as convolutions and depth-to-space, which CPUs compute several times as fast.
 
 A transposed convolution of stride s puts sample i, times kernel tap t, at output s * i + t - pad. Output s * j + phase
 therefore sees the taps whose number fits its phase: kernel / s samples, the same ones for all s phases if the blocks of
-s outputs are cut at the right place. That is a plain convolution with s * s times as many channels; the blocks' first
-and last outputs, which the transposed convolution does not have, are cut off.
+s outputs are cut at the right position. That is a plain convolution with s * s times as many channels; the outputs of
+the first and last blocks that the transposed convolution does not have are cropped.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from vsanime.arrays import Array
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import attributes
 
-# From this opset on DepthToSpace knows the channel order that is needed.
+# From this opset on DepthToSpace supports the required channel order.
 _OPSET = 11
 
 
 @guard("the network's graph cannot be written")
 def without_transposed(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The same network; transposed convolutions that are not of the plain kind stay as they are."""
+    """Return the same network with its plain transposed convolutions rewritten; others stay unchanged."""
     opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 0)
     weights = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
     if opset < _OPSET or not any(_shape(node, weights) for node in proto.graph.node):
@@ -46,7 +46,7 @@ def without_transposed(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _shape(node: onnx.NodeProto, weights: dict[str, Array]) -> tuple[int, int, int] | None:
-    """Kernel, stride and padding; None unless all are square and the kernel a multiple of the stride."""
+    """Return kernel, stride and padding, or None unless all are square and the kernel is a multiple of the stride."""
     if node.op_type != "ConvTranspose" or any(name not in weights for name in node.input[1:] if name):
         return None
     given = attributes(node)
@@ -72,7 +72,7 @@ def _rewritten(
     kernel, stride, pad = shape
     taps = kernel // stride
     name = node.output[0]
-    # Blocks start this many outputs before the first one; where that is after it, a block more is computed in front.
+    # Blocks start this many outputs before the first one; if that is after it, one more block is computed in front.
     early = pad - kernel + stride
     more = max(0, -(early // stride))
     cut = early + stride * more
@@ -99,7 +99,7 @@ def _rewritten(
 
 
 def _kernel(weight: Array, stride: int, taps: int) -> Array:
-    """[in, out, k, k] as [out * s * s, in, taps, taps]: phase p has tap p + k - s - s * a at sample a of its window."""
+    """Return [in, out, k, k] as [out * s * s, in, taps, taps]: phase p has tap p + k - s - s * a at sample a."""
     into, out, kernel = weight.shape[:3]
     result = np.empty((out, stride, stride, into, taps, taps), np.float32)
     tap = np.arange(stride)[:, None] + kernel - stride - stride * np.arange(taps)[None]
