@@ -24,7 +24,7 @@ class VsanimeError(Exception):
     """Error that the user can fix: the message says what was wrong, what was given and what would be right."""
 
 
-class TooLittleMemory(VsanimeError):  # noqa: N818 - it says what is the matter
+class TooLittleMemory(VsanimeError):  # noqa: N818 - the name states the problem
     """Error raised when a card's memory is too small.
 
     Attributes:

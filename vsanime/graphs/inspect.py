@@ -38,7 +38,7 @@ class NetFacts:
         out_channels: channels of the output.
         parameters: number of trained values.
         features: channels of the widest layer, which a tile's memory is proportional to.
-        linear_path: whether the linear path can be split off (see `precision`).
+        linear_path: whether the linear path can be split off (see `vsanime.graphs.passes.linear`).
     """
 
     scale: int

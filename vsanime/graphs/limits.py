@@ -153,7 +153,7 @@ class _Structure:
 
     def _graph(self, graph: onnx.GraphProto, level: int) -> tuple[int, int]:
         ends = [*graph.input, *graph.output]
-        # Before IR version 4 weights are inputs as well.
+        # Before IR version 4 weights are also inputs.
         if len(ends) > _MAX_ENDS + len(graph.initializer):
             raise VsanimeError(f"it has {len(ends)} inputs and outputs; {_MAX_ENDS} are read at most")
         if graph.sparse_initializer:
@@ -302,7 +302,7 @@ def infer_sizes(proto: onnx.ModelProto) -> dict[str, tuple[int, ...] | None]:
     Large weights are left out beforehand, because sizes do not depend on their values.
     """
     light = onnx.ModelProto()
-    light.ir_version = max(proto.ir_version, 4)  # before, weights had to be inputs as well
+    light.ir_version = max(proto.ir_version, 4)  # earlier versions need weights as inputs too
     light.opset_import.extend(proto.opset_import)
     light.graph.node.extend(proto.graph.node)
     light.graph.output.extend(proto.graph.output)

@@ -137,7 +137,7 @@ def fill_hidden(clip: vs.VideoNode, alpha: vs.VideoNode | None) -> vs.VideoNode:
     numbers = range(clip.format.num_planes)
     whole, small = (numbers[:1], numbers[1:]) if any(shift) else (numbers, numbers[:0])
 
-    def fill(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
+    def fill(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth passes it
         visible = np.asarray(f[1][0]) > 0
         if visible.all():
             return f[0]
@@ -210,7 +210,7 @@ def clip_on_white(clip: vs.VideoNode, alpha: vs.VideoNode | None, spec: FrameSpe
     if alpha is None:
         return clip
 
-    def lay(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
+    def lay(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth passes it
         return lay_on_white(f[0], f[1], spec)
 
     return clip.std.ModifyFrame([clip, alpha], lay)

@@ -97,7 +97,7 @@ def matched(
     codings = list(zip(plane_codings(made), plane_codings(after), strict=True))
     form = video_format(after.format)
 
-    def multiplied(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
+    def multiplied(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth passes it
         frame = vs.core.create_video_frame(form, f[0].width, f[0].height)
         factor = float(f[1].props[GAIN])
         for plane, (coding, wanted) in enumerate(codings):
@@ -118,7 +118,7 @@ def _gains(
     numbers = [scenes.measured(place) for place in _PLACES]
     clips = [_picked(clip, places) for clip in (source, result) for places in numbers]
 
-    def measured(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
+    def measured(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth passes it
         parts = f[1 : 1 + len(numbers)], f[1 + len(numbers) :]
         wanted, found = (
             sum(mean_luma([np.asarray(p) for p in frame], spec) for frame in frames)

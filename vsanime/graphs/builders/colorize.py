@@ -26,7 +26,7 @@ from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 
 type Size = tuple[int, int]
 
-MULTIPLE = 16  # of width and height
+MULTIPLE = 16  # width and height are multiples of this
 KEYS = 2
 FRAMES = 3  # seen by a temporal network: a key, the frame, a key
 TEMPORAL_INPUTS = ("lines", "colours")
