@@ -40,12 +40,7 @@ class Tiling:
 
 
 def read_tiling(tiles: Tiles, tilesize: Size, overlap: Size) -> Tiling:
-    """Return the tile arguments, checked as far as is possible without a network.
-
-    Args:
-        tiles: number of tiles each way, a pair (across, down), "auto" or None.
-        tilesize: side of a tile in pixels, a pair (width, height) or None.
-        overlap: pixels on each side of a tile, a pair (horizontal, vertical) or None.
+    """Return the tile arguments, checked as far as is possible without a network; see `Tiling` for their meaning.
 
     Raises:
         VsanimeError: a value is not a number of tiles or pixels, or both `tiles` and `tilesize` are given.

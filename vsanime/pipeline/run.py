@@ -51,11 +51,6 @@ class Job:
 def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNode:
     """Return a clip at the network's scale; only the planes that the network makes are defined.
 
-    Args:
-        job: pass to run.
-        backend: backend to run it on; None for automatic choice.
-        tiling: tile arguments of the user.
-
     Raises:
         VsanimeError: an option cannot be satisfied, or the runtime refuses the graph.
     """

@@ -93,12 +93,6 @@ def spec_from_props(form: PlaneFormat, width: int, height: int, props: Mapping[s
 
     Absent properties mean VapourSynth's defaults: limited-range YUV and gray, full-range RGB, left siting.
 
-    Args:
-        form: format of the frames.
-        width: luma width in pixels.
-        height: luma height in pixels.
-        props: frame properties.
-
     Raises:
         VsanimeError: a property has a value that does not exist.
     """
