@@ -116,7 +116,7 @@ def _finish(
     target: Coding,
     traits: GraphTraits,
 ) -> PlanesGraph:
-    """Add the network, the conversion to codes and the output, in the form that the network's end allows."""
+    """Add network, codes and output in the form that the network's end allows, and return the graph."""
     height, width = inputs[0].shape[2:]
     tail = read_tail(net)
     conv = read_same_conv(net, tail.conv) if tail is not None else None
