@@ -1,4 +1,4 @@
-"""Rewrites planes for runtimes without 16-bit integers, so that only bytes occur at the graph's ends.
+"""Rewrites planes for runtimes without 16-bit integers, so that the only integers are bytes at the graph's ends.
 
 TensorRT supports uint8 as the type of an input that goes into a cast and of an output that comes out of one, and no
 uint16 at all. A plane of 9 to 16 bits is therefore declared as pairs of bytes, low byte first: one more axis, the same
