@@ -1,1 +1,1 @@
-"""Files in and out: pictures and videos."""
+"""Read and write picture and video files."""

@@ -1,4 +1,4 @@
-"""Opens videos, and pictures of 16 bits, with BestSource, which finds every frame by its number."""
+"""Opens videos and 16-bit pictures with BestSource, which seeks to every frame exactly."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from vsanime.errors import VsanimeError
 
 
 def open_video(path: Path, missing: str, **options: object) -> Any:
-    """Open a file; without options no index is kept on disk: nothing is written beside anybody's videos.
+    """Open a video or picture; by default BestSource keeps no index on disk and writes nothing beside the file.
 
     Args:
-        path: video or picture.
-        missing: message where BestSource is not installed.
-        options: further arguments of `bs.VideoSource`.
+        path: path of the video or picture.
+        missing: error message if BestSource is not installed.
+        options: further arguments of `bs.VideoSource`, which override these defaults.
 
     Returns:
-        What `bs.VideoSource` returns: a clip, or with `exporttimestamps` the clip and its timestamps by name.
+        The result of `bs.VideoSource`: a clip, or with `exporttimestamps` the clip and its timestamps by name.
 
     Raises:
         VsanimeError: BestSource is not installed.

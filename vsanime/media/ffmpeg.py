@@ -1,4 +1,4 @@
-"""Runs ffmpeg: it encodes the frames given to it and takes everything but the picture from the source file."""
+"""Runs ffmpeg, which encodes frames from a pipe and takes every other stream from the source file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import IO, Self
 from vsanime.errors import VsanimeError
 from vsanime.media.streams import COVER_FILES, Container, SourceFile, StreamPlan, read_source
 
-# What the encoders of ffmpeg take as `-LIBRARY-params`, and by which name ffmpeg knows them.
+# Encoders by their names in `-NAME-params`, and what ffmpeg calls them in `-c:v`.
 LIBRARIES = {"x264": "libx264", "x265": "libx265"}
 
 _LAST_LINES = 12
@@ -27,15 +27,15 @@ _LAST_LINES = 12
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """How the picture is encoded.
+    """The settings of the video encoder.
 
     Attributes:
-        encoder: "x264" or "x265".
+        encoder: name of the encoder, "x264" or "x265".
         crf: constant rate factor.
-        preset: the encoder's preset.
-        params: the encoder's own options, "key=value:key=value".
+        preset: name of the encoder's preset.
+        params: options of the encoder as "key=value:key=value", or empty.
         time_base: seconds per tick of the source's timestamps.
-        colour: ffmpeg's options that say what the samples mean.
+        colour: ffmpeg's output options for matrix, range and other properties of the samples.
     """
 
     encoder: str
@@ -47,10 +47,10 @@ class VideoSettings:
 
 
 def find_ffmpeg(encoder: str) -> str:
-    """The ffmpeg on PATH if it can do the work, else the one of `imageio-ffmpeg`.
+    """Return the path of the ffmpeg on PATH if it is able to encode, else of the one in `imageio-ffmpeg`.
 
     Raises:
-        VsanimeError: there is none that can.
+        VsanimeError: neither has the encoder and `-fps_mode`.
     """
     found = [shutil.which("ffmpeg"), _packaged_ffmpeg()]
     for candidate in found:
@@ -80,7 +80,7 @@ def _is_able(ffmpeg: str, encoder: str) -> bool:
 
 
 def _ask(ffmpeg: str, *question: str) -> str:
-    """All that ffmpeg says; nothing where it cannot be started."""
+    """Run ffmpeg and return all that it prints, or an empty string if it cannot be started."""
     command = [ffmpeg, "-hide_banner", "-nostdin", *question]
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
@@ -90,12 +90,16 @@ def _ask(ffmpeg: str, *question: str) -> str:
 
 
 def probe(ffmpeg: str, path: Path) -> SourceFile:
-    """Asks ffmpeg what a file holds."""
+    """Return what ffmpeg reports about a file."""
     return read_source(path, _ask(ffmpeg, "-i", str(path.resolve())))
 
 
 def extract_covers(ffmpeg: str, source: SourceFile, plan: StreamPlan, folder: Path) -> list[str]:
-    """Writes cover pictures to files in `folder`; ffmpeg's arguments that attach them to the output."""
+    """Write cover pictures to files in `folder` and return ffmpeg's arguments that attach them to the output.
+
+    Raises:
+        VsanimeError: ffmpeg cannot extract a cover.
+    """
     args: list[str] = []
     for number, cover in enumerate(plan.covers):
         name, mimetype = COVER_FILES[cover.codec]
@@ -111,10 +115,10 @@ def extract_covers(ffmpeg: str, source: SourceFile, plan: StreamPlan, folder: Pa
 
 
 class Encoder:
-    """A running ffmpeg that eats a Matroska stream; used in a `with` block, which kills it on the way out.
+    """A running ffmpeg that reads a Matroska stream; leaving its `with` block kills it if it still runs.
 
     Attributes:
-        sink: where the stream goes.
+        sink: pipe to which the stream is written.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -125,7 +129,7 @@ class Encoder:
         assert self._process.stderr is not None
         self.sink: IO[bytes] = self._process.stdin
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
-        # Read all the time: a full pipe would stop ffmpeg.
+        # Read continuously, because a full pipe would block ffmpeg.
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr,), daemon=True)
         self._reader.start()
 
@@ -135,12 +139,12 @@ class Encoder:
                 self._last_lines.append(text)
 
     def finish(self) -> None:
-        """Ends the stream and waits for ffmpeg to write the rest.
+        """End the stream and wait until ffmpeg has written the rest.
 
         Raises:
-            VsanimeError: ffmpeg failed; with its last words.
+            VsanimeError: ffmpeg failed; the message ends with the last lines that it printed.
         """
-        with contextlib.suppress(OSError):  # it may be gone already, which its exit code tells
+        with contextlib.suppress(OSError):  # ffmpeg may have exited already; its exit code says so
             self.sink.close()
         code = self._process.wait()
         self._reader.join()
@@ -148,7 +152,7 @@ class Encoder:
             raise self.failure()
 
     def failure(self) -> VsanimeError:
-        """Why ffmpeg stopped, once it has."""
+        """Wait for ffmpeg to exit and return an error with its exit code and last lines."""
         code = self._process.wait()
         self._reader.join()
         return VsanimeError(f"the encoder failed (ffmpeg's exit code {code}): " + " | ".join(self._last_lines))
@@ -177,9 +181,18 @@ def command(
     container: Container,
     output: Path,
 ) -> list[str]:
-    """ffmpeg's arguments: picture from the pipe, everything else from the source file, every timestamp as it is."""
+    """Return the command line that takes video from the pipe, all else from the source, and keeps timestamps.
+
+    Args:
+        ffmpeg: path of the program.
+        source: file that metadata, chapters and the other streams come from.
+        other_streams: arguments that map and encode streams other than the video.
+        settings: settings of the video encoder.
+        container: properties of the output's file format.
+        output: path of the file to write.
+    """
     library = LIBRARIES[settings.encoder]
-    # Both inputs keep their own clock (-copyts); the pipe's is already counted from the source's origin.
+    # Both inputs keep their timestamps (-copyts); those in the pipe already count from the source's origin.
     offset = ["-itsoffset", f"{-float(source.origin):.6f}"] if source.origin else []
     args = [ffmpeg, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-y", "-copyts"]
     args += ["-f", "matroska", "-i", "pipe:0", *offset, "-i", str(source.path.resolve())]
@@ -196,5 +209,5 @@ def command(
         args += ["-metadata:s:v:0", f"title={video.title}"]
     if settings.encoder == "x265":
         args += container.hevc_args
-    # Few streams are as slow to start as an encoder with a long lookahead; the others wait for it.
+    # The other streams' packets have to wait in the queue until an encoder with a long lookahead gives its first.
     return [*args, *container.args, "-max_muxing_queue_size", "9999", os.fspath(output)]

@@ -1,4 +1,4 @@
-"""Picture files as arrays and back: whatever Pillow reads, upright, with depth and transparency."""
+"""Reads picture files into upright arrays with their bit depth and alpha, and encodes arrays as picture files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _WHITE = 255
 _ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # tags of EXIF
-_RAW_EXIF = b"Raw profile type exif"  # where PNG's text holds EXIF, as before it had a chunk for it
+_RAW_EXIF = b"Raw profile type exif"  # keyword of the PNG text chunk that held EXIF before there was `eXIf`
 _LONGEST_EXIF = 65533  # bytes, in JPEG
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_SAMPLES, _TIFF_PLANAR = 256, 257, 258, 277, 284  # tags of TIFF
-# What has to be done to a picture that a camera or a scanner stored so, to have it upright.
+# Functions that turn stored samples upright, by the EXIF orientation.
 _UPRIGHT: dict[int, Callable[[Array], Array]] = {
     2: np.fliplr,
     3: lambda samples: np.rot90(samples, 2),
@@ -37,25 +37,25 @@ _UPRIGHT: dict[int, Callable[[Array], Array]] = {
     8: np.rot90,
 }
 _SIDEWAYS = range(5, 9)
-# What Pillow turns into gray or RGB without losing anything but precision; all of it has 8 bits or fewer.
+# Modes of 8 bits or fewer that Pillow converts to gray or RGB with no loss except of precision.
 _GRAY_MODES = ("1", "L", "LA", "La")
 _COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
-# What a profile says it is for, at byte 16, by the channels of a picture.
+# Color space at byte 16 of an ICC profile, by the number of channels of the picture.
 _PROFILE_SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of picture file that is written.
+    """A file format for writing pictures.
 
     Attributes:
-        name: Pillow's.
-        options: how it is written.
-        alpha: whether it holds transparency.
-        gray: whether it holds pictures of one channel.
-        bits: the most it holds.
-        lossy: whether it has a quality.
-        exif: whether EXIF is written to it.
+        name: Pillow's name of the format.
+        options: arguments of Pillow's `save`.
+        alpha: whether the format stores transparency.
+        gray: whether the format stores pictures of one channel.
+        bits: most bits per sample, 8 or 16.
+        lossy: whether the format has a quality setting.
+        exif: whether EXIF is written.
     """
 
     name: str
@@ -67,8 +67,8 @@ class Format:
     exif: bool = True
 
 
-_JPEG = Format("JPEG", {"subsampling": 0}, lossy=True)  # colour as fine as luma
-# Pillow takes EXIF for TIFF's own tags, of which some are how pixels are stored and others more than libtiff accepts.
+_JPEG = Format("JPEG", {"subsampling": 0}, lossy=True)  # 4:4:4
+# Pillow would write EXIF as TIFF's own tags; some of these describe the storage, others are refused by libtiff.
 _TIFF = Format("TIFF", {"compression": "tiff_deflate"}, alpha=True, exif=False)
 FORMATS = {
     ".png": Format("PNG", alpha=True, bits=16),
@@ -84,16 +84,16 @@ DEFAULT_QUALITY = 95
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a picture before it is decoded.
+    """The properties of a picture that are known before it is decoded.
 
     Attributes:
-        width: in pixels, upright.
-        height: likewise.
-        gray: whether it has one channel, transparency apart.
+        width: width of the upright picture in pixels.
+        height: height of the upright picture in pixels.
+        gray: whether it has a single channel besides alpha.
         alpha: whether it may be transparent.
-        bits: 8 or 16.
-        orientation: EXIF's, 1 to 8, of what is decoded; 1 where decoding it turns it upright.
-        remark: what a user should know; empty for nothing.
+        bits: bits per sample, 8 or 16.
+        orientation: EXIF orientation of the decoded samples, 1 to 8; 1 if decoding turns them upright.
+        remark: note for the user, or empty.
     """
 
     width: int
@@ -106,18 +106,19 @@ class Header:
 
     @property
     def mode(self) -> str:
-        """Pillow's name of its channels."""
+        """Pillow's mode of the decoded picture, such as "RGBA"."""
         return ("L" if self.gray else "RGB") + ("A" if self.alpha else "")
 
 
 def read_header(path: Path) -> Header:
-    """Looks at a picture without decoding it.
+    """Return the header of a picture without decoding its pixels.
 
     Raises:
-        VsanimeError: it cannot be read, is animated, a TIFF of 16 bits of a kind not read, or its white is not known.
+        VsanimeError: the picture cannot be read, is animated, is an unsupported 16-bit TIFF, or has a pixel type
+            whose white level is unknown.
     """
     with open_picture(path) as picture:
-        # Photographs of some cameras hold a preview as a second frame.
+        # MPO photographs of some cameras have a preview as a second frame.
         frames = getattr(picture, "n_frames", 1)
         if frames > 1 and picture.format != "MPO":
             raise VsanimeError(f"it holds {frames} pictures; as a video, OUTPUT ends in .mkv or .mp4")
@@ -132,7 +133,7 @@ def read_header(path: Path) -> Header:
         stored = _stored_size(picture)
         width, height = stored[::-1] if orientation in _SIDEWAYS else stored
         if picture.format == "TIFF" and not deep:
-            orientation = 1  # Pillow turns TIFF, and nothing else, as it decodes it
+            orientation = 1  # Pillow turns TIFF upright when decoding, and no other format
         gray = picture.mode in _GRAY_MODES or (deep and layout in ("I", "LA"))
         remark = "it is CMYK: it becomes RGB without regard to its profile" if picture.mode == "CMYK" else ""
         alpha = picture.has_transparency_data
@@ -140,28 +141,27 @@ def read_header(path: Path) -> Header:
 
 
 def _stored(picture: Image.Image) -> tuple[str, bool]:
-    """Channels of what is stored, such as "I" or "RGB", and whether they have 16 bits; Pillow cuts colour to 8."""
+    """Return the stored channels, such as "I" or "RGB", and whether they have 16 bits (Pillow decodes RGB to 8)."""
     tile = picture.tile[0][3] if getattr(picture, "tile", None) else ""
     channels, _, depth = str(tile[0] if isinstance(tile, tuple) else tile).partition(";")
-    # Of "BGR;16", which BMP has, the number is of all channels together; S is signed.
+    # In "BGR;16" of BMP the number counts the bits of a whole pixel; S means signed.
     return channels, depth.startswith("16") and not depth.endswith("S") and not channels.startswith("BGR")
 
 
 def _stored_size(picture: Image.Image) -> tuple[int, int]:
-    """Width and height as stored; of TIFF, Pillow's are those of the upright picture."""
+    """Return width and height as stored; for TIFF, Pillow's own size is that of the upright picture."""
     tiff = picture.format == "TIFF"
     width, height = (picture.tag_v2[tag] for tag in (_TIFF_WIDTH, _TIFF_HEIGHT)) if tiff else picture.size
     return width, height
 
 
 def _check_tiff(picture: Image.Image) -> None:
-    """Refuses TIFF of 16 bits a channel that others than gray and RGB of interleaved channels are.
+    """Raise an error for 16-bit TIFF unless it is gray or interleaved RGB.
 
-    BestSource has the channels of RGBA in another order where the file is little-endian, and Pillow takes the bytes of
-    planes of 16 bits for pixels.
+    BestSource swaps the channels of little-endian RGBA, and Pillow decodes separate 16-bit planes wrongly.
 
     Raises:
-        VsanimeError: such a picture.
+        VsanimeError: the picture is a 16-bit TIFF with separate planes, alpha or other channels.
     """
     if picture.format != "TIFF" or max(picture.tag_v2.get(_TIFF_BITS, (1,))) != 16:
         return
@@ -172,25 +172,25 @@ def _check_tiff(picture: Image.Image) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """EXIF's orientation, 1 where there is none or none that is right."""
+    """Return the EXIF orientation, 1 to 8; 1 if it is missing or invalid."""
     found = _exif(picture).get(_ORIENTATION, 1)
     return found if found in _UPRIGHT else 1
 
 
 def _exif(picture: Image.Image) -> Image.Exif:
-    """The EXIF of a file; empty where there is none."""
+    """Return the EXIF of a file; empty if it has none or is damaged."""
     from PIL import Image
 
     try:
         if picture.format == "PNG" and not _may_have_exif(picture):
             return Image.Exif()
         return picture.getexif()
-    except Exception:  # EXIF of cameras is often damaged, and Pillow raises many kinds of errors for it
+    except Exception:  # EXIF is often damaged, and Pillow raises many kinds of errors for it
         return Image.Exif()
 
 
 def _may_have_exif(picture: Image.Image) -> bool:
-    """Whether a PNG has EXIF; asked for it, Pillow would decode the whole picture to find out."""
+    """Return whether a PNG has an EXIF chunk; Pillow would decode the whole picture to find out."""
     if any(name in picture.info for name in ("exif", "Raw profile type exif")):
         return True
     file = picture.fp
@@ -208,10 +208,17 @@ def _may_have_exif(picture: Image.Image) -> bool:
 
 
 def read_samples(path: Path, header: Header) -> Array:
-    """The picture, upright: uint8 or uint16, gray or RGB, with alpha where the header says so.
+    """Return the upright samples of a picture.
+
+    Args:
+        path: path of the picture.
+        header: what `read_header` returned for this file.
+
+    Returns:
+        An array of height, width and channels (gray or RGB, then alpha if any), uint8 or uint16, full range.
 
     Raises:
-        VsanimeError: it cannot be read.
+        VsanimeError: the picture cannot be read, or has changed since its header was read.
     """
     if header.bits == 16:
         stored = _read_deep(path, header)
@@ -226,7 +233,7 @@ def read_samples(path: Path, header: Header) -> Array:
 
 
 def _read_deep(path: Path, header: Header) -> Array:
-    """16 bits a channel, which Pillow would cut to 8."""
+    """Return the stored samples of a 16-bit picture through BestSource, because Pillow would reduce RGB to 8 bits."""
     import vapoursynth as vs
 
     missing = 'it has 16 bits, for which BestSource is needed; `pip install "vsanime[encode]"` brings it'
@@ -247,11 +254,11 @@ def _read_deep(path: Path, header: Header) -> Array:
 
 @dataclass(frozen=True)
 class Tags:
-    """What goes from a picture's file to its result's besides pixels.
+    """The metadata that is copied from a picture to its result.
 
     Attributes:
-        icc: colour profile.
-        exif: as JPEG has it, upright.
+        icc: ICC color profile, or None.
+        exif: EXIF data in JPEG's form without an orientation, or None.
     """
 
     icc: bytes | None = None
@@ -259,12 +266,12 @@ class Tags:
 
 
 def read_tags(path: Path, channels: int, size: tuple[int, int]) -> Tags:
-    """Colour profile and EXIF of a file, as they are right for its result.
+    """Return the color profile and EXIF of a file, adapted to the result.
 
     Args:
-        path: the source.
-        channels: of the result; a profile for others is left out.
-        size: width and height of the result.
+        path: path of the source picture.
+        channels: number of channels of the result, 1 to 4; a profile for another color space is omitted.
+        size: width and height of the result in pixels, which EXIF states as well.
     """
     with open_picture(path) as picture:
         icc = picture.info.get("icc_profile")
@@ -274,7 +281,7 @@ def read_tags(path: Path, channels: int, size: tuple[int, int]) -> Tags:
 
 
 def _upright_exif(picture: Image.Image, size: tuple[int, int]) -> bytes | None:
-    if picture.format == "TIFF":  # whose tags say how its pixels are stored
+    if picture.format == "TIFF":  # its tags describe how its pixels are stored
         return None
     try:
         exif = _exif(picture)
@@ -282,13 +289,18 @@ def _upright_exif(picture: Image.Image, size: tuple[int, int]) -> bytes | None:
         details = exif.get_ifd(_EXIF_IFD)
         details.update({tag: side for tag, side in zip((_WIDTH, _HEIGHT), size, strict=True) if tag in details})
         packed: bytes = exif.tobytes() if exif else b""
-    except Exception:  # as above
+    except Exception:  # damaged EXIF, see `_exif`
         return None
     return packed if 0 < len(packed) <= _LONGEST_EXIF else None
 
 
 def fitted(samples: Array, form: Format) -> Array:
-    """The picture as a format holds it: on white where that has no transparency, as RGB where that has no gray."""
+    """Blend samples with white if the format has no alpha, and turn gray into RGB if it has no gray.
+
+    Args:
+        samples: height, width, channels (1 to 4); 8 bits if the format has no alpha.
+        form: format of the file to be written.
+    """
     if samples.shape[2] in (2, 4) and not form.alpha:
         samples = _on_white(samples)
     if samples.shape[2] in (1, 2) and not form.gray:
@@ -297,23 +309,23 @@ def fitted(samples: Array, form: Format) -> Array:
 
 
 def _on_white(samples: Array) -> Array:
-    """Of 8 bits."""
+    """Blend 8-bit samples with white by their last channel, alpha, and drop that."""
     alpha = samples[..., -1:].astype(np.uint16)
     colour = samples[..., :-1] * alpha + _WHITE * (_WHITE - alpha)
     return ((colour + _WHITE // 2) // _WHITE).astype(np.uint8)
 
 
 def encoded(samples: Array, form: Format, tags: Tags, quality: int = DEFAULT_QUALITY) -> bytes:
-    """A picture as a file of a format.
+    """Return the bytes of a picture file.
 
     Args:
-        samples: fitted to the format; uint8, or uint16 if that holds it.
-        form: the format.
-        tags: what is written besides.
-        quality: of lossy formats, 1 to 100.
+        samples: height, width, channels, as `fitted` returns them; uint8, or uint16 for PNG.
+        form: format of the file.
+        tags: metadata to write.
+        quality: quality of lossy formats, 1 to 100.
 
     Raises:
-        VsanimeError: the format cannot hold it.
+        VsanimeError: the format cannot store the picture.
     """
     if samples.dtype == np.uint16:
         return png16(samples, tags.icc, tags.exif)

@@ -1,4 +1,4 @@
-"""Opens picture files: the one place that calls Pillow's `Image.open`, with the formats that are read."""
+"""Opens picture files with Pillow; only this module calls `Image.open`, so that no other formats are ever read."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from vsanime.errors import VsanimeError
 if TYPE_CHECKING:
     from PIL import Image
 
-# Pillow's names. A file's content decides which of them it is, whatever its name says, so nothing is listed that Pillow
-# hands to another program (EPS goes to Ghostscript) or to the system (WMF), or opens again as whatever it holds (IPTC).
-# "JPEG" brings MPO, which cameras write, with it.
+# Pillow's names. The content of a file, not its name, decides its format. So no format is listed that Pillow hands to
+# another program (EPS: Ghostscript) or to the system (WMF), or whose content it opens again as any format (IPTC).
+# "JPEG" includes MPO, which cameras write.
 READ_FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA"),
     *("DIB", "DDS", "ICO", "PCX", "PSD", "QOI", "SGI"),
@@ -26,26 +26,26 @@ READ_FORMATS = (
 def open_picture(source: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open a picture without decoding its pixels.
 
-    Errors of the block under `with`, where Pillow decodes, become the same kind of error.
+    Any exception in the `with` block, where Pillow decodes, becomes a VsanimeError too.
 
     Args:
-        source: a file's path, or an open file.
+        source: path of a file, or an open binary file.
 
     Raises:
-        VsanimeError: Pillow is not installed, or cannot read the picture; the message begins with "it".
+        VsanimeError: Pillow is not installed, or cannot read the picture; the latter message begins with "it".
     """
     if find_spec("PIL") is None:
         raise VsanimeError('Pillow is not installed, which reads pictures; `pip install "vsanime[encode]"` brings it')
     from PIL import Image, UnidentifiedImageError
 
-    Image.init()  # else a format that this Pillow does not know would be a KeyError
+    Image.init()  # fills Image.OPEN; a format that this Pillow does not know would be a KeyError
     formats = [name for name in READ_FORMATS if name in Image.OPEN]
     try:
         if not isinstance(source, Path):
             with Image.open(source, formats=formats) as picture:
                 yield picture
             return
-        # By its name, Pillow maps gray TIFF into memory, with width for height if it lies sideways.
+        # Given a path, Pillow memory-maps gray TIFF, with width and height swapped if its orientation is sideways.
         with source.open("rb") as file, Image.open(file, formats=formats) as picture:
             yield picture
     except VsanimeError:

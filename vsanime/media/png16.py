@@ -1,4 +1,4 @@
-"""Writes PNG files of 16 bits a channel, which Pillow does not in colour. Chunks and filters are those of ISO 15948."""
+"""Encodes PNG files (ISO 15948) with 16 bits per channel, which Pillow cannot write in color."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: gray, gray and alpha, RGB, RGB and alpha
-_ROWS = 64  # filtered at a time, so that large pictures need little memory
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels: gray, gray and alpha, RGB, RGB and alpha
+_ROWS = 64  # rows filtered at a time, so that large pictures need little memory
 _PAETH = 4
 _EXIF_HEAD = b"Exif\x00\x00"
 
 
 def png16(samples: NDArray[np.uint16], icc: bytes | None = None, exif: bytes | None = None) -> bytes:
-    """A picture as a PNG file.
+    """Return the bytes of a 16-bit PNG file.
 
     Args:
-        samples: height, width, channels: gray or RGB, and alpha if it has any.
-        icc: colour profile.
-        exif: EXIF data as JPEG has it.
+        samples: height, width, channels; gray or RGB, then alpha if any.
+        icc: ICC color profile.
+        exif: EXIF data in JPEG's form.
     """
     height, width, channels = samples.shape
     facts = struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
@@ -42,7 +42,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def _filtered(samples: NDArray[np.uint16]) -> Iterator[bytes]:
-    """The rows, each as the number of its filter and its bytes less what Paeth's predicts of them."""
+    """Yield groups of rows, each row as PNG's filter type 4 and its bytes minus the Paeth prediction."""
     height, _, channels = samples.shape
     pixel = 2 * channels  # bytes
     above: NDArray[np.uint8] | None = None
@@ -57,7 +57,7 @@ def _filtered(samples: NDArray[np.uint16]) -> Iterator[bytes]:
 
 
 def _paeth(left: NDArray[Any], up: NDArray[Any], corner: NDArray[Any]) -> NDArray[np.uint8]:
-    """Of three neighbours the one that is nearest to left + up - corner; in that order where they are equally near."""
+    """Return the neighbor that is nearest to left + up - corner; on ties the first of left, up and corner."""
     a, b, c = (plane.astype(np.int16) for plane in (left, up, corner))
     to_a, to_b, to_c = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     return np.where((to_a <= to_b) & (to_a <= to_c), left, np.where(to_b <= to_c, up, corner))

@@ -1,7 +1,7 @@
-"""A live Matroska stream of uncompressed frames: what carries frames *and their timestamps* into ffmpeg.
+"""Writes a live Matroska stream of uncompressed frames, which carries frames and their timestamps into ffmpeg.
 
-y4m has no timestamps, so variable frame rate would be lost in it. Matroska can hold raw planes (`V_UNCOMPRESSED`), is
-read from a pipe, and needs no more than a header and one cluster a frame. Element identifiers are RFC 9559's.
+y4m has no timestamps, so variable frame rate would be lost. Matroska stores raw planes (`V_UNCOMPRESSED`), can be read
+from a pipe, and needs only a header and one cluster per frame. Element identifiers are those of RFC 9559.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from vsanime.errors import VsanimeError
 from vsanime.spec import Family, FrameSpec, PlaneFormat, Range
 
 NANOSECONDS = 1_000_000_000
-UNKNOWN_SIZE = b"\x01\xff\xff\xff\xff\xff\xff\xff"  # a stream whose end is not known when its header is written
+UNKNOWN_SIZE = b"\x01\xff\xff\xff\xff\xff\xff\xff"  # the length of a live stream is unknown when its header is written
 
 _EBML = 0x1A45DFA3
 _SEGMENT = 0x18538067
@@ -22,7 +22,7 @@ _INFO = 0x1549A966
 _TRACKS = 0x1654AE6B
 _CLUSTER = 0x1F43B675
 
-# FourCC of ffmpeg's raw planar formats: eight bits have names, deeper ones spell out their layout.
+# FourCC codes of ffmpeg's raw planar formats: 8-bit ones have names, deeper ones encode layout and bits.
 _EIGHT_BIT_FOURCC = {
     (Family.GRAY, 0, 0): b"Y800",
     (Family.YUV, 1, 1): b"I420",
@@ -39,15 +39,15 @@ CARRIED_BITS = (8, 10, 12, 16)
 
 
 class Sink(Protocol):
-    """Whatever takes bytes: a pipe, a file."""
+    """An object that takes bytes, such as a pipe or a file."""
 
     def write(self, data: Buffer, /) -> int:
-        """Take all of `data`."""
+        """Write all of `data`."""
         ...
 
 
 def element(identifier: int, payload: bytes) -> bytes:
-    """One EBML element: identifier, length in eight bytes, payload."""
+    """Return an EBML element: identifier, length in 8 bytes, payload."""
     name = identifier.to_bytes((identifier.bit_length() + 7) // 8)
     return name + (1 << 56 | len(payload)).to_bytes(8) + payload
 
@@ -57,7 +57,7 @@ def _number(identifier: int, value: int) -> bytes:
 
 
 def fourcc(plane_format: PlaneFormat) -> bytes:
-    """FourCC by which ffmpeg knows a planar integer format.
+    """Return the FourCC of ffmpeg's raw video for a planar integer format.
 
     Raises:
         VsanimeError: the format has no raw Matroska form that ffmpeg reads.
@@ -75,18 +75,18 @@ def fourcc(plane_format: PlaneFormat) -> bytes:
 
 
 def header(spec: FrameSpec, frame_rate: Fraction | None) -> bytes:
-    """Everything before the first frame.
+    """Return the bytes of the stream before the first frame.
 
     Args:
         spec: format and size of every frame; range and matrix are written too, so that no reader guesses them.
-        frame_rate: nominal rate, a hint for rate control; timestamps rule. None where there is none.
+        frame_rate: nominal frames per second, a hint for rate control that timestamps override; None if unknown.
 
     Raises:
         VsanimeError: the format has no raw Matroska form that ffmpeg reads.
     """
     doctype = element(0x4282, b"matroska") + _number(0x4287, 4) + _number(0x4285, 2)
     limits = _number(0x4286, 1) + _number(0x42F7, 1) + _number(0x42F2, 4) + _number(0x42F3, 8)
-    nanosecond_ticks = _number(0x2AD7B1, 1)  # TimestampScale: fine enough to give back any source's own ticks
+    nanosecond_ticks = _number(0x2AD7B1, 1)  # TimestampScale: fine enough to restore the ticks of any source
     info = element(_INFO, nanosecond_ticks + element(0x4D80, b"vsanime") + element(0x5741, b"vsanime"))
     tracks = element(_TRACKS, element(0xAE, _track(spec, frame_rate)))
     segment = _SEGMENT.to_bytes(4) + UNKNOWN_SIZE
@@ -106,7 +106,7 @@ def _track(spec: FrameSpec, frame_rate: Fraction | None) -> bytes:
 
 
 class RawMatroskaWriter:
-    """Writes frames with their timestamps as they come; the stream ends when the sink is closed."""
+    """A writer of frames with their timestamps; closing the sink ends the stream."""
 
     def __init__(self, sink: Sink, spec: FrameSpec, frame_rate: Fraction | None = None) -> None:
         self._sink = sink
@@ -117,7 +117,7 @@ class RawMatroskaWriter:
 
         Args:
             timestamp: presentation time in seconds, not negative, rounded to the nanosecond.
-            planes: the planes, each packed without padding, little-endian.
+            planes: samples of each plane, packed without padding, little-endian.
 
         Raises:
             VsanimeError: the timestamp is negative.
@@ -125,7 +125,7 @@ class RawMatroskaWriter:
         if timestamp < 0:
             raise VsanimeError(f"a frame's timestamp is {float(timestamp):.6f} s; zero or later would be right")
         packed = [memoryview(plane).cast("B") for plane in planes]
-        # SimpleBlock: track 1 (0x81), two bytes relative to the cluster, flags 0x80 (every raw frame is a key frame).
+        # SimpleBlock: track 1 (0x81), 2 bytes of time since the cluster's, flags 0x80 (every raw frame is a key frame).
         block_header = b"\x81\x00\x00\x80"
         block_size = len(block_header) + sum(len(plane) for plane in packed)
         block = b"\xa3" + (1 << 56 | block_size).to_bytes(8) + block_header

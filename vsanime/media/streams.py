@@ -1,4 +1,4 @@
-"""What becomes of a source file's other streams: audio, subtitles, fonts and covers, copied, converted or left out."""
+"""Decides whether audio, subtitles, fonts and covers of a source file are copied, converted or left out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _TITLE = re.compile(r"^ +title +: (?P<title>.*)$")
 _INPUT = re.compile(r"^Input #0, (?P<demuxer>[\w,]+), from ")
 _START = re.compile(r"^ +Duration: .*start: (?P<start>-?\d+\.\d+)")
 
-# Timestamps of broadcast streams begin anywhere, often hours in; every other file means what it says.
+# Broadcast streams start at an arbitrary time, often hours in, which is subtracted; other files' timestamps stay.
 _BROADCAST = {"mpegts", "mpeg"}
 
-# Matroska keeps covers as attached files of these types; as streams they would become a second picture track.
+# Matroska stores covers as attached files of these types; as streams they would become a second video track.
 COVER_FILES = {"png": ("cover.png", "image/png"), "mjpeg": ("cover.jpg", "image/jpeg")}
-# MP4's way to write chapters, which ffmpeg reads as chapters besides.
+# MP4 stores chapters in such a stream, which ffmpeg also reads as chapters.
 _CHAPTER_TRACK = "bin_data (text /"
 
 _NO_PLACE = "is left out: the output's kind of file has no place for it"
@@ -29,12 +29,12 @@ _TEXT_SUBTITLES = {"ass", "ssa", "subrip", "srt", "mov_text", "webvtt", "text"}
 
 @dataclass(frozen=True)
 class Rule:
-    """Which codecs a container takes as they are.
+    """The codecs that a container stores unconverted.
 
     Attributes:
-        instead: what others are converted to.
-        only: the codecs it takes, or None for all.
-        never: codecs it does not take all the same.
+        instead: codec to which other streams are converted.
+        only: codecs that are copied, or None for all.
+        never: codecs that are not copied even so.
     """
 
     instead: str
@@ -42,21 +42,21 @@ class Rule:
     never: frozenset[str] = frozenset()
 
     def copies(self, codec: str) -> bool:
-        """Whether a stream of this codec stays as it is."""
+        """Return whether a stream of this codec is copied."""
         return codec not in self.never and (self.only is None or codec in self.only)
 
 
 @dataclass(frozen=True)
 class Container:
-    """What a kind of output file holds.
+    """The streams that an output file format can store.
 
     Attributes:
-        audio: which audio it takes.
-        subtitles: which subtitles it takes; only text can be converted.
-        attachments: whether fonts and the like have a place.
-        covers: whether a cover picture is a stream; where there are attachments it is one of those.
-        args: muxer options.
-        hevc_args: muxer options for H.265.
+        audio: rule for audio streams.
+        subtitles: rule for subtitle streams; only text can be converted.
+        attachments: whether it stores attached files such as fonts, and covers among them.
+        covers: whether it stores a cover picture as a stream.
+        args: ffmpeg's muxer options.
+        hevc_args: further options if the video is H.265.
     """
 
     audio: Rule
@@ -67,15 +67,15 @@ class Container:
     hevc_args: tuple[str, ...] = ()
 
 
-# Matroska counts by presentation time alone. Left to itself ffmpeg delays every stream by the few milliseconds that
-# some audio has before zero for its decoder's start, and the picture would come late.
+# Some audio has a few milliseconds before zero, with which its decoder starts. ffmpeg would by default delay every
+# stream by them, the video too; Matroska stores presentation times only, and needs no such delay.
 _MATROSKA = Container(
     audio=Rule("flac", never=frozenset({"pcm_bluray", "pcm_dvd"})),
     subtitles=Rule("srt", never=frozenset({"mov_text", "eia_608"})),
     attachments=True,
     args=("-avoid_negative_ts", "disabled"),
 )
-_HVC1 = ("-tag:v:0", "hvc1")  # the tag that Apple's players want
+_HVC1 = ("-tag:v:0", "hvc1")  # the tag that Apple's players need
 _MP4 = Container(
     audio=Rule("aac", only=frozenset({"aac", "ac3", "eac3", "mp3", "mp2", "alac", "opus", "flac", "dts"})),
     subtitles=Rule("mov_text", only=frozenset({"mov_text", "dvd_subtitle"})),
@@ -91,7 +91,7 @@ CONTAINERS = {".mkv": _MATROSKA, ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV}
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream of the source file, as ffmpeg describes it."""
+    """A stream of the source file, as ffmpeg describes it."""
 
     index: int
     kind: str
@@ -107,12 +107,12 @@ class Stream:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A source file as ffmpeg sees it.
+    """A source file, as ffmpeg describes it.
 
     Attributes:
-        path: where it is.
-        streams: all its streams.
-        origin: time, in seconds, from which its timestamps count.
+        path: path of the file.
+        streams: streams of the file, without MP4's chapter tracks.
+        origin: start time in seconds that is subtracted from timestamps; 0 unless it is a broadcast stream.
     """
 
     path: Path
@@ -121,19 +121,19 @@ class SourceFile:
 
     @property
     def video(self) -> Stream | None:
-        """The first stream of pictures that is no cover."""
+        """The first video stream that is not a cover, or None."""
         return next((s for s in self.streams if s.kind == "Video" and not s.cover), None)
 
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """What becomes of the streams besides the picture.
+    """How the streams other than the video are written.
 
     Attributes:
-        args: ffmpeg's arguments.
+        args: ffmpeg's arguments that map the streams and choose their codecs.
         covers: cover pictures that have to become attached files.
-        attachments: how many attached files `args` copies.
-        remarks: what a user should know.
+        attachments: number of attached files that `args` copies.
+        remarks: notes for the user.
     """
 
     args: tuple[str, ...]
@@ -143,7 +143,12 @@ class StreamPlan:
 
 
 def read_source(path: Path, description: str) -> SourceFile:
-    """Reads what `ffmpeg -i` says of a file."""
+    """Parse the text that `ffmpeg -i` prints about a file.
+
+    Args:
+        path: path of the file.
+        description: text that ffmpeg printed.
+    """
     streams: list[Stream] = []
     demuxers, start = set[str](), Fraction(0)
     for line in description.splitlines():
@@ -163,7 +168,7 @@ def read_source(path: Path, description: str) -> SourceFile:
 
 
 def plan_streams(source: SourceFile, container: Container) -> StreamPlan:
-    """Decides for every stream but the picture: copied, converted or left out."""
+    """Decide for every stream other than the video whether it is copied, converted or left out."""
     args: list[str] = []
     remarks: list[str] = []
     covers: list[Stream] = []
@@ -189,7 +194,7 @@ def plan_streams(source: SourceFile, container: Container) -> StreamPlan:
 
 
 def _fate(stream: Stream, container: Container) -> tuple[str | None, str | None]:
-    """The codec a stream leaves with, None if it is left out, and a remark unless it is copied."""
+    """Return the output codec of a stream (None to leave it out), and a remark unless it is copied."""
     if stream.cover:
         return ("copy", None) if container.covers else (None, _NO_PLACE)
     if stream.kind == "Attachment" and container.attachments:

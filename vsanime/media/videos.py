@@ -1,4 +1,4 @@
-"""Frames of videos by their number, through BestSource, which counts every frame once and finds it again exactly."""
+"""Reads frames of videos by number, through BestSource, which indexes a file once and seeks exactly."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ VIDEO_SUFFIXES = (".mkv", ".mp4", ".webm", ".mov", ".avi", ".m2ts", ".ts")
 
 
 class VideoReader:
-    """One video.
+    """A video whose frames are read as 8-bit RGB.
 
     Args:
-        path: the file.
+        path: path of the video.
 
     Raises:
-        VsanimeError: it cannot be opened, or what opens it is not installed.
+        VsanimeError: the file cannot be opened, or VapourSynth or BestSource is not installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class VideoReader:
             raise VsanimeError('videos are read by VapourSynth: `pip install "vsanime[train]"`') from None
         try:
             clip = open_video(path, "videos are read by BestSource: `pip install vapoursynth-bestsource`")
-            # The matrix that the frames name, else the one that their height suggests.
+            # The matrix of the frame properties, else a guess from the height.
             given = clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED)
             guess = None
             if clip.format.color_family == vs.YUV and given == vs.MATRIX_UNSPECIFIED:
@@ -41,10 +41,10 @@ class VideoReader:
             raise VsanimeError(f"cannot be read: {error}") from None
 
     def facts(self) -> tuple[int, tuple[int, int]]:
-        """Number of frames; width and height."""
+        """Return the number of frames, and width and height in pixels."""
         return int(self._clip.num_frames), (int(self._clip.width), int(self._clip.height))
 
     def frame(self, number: int) -> NDArray[np.uint8]:
-        """R, G and B of a frame: height, width, 3."""
+        """Return a frame as RGB: height, width, 3."""
         with self._clip.get_frame(number) as frame:
             return np.stack([np.asarray(frame[plane]) for plane in range(3)], -1)
