@@ -1,1 +1,1 @@
-"""What `vsanime bench` measures: doublers, styles, colorization, and how fast they are."""
+"""Measures the quality of doublers, styles and colorization, and the speed of filters, for `vsanime bench`."""

@@ -1,9 +1,9 @@
-"""How well line art is coloured from key frames: of a clip whose colours are known, against copying and motion alone.
+"""Measures how well line art is colored from key frames, on clips of known colors, against copying and motion alone.
 
-Line art is made here, always in the same way and not by `vsanime.lineart`, so that figures stay comparable whatever
-that becomes: of luma (Rec. 601) the black top-hat, closed by a disc of 7 pixels at a short side of 288 and in
-proportion, times 3; or, where that is more, how far luma is below 36, times 16, since what is black is ink in drawings,
-thick lines and pupils too; clipped, and turned to black on white.
+The line art is extracted here in a fixed way, not by `vsanime.lineart`, so that figures stay comparable when that
+changes. Ink is the larger of two measures of luma (Rec. 601): 3 times the black top-hat, closed by a disc of 7 pixels
+at a short side of 288 and in proportion; and 16 times the distance of luma below 36, because black in drawings is ink,
+thick lines and pupils too. The result is clipped and inverted to black on white.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from vsanime.motion.fill import fill
 from vsanime.motion.match import Matched, blend, match
 from vsanime.optional import opencv
 
-# A pixel has changed if red, green or blue differ by more codes from the nearest key.
+# A pixel counts as changed if red, green or blue differs from the nearest key by more 8-bit codes than this.
 CHANGED_CODES = 16
-# And lies off the lines if the nearest pixel of one is further away; rims of lines are hard for reasons of their own.
+# A pixel is off the lines if the nearest line pixel is further away; rims of lines are hard for other reasons.
 OFF_LINES = 3  # pixels
 _INK = 128
 _DISC, _DISC_SIDE, _GAIN = 7, 288, 3
@@ -33,12 +33,12 @@ _BLACK, _BLACK_GAIN = 36, 16
 
 @dataclass(frozen=True)
 class Clip:
-    """What is coloured, and what it should become.
+    """A clip as line art and in its true colors.
 
     Attributes:
-        name: of the file.
-        lines: count, height, width.
-        colours: count, height, width, 3.
+        name: name of the file.
+        lines: line art, 255 is paper: frames, height, width.
+        colours: true RGB: frames, height, width, 3.
     """
 
     name: str
@@ -46,18 +46,19 @@ class Clip:
     colours: Bytes
 
 
-# Gives the colours of a frame by its number.
+# A function that returns the colored frame of a number.
 type Colouring = Callable[[int], Bytes]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How near a method came.
+    """The quality of a method on one clip.
 
     Attributes:
-        psnr: in dB, of all squares together; over whole frames, changed pixels, and those off the lines.
-        ssim: mean over the same pixels.
-        warp: warp error over that of the truth; 1 is as steady as the truth.
+        psnr: PSNR in dB from the mean squared error over all frames: of all pixels, changed pixels, and changed
+            pixels off the lines.
+        ssim: mean SSIM over the same three sets of pixels.
+        warp: warp error divided by that of the truth; 1 means as stable as the truth.
     """
 
     psnr: tuple[float, float, float]
@@ -66,10 +67,10 @@ class Figures:
 
 
 def line_art(picture: Bytes) -> Bytes:
-    """Dark thin lines of a picture and what is black, as ink on white paper.
+    """Return thin dark lines and black areas of a picture as black ink on white.
 
     Args:
-        picture: height, width, 3.
+        picture: RGB: height, width, 3.
     """
     cv2 = opencv()
     luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
@@ -82,15 +83,19 @@ def line_art(picture: Bytes) -> Bytes:
 
 
 def clip_of(name: str, pictures: Sequence[Bytes]) -> Clip:
-    """A clip and its line art."""
+    """Return a clip of RGB frames with their line art."""
     return Clip(name, np.stack([line_art(picture) for picture in pictures]), np.stack(pictures))
 
 
 def keys_every(count: int, every: int) -> list[int]:
-    """Numbers of the keys: 0 and each `every`-th; frames after the last are not looked at.
+    """Return the frame numbers of the keys: 0 and every n-th; frames after the last key are not measured.
+
+    Args:
+        count: number of frames.
+        every: distance between keys in frames, 2 or more.
 
     Raises:
-        VsanimeError: there are not two.
+        VsanimeError: there are not two keys with frames between them.
     """
     keys = list(range(0, count, every))
     if every < 2 or len(keys) < 2:
@@ -99,7 +104,7 @@ def keys_every(count: int, every: int) -> list[int]:
 
 
 def around(keys: Sequence[int], number: int) -> tuple[int, int, int]:
-    """The key before a frame or at it, the one after or at it, and the nearer of the two (the former, if both are)."""
+    """Return the last key up to a frame, the first key from it on, and the nearer of the two (the first on a tie)."""
     before = max(key for key in keys if key <= number)
     after = min(key for key in keys if key >= number)
     return before, after, before if number - before <= after - number else after
@@ -109,7 +114,7 @@ def around(keys: Sequence[int], number: int) -> tuple[int, int, int]:
 
 
 def baselines(clip: Clip, keys: Sequence[int]) -> dict[str, Colouring]:
-    """What the filter has to beat, by name: copying, one leap of motion, both keys blended, the same filled."""
+    """Return the methods that the filter has to beat, by name: copies of keys, and warps by direct flow."""
     found = _Matches(clip, keys)
 
     def copied(number: int) -> Bytes:
@@ -123,7 +128,7 @@ def baselines(clip: Clip, keys: Sequence[int]) -> dict[str, Colouring]:
 
     def filled(number: int) -> Bytes:
         matched = found(number)
-        return fill(clip.lines[number], blend(matched), matched.errors.min(axis=0))  # as the filter does without steps
+        return fill(clip.lines[number], blend(matched), matched.errors.min(axis=0))  # the filter with steps=False
 
     return {
         "nearest key": copied,
@@ -134,7 +139,7 @@ def baselines(clip: Clip, keys: Sequence[int]) -> dict[str, Colouring]:
 
 
 class _Matches:
-    """Both keys moved onto a frame; the last frame's are remembered, since several methods ask."""
+    """The matches of both keys to a frame; the last frame's are cached, because several methods need them."""
 
     def __init__(self, clip: Clip, keys: Sequence[int]) -> None:
         self._clip, self._keys = clip, keys
@@ -153,13 +158,13 @@ class _Matches:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found on a clip with keys at some distance.
+    """The measurements of a clip with keys at one distance.
 
     Attributes:
-        pixels: shares of all pixels that had changed, and of those that had and lie off the lines.
-        figures: by method.
-        truth_warp: the warp error of the truth, of full scale.
-        results: by method and number, frames between keys.
+        pixels: fractions of all pixels that have changed, and that have changed and lie off the lines.
+        figures: quality by method.
+        truth_warp: warp error of the truth as a fraction of full scale.
+        results: colored frames between keys, by method and frame number.
     """
 
     pixels: tuple[float, float]
@@ -169,13 +174,13 @@ class Outcome:
 
 
 def measure(clip: Clip, keys: Sequence[int], methods: dict[str, Colouring], advance: Callable[[], None]) -> Outcome:
-    """Every method on every frame between keys.
+    """Measure every method on every frame between keys.
 
     Args:
-        clip: with its truth.
-        keys: as `keys_every` gives them.
-        methods: by name.
-        advance: called after each frame.
+        clip: clip with its true colors.
+        keys: frame numbers of the keys, as `keys_every` returns them.
+        methods: methods by name.
+        advance: function called after each frame.
 
     Raises:
         VsanimeError: a frame is too small for SSIM, or scikit-image is not installed.
@@ -201,7 +206,7 @@ def measure(clip: Clip, keys: Sequence[int], methods: dict[str, Colouring], adva
 
 
 def _masks(truth: Bytes, near: Bytes, line: Bytes) -> tuple[Mask, Mask, Mask]:
-    """Everything; what differs from the nearest key; and of that what lies off the lines."""
+    """Return the masks of all pixels, of those that differ from the nearest key, and of these those off the lines."""
     cv2 = opencv()
     changed = cv2.absdiff(truth, near).max(axis=2) > CHANGED_CODES
     paper = np.where(line < _INK, 0, 255).astype(np.uint8)
@@ -210,13 +215,13 @@ def _masks(truth: Bytes, near: Bytes, line: Bytes) -> tuple[Mask, Mask, Mask]:
 
 
 class _Sums:
-    """Squares and similarities so far, over three sets of pixels."""
+    """The sums of squared errors and of SSIM so far, over three sets of pixels."""
 
     def __init__(self) -> None:
         self._squares, self._alike, self._pixels = np.zeros(3), np.zeros(3), np.zeros(3)
 
     def add(self, result: Bytes, truth: Bytes, masks: tuple[Mask, Mask, Mask]) -> None:
-        """One more frame."""
+        """Add a frame to the sums."""
         squares = np.square((result.astype(np.float64) - truth) / 255).mean(axis=2)
         alike = _similarity(result, truth)
         self._squares += [squares[mask].sum() for mask in masks]
@@ -224,7 +229,7 @@ class _Sums:
         self._pixels += [mask.sum() for mask in masks]
 
     def figures(self, warp: float) -> Figures:
-        """Over all frames; NaN where no pixel was in a set."""
+        """Return the figures over all frames; NaN for an empty set of pixels."""
         with np.errstate(invalid="ignore", divide="ignore"):
             whole, changed, off = np.minimum(-10 * np.log10(self._squares / self._pixels), HIGHEST_PSNR)
             likeness = self._alike / self._pixels
@@ -233,7 +238,7 @@ class _Sums:
 
 
 def _similarity(result: Bytes, truth: Bytes) -> NDArray[np.float64]:
-    """SSIM of Wang et al. 2004 around each pixel, mean over red, green and blue."""
+    """Return the SSIM map (Wang et al. 2004), height and width, averaged over red, green and blue."""
     try:
         from skimage.metrics import structural_similarity
     except ImportError:
@@ -255,7 +260,7 @@ def _similarity(result: Bytes, truth: Bytes) -> NDArray[np.float64]:
 def _warp_errors(
     clip: Clip, keys: Sequence[int], results: dict[str, dict[int, Bytes]]
 ) -> tuple[float, dict[str, float]]:
-    """Of the truth, and of each method over that; keys are the truth's own frames in both."""
+    """Return the warp error of the truth, and each method's divided by it; key frames are the truth's in both."""
     truth = [_unit(picture) for picture in clip.colours[: keys[-1] + 1]]
     motion = follow(truth)
     of_truth = warp_error(truth, motion)

@@ -1,4 +1,4 @@
-"""A page to look at: for some frames the line art, both keys, what each method made of them, and the truth."""
+"""Draws a page of colorized frames: a row has the line art, both keys, the result of each method, and the truth."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from vsanime.arrays import Bytes
 from vsanime.bench.colorization import Clip, Outcome, around
 from vsanime.errors import VsanimeError
 
-ROWS = 4  # frames shown of a clip
-_WIDE = 320  # pixels of a picture at most
+ROWS = 4  # most frames shown of a clip
+_WIDE = 320  # largest width of a picture in pixels
 _GAP, _LINE, _TEXT = 6, 18, 13
 _PAPER, _INK = 255, 30
 
 
 def check_path(path: Path) -> None:
-    """Says before anything is measured what would otherwise be said when all is done.
+    """Raise an error before anything is measured if the page cannot be written at this path.
 
     Raises:
-        VsanimeError: the name ends like no picture's, or there is no such folder.
+        VsanimeError: the suffix is not one of a picture, or the folder does not exist.
     """
     files.check_name(path)
     suffixes = Image.registered_extensions()
@@ -35,10 +35,16 @@ def check_path(path: Path) -> None:
 
 
 def write(path: Path, clip: Clip, keys: Sequence[int], outcome: Outcome) -> None:
-    """Frames spread evenly over the clip, each midway between its keys.
+    """Write the page, with frames spread evenly over the clip, each midway between its keys.
+
+    Args:
+        path: path of the page.
+        clip: clip with its true colors.
+        keys: frame numbers of the keys.
+        outcome: measurements of the clip, with the frames to show.
 
     Raises:
-        VsanimeError: the file cannot be written, or its name ends like no picture's.
+        VsanimeError: the file cannot be written, or its suffix is not one of a picture.
     """
     gaps = [(a, b) for a, b in pairwise(keys) if b - a > 1]
     chosen = [gaps[i] for i in sorted({round(i) for i in np.linspace(0, len(gaps) - 1, min(ROWS, len(gaps)))})]

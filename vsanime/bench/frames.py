@@ -1,4 +1,4 @@
-"""Arrays as clips of VapourSynth, and frames as arrays."""
+"""Converts NumPy arrays to VapourSynth clips, and frames to arrays."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vsanime.arrays import Array
 
 
 def clip_of(frames: Sequence[Sequence[Array]], form: int, **props: int) -> vs.VideoNode:
-    """A clip that holds these planes.
+    """Return a clip of the given planes.
 
     Args:
-        frames: of each frame its planes, height and width, in the format's own type; all frames of one size.
-        form: id of the format.
-        props: of every frame.
+        frames: planes of each frame, height and width, in the sample type of the format; all frames of one size.
+        form: id of the VapourSynth format.
+        props: properties of every frame.
     """
     height, width = frames[0][0].shape
     blank = vs.core.std.BlankClip(width=width, height=height, format=form, length=len(frames))
@@ -32,6 +32,6 @@ def clip_of(frames: Sequence[Sequence[Array]], form: int, **props: int) -> vs.Vi
 
 
 def planes_of(clip: vs.VideoNode, number: int) -> Array:
-    """Copies of the planes of a frame, all of one size: planes, height, width."""
+    """Return a copy of a frame whose planes have one size: planes, height, width."""
     with clip.get_frame(number) as frame:
         return np.stack([np.asarray(frame[plane]) for plane in range(frame.format.num_planes)])

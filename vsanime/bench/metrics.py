@@ -1,4 +1,4 @@
-"""PSNR and SSIM of a result against the truth."""
+"""Computes PSNR and SSIM of a result against the truth."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from vsanime.arrays import Floats
 from vsanime.errors import VsanimeError
 
-# Better than any 8-bit picture can show; one that comes out exact must not make a mean infinite.
+# More than any 8-bit picture can show; an exact result must not make a mean infinite.
 HIGHEST_PSNR = 80.0
 _LEAST_ERROR = 10 ** (-HIGHEST_PSNR / 10)
 # Wang, Bovik, Sheikh, Simoncelli 2004: a Gaussian window of 11x11 pixels, K1 = 0.01 and K2 = 0.03.
@@ -16,24 +16,24 @@ SSIM_WINDOW = 11
 
 
 def psnr(result: Floats, truth: Floats) -> float:
-    """Peak signal-to-noise ratio in dB, the peak being 1; `HIGHEST_PSNR` at most, NaN if a result has any.
+    """Return the peak signal-to-noise ratio in dB, at most `HIGHEST_PSNR`; NaN if the result has any.
 
     Args:
-        result: any shape.
-        truth: the same shape.
+        result: values of any shape; the peak is 1.
+        truth: values of the same shape.
     """
     error = float(np.mean(np.square(result.astype(np.float64) - truth)))
     return HIGHEST_PSNR if error <= _LEAST_ERROR else -10 * float(np.log10(error))
 
 
 def ssim(result: Floats, truth: Floats) -> float:
-    """Structural similarity of Wang et al. 2004, of values that span 1; of several planes, their mean.
+    """Return the structural similarity of Wang et al. 2004, averaged over planes.
 
-    Only windows that lie inside the picture count, as in the authors' own program.
+    Only windows inside the picture count, as in the authors' program.
 
     Args:
-        result: height and width, or planes, height and width; at least `SSIM_WINDOW` both ways.
-        truth: the same shape.
+        result: values that span 1: height and width, or planes, height and width; sides of at least `SSIM_WINDOW`.
+        truth: values of the same shape.
 
     Raises:
         VsanimeError: scikit-image is not installed.
@@ -42,7 +42,7 @@ def ssim(result: Floats, truth: Floats) -> float:
         from skimage.metrics import structural_similarity
     except ImportError:
         raise VsanimeError('SSIM is scikit-image\'s: `pip install "vsanime[quality]"`') from None
-    # In single precision the variances, differences of squares, would lose three digits.
+    # In single precision the variances, which are differences of squares, would lose three digits.
     return float(
         structural_similarity(
             result.astype(np.float64),

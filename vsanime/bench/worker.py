@@ -1,7 +1,7 @@
-"""One timing in a process of its own: run as a file, by any Python that has VapourSynth and the package timed.
+"""Times one filter in its own process; run as a file by any Python with VapourSynth and the package to be timed.
 
-Reads a case as JSON from its argument, prints the result as JSON. Peers' environments have no vsanime, so nothing of it
-is imported before it is known to be wanted.
+It reads a case as JSON from its argument and prints the result as JSON. Peers' environments have no vsanime, so that
+functions import it only when they need it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 
 def source(case: dict[str, Any]) -> Any:
-    """The clip: one textured frame, repeated, so that nothing but the filter takes time."""
+    """Return a clip that repeats one textured frame, so that nothing but the filter takes time."""
     import vapoursynth as vs
 
     kind = vs.GRAY8 if case.get("luma_only") else vs.YUV420P8
@@ -37,7 +37,7 @@ def source(case: dict[str, Any]) -> Any:
 
 
 def ours(clip: Any, case: dict[str, Any]) -> Any:
-    """vsanime, with its own defaults but for what the case says."""
+    """Return the clip filtered by vsanime, with its defaults except for the options in the case."""
     import vsanime
 
     options = {"precision": case["precision"], "num_streams": case.get("streams")}
@@ -54,16 +54,17 @@ def ours(clip: Any, case: dict[str, Any]) -> Any:
 
 
 def peer(clip: Any, case: dict[str, Any]) -> Any:
-    """vs-mlrt with the conversions its users write around it.
+    """Return the clip filtered by vs-mlrt, with the conversions that its users write around it.
 
-    Luma networks: luma to float and back, chroma by Spline36. RGB networks: to RGB in float and back.
+    For luma networks, luma is converted to float and back, and chroma doubled by Spline36. For RGB networks, the clip
+    is converted to float RGB and back.
     """
     import vapoursynth as vs
 
     core = vs.core
     tile: dict[str, Any] = {}
     if case.get("tilesize"):
-        # The peer's own tiles, with the overlap this network needs: the same work, the same result.
+        # The peer's own tiles, with the overlap that this network needs for the same result.
         sides = zip(case["tilesize"], (clip.width, clip.height), strict=True)
         tile = {"tilesize": case["tilesize"], "overlap": [0 if t >= side else case["radius"] for t, side in sides]}
 
@@ -85,7 +86,7 @@ def peer(clip: Any, case: dict[str, Any]) -> Any:
 
 
 def time_filter(case: dict[str, Any]) -> float:
-    """Milliseconds a frame, first pass, requested as an encoder would."""
+    """Return milliseconds per frame over one pass, with frames requested as an encoder does."""
     import vapoursynth as vs
 
     if case.get("cache"):
@@ -100,7 +101,7 @@ def time_filter(case: dict[str, Any]) -> float:
 
 
 def time_raw(case: dict[str, Any]) -> float:
-    """The engine alone on the tiles of the frame, by as many threads as there are lanes."""
+    """Return milliseconds per frame of the engine alone on the frame's tiles, with one thread per lane."""
     import os
     from concurrent.futures import ThreadPoolExecutor
 

@@ -1,1 +1,1 @@
-"""How good doublers are: pictures made small, doubled by everybody, and compared with what they were."""
+"""Measures doublers: halves pictures, doubles them by every method, and compares the results with the originals."""

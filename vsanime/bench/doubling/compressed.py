@@ -1,4 +1,4 @@
-"""A clip that x264 has spoilt, doubled and compared with the one that it was made of."""
+"""Doubles a clip that was compressed with x264, and compares the result with the clip that it was made from."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _KERNEL = "catmull_rom"
 
 @dataclass(frozen=True)
 class Pair:
-    """Frames of a clip before and after.
+    """The frames of a clip before and after halving and compression.
 
     Attributes:
-        name: of the clip.
-        condition: what was done to it.
-        numbers: of the frames in their file.
-        truth: luma, 8 bits, full range.
-        spoilt: luma of half the size, as its file has it.
+        name: file name of the clip.
+        condition: how the compressed clip was made, as text.
+        numbers: frame numbers in the file.
+        truth: original luma, 8 bits, full range.
+        spoilt: compressed luma at half the size, in the range of its file.
     """
 
     name: str
@@ -48,17 +48,17 @@ class Pair:
 
 
 def pair_of(truth: Path, compressed: Path | None, crf: int, every: int, bar: Bar) -> Pair:
-    """The two clips.
+    """Return a clip and its compressed half.
 
     Args:
-        truth: a video without a loss.
-        compressed: the same at half the size, spoilt; None to make it: Catmull-Rom, 8 bits, x264.
-        crf: x264's rate factor, for that.
-        every: 1 for all frames; those that are made are kept in memory.
-        bar: told of each frame that is coded.
+        truth: path of the original video.
+        compressed: path of the same video at half the size, compressed; None to make it with Catmull-Rom, 8 bits, x264.
+        crf: x264's rate factor for making it.
+        every: use every n-th frame; frames that are made here stay in memory.
+        bar: progress bar that counts the frames as they are encoded.
 
     Raises:
-        VsanimeError: a file that cannot be read, or two that are no pair.
+        VsanimeError: a file cannot be read, the numbers of frames differ, or the original is not twice as large.
     """
     clip = _open(truth)
     if compressed is not None:
@@ -75,7 +75,7 @@ def pair_of(truth: Path, compressed: Path | None, crf: int, every: int, bar: Bar
 
 
 def _coded(truth: Path, whole: vs.VideoNode, crf: int, every: int, bar: Bar) -> vs.VideoNode:
-    """Each so many-eth frame of a clip that was halved and coded."""
+    """Halve and encode a clip and return every n-th decoded frame."""
 
     def halved() -> Iterator[Bytes]:
         for number in range(whole.num_frames):
@@ -90,7 +90,7 @@ def _coded(truth: Path, whole: vs.VideoNode, crf: int, every: int, bar: Bar) -> 
 
 
 def _in_memory(truth: Path, whole: vs.VideoNode, path: Path, every: int) -> vs.VideoNode:
-    """Frames of a file that is free to be deleted when this is done, also on Windows."""
+    """Return every n-th frame of a file, copied to memory, so that the file can be deleted, also on Windows."""
     spoilt = _open(path)
     _check_pair(truth, whole, path, spoilt)
     source = _source(spoilt)
@@ -101,12 +101,12 @@ def _in_memory(truth: Path, whole: vs.VideoNode, path: Path, every: int) -> vs.V
 
 
 def measure_compressed(pair: Pair, methods: Sequence[Method], advance: Advance) -> list[Figure]:
-    """Luma of each of a pair's frames.
+    """Measure the luma of a pair's frames with every method.
 
     Args:
-        pair: the clips.
-        methods: for luma.
-        advance: called after each frame of each method.
+        pair: original and compressed clip.
+        methods: methods for luma.
+        advance: function called after each frame of each method.
     """
     figures = []
     for method in methods:
@@ -147,7 +147,7 @@ def _cut(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def _matrix(clip: vs.VideoNode) -> int:
-    """The matrix that luma was made by; for RGB and where the clip does not say, what its height suggests."""
+    """Return the clip's matrix; for RGB or if it is unspecified, a guess from the clip's size."""
     with clip.get_frame(0) as frame:
         said = read_integer(frame.props, "_Matrix", vs.MATRIX_UNSPECIFIED)
     unknown = said in (vs.MATRIX_RGB, vs.MATRIX_UNSPECIFIED)
@@ -155,19 +155,19 @@ def _matrix(clip: vs.VideoNode) -> int:
 
 
 def _luma(clip: vs.VideoNode, matrix: int) -> vs.VideoNode:
-    """8-bit luma in full range; of RGB, by that matrix."""
+    """Return 8-bit luma in full range, computed by the matrix if the clip is RGB."""
     if clip.format.color_family == vs.RGB:
         return clip.resize.Point(format=vs.GRAY8, matrix=matrix, range=vs.RANGE_FULL)
     return _plane(clip).resize.Point(format=vs.GRAY8, range=vs.RANGE_FULL)
 
 
 def _source(clip: vs.VideoNode) -> vs.VideoNode:
-    """What methods are given: luma as the file has it."""
+    """Return the luma that methods are given, in the depth and range of the file."""
     return _luma(clip, _matrix(clip)) if clip.format.color_family == vs.RGB else _plane(clip)
 
 
 def _plane(clip: vs.VideoNode) -> vs.VideoNode:
-    """Luma of YUV by itself, which says its range."""
+    """Return the luma plane alone, with its range in the frame properties."""
     with clip.get_frame(0) as frame:
         full = read_integer(frame.props, "_Range", vs.RANGE_LIMITED)
     plane = clip.std.ShufflePlanes(0, vs.GRAY) if clip.format.color_family == vs.YUV else clip

@@ -1,4 +1,4 @@
-"""A page of crops: the part of a picture in which methods differ most, the truth first, each with its PSNR."""
+"""Draws a page of crops at the place where methods differ most: the truth, then each method's result with its PSNR."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vsanime.bench.doubling.measure import Results
 from vsanime.bench.metrics import psnr
 from vsanime.training.data.degrade import to_codes
 
-SIZE = 56  # pixels of the picture, both ways, at most
+SIZE = 56  # largest side of a crop in pixels of the picture
 ZOOM = 4
 _ACROSS = 6
 _GAP = 8
@@ -26,11 +26,11 @@ _PAPER, _INK = 255, 30
 
 @dataclass(frozen=True)
 class Panel:
-    """One crop.
+    """A crop with its label.
 
     Attributes:
-        label: below it, two lines at most.
-        pixels: height, width.
+        label: text below the crop, two lines at most.
+        pixels: luma: height, width.
     """
 
     label: str
@@ -42,8 +42,8 @@ class Strip:
     """The crops of one picture.
 
     Attributes:
-        title: picture, place of the crop, kernel.
-        panels: the truth and what each method made.
+        title: text with the picture, the position of the crop and the kernel.
+        panels: crops of the truth and of each method's result.
     """
 
     title: str
@@ -51,13 +51,13 @@ class Strip:
 
 
 def strip_of(name: str, results: Results, kernel: str, number: int) -> Strip:
-    """The crop of one picture that shows most.
+    """Return the crops of one picture where methods differ most.
 
     Args:
-        name: of the picture.
-        results: of every method.
-        kernel: by which the picture was made small.
-        number: of the kernel among the results.
+        name: name of the picture.
+        results: results of every method.
+        kernel: name of the kernel that halved the picture.
+        number: index of the kernel among the results.
     """
     outputs = {method: of_kernels[number] for method, of_kernels in results.by_method.items()}
     top, left, height, width = busiest(list(outputs.values()), SIZE)
@@ -73,11 +73,11 @@ def strip_of(name: str, results: Results, kernel: str, number: int) -> Strip:
 
 
 def busiest(outputs: Sequence[Floats], size: int) -> tuple[int, int, int, int]:
-    """Where outputs differ most: top, left, height and width of a window.
+    """Return top, left, height and width of the window where outputs differ most.
 
     Args:
-        outputs: of one picture, height, width.
-        size: of the window, less where the picture is smaller.
+        outputs: outputs of all methods for one picture: height, width each.
+        size: side of the window in pixels; less if the picture is smaller.
     """
     variance = np.var(np.stack(outputs).astype(np.float64), axis=0)
     height, width = (min(size, n) for n in variance.shape)
@@ -88,7 +88,7 @@ def busiest(outputs: Sequence[Floats], size: int) -> tuple[int, int, int, int]:
 
 
 def write(path: Path, strips: Sequence[Strip]) -> None:
-    """All strips on one page."""
+    """Write all strips on one page."""
     drawn = [_drawn(strip) for strip in strips]
     page = Image.new("L", (max(d.width for d in drawn), sum(d.height for d in drawn)), _PAPER)
     top = 0
@@ -100,7 +100,7 @@ def write(path: Path, strips: Sequence[Strip]) -> None:
 
 
 def _drawn(strip: Strip) -> Image.Image:
-    """A title, and crops in rows, enlarged in whole pixels."""
+    """Draw a title and rows of crops, enlarged by repeating pixels."""
     height, width = (n * ZOOM for n in strip.panels[0].pixels.shape)
     step, down = max(width, SIZE * ZOOM) + _GAP, height + 2 * _LINE + _GAP
     rows = -(-len(strip.panels) // _ACROSS)

@@ -1,4 +1,4 @@
-"""One picture made small by every kernel, doubled by every method, and compared with what it was."""
+"""Halves a picture by every kernel, doubles it by every method, and compares the results with the original."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ type Advance = Callable[[], None]
 
 
 class Bar(Protocol):
-    """How far it is."""
+    """A progress bar."""
 
     def more(self, steps: int) -> None:
-        """So many steps are still to come, or so many less."""
+        """Add steps to the total; a negative number removes some."""
 
     def step(self) -> None:
-        """One is done."""
+        """Count one step as done."""
 
 
-# The order in which tables come.
+# Measures in the order of the tables.
 LUMA, RGB, CHROMA, COMPRESSED = "luma", "rgb", "chroma", "compressed"
 MEASURES = (LUMA, RGB, CHROMA, COMPRESSED)
 SITINGS = {
@@ -47,17 +47,17 @@ _BT709 = {"_Matrix": int(vs.MATRIX_BT709)}
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured of one picture, in one condition, with one method.
+    """The quality of one picture in one condition with one method.
 
     Attributes:
         group: source of the picture.
-        picture: its name.
+        picture: name of the picture.
         measure: one of `MEASURES`.
         plane: Y, RGB, Cb or Cr.
-        condition: kernel by which it was made small; for chroma and compression, what else was done.
-        method: who doubled it.
-        psnr: in dB.
-        ssim: of Wang et al.; None for chroma.
+        condition: kernel that halved the picture; for chroma with the siting, for compression how the clip was made.
+        method: name of the method.
+        psnr: PSNR in dB.
+        ssim: SSIM of Wang et al.; None for chroma.
     """
 
     group: str
@@ -72,11 +72,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Title:
-    """Which picture figures are of.
+    """The names by which figures refer to a picture.
 
     Attributes:
         group: source of the picture.
-        picture: its name.
+        picture: name of the picture.
     """
 
     group: str
@@ -85,11 +85,11 @@ class Title:
 
 @dataclass(frozen=True)
 class Results:
-    """Luma of one picture after every method.
+    """The luma of one picture after every method.
 
     Attributes:
-        truth: height, width.
-        by_method: a result of the same shape for each kernel, by the method's name.
+        truth: original luma in [0, 1]: height, width.
+        by_method: results of the same shape, one per kernel, by the method's name.
     """
 
     truth: Floats
@@ -99,18 +99,20 @@ class Results:
 def measure_doubling(
     title: Title, picture: Bytes, kernels: Sequence[str], methods: Sequence[Method], advance: Advance
 ) -> tuple[list[Figure], Results]:
-    """Luma with every method, RGB with those that know it.
+    """Measure luma with every method, and RGB with those that support it.
 
-    The truth is the picture's 8-bit luma, and its R, G and B; what is doubled has half the size and 8 bits; results are
-    clipped to [0, 1] and not rounded, and nothing is cut off at the edges. RGB networks are given R, G and B, and
-    luma is taken of what they make.
+    The truth is the picture's 8-bit luma, and its RGB. Methods double 8-bit halves; results are clipped to [0, 1], not
+    rounded, and compared including the edges. RGB networks are given RGB, and luma is computed from their output.
 
     Args:
-        title: of the picture.
-        picture: R, G and B, height, width and 3.
-        kernels: by which it is made small.
-        methods: for luma and RGB.
-        advance: called after each method.
+        title: names of the picture.
+        picture: 8-bit RGB: height, width, 3.
+        kernels: kernels that halve the picture.
+        methods: methods for luma and RGB.
+        advance: function called after each method.
+
+    Returns:
+        The figures, and the luma of all results.
     """
     rgb_codes = np.ascontiguousarray(picture.transpose(2, 0, 1))
     rgb = from_codes(rgb_codes)
@@ -141,20 +143,20 @@ def measure_doubling(
 
 
 def measure_chroma(title: Title, picture: Bytes, methods: Sequence[Method], advance: Advance) -> list[Figure]:
-    """Cb and Cr of 4:2:0, by kernel and siting, brought back to 4:4:4.
+    """Measure chroma that was halved to 4:2:0 by each kernel and siting and brought back to 4:4:4.
 
-    The truth is the picture as 8-bit YCbCr, BT.709 and full range; chroma at half the size is rounded to 8 bits too.
+    The truth is the picture as 8-bit YCbCr, BT.709, full range. Halved chroma is rounded to 8 bits too.
 
     Args:
-        title: of the picture.
-        picture: R, G and B, height, width and 3.
-        methods: for chroma.
-        advance: called after each method.
+        title: names of the picture.
+        picture: 8-bit RGB: height, width, 3.
+        methods: methods for chroma.
+        advance: function called after each method.
     """
     y, *chroma = to_ycbcr(from_codes(np.ascontiguousarray(picture.transpose(2, 0, 1))))
     y = from_codes(to_codes(y))
     truth = [_chroma_codes(np.float32(255) * (plane - np.float32(0.5))) for plane in chroma]
-    # Filters hold to the siting of a clip's first frame: a clip for each, its frames the kernels.
+    # Filters use the siting of a clip's first frame, so that each siting needs a clip; its frames are the kernels.
     clips = {}
     for siting, (shift, location) in SITINGS.items():
         small = [[_chroma_codes(halve(codes, kernel, shift)) for codes in truth] for kernel in CHROMA_KERNELS]
@@ -174,17 +176,17 @@ def measure_chroma(title: Title, picture: Bytes, methods: Sequence[Method], adva
 
 
 def _chroma_codes(codes: Floats) -> Floats:
-    """8-bit codes of chroma less 128, rounded and clipped."""
+    """Round and clip chroma codes, which are 8-bit codes minus 128."""
     return np.clip(np.rint(codes), -128, 127)
 
 
 def _chroma_values(codes: Floats) -> Floats:
-    """What codes less 128 stand for in full range."""
+    """Convert 8-bit codes minus 128 to full-range values, about -0.5 to 0.5."""
     return codes / np.float32(255)
 
 
 def _run(method: Method, clip: vs.VideoNode, shape: tuple[int, ...]) -> list[Floats]:
-    """Every frame doubled and clipped: planes, height, width."""
+    """Double every frame and return the clipped results: planes, height, width each."""
     large = method.run(clip)
     if (large.height, large.width) != shape:
         raise VsanimeError(

@@ -1,4 +1,4 @@
-"""Everybody who doubles: resampling, NNEDI3, and networks through the package's own filters."""
+"""Lists the methods that are compared: resampling, NNEDI3, and networks through the package's own filters."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from vsanime.models.cards import find, variants
 
 type Run = Callable[[vs.VideoNode], vs.VideoNode]
 
-# Public networks that most people use; ours are recognised by their names.
+# Public networks in wide use; those of this project are recognized by their suffix.
 _KNOWN = ("C4F16", "C4F32", "R8F64", "upconv_7_art", "C4F32_Chroma")
 _OUR_SUFFIX = "_VA"
 _RESTORING = "_DS"
-# In a list of models: those that would be taken without one.
+# In a list of models, stands for `default_models()`.
 DEFAULT = "default"
-# Tasks of the cards, and what a file's channels and scale say: in, out, scale.
+# Tasks of cards by the channels in, channels out and scale of a network.
 _TASKS = {(1, 1, 2): "double_luma", (3, 3, 2): "rgb", (3, 2, 1): "chroma"}
-# Window 8x6, of the seven the best on six drawings (by 0.4 dB at most); 256 neurons, two predictions: its most.
+# Window 8x6, the best of the seven on six drawings (by 0.4 dB at most); 256 neurons and two predictions, its maximum.
 _NNEDI3 = {"nsize": 0, "nns": 4, "qual": 2}
-# NNEDI3 puts new rows above those that it keeps (field=0), so that everything lies half a new pixel too low.
+# NNEDI3 puts new rows above those that it keeps (field=0), so that the picture is half a new pixel too low.
 _NNEDI3_SHIFT = 0.5
 
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the tables.
+    """A method, which is a row of the tables.
 
     Attributes:
-        name: what the tables call it.
-        knows: "any" of luma and RGB, or one of them, or "chroma".
-        run: from an 8-bit clip to one of single float and twice the size; for chroma, from 4:2:0 to 4:4:4.
-        restores: whether it also removes what compression does; such networks are no match on clean pictures.
+        name: name in the tables.
+        knows: planes that it supports: "any" (luma and RGB), "luma", "rgb" or "chroma".
+        run: function from an 8-bit clip to a single-float clip of twice the size; for chroma, from 4:2:0 to 4:4:4.
+        restores: whether it also removes compression artifacts; such networks are not comparable on clean pictures.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Method:
 
 
 def resampling() -> list[Method]:
-    """What every player has."""
+    """Return the resampling kernels that every player has."""
     return [
         Method(
             "bicubic (Catmull-Rom)", "any", lambda clip: _single(clip).resize.Bicubic(**_twice(clip), **CATMULL_ROM)
@@ -61,16 +61,16 @@ def resampling() -> list[Method]:
 
 
 def nnedi3() -> list[Method]:
-    """NNEDI3 of vapoursynth-znedi3, where it is installed."""
+    """Return NNEDI3 by vapoursynth-znedi3, or an empty list if that is not installed."""
     return [Method("NNEDI3", "any", run_nnedi3)] if hasattr(vs.core, "znedi3") else []
 
 
 def run_nnedi3(clip: vs.VideoNode, shift: float = _NNEDI3_SHIFT) -> vs.VideoNode:
-    """Rows doubled, then columns, and the picture put back into its place by Spline36.
+    """Double both sides of a clip with NNEDI3 and correct its shift by Spline36.
 
     Args:
-        clip: GRAY or RGB.
-        shift: by which it is put back, in pixels of the output, both ways.
+        clip: source clip, GRAY or RGB.
+        shift: shift to correct in pixels of the output, horizontally and vertically.
     """
     large = _single(clip)
     for _ in range(2):
@@ -79,7 +79,7 @@ def run_nnedi3(clip: vs.VideoNode, shift: float = _NNEDI3_SHIFT) -> vs.VideoNode
 
 
 def chroma_resampling() -> list[Method]:
-    """4:4:4 by zimg, which knows where the siting puts the samples."""
+    """Return zimg's resampling of chroma to 4:4:4, which takes the siting into account."""
     form = vs.YUV444PS
     return [
         Method("bilinear", "chroma", lambda clip: clip.resize.Bilinear(format=form)),
@@ -89,11 +89,14 @@ def chroma_resampling() -> list[Method]:
 
 
 def networks(models: Sequence[str], backend: BackendProtocol) -> list[Method]:
-    """Networks by their names or paths; `DEFAULT` among them stands for `default_models()`.
+    """Return networks by their names or paths; `DEFAULT` among them stands for `default_models()`.
+
+    Args:
+        models: names of models or paths of ONNX files.
+        backend: backend that runs the networks.
 
     Raises:
-        VsanimeError: a name that no card has, a file that cannot be read, or a network that doubles neither luma nor
-            RGB and makes no chroma.
+        VsanimeError: a name is unknown or used twice, a file cannot be read, or a network is for none of the tasks.
     """
     names = [name for model in models for name in (default_models() if model == DEFAULT else [model])]
     found = [_network(name, backend) for name in dict.fromkeys(names)]
@@ -104,7 +107,7 @@ def networks(models: Sequence[str], backend: BackendProtocol) -> list[Method]:
 
 
 def default_models() -> list[str]:
-    """The public networks and our own whose weights are on this machine; nothing is downloaded for a bench."""
+    """Return the measured networks whose weights are on this machine; nothing is downloaded for a benchmark."""
     measured = [name for name, variant in variants().items() if variant.task in _TASKS.values()]
     names = [name for name in measured if name in _KNOWN or name.endswith(_OUR_SUFFIX) or name.endswith(_RESTORING)]
     return [name for name in names if store.available(name)]
@@ -134,12 +137,12 @@ def _network(model: str, backend: BackendProtocol) -> Method:
 
 
 def _task(model: str) -> str:
-    """What a network is for.
+    """Return the task of a network.
 
     Raises:
-        VsanimeError: there is no such network, or it is for nothing that is measured here.
+        VsanimeError: there is no such network, or its task is not measured here.
     """
-    # Loaded here so that what is missing or damaged is said before anything is measured.
+    # Load the network now, so that a missing or damaged file is reported before anything is measured.
     found = store.load(model)
     if found.variant is not None:
         task = found.variant.task if found.variant.task == "chroma" or found.variant.scale == 2 else ""
@@ -156,5 +159,5 @@ def _twice(clip: vs.VideoNode) -> dict[str, int]:
 
 
 def _single(clip: vs.VideoNode) -> vs.VideoNode:
-    """In single float, so that nothing is rounded on the way."""
+    """Convert a clip to single float, so that no intermediate result is rounded."""
     return clip.resize.Point(format=clip.format.replace(sample_type=vs.FLOAT, bits_per_sample=32).id)

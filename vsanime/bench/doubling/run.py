@@ -1,4 +1,4 @@
-"""The whole bench: all pictures through all methods, into a folder."""
+"""Measures all pictures with all methods and writes the figures, tables and crops into a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vsanime.bench.doubling.sources import Place, Reader, Skipped, is_gray, spre
 from vsanime.errors import VsanimeError
 
 CSV_NAME, MARKDOWN_NAME, CROPS_NAME = "quality.csv", "quality.md", "crops.png"
-# The kernel of crops, where it is among those measured: what most clips were scaled by.
+# Kernel of the crops if it is measured, because most clips were scaled by it.
 _CROPS_KERNEL = "catmull_rom"
 
 _CONDITIONS = """\
@@ -37,20 +37,20 @@ compared with that of the clip before all this, in the same way as pictures are.
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured.
+    """The pictures, methods and conditions to measure.
 
     Attributes:
-        places: the pictures.
+        places: locations of the pictures.
         skipped: files that are known to be unreadable.
-        kernels: by which they are made small.
-        methods: for luma and RGB.
-        chroma: for chroma; empty to leave it out.
-        crops: on the page of crops, at most.
-        truth: a video to be compressed; None for none.
-        compressed: the compressed one, None to make it.
-        crf: x264's, to make it.
-        restoring: methods for it.
-        every: each so many-eth of its frames.
+        kernels: kernels that halve the pictures.
+        methods: methods for luma and RGB.
+        chroma: methods for chroma; empty to omit chroma.
+        crops: most pictures on the page of crops.
+        truth: original video for measuring compression, or None.
+        compressed: compressed video at half the size; None to make it.
+        crf: x264's rate factor for making it.
+        restoring: methods for the compressed video.
+        every: measure every n-th frame of the video.
     """
 
     places: Sequence[Place]
@@ -68,12 +68,12 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """What has been measured.
+    """The results so far.
 
     Attributes:
-        figures: of every picture, condition and method.
         skipped: files that could not be measured.
-        strips: of crops.
+        figures: figures of every picture, condition and method.
+        strips: crops of the pictures to show.
     """
 
     skipped: list[Skipped]
@@ -82,12 +82,12 @@ class Outcome:
 
 
 def run(plan: Plan, out: Path, bar: Bar) -> Outcome:
-    """Measures everything; the CSV grows with every picture.
+    """Measure everything; the CSV file grows with every picture.
 
     Args:
-        plan: what.
-        out: the folder; made if it is not there.
-        bar: told how far it is.
+        plan: pictures, methods and conditions.
+        out: folder of the results, created if it does not exist.
+        bar: progress bar.
 
     Raises:
         VsanimeError: no picture could be measured, a video cannot be read, a network fails, or the folder cannot
@@ -96,7 +96,7 @@ def run(plan: Plan, out: Path, bar: Bar) -> Outcome:
     try:
         return _run(plan, out, bar)
     except OSError as error:
-        # Of what is written while it goes on, the error itself does not always say where.
+        # Errors while appending to a file do not always name it.
         raise VsanimeError(f"{error.filename or out} cannot be written: {error.strerror or error}") from None
 
 
@@ -108,7 +108,7 @@ def _run(plan: Plan, out: Path, bar: Bar) -> Outcome:
         (out / name).unlink(missing_ok=True)
     outcome = Outcome(list(plan.skipped))
     bar.more(len(plan.places) * (len(plan.methods) + len(plan.chroma)))
-    # Before the pictures: what is wrong with a video is said at once.
+    # The video comes before the pictures, so that an error in it is reported at once.
     pair = pair_of(plan.truth, plan.compressed, plan.crf, plan.every, bar) if plan.truth else None
     if pair is not None:
         bar.more(len(plan.restoring) * len(pair.numbers))
@@ -154,7 +154,7 @@ def _keep(figures: Sequence[Figure], csv: Path, outcome: Outcome) -> None:
 
 
 def report(plan: Plan, outcome: Outcome) -> str:
-    """The page of tables, and what they are of."""
+    """Return the Markdown page: measured pictures, conditions, skipped files and tables."""
     parts = ["# Quality\n\n"]
     measured = list(dict.fromkeys((f.group, f.picture) for f in outcome.figures if f.measure == LUMA))
     if measured:

@@ -1,7 +1,7 @@
-"""Planes at half the size, by kernels whose names stand beside every figure.
+"""Halves planes by the kernels that figures are named after.
 
 Catmull-Rom and Lanczos are zimg's in float, as most clips were scaled; the box, which zimg lacks, is a mean.
-Nothing here is shared with what networks are trained on.
+None of this code is shared with training.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from vsanime.arrays import Bytes, Floats
 from vsanime.bench.frames import clip_of, planes_of
 
 KERNELS = ("box", "catmull_rom", "lanczos3")
-# Catmull-Rom's cubic of Mitchell and Netravali.
+# Mitchell and Netravali's cubic with the parameters of Catmull-Rom.
 CATMULL_ROM = {"filter_param_a": 0.0, "filter_param_b": 0.5}
 LANCZOS3 = {"filter_param_a": 3.0}
 
 
 def halve(plane: Floats, kernel: str, shift: tuple[float, float] = (0.0, 0.0)) -> Floats:
-    """Half the size, not clipped and not rounded; edges are mirrored.
+    """Return a plane at half the size, neither clipped nor rounded; edges are mirrored.
 
     Args:
-        plane: height and width, both even.
+        plane: samples: height and width, both even.
         kernel: one of `KERNELS`.
-        shift: of the new samples from the middle of their two by two old ones, in old samples: across, down. For
-            chroma, -0.5 or 0.
+        shift: offset of each new sample from the center of its 2x2 old samples, in old samples: right, down; each
+            -0.5 or 0.
     """
     if kernel == "box":
         return _box(_box(plane, shift[0]).T, shift[1]).T
@@ -42,7 +42,7 @@ def halve(plane: Floats, kernel: str, shift: tuple[float, float] = (0.0, 0.0)) -
 
 
 def _box(plane: Floats, shift: float) -> Floats:
-    """The mean of the two samples that a new one covers, along rows; shifted by half, it covers one and two halves."""
+    """Average along rows the two samples that a new one covers; if shifted by half, one sample and two halves."""
     first, second = plane[:, ::2], plane[:, 1::2]
     if shift == 0:
         return (first + second) * np.float32(0.5)
@@ -51,11 +51,11 @@ def _box(plane: Floats, shift: float) -> Floats:
 
 
 def halve_codes(codes: Bytes, kernel: str) -> Bytes:
-    """8-bit codes at half the size, rounded (halves to even) and clipped.
+    """Return 8-bit codes at half the size, rounded (halves to even) and clipped.
 
     Args:
-        codes: height and width, both even.
+        codes: 8-bit samples: height and width, both even.
         kernel: one of `KERNELS`.
     """
-    # As codes, not as values in [0, 1], of which a mean that lies between two codes would be off by its own rounding.
+    # Computed on codes: with values in [0, 1], a mean halfway between two codes would suffer from float rounding.
     return np.clip(np.rint(halve(codes.astype(np.float32), kernel)), 0, 255).astype(np.uint8)

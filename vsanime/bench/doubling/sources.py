@@ -1,4 +1,4 @@
-"""The pictures of a bench: found in folders, files and videos, or held out by a run of training; read one by one."""
+"""Finds the pictures to measure in folders, files and videos or among those held out by a training run; reads them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from vsanime.training.data.pictures import LUMA, files_in, find_sources, read_pi
 from vsanime.training.recipes.colorization import ColourRecipe
 from vsanime.training.run.folder import RunFolder
 
-# Sizes are cut to a multiple of this: halves then have even sizes, as 4:2:0 needs.
+# Sizes are cropped to a multiple of this: halves then have even sizes, as 4:2:0 needs.
 MULTIPLE = 4
-LEAST = 32  # pixels both ways: halves of 16 are the least that every method takes
+LEAST = 32  # smallest side in pixels: halves of 16 are the smallest that every method takes
 _WHITE = 255
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a picture is.
+    """The location of a picture.
 
     Attributes:
-        group: the source that it belongs to, as tables name it.
-        name: below its source.
-        path: the file.
-        frame: of a video; None for a picture.
+        group: name of its source in the tables.
+        name: path relative to the source, or a file's name.
+        path: path of the file.
+        frame: frame number in a video; None for a picture file.
     """
 
     group: str
@@ -49,8 +49,8 @@ class Skipped:
     """A file that could not be measured.
 
     Attributes:
-        path: the file.
-        reason: why not.
+        path: path of the file.
+        reason: error message.
     """
 
     path: Path
@@ -58,18 +58,18 @@ class Skipped:
 
 
 def find(paths: Sequence[Path], every: int, limit: int | None) -> tuple[list[Place], list[Skipped]]:
-    """The pictures in folders and files, a group for each path.
+    """Return the pictures in folders and files, with a group for each path.
 
     Args:
-        paths: folders, which are searched to the bottom, and files.
-        every: of a video each so many-eth frame is taken.
+        paths: folders, which are searched recursively, and files.
+        every: take every n-th frame of a video.
         limit: most pictures of a group, spread evenly over it; None for all.
 
     Returns:
-        The pictures in the order of the paths and of names, and videos that cannot be read.
+        The pictures in the order of the paths and of names, and the videos that cannot be read.
 
     Raises:
-        VsanimeError: a path is not there.
+        VsanimeError: a path does not exist.
     """
     found: list[Place] = []
     skipped: list[Skipped] = []
@@ -78,7 +78,7 @@ def find(paths: Sequence[Path], every: int, limit: int | None) -> tuple[list[Pla
         if not path.exists():
             raise VsanimeError(f"--pictures {path}: there is no such file or folder")
         places: list[Place] = []
-        # A file that is named is a picture, whatever it is called.
+        # A file that the user names is read whatever its suffix.
         for file in [path] if path.is_file() else files_in(path):
             name = file.name if path.is_file() else file.relative_to(path).as_posix()
             try:
@@ -90,15 +90,15 @@ def find(paths: Sequence[Path], every: int, limit: int | None) -> tuple[list[Pla
 
 
 def held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[Place]:
-    """The pictures that a run of `vsanime train` held out, a group for each of its sources.
+    """Return the pictures that a run of `vsanime train` held out, with a group for each of its sources.
 
     Args:
-        run: the run's folder.
+        run: folder of the run.
         roots: folders that hold the sources of its recipe.
         limit: most pictures of a group, spread evenly over it; None for all.
 
     Raises:
-        VsanimeError: no run is there, or a source is nowhere.
+        VsanimeError: the folder holds no complete run, the run is of colorization, or a source is missing.
     """
     folder = RunFolder(run)
     if not folder.recipe.exists():
@@ -120,14 +120,14 @@ def held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[Place]
 
 
 def spread(places: Sequence[Place], limit: int | None) -> list[Place]:
-    """So many at most, at even distances."""
+    """Return at most `limit` places at even distances; all if it is None."""
     if limit is None or len(places) <= limit:
         return list(places)
     return [places[i * len(places) // limit] for i in range(limit)]
 
 
 def _group_names(paths: Sequence[Path]) -> list[str]:
-    """The last part of each path; more of it where that would name two alike."""
+    """Return the last part of each path, or the whole path if two last parts are equal."""
     names = [path.resolve().name for path in paths]
     return [name if names.count(name) == 1 else path.as_posix() for name, path in zip(names, paths, strict=True)]
 
@@ -140,18 +140,18 @@ def _places(group: str, name: str, path: Path, every: int) -> list[Place]:
 
 
 class Reader:
-    """Reads pictures; the last video stays open."""
+    """A reader of pictures that keeps the last video open."""
 
     def __init__(self) -> None:
         self._video: VideoReader | None = None
 
     def read(self, place: Place) -> Bytes:
-        """R, G and B: height and width, cut to multiples of `MULTIPLE` at the right and the bottom, and 3.
+        """Return 8-bit RGB: height, width, 3, cropped at the right and the bottom to multiples of `MULTIPLE`.
 
-        What is transparent lies on white.
+        Transparent pixels are blended with white.
 
         Raises:
-            VsanimeError: it cannot be read, or is too small.
+            VsanimeError: the picture cannot be read, or is too small.
         """
         try:
             pixels = read_pixels(place.path) if place.frame is None else self._frame(place.path, place.frame)
@@ -179,15 +179,15 @@ def _on_white(pixels: Bytes) -> Bytes:
 
 
 def is_gray(picture: Bytes) -> bool:
-    """Whether no pixel has a colour."""
+    """Return whether R, G and B are equal everywhere."""
     return bool((picture == picture[..., :1]).all())
 
 
 def luma(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """BT.709's, of R'G'B' in full range.
+    """Return BT.709 luma of full-range R'G'B'.
 
     Args:
-        planes: R, G and B, height, width.
+        planes: R, G and B in [0, 1]: 3, height, width.
     """
     result: NDArray[np.float32] = np.tensordot(LUMA, planes, 1)
     return result

@@ -1,4 +1,4 @@
-"""Figures as a CSV, and their means as Markdown: methods down, kernels across, never a mean over kernels."""
+"""Writes figures as CSV and their means as Markdown tables: a row per method, a column per kernel or condition."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CELLS = {
 
 
 def as_csv(figures: Sequence[Figure], *, heading: bool) -> str:
-    """A line for each figure."""
+    """Return a CSV line for each figure, under the names of the columns if `heading` is true."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if heading:
@@ -37,7 +37,7 @@ def as_csv(figures: Sequence[Figure], *, heading: bool) -> str:
 
 
 def as_markdown(figures: Sequence[Figure]) -> str:
-    """A table of each measure over all pictures, then one of luma for each group where there are several."""
+    """Return a table of each measure over all pictures, then one of luma for each group if there are several."""
     parts = [_section(f"## {_TITLES[m]}", m, [f for f in figures if f.measure == m]) for m in MEASURES]
     luma = [f for f in figures if f.measure == LUMA]
     groups = list(dict.fromkeys(f.group for f in luma))
@@ -63,12 +63,12 @@ def _section(title: str, measure: str, figures: Sequence[Figure]) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    # A bar in a file's name would end the cell.
+    # An unescaped bar in a file name would end the cell.
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _cell(measure: str, figures: Sequence[Figure]) -> str:
-    """The mean over pictures of each picture's figure."""
+    """Return the text of a cell: the means of the figures over pictures."""
     if not figures:
         return ""
     if measure == CHROMA:
