@@ -1,6 +1,6 @@
-"""Engines ahead of time: the filters are called as a script calls them, on a backend that builds and runs nothing.
+"""Builds TensorRT engines ahead of time, by calling the filters on a backend that builds engines and runs none.
 
-A script finds an engine only if its graph is the same to the byte, so nobody but the filters themselves may make it.
+A script finds an engine only if its graph is identical to the byte, so that only the filters themselves may make it.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ type Target = Device | Capability
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one engine.
+    """The result of building one engine.
 
     Attributes:
-        model: name or path.
-        use: the filter, and the argument if it is not the main one.
-        size: width and height of what the engine reads, as text.
-        precision: of the inner layers.
-        card: what it is for.
-        bytes: its size; 0 if there is none.
-        seconds: how long the build took; None if it was there, or could not be built.
-        problem: why it could not be built; empty if it is there.
+        model: name or path of the model.
+        use: name of the filter, with the argument if the model is not its main one.
+        size: width and height of the engine's input, as text.
+        precision: precision of the inner layers.
+        card: name of the card, or its compute capability.
+        bytes: size of the engine; 0 if there is none.
+        seconds: duration of the build; None if the engine was cached or could not be built.
+        problem: why it could not be built, or empty.
     """
 
     model: str
@@ -59,9 +59,9 @@ class Outcome:
     problem: str = ""
 
 
-# Networks that a script's own clips are needed for.
+# Tasks whose engines depend on the clips of a script.
 _OF_SCRIPTS = ("colorize", "colorize_temporal")
-# Channels in and out of the networks that filters take, RGB apart.
+# Tasks by channels in and out, for the networks that filters take, except RGB.
 _TASKS = {(1, 1): "double_luma", (3, 2): "chroma"}
 
 
@@ -70,9 +70,9 @@ class Use:
     """A model in a filter that takes it.
 
     Attributes:
-        model: name or path.
-        name: the filter, and the argument if it is not the main one.
-        call: the filter, which still wants a clip and a backend.
+        model: name or path of the model.
+        name: name of the filter, with the argument if the model is not its main one.
+        call: filter with all arguments except the clip and the backend.
     """
 
     model: str
@@ -82,15 +82,15 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What a script would give the filters.
+    """The arguments that a script would give the filters.
 
     Attributes:
-        depth: of the output; the clip's if None.
-        noise: for waifu2x.
-        scale: for waifu2x; None for what the model does.
-        tint: for waifu2x.
-        tta: for luma and waifu2x.
-        tiles: for all.
+        depth: depth of the output, as filters take it; the clip's if None.
+        noise: noise level for waifu2x, -1 to 3.
+        scale: scale for waifu2x, 1 or 2; the model's if None.
+        tint: tint for waifu2x, "keep" or "correct".
+        tta: whether luma models and waifu2x average over eight orientations.
+        tiles: number of tiles for all filters.
     """
 
     depth: int | str | None = None
@@ -102,10 +102,10 @@ class Arguments:
 
 
 def uses_of(model: str, arguments: Arguments) -> list[Use]:
-    """The filters that a model is for, and how each is called.
+    """Return the filters that take a model, each with its arguments.
 
     Raises:
-        VsanimeError: no such model or file, or none that a filter takes.
+        VsanimeError: there is no such model or file, or no filter takes it.
     """
     depth, tiles = arguments.depth, arguments.tiles
     task = task_of(model)
@@ -118,10 +118,10 @@ def uses_of(model: str, arguments: Arguments) -> list[Use]:
     if task == "style":
         return [Use(model, "animegan", partial(animegan, style=model, depth=depth, tiles=tiles))]
     if task == "double_luma":
-        # Chroma is resampled without a network.
+        # Without `chroma=`, chroma is resampled and needs no network.
         return [Use(model, "artcnn", partial(artcnn, model=model, tta=arguments.tta, depth=depth, tiles=tiles))]
-    # `artcnn` has chroma written deep enough to be resampled, `artcnn_chroma` at the clip's own depth. Without plane 0,
-    # no luma network runs.
+    # `artcnn` has chroma written deep enough for resampling, `artcnn_chroma` at the clip's own depth, so that they need
+    # different engines. Without plane 0, no luma network runs.
     return [
         Use(model, "artcnn(chroma=)", partial(artcnn, chroma=model, planes=(1, 2), depth=depth, tiles=tiles)),
         Use(model, "artcnn_chroma", partial(artcnn_chroma, model=model, tiles=tiles)),
@@ -129,10 +129,10 @@ def uses_of(model: str, arguments: Arguments) -> list[Use]:
 
 
 def task_of(model: str) -> str:
-    """The task of a card, of a family of noise levels, or what a file's channels say.
+    """Return the task of a model: of its card or its family of noise levels, or by a file's channels.
 
     Raises:
-        VsanimeError: no such model or file.
+        VsanimeError: there is no such model or file, or no filter takes its channels.
     """
     if is_style(model):
         return "style"
@@ -150,7 +150,7 @@ def task_of(model: str) -> str:
 
 
 def suits(variant: Variant, form: vs.VideoFormat) -> bool:
-    """Whether a filter runs a model of this task on clips of a format."""
+    """Return whether a filter runs a model of this task on clips of a format."""
     if variant.task in ("rgb", "style"):
         return True
     if variant.task in _OF_SCRIPTS:
@@ -162,26 +162,26 @@ def suits(variant: Variant, form: vs.VideoFormat) -> bool:
 
 
 def _scale_of(model: str) -> int:
-    """Of the model if it does one thing, else waifu2x's default: doubling."""
+    """Return the scale of a model; for a family of noise levels, that of its noise level 0."""
     if as_path(model) is not None:
         return inspect(load(model).proto).scale
     try:
         return find(model).scale
     except VsanimeError:
-        # A family's name, all of whose networks remove noise: `is_rgb` has found one.
+        # The name of a family whose networks all remove noise; `is_rgb` has found one.
         return find(f"{model}_noise0").scale
 
 
 @dataclass
 class Builder:
-    """A backend that builds for every target what filters compile, and runs nothing.
+    """A backend that builds all that filters compile for every target, and runs nothing.
 
     Attributes:
-        backend: the options that scripts will give, the cache's folder among them.
-        targets: cards at hand, or compute capabilities of others.
-        bars: where builds are drawn.
-        use: what is being built.
-        outcomes: what became of each engine so far.
+        backend: TensorRT with the options that scripts will give, including the folder of the cache.
+        targets: cards of this machine, or compute capabilities of others.
+        bars: progress bars that show the builds.
+        use: filter and model that are being built.
+        outcomes: results of all engines so far.
     """
 
     backend: TensorRT
@@ -191,10 +191,10 @@ class Builder:
     outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, use: Use, clip: vs.VideoNode) -> None:
-        """Builds what a filter compiles for a clip.
+        """Build what a filter compiles for a clip.
 
         Raises:
-            VsanimeError: the filter refuses the clip or the model before it has anything to compile.
+            VsanimeError: the filter rejects the clip or the model before it compiles anything.
             vs.Error: the same.
         """
         self.use = use
@@ -217,7 +217,7 @@ class Builder:
         return 1
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Unrunnable:  # noqa: ARG002
-        """See `Backend`; a target that fails is noted, and the next one built."""
+        """See `Backend`; if a target fails, record the error and build the next one."""
         assert self.use is not None
         height, width = graph.inputs[0].shape[2:]
         sizes = self.backend.sizes or [(width, height)]
@@ -239,7 +239,7 @@ class Builder:
 
 
 class Unrunnable:
-    """An engine for cards elsewhere; see `Engine`."""
+    """An engine that is only built, possibly for another machine's card; see `Engine`."""
 
     def lanes(self) -> int:
         """See `Engine`."""
@@ -254,10 +254,10 @@ class Unrunnable:
 
 
 class UnrunnableLane(HostLane):
-    """Has buffers, as a filter asks for them; see `Lane`."""
+    """A lane with buffers, which filters ask for, that refuses to run; see `Lane`."""
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:  # noqa: ARG002
-        """Refuses.
+        """Raise an error.
 
         Raises:
             VsanimeError: always.

@@ -1,4 +1,4 @@
-"""What `vsanime upscale` does to a clip, as a filter: doubles it by the filter that its model is for, to any size."""
+"""Defines the filter behind `vsanime upscale`, which doubles a clip by the filter of its model and scales it."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def upscale(
     """Doubles a clip by ArtCNN or waifu2x, whichever the model is for, and scales it to a size.
 
     Args:
-        clip: what the filter takes.
-        model: a luma or an RGB doubler, by name or path.
-        noise: for RGB models, 0 to 3; None to leave noise alone.
-        tint: for RGB models, "keep" or "correct".
-        chroma: for luma models, a chroma model or "resample".
-        width: output width; in proportion to `height`, or twice the clip's, if None.
-        height: output height, likewise.
+        clip: source clip of a format that the filter takes.
+        model: luma or RGB doubler, by name or path.
+        noise: noise level for RGB models, 0 to 3; None to keep the noise.
+        tint: tint for RGB models, "keep" or "correct".
+        chroma: chroma model for luma models, or "resample".
+        width: output width in pixels; None for the proportion to `height`, or twice the clip's.
+        height: output height in pixels; None for the proportion to `width`, or twice the clip's.
         depth: bits of the output; the clip's if None.
-        backend: where the network runs.
-        tiles: see the filters.
+        backend: backend that runs the network; the default one if None.
+        tiles: number of tiles, as the filters take it.
 
     Raises:
-        VsanimeError: arguments of another model, or a size that cannot be had.
-        vs.Error: what the filters refuse.
+        VsanimeError: an argument is for another kind of model, or the size is impossible.
+        vs.Error: the filters reject the clip.
     """
     _check_name(model)
     if not is_rgb(model):
@@ -64,20 +64,20 @@ def upscale(
     exact = (clip.width << passes, clip.height << passes) == size
     level = -1 if noise is None else noise
     for i in range(passes):
-        # Between passes nothing is to be lost.
+        # 16 bits between passes, so that no precision is lost.
         bits = depth if exact and i == passes - 1 else 16
         clip = waifu2x(clip, level, model=model, tint=tint, depth=bits, backend=backend, tiles=tiles)
-        # The first pass removed the noise: a second time only detail would go.
+        # The first pass removed the noise; the next would only remove detail.
         level, model = -1, without_noise(model)
     if not exact:
         alpha = alpha_of("upscale", clip, first_frame(clip)[1]) if "_Alpha" in props else None
-        clip = clip.resize.Spline36(*size, format=form.id).std.CopyFrameProps(clip)  # zimg adds its own
+        clip = clip.resize.Spline36(*size, format=form.id).std.CopyFrameProps(clip)  # drops those that zimg adds
         clip = with_alpha(clip, None if alpha is None else resize_alpha(alpha, size))
     return clip.std.SetFrameProps(**aspect) if aspect else clip
 
 
 def _check_name(model: str) -> None:
-    """Refuse a name that neither filter knows; the nearest names of both are suggested.
+    """Raise an error for a name that neither filter knows, with suggestions from both.
 
     Raises:
         VsanimeError: no model has that name.

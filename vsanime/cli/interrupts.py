@@ -1,4 +1,4 @@
-"""A polite end of the process cleans up as Ctrl-C does."""
+"""Makes termination signals clean up as Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# What asks a process to end: kill and a system that shuts down; a terminal that is closed; Ctrl-Break of Windows.
+# Signals that ask a process to end: from `kill` or a shutdown; a closed terminal; Ctrl-Break on Windows.
 NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")
-# Of Windows: a console that is closed, a user who logs off, a system that shuts down.
+# Windows' console events: close, logoff, shutdown.
 _ENDS = (2, 5, 6)
 _PATIENCE_SECONDS = 4.5  # Windows ends a process 5 seconds after it closed its console
 
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """Have signals that ask the process to end raise KeyboardInterrupt meanwhile.
+    """Raise KeyboardInterrupt in the `with` block on signals that ask the process to end.
 
-    One that is ignored, as `nohup` has SIGHUP be, stays ignored.
+    An ignored signal stays ignored, such as SIGHUP under `nohup`.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -34,7 +34,7 @@ def terminated_like_interrupted() -> Iterator[None]:
         for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
             if signal.getsignal(number) != signal.SIG_IGN:
                 before[number] = signal.signal(number, interrupt)
-    except ValueError:  # not the main thread, which alone receives signals
+    except ValueError:  # only the main thread receives signals
         yield
         return
     ended = threading.Event()
@@ -53,12 +53,12 @@ def interrupt_on_close(
     """Interrupt the main thread when the console closes, and wait for it: Windows ends the process on return.
 
     Args:
-        event: what happened to the console, as Windows numbers it.
-        ended: set when the main thread has cleaned up.
-        interrupt: interrupts the main thread.
+        event: Windows' number of the console event.
+        ended: event that is set when the main thread has cleaned up.
+        interrupt: function that interrupts the main thread.
 
     Returns:
-        Whether the event was one of these.
+        Whether the console event ends the process.
     """
     if event not in _ENDS:
         return False
@@ -69,7 +69,7 @@ def interrupt_on_close(
 
 @contextmanager
 def _watch_console(handle: Callable[[int], bool]) -> Iterator[None]:
-    """Call a function on each event of the console meanwhile; only Windows has such events."""
+    """Call a function on each console event in the `with` block; only Windows has such events."""
     if sys.platform != "win32":
         yield
         return

@@ -1,4 +1,4 @@
-"""The options that say what runs a network: backend, device, precision, tiles; and the backend they come to."""
+"""Defines the options that choose what runs a network (backend, device, precision, tiles), and makes the backend."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from vsanime.errors import VsanimeError, quote, shorten
 if TYPE_CHECKING:
     from vsanime.backends import BackendProtocol
 
-# The options, as argparse names them.
+# Names of the options in argparse's namespace.
 ENGINE = ("backend", "device", "precision", "tiles")
 
 
 def add_engine(group: argparse._ArgumentGroup) -> None:
-    """Adds the options."""
+    """Add the options to a group."""
     group.add_argument(
         "--backend",
         choices=("auto", "openvino", "onnxruntime", "tensorrt"),
@@ -54,10 +54,10 @@ def _tiles(text: str) -> int | str | tuple[int, int]:
 
 
 def backend_of(args: argparse.Namespace) -> BackendProtocol:
-    """The backend with the options that were given, and its own defaults for the others.
+    """Return the backend with the given options, and its own defaults for the others.
 
     Raises:
-        VsanimeError: a device that is none of the backend's.
+        VsanimeError: the backend has no such device.
     """
     from vsanime.backends import Backend
 

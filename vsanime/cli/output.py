@@ -1,4 +1,4 @@
-"""The file that a command writes: checked before the work, whole or not there at all after it."""
+"""Checks the output file of a command before the work, and writes it completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from vsanime.errors import VsanimeError
 
 
 def check_output(output: Path, *, force: bool, option: str = "--force") -> None:
-    """Tells before anything is read what would fail at the end.
+    """Raise an error before the work if the output cannot be written.
 
     Args:
-        output: the file that is to be written.
-        force: whether it may be there.
-        option: what a user gives to say so.
+        output: path of the file to be written.
+        force: whether it may exist.
+        option: option by which a user allows that, for messages.
 
     Raises:
-        VsanimeError: a folder, in no folder, there already, or a name that Windows takes for another thing.
+        VsanimeError: the output is a folder, its folder does not exist, it exists already, or Windows reserves its
+            name.
     """
     files.check_name(output)
     if output.is_dir():
@@ -33,12 +34,12 @@ def check_output(output: Path, *, force: bool, option: str = "--force") -> None:
 
 @contextmanager
 def partial_file(output: Path, *, force: bool, option: str = "--force") -> Iterator[Path]:
-    """A name beside the output's that becomes the output if all goes well, and vanishes if not.
+    """Yield a path beside the output that is renamed to it on success, and deleted on an exception.
 
     Raises:
-        VsanimeError: the output appeared meanwhile, and may not be overwritten.
+        VsanimeError: the output has appeared in the meantime, and may not be overwritten.
     """
-    # The suffix stays last: ffmpeg chooses the container by it. The rest would make a long name too long.
+    # The suffix stays last, because ffmpeg chooses the container by it. The stem is left out, because it may be long.
     partial = output.parent.resolve() / f".{secrets.token_hex(8)}.partial{output.suffix}"
     with files.stage(output, partial):
         yield partial
@@ -49,10 +50,10 @@ def partial_file(output: Path, *, force: bool, option: str = "--force") -> Itera
 
 
 def write_output(output: Path, data: bytes, *, force: bool) -> None:
-    """Writes a file at once.
+    """Write all data to the output.
 
     Raises:
-        VsanimeError: it cannot be written, or appeared meanwhile and may not be overwritten.
+        VsanimeError: it cannot be written, or has appeared in the meantime and may not be overwritten.
     """
     try:
         with partial_file(output, force=force) as partial:

@@ -1,4 +1,4 @@
-"""What a long command says on stderr meanwhile: a bar on a terminal, a line now and then elsewhere; and remarks."""
+"""Reports the progress of a long command on stderr, by a bar on a terminal and by lines elsewhere, and remarks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rich.text import Text
 
 from vsanime.terminal import clean_line
 
-_PLAIN_SECONDS = 10.0  # between lines where stderr is no terminal
+_PLAIN_SECONDS = 10.0  # between lines if stderr is not a terminal
 
 
 def tell(console: Console, message: str) -> None:
-    """One line, above a bar if there is one; blanks at its beginning stay, as the indent of a list."""
+    """Print a message as one line, above a bar if there is one; leading spaces stay, as the indent of a list."""
     indent = " " * (len(message) - len(message.lstrip(" ")))
     console.print(
         clean_line(f"vsanime: {indent}{' '.join(message.split())}"), markup=False, highlight=False, soft_wrap=True
@@ -26,16 +26,16 @@ def tell(console: Console, message: str) -> None:
 
 @contextmanager
 def progress(total: int, console: Console, *, things: str, rate: str) -> Iterator[Callable[[], None]]:
-    """Shows how far the work is, how fast it goes and how long it will take.
+    """Show how far the work is, its speed, and the remaining time.
 
     Args:
-        total: how many things there are.
-        console: where it is shown.
-        things: what they are, in the plural.
-        rate: their number in a second, as text: "fps".
+        total: number of items.
+        console: console to write to.
+        things: name of the items, in the plural.
+        rate: unit of the speed, such as "fps".
 
     Yields:
-        What has to be called after each of them.
+        The function to call after each item.
     """
     if not console.is_terminal:
         yield _plain(total, console, things, rate)
@@ -53,14 +53,14 @@ def progress(total: int, console: Console, *, things: str, rate: str) -> Iterato
 
 
 class _Speed(ProgressColumn):
-    """How many a second."""
+    """A column with the number of items per second."""
 
     def __init__(self, rate: str) -> None:
         super().__init__()
         self._rate = rate
 
     def render(self, task: Task) -> Text:
-        """The column's text."""
+        """Return the column's text."""
         speed = task.finished_speed or task.speed
         return Text(f"- {self._rate}" if speed is None else f"{speed:.2f} {self._rate}")
 

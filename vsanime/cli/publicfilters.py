@@ -1,4 +1,4 @@
-"""The package's public filters by name, and their arguments from a command line."""
+"""Finds the package's public filters by name, and reads their arguments from the command line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vsanime.errors import VsanimeError, list_words, nearest, shorten
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-# Arguments of filters that the command line gives by options of their own.
+# Arguments of filters that have their own options on the command line.
 OWN_OPTIONS = {"backend": "--backend, --device and --precision", "depth": "--depth", "tiles": "--tiles"}
-# Filters whose networks know luma and chroma, so that RGB is converted for them.
+# Filters whose networks take luma or chroma, so that RGB is converted for them.
 _FOR_YUV = ("artcnn", "artcnn_chroma")
-# Why these are for scripts alone.
+# Filters that only scripts can call, and why.
 FOR_SCRIPTS = {
     "colorize": "takes references beside the clip",
     "mark_scenes": "leaves marks for other filters, which no file holds",
@@ -29,9 +29,9 @@ class Parameter:
     """An argument of a filter.
 
     Attributes:
-        name: the argument's.
-        annotation: its type.
-        default: its default value; `inspect.Parameter.empty` where it has to be given.
+        name: name of the argument.
+        annotation: type of the argument.
+        default: default value; `inspect.Parameter.empty` if the argument is required.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Parameter:
 
     @property
     def needed(self) -> bool:
-        """Whether it has to be given."""
+        """Whether the argument is required."""
         return self.default is inspect.Parameter.empty
 
     def __str__(self) -> str:
@@ -53,9 +53,9 @@ class Filter:
     """A filter that a command line can name.
 
     Attributes:
-        name: its name in the package.
-        function: takes a clip first.
-        parameters: its other arguments by name.
+        name: name of the filter in the package.
+        function: filter function, whose first argument is the clip.
+        parameters: other arguments by name.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Filter:
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring."""
+        """The first line of the filter's docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     @property
@@ -73,17 +73,17 @@ class Filter:
         return [one for one in self.parameters.values() if one.name not in OWN_OPTIONS]
 
     def takes(self) -> str:
-        """What `--set` takes, in words."""
+        """Return a text that names the filter and the arguments that `--set` takes."""
         return f"{self.name} takes {', '.join(map(str, self.settable)) or 'nothing'}"
 
 
 @dataclass(frozen=True)
 class Call:
-    """A filter with its arguments, which still wants a clip.
+    """A filter with all its arguments except the clip and the depth.
 
     Attributes:
-        filter: the filter.
-        arguments: by name; without the depth.
+        filter: filter to call.
+        arguments: values by the arguments' names.
     """
 
     filter: Filter
@@ -91,12 +91,12 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The filter's name."""
+        """The name of the filter."""
         return self.filter.name
 
     @property
     def for_yuv(self) -> bool:
-        """Whether RGB has to be converted before."""
+        """Whether an RGB clip has to be converted to YUV before."""
         from vsanime.cli.doubling import DEFAULT_MODEL
         from vsanime.filters.waifu2x import is_rgb
 
@@ -106,22 +106,22 @@ class Call:
 
     @property
     def by_scenes(self) -> bool:
-        """Whether the filter wants to know where scenes begin."""
+        """Whether the filter needs marks where scenes begin."""
         return self.arguments.get("brightness") == "scene"
 
     def on(self, clip: vs.VideoNode, *, depth: int) -> vs.VideoNode:
-        """The filtered clip, in that depth if the filter has an argument for it.
+        """Return the filtered clip, with that many bits if the filter has an argument for the depth.
 
         Raises:
-            VsanimeError: what the filter refuses.
-            vs.Error: likewise.
+            VsanimeError: the filter rejects the clip or an argument.
+            vs.Error: the same.
         """
         deep = {"depth": depth} if "depth" in self.filter.parameters else {}
         return self.filter.function(clip, **self.arguments, **deep)
 
 
 def public_filters() -> dict[str, Filter]:
-    """The filters by name: the public functions of the package that take a clip and give one, and `upscale`."""
+    """Return the filters by name: the package's public functions from a clip to a clip, and `upscale`."""
     import vsanime
     from vsanime.cli.doubling import upscale
 
@@ -144,10 +144,10 @@ def _as_filter(name: str, function: Any) -> Filter | None:
 
 
 def find_filter(name: str) -> Filter:
-    """The filter of that name.
+    """Return the filter of that name.
 
     Raises:
-        VsanimeError: there is none; with those that there are.
+        VsanimeError: there is none, or it is for scripts only.
     """
     filters = public_filters()
     if name in FOR_SCRIPTS:
@@ -161,11 +161,16 @@ def find_filter(name: str) -> Filter:
 
 
 def read_arguments(chosen: Filter, settings: Sequence[str], style: str | None) -> dict[str, Any]:
-    """The arguments that `--set KEY=VALUE` and `--style` give.
+    """Return the arguments given by `--set KEY=VALUE` and `--style`.
+
+    Args:
+        chosen: filter that the arguments are for.
+        settings: texts of all `--set` options.
+        style: value of `--style`, or None.
 
     Raises:
-        VsanimeError: no assignment, an argument that the filter has not or that has an option of its own, one given
-            twice, a value of the wrong type, or one that is missing; with what the filter takes.
+        VsanimeError: a setting is no assignment, an argument is unknown, has its own option, is given twice or is
+            missing, or a value has the wrong type; the message lists what the filter takes.
     """
     arguments: dict[str, Any] = {}
     for setting in settings:
@@ -204,7 +209,7 @@ def _value(chosen: Filter, given: str, key: str, text: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A value as `--set` takes it."""
+    """Return a value in the form that `--set` takes."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, (tuple, list)):

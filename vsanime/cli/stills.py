@@ -1,4 +1,4 @@
-"""Pictures through a filter: those of one kind and size are frames of one clip, so that they share an engine."""
+"""Filters picture files; pictures of one kind and size are frames of one clip, so that they share an engine."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
     import vapoursynth as vs
 
 ALPHA = "_Alpha"
-# Pictures in work at a time, and what VapourSynth keeps of those before: they may be large, and each is wanted once.
+# Pictures processed at a time, and VapourSynth's cache: pictures may be large, and each is needed only once.
 _AHEAD = 4
 _CORE_CACHE_MB = 512
-# Bits of the YUV that 8-bit RGB becomes for networks that know luma: as many as bring every code back.
+# Bits of YUV for RGB of 8 and 16 bits, for luma networks; 10 bits are enough to restore every 8-bit code.
 _YUV_BITS = {8: 10, 16: 16}
 
 
 @dataclass(frozen=True)
 class Result:
-    """How results are written.
+    """The settings for writing results.
 
     Attributes:
-        depth: bits of each channel, 8 or 16; those of the picture, where the format holds them, if None.
-        quality: of lossy formats; None for the default.
-        overwrite: whether files may be there already.
+        depth: bits per sample, 8 or 16; None for the picture's, as far as the format stores them.
+        quality: quality of lossy formats, 1 to 100; None for the default.
+        overwrite: whether existing files are overwritten.
     """
 
     depth: int | None = None
@@ -56,17 +56,17 @@ class Result:
     overwrite: bool = False
 
     def bits(self, header: Header, form: Format) -> int:
-        """Bits of the result of a picture."""
+        """Return the bits per sample of a picture's result."""
         return self.depth or min(header.bits, form.bits)
 
     def check(self, forms: Mapping[str, Format]) -> None:
-        """Refuses what one of the formats has not, and a quality that none of them has.
+        """Raise an error for settings that do not apply to the formats.
 
         Args:
-            forms: those of the results, by their suffixes.
+            forms: formats of the results by their suffixes.
 
         Raises:
-            VsanimeError: with what would do.
+            VsanimeError: a format does not store that depth, or none has a quality.
         """
         if self.depth not in (None, 8, 16):
             raise VsanimeError(f"--depth {self.depth}: pictures have 8 or 16 bits")
@@ -79,7 +79,7 @@ class Result:
 
 @dataclass(frozen=True)
 class _Job:
-    """One picture and where its result goes."""
+    """A picture and the path of its result."""
 
     source: Path
     output: Path
@@ -92,12 +92,12 @@ class _Job:
 
 @dataclass
 class _Tally:
-    """What became of the pictures.
+    """The outcome for all pictures so far.
 
     Attributes:
-        done: those whose results are written.
-        skipped: those that cannot be done, and why.
-        remarks: what a user should know, and how many pictures it is about.
+        done: pictures whose results are written.
+        skipped: pictures that failed, with their errors.
+        remarks: notes for the user, with the pictures that they are about.
     """
 
     done: set[Path] = field(default_factory=set)
@@ -109,18 +109,17 @@ class _Tally:
 
 
 def process_picture(source: Path, output: Path, call: Call, result: Result) -> None:
-    """Puts one picture through a filter.
+    """Filter one picture. On any exception, no output is left.
 
     Args:
-        source: any picture that Pillow reads.
-        output: a file of one of `FORMATS`.
-        call: the filter.
-        result: how it is written.
+        source: path of a picture that Pillow reads.
+        output: path of the result, with a suffix among `FORMATS`.
+        call: filter and its arguments.
+        result: settings for writing the result.
 
     Raises:
-        VsanimeError: wrong files or settings, or a picture that cannot be read; no output is left.
-        vs.Error: what the filter refuses; likewise.
-        KeyboardInterrupt: stopped by the user; likewise.
+        VsanimeError: files or settings are wrong, the picture cannot be read, or the filter rejects it.
+        KeyboardInterrupt: the user stopped the command.
     """
     if output.exists() and output.samefile(source):
         raise VsanimeError(f"INPUT and OUTPUT are both {source}; another name for OUTPUT is needed")
@@ -133,21 +132,21 @@ def process_picture(source: Path, output: Path, call: Call, result: Result) -> N
 
 
 def process_folder(source: Path, output: Path, call: Call, result: Result, suffix: str | None) -> int:
-    """Puts the pictures of a folder through a filter.
+    """Filter the pictures of a folder.
 
     Args:
-        source: the folder; those inside it are left alone.
-        output: the folder for the results, which have the names of their pictures; it is made with the first of them.
-        call: the filter.
-        result: how they are written. Those that are there already are left as they are, unless `overwrite` says else.
-        suffix: of the results, such as ".png"; those of the pictures if None.
+        source: folder of the pictures; folders in it are ignored.
+        output: folder of the results, which keep the pictures' names; created with the first result.
+        call: filter and its arguments.
+        result: settings for writing the results; existing ones are kept unless `overwrite` is set.
+        suffix: suffix of the results, such as ".png"; that of each picture if None.
 
     Returns:
-        The exit code: 1 if a picture could not be done.
+        The exit code: 1 if a picture failed, else 0.
 
     Raises:
-        VsanimeError: wrong folders or settings, no picture, or none that can be done.
-        KeyboardInterrupt: stopped by the user; what is written stays.
+        VsanimeError: folders or settings are wrong, there is no picture, or all fail for one reason.
+        KeyboardInterrupt: the user stopped the command; results that are written stay.
     """
     console = open_console()
     pairs, others = _pairs(source, output, suffix)
@@ -176,20 +175,20 @@ def _counted(count: int, thing: str) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether a file is there; not so where its name cannot be one, which is told when it is written."""
+    """Return whether a file exists; False for an impossible name, which is reported when the file is written."""
     try:
         return path.is_file()
-    except OSError:  # a name too long, before Python 3.14
+    except OSError:  # the name is too long (before Python 3.14)
         return False
 
 
 def _formats(outputs: Sequence[Path]) -> dict[str, Format]:
-    """The formats of results, by their suffixes."""
+    """Return the formats of results by their suffixes."""
     return {path.suffix.lower(): FORMATS[path.suffix.lower()] for path in outputs}
 
 
 def _pairs(source: Path, output: Path, suffix: str | None) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    """The pictures of a folder in the order of their names, each with the file for its result; and its other files."""
+    """Return a folder's pictures, sorted by name, each with the path of its result; and the folder's other files."""
     if output.exists() and not output.is_dir():
         raise VsanimeError(f"INPUT {source} is a folder and OUTPUT {output} a file; a folder is needed")
     if output.is_dir() and output.samefile(source):
@@ -203,7 +202,7 @@ def _pairs(source: Path, output: Path, suffix: str | None) -> tuple[list[tuple[P
         return [(path, output / path.name) for path in pictures], others
     taken: dict[str, Path] = {}
     for path in pictures:
-        # Windows and macOS do not tell upper from lower case.
+        # File names on Windows and macOS are case-insensitive.
         other = taken.setdefault(path.stem.casefold(), path)
         if other is not path:
             raise VsanimeError(
@@ -213,15 +212,15 @@ def _pairs(source: Path, output: Path, suffix: str | None) -> tuple[list[tuple[P
 
 
 def _run(pairs: Sequence[tuple[Path, Path]], call: Call, result: Result, tally: _Tally, console: Console) -> None:
-    """Does the pictures, those alike one after the other.
+    """Process the pictures, grouped by kind and size.
 
     Raises:
-        VsanimeError: none of several can be done, all for one reason.
+        VsanimeError: there are several, and all fail for one reason.
     """
     things = {"things": "pictures", "rate": "a second"}
     with (
         terminated_like_interrupted(),
-        warnings.catch_warnings(action="ignore"),  # Pillow's, of what is odd in a file that can be read
+        warnings.catch_warnings(action="ignore"),  # Pillow's, about oddities of readable files
         progress(len(pairs), console, **things) as advance,
     ):
         for jobs in _alike(pairs, result, tally, advance):
@@ -251,7 +250,7 @@ def _is_refusal(error: Exception) -> bool:
 def _alike(
     pairs: Sequence[tuple[Path, Path]], result: Result, tally: _Tally, advance: Callable[[], None]
 ) -> Iterator[list[_Job]]:
-    """The pictures that can be read, in groups that are one clip each."""
+    """Yield the readable pictures, in groups that form one clip each."""
     groups: dict[tuple[Any, ...], list[_Job]] = {}
     for source, output in pairs:
         try:
@@ -275,7 +274,7 @@ def _alike(
 
 
 def _run_alike(jobs: Sequence[_Job], call: Call, result: Result, tally: _Tally, advance: Callable[[], None]) -> None:
-    """Does pictures of one kind and size."""
+    """Process pictures of one kind and size."""
     import vapoursynth as vs
 
     core = vs.core.core
@@ -301,16 +300,16 @@ def _run_alike(jobs: Sequence[_Job], call: Call, result: Result, tally: _Tally, 
 
 
 def _reason(error: VsanimeError | OSError) -> str:
-    """Why one picture is not done, which is no reason to stop at it."""
+    """Return the reason why one picture failed."""
     return str(error) if isinstance(error, VsanimeError) else f"its result cannot be written: {error.strerror or error}"
 
 
 def _clip_of(jobs: Sequence[_Job], failed: dict[int, str]) -> vs.VideoNode:
-    """Pictures of one kind and size as a clip, each read when it is asked for.
+    """Return a clip of pictures of one kind and size, each read when its frame is requested.
 
     Args:
-        jobs: the pictures.
-        failed: takes the numbers of those that cannot be read, and why; they are black.
+        jobs: pictures of the clip.
+        failed: receives the errors of unreadable pictures by frame number; these frames are black.
     """
     import vapoursynth as vs
 
@@ -320,7 +319,7 @@ def _clip_of(jobs: Sequence[_Job], failed: dict[int, str]) -> vs.VideoNode:
     family = vs.GRAY if header.gray else vs.RGB
     form = vs.core.query_video_format(family, vs.INTEGER, header.bits, 0, 0)
     blank = vs.core.std.BlankClip(None, header.width, header.height, form.id, len(jobs), keep=True)
-    # Without a mark VapourSynth takes gray for limited range. Every picture is a scene by itself.
+    # Without `_Range` VapourSynth assumes limited range for gray. Every picture is its own scene.
     props = {"_Range": vs.RANGE_FULL, BEGINS: 1} | ({} if header.gray else {"_Matrix": vs.MATRIX_RGB})
     blank = blank.std.SetFrameProps(**props)
 
@@ -346,7 +345,7 @@ def _clip_of(jobs: Sequence[_Job], failed: dict[int, str]) -> vs.VideoNode:
 
 
 def _filtered(source: vs.VideoNode, call: Call, bits: int) -> vs.VideoNode:
-    """The filter's result as gray or RGB of full range."""
+    """Return the filter's result as full-range gray or RGB with that many bits."""
     import vapoursynth as vs
 
     rgb = source.format.color_family == vs.RGB
@@ -365,7 +364,7 @@ def _filtered(source: vs.VideoNode, call: Call, bits: int) -> vs.VideoNode:
 
 
 def _alpha_of(frame: vs.VideoFrame, source: vs.VideoNode, n: int, bits: int) -> Array:
-    """Transparency of a result: the filter's, or the picture's own, scaled, where the filter makes none."""
+    """Return the alpha of a result, height, width, 1: the filter's, or the picture's, scaled, if it makes none."""
     import vapoursynth as vs
 
     found = frame.props.get(ALPHA)

@@ -1,4 +1,4 @@
-"""Tables on the terminal."""
+"""Prints tables on the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vsanime.terminal import clean_line
 
 
 def print_table(table: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their widest cell; the last is left ragged. Whatever cells hold, a row is one line."""
+    """Print a table with columns as wide as their widest cell, except the last; each row takes one line."""
     rows = [[clean_line(cell) for cell in row] for row in table]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Runs a plain network once on a small picture, in whichever runtime is there, before anybody relies on it."""
+"""Runs an imported network once on a small picture, in an installed runtime, to check that it works."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from vsanime.backends.openvino import import_openvino
 from vsanime.errors import VsanimeError
 from vsanime.graphs.inspect import NetFacts
 
-# About 48x40 pixels, rounded to the network's size multiple: large enough for every network, and not square, so that
-# width and height cannot be mixed up unnoticed.
+# About 48x40 pixels, rounded up to the network's size multiple: large enough for every network, and not square, so that
+# swapped sides are noticed.
 _HEIGHT, _WIDTH = 40, 48
 
 
 def try_out(proto: onnx.ModelProto, facts: NetFacts) -> str:
-    """Runs the network and looks at what comes out.
+    """Run the network and check the output's shape and values.
 
     Args:
-        proto: a plain network.
-        facts: what `inspect` says of it.
+        proto: network as plain ONNX.
+        facts: result of `inspect` for the network.
 
     Returns:
-        What was done, in words.
+        A text with the runtime and the sizes.
 
     Raises:
-        VsanimeError: it does not run, or its output has another size than it should, or values that are not finite.
+        VsanimeError: the network does not run, or its output has the wrong shape or values that are not finite.
     """
     height, width = (-(-side // facts.multiple) * facts.multiple for side in (_HEIGHT, _WIDTH))
     picture = np.random.default_rng(0).random((1, facts.in_channels, height, width), np.float32)
@@ -41,7 +41,7 @@ def try_out(proto: onnx.ModelProto, facts: NetFacts) -> str:
 
 
 def _run(network: bytes, picture: np.ndarray[Any, Any]) -> tuple[str, np.ndarray[Any, Any]]:
-    """The runtime's name and the output: OpenVINO, which the package depends on, else ONNX Runtime."""
+    """Return the runtime's name and the output: OpenVINO, which the package depends on, else ONNX Runtime."""
     try:
         openvino = import_openvino()
     except ImportError:

@@ -1,4 +1,4 @@
-"""Values of a function's arguments read from text, by the types that its signature gives them."""
+"""Reads values of a function's arguments from text, by the types in its signature."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsanime.errors import VsanimeError, quote
 
 _NONE = ("none", "null")
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-# 640x360 and 640,360.
+# Separators, as in 640x360 and 640,360.
 _BETWEEN = re.compile(r"\s*[x,]\s*", re.IGNORECASE)
 _WORDS = {
     str: "text",
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def alternatives(annotation: Any) -> Iterator[Any]:
-    """The plain types of an annotation, aliases and unions opened.
+    """Yield the plain types of an annotation, with aliases and unions expanded.
 
     >>> list(alternatives(int | None))
     [<class 'int'>, <class 'NoneType'>]
@@ -39,7 +39,7 @@ def alternatives(annotation: Any) -> Iterator[Any]:
 
 
 def in_words(annotation: Any) -> str:
-    """What may be given, for a user."""
+    """Return a description of the allowed values, for messages."""
     words = [_word(kind) for kind in alternatives(annotation)]
     return " or ".join(dict.fromkeys(words))
 
@@ -53,7 +53,7 @@ def _word(kind: Any) -> str:
 
 
 def read(text: str, annotation: Any) -> Any:
-    """The value that a text stands for: of the narrowest type that the annotation allows.
+    """Return the value of a text, in the narrowest type that the annotation allows.
 
     >>> read("2", int | str)
     2
@@ -61,7 +61,7 @@ def read(text: str, annotation: Any) -> Any:
     (640, 360)
 
     Raises:
-        VsanimeError: it stands for none; with what would do.
+        VsanimeError: the text is no such value; the message says what is needed.
     """
     kinds = list(alternatives(annotation))
     for matches in (_as_none, _as_choice, _as_truth, _as_number, _as_numbers):
@@ -73,7 +73,7 @@ def read(text: str, annotation: Any) -> Any:
     raise VsanimeError(f"{quote(text)}; {in_words(annotation)} is needed")
 
 
-# Each gives a list of the one value, or an empty one: None is a value, too.
+# Each of these returns a list of the value, or an empty list, because None is a value too.
 
 
 def _as_none(text: str, kinds: Sequence[Any]) -> list[None]:
@@ -103,11 +103,11 @@ def _as_numbers(text: str, kinds: Sequence[Any]) -> list[tuple[float, ...]]:
 
 
 def _number(text: str, kind: type) -> list[float]:
-    """A finite number of a type."""
+    """Return a list of the number, which is finite, or an empty list."""
     try:
         number = kind(text)
         return [number] if math.isfinite(number) else []
-    except (ValueError, OverflowError):  # no number, or one of more digits than any float has
+    except (ValueError, OverflowError):  # not a number, or too large for a float
         return []
 
 
@@ -117,6 +117,6 @@ def _is_sequence(kind: Any) -> bool:
 
 
 def _length(kind: Any) -> int | None:
-    """How many elements a tuple has; None for any number of them, and for what is none."""
+    """Return the number of elements of a tuple type; None for any number, and for other types."""
     parts = get_args(kind)
     return len(parts) if get_origin(kind) is tuple and Ellipsis not in parts else None

@@ -1,4 +1,4 @@
-"""A whole video through a filter, all but the picture kept as it is."""
+"""Filters a whole video file and keeps its other streams."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 _DEFAULT_ENCODER = "x264"
 _DEFAULT_PRESET = "medium"
-_DEFAULT_CRF = {"x264": 17.0, "x265": 19.0}  # visually close to the source; encoders' own defaults are for streaming
+_DEFAULT_CRF = {"x264": 17.0, "x265": 19.0}  # visually close to the source; the encoders' defaults are for streaming
 _DEPTHS = {"x264": (8, 10), "x265": (8, 10, 12)}
-_INDEX_CACHE_MODE = 1  # BestSource: keep an index where it saves time, in a tree under `cachepath`
-# Frames are asked for once and in order, so neither VapourSynth's caches nor BestSource's need their full size.
+_INDEX_CACHE_MODE = 1  # BestSource: keep an index if it saves time, in a tree under `cachepath`
+# Frames are requested once and in order, so that neither VapourSynth's cache nor BestSource's needs its full size.
 _CORE_CACHE_MB = 512
 _SOURCE_CACHE_MB = 128
 
@@ -52,14 +52,14 @@ ffmpeg 5.1 or newer is taken from PATH, else from `pip install "vsanime[encode]"
 
 
 def add_encoding(group: argparse._ArgumentGroup) -> None:
-    """Adds the options of the encoder; None stands for the default of each, `--depth` apart."""
+    """Add the options of the encoder except `--depth`; None stands for each one's default."""
     group.add_argument("--encoder", choices=tuple(_DEPTHS), help=f"(default: {_DEFAULT_ENCODER})")
     group.add_argument("--crf", type=float, help="rate factor, lower is better (default: 17 for x264, 19 for x265)")
     group.add_argument("--preset", help=f"the encoder's preset (default: {_DEFAULT_PRESET})")
     group.add_argument("--encoder-params", metavar="KEY=VALUE:...", help="more of the encoder's own options")
 
 
-# What `add_encoding` adds, as `argparse` names it.
+# Names of the options of `add_encoding` in argparse's namespace.
 ENCODING = ("encoder", "crf", "preset", "encoder_params")
 DEPTH_HELP = (
     "bits of the output (default: for x264 8 where the input has 8, else 10; for x265 10, or 12 where the input has "
@@ -70,14 +70,14 @@ DEPTHS = (8, 10, 12)
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the picture is encoded.
+    """The settings of the video encoder.
 
     Attributes:
-        encoder: "x264" or "x265".
+        encoder: name of the encoder, "x264" or "x265".
         crf: constant rate factor.
-        preset: the encoder's.
-        params: the encoder's own options.
-        depth: bits; None for what suits the input.
+        preset: name of the encoder's preset.
+        params: options of the encoder as "key=value:key=value", or empty.
+        depth: bits of the output; None to choose by the input.
     """
 
     encoder: str
@@ -88,16 +88,16 @@ class Encoding:
 
     @classmethod
     def of(cls, args: argparse.Namespace, depth: int | None) -> Encoding:
-        """What the options of `add_encoding` come to."""
+        """Return the settings given by the options of `add_encoding`."""
         encoder = args.encoder or _DEFAULT_ENCODER
         crf = _DEFAULT_CRF[encoder] if args.crf is None else args.crf
         return cls(encoder, crf, args.preset or _DEFAULT_PRESET, args.encoder_params or "", depth)
 
     def depth_for(self, bits: int) -> int:
-        """Bits of the output where the input has so many.
+        """Return the bits of the output for the bits of the input.
 
         Raises:
-            VsanimeError: a depth that was asked for and that the encoder has not.
+            VsanimeError: the encoder does not support the requested depth.
         """
         allowed = _DEPTHS[self.encoder]
         if self.depth is None:
@@ -111,20 +111,20 @@ class Encoding:
 def process_video(
     source: Path, output: Path, call: Call, encoding: Encoding, *, force: bool, option: str = "--force"
 ) -> None:
-    """Puts a video through a filter and keeps all its other streams.
+    """Filter a video and keep all its other streams. On any exception, no output is left.
 
     Args:
-        source: any video file.
-        output: a file of one of `CONTAINERS`.
-        call: the filter.
-        encoding: how its result is written.
-        force: whether the output may be there.
-        option: what a user gives to say so.
+        source: path of a video file.
+        output: path of the result, with a suffix among `CONTAINERS`.
+        call: filter and its arguments.
+        encoding: settings of the encoder.
+        force: whether the output may exist.
+        option: option by which a user allows that, for messages.
 
     Raises:
-        VsanimeError: wrong files or settings, or an encoder that failed; no output is left.
-        vs.Error: what the filter refuses; likewise.
-        KeyboardInterrupt: stopped by the user; likewise.
+        VsanimeError: files or settings are wrong, or the encoder failed.
+        vs.Error: the filter rejects the video.
+        KeyboardInterrupt: the user stopped the command.
     """
     _check_paths(source, output, force, option)
     container = CONTAINERS[output.suffix.lower()]
@@ -154,7 +154,7 @@ def process_video(
         try:
             writer = RawMatroskaWriter(encoder.sink, meaning.spec, clip.fps or None)
             _write_frames(clip, times, writer, console)
-        except OSError:  # the pipe is closed: ffmpeg knows why
+        except OSError:  # ffmpeg has closed the pipe, and its messages say why
             raise encoder.failure() from None
         encoder.finish()
 
@@ -171,7 +171,7 @@ def _check_paths(source: Path, output: Path, force: bool, option: str) -> None:
 
 @dataclass(frozen=True)
 class _Source:
-    """A video file's frames and when each of them is shown: `ticks` times `time_base` seconds."""
+    """The frames of a video file and their presentation times: `ticks` times `time_base` seconds."""
 
     clip: vs.VideoNode
     ticks: list[int]
@@ -179,7 +179,11 @@ class _Source:
 
 
 def _open(path: Path, console: Console) -> _Source:
-    """Indexes a video; the index stays in the user's cache, not beside the file."""
+    """Open a video, with BestSource's index in the user's cache, not beside the file.
+
+    Raises:
+        VsanimeError: BestSource is not installed, or the video has neither timestamps nor a frame rate.
+    """
     import vapoursynth as vs
 
     core = vs.core.core
@@ -209,7 +213,7 @@ def _open(path: Path, console: Console) -> _Source:
 
 @contextmanager
 def _without_export_warning() -> Iterator[None]:
-    """Hides a warning of VapourSynth's that BestSource 22 causes whenever it exports timestamps."""
+    """Hide a warning of VapourSynth that BestSource 22 causes whenever it exports timestamps."""
 
     def keep(record: logging.LogRecord) -> bool:
         return "no return value(s) named" not in record.getMessage()
@@ -223,7 +227,7 @@ def _without_export_warning() -> Iterator[None]:
 
 
 def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console) -> tuple[vs.VideoNode, Signal]:
-    """The clip that is encoded, and what its samples mean."""
+    """Return the clip to encode, and the properties of its samples."""
     import vapoursynth as vs
 
     from vsanime.filters.encoder_args import read_signal
@@ -241,7 +245,7 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
             tell(console, f"{what} metadata is left out: it describes the source's pixels, not the new ones")
     depth = encoding.depth_for(clip.format.bits_per_sample)
     if call.by_scenes:
-        # The filter reads the whole clip before its first frame.
+        # Show a status, because the filter reads the whole clip before its first frame.
         with console.status("looking for scenes"):
             made = call.on(clip if is_marked(clip) else mark_scenes(clip), depth=depth)
     else:
@@ -252,16 +256,16 @@ def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console)
             "use it in a script"
         )
     if made.format.sample_type != vs.INTEGER or made.format.bits_per_sample != depth:
-        # A filter that has no depth of its own.
+        # The filter has no argument for the depth.
         form = made.format.replace(sample_type=vs.INTEGER, bits_per_sample=depth)
         made = made.resize.Point(format=form.id)
     meaning = read_signal(made)
-    fourcc(meaning.spec.format)  # a format that cannot be encoded is refused before anything is written
+    fourcc(meaning.spec.format)  # raises an error for an unsupported format before anything is written
     return made, meaning
 
 
 def _params(encoder: str, meaning: Signal, extra: str) -> str:
-    """HDR10 metadata, which ffmpeg has no options for, and the user's own, which come last and so win."""
+    """Return the encoder's options: HDR10 metadata, for which ffmpeg has none, then the user's, which override it."""
     names = ("mastering-display", "cll") if encoder == "x264" else ("master-display", "max-cll")
     values = (meaning.mastering_display, meaning.content_light)
     ours = [f"{name}={value}" for name, value in zip(names, values, strict=True) if value]
@@ -277,7 +281,7 @@ def _ffmpeg_args(meaning: Signal) -> list[str]:
 def _write_frames(clip: vs.VideoNode, times: list[Fraction], writer: RawMatroskaWriter, console: Console) -> None:
     import vapoursynth as vs
 
-    # A backlog no longer than what is being computed keeps memory the same however long the video is.
+    # A backlog no longer than the number of frames in progress keeps memory constant, however long the video is.
     ahead = vs.core.num_threads
     with progress(clip.num_frames, console, things="frames", rate="fps") as advance:
         frames = clip.frames(prefetch=ahead, backlog=ahead, close=True)

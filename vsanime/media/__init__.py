@@ -1,1 +1,1 @@
-"""Read and write picture and video files."""
+"""Reads and writes picture and video files."""
