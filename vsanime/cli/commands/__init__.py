@@ -1,4 +1,4 @@
-"""The words of the command line, one module each.
+"""Contains the subcommands of `vsanime`, one module each.
 
-`add_parser(subparsers)` adds the word; what it parses has `func(args) -> exit code`.
+`add_parser(subparsers)` adds the subcommand; the parsed arguments have `func(args) -> exit code`.
 """

@@ -1,6 +1,6 @@
-"""`vsanime bench`: our filter and its peers on the same network and the same clip, interleaved in one run.
+"""Runs `vsanime bench`, which times a filter and its peers on the same network and clip, in turns.
 
-`vsanime bench quality`, `bench style` and `bench colorize` are other commands (bench_quality.py and so on).
+`vsanime bench quality`, `bench style` and `bench colorize` have modules of their own (`bench_quality` and so on).
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ How good the pictures are is what `vsanime bench quality` measures, `vsanime ben
 `vsanime bench colorize` how near coloured line art comes to the truth.
 """
 
-# Share of all processor time that others may use during a run.
+# Fraction of all processor time that other programs may use during a timing.
 _DISTURBED = 0.08
 _RETRIES = 3
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command's arguments."""
+    """Add the `bench` command and its subcommands."""
     parser = subparsers.add_parser(
         "bench",
         help="time the filter, also against its peers; `bench quality`: how good its pictures are",
@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--keep-disturbed", action="store_true", help="keep runs disturbed by other programs")
     parser.add_argument("--peers", metavar="PYTHON", help="the Python of an environment with the peers")
     parser.set_defaults(func=run)
-    # Without a word after it, `bench` is about speed.
+    # `bench` without a subcommand measures speed.
     others = parser.add_subparsers(title="other benches", metavar="[quality | style | colorize]")
     bench_quality.add_parser(others)
     bench_style.add_parser(others)
@@ -75,7 +75,7 @@ def add_parser(subparsers: Any) -> None:
 
 @dataclass
 class Case:
-    """A row of the table."""
+    """A timed configuration, which is a row of the table."""
 
     label: str
     python: str
@@ -84,12 +84,12 @@ class Case:
 
     @property
     def median(self) -> float:
-        """Milliseconds a frame."""
+        """The median of the timings in milliseconds per frame."""
         return statistics.median(self.times)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Run the command."""
     width, height = _size(args.size)
     if args.rounds < 1 or args.frames < 1:
         raise VsanimeError(f"--rounds {args.rounds} --frames {args.frames}; both have to be 1 or more")
@@ -137,8 +137,8 @@ def _cases(model: str, common: dict[str, Any], peers: str | None) -> list[Case]:
 
 
 def _rgb_cases(found: Model, facts: NetFacts, common: dict[str, Any], peers: str | None) -> list[Case]:
-    """A network from RGB to RGB, everybody's colour conversions included."""
-    # Its weights may lie in another format, which peers do not read.
+    """Return the cases for a network from RGB to RGB, which include color conversions."""
+    # The weights may be stored in a format that peers cannot read.
     path = Path(tempfile.mkdtemp(prefix="vsanime-bench-")) / f"{found.name}.onnx"
     atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
     path.write_bytes(found.proto.SerializeToString())
@@ -151,7 +151,7 @@ def _rgb_cases(found: Model, facts: NetFacts, common: dict[str, Any], peers: str
 
 
 def _tuned(python: str, options: dict[str, Any]) -> Case:
-    """The peer at the best of its settings, each tried once."""
+    """Return the peer with its fastest settings, after trying each once."""
     width, height = options["width"], options["height"]
     tried = []
     for streams in (1, 2):
@@ -164,7 +164,11 @@ def _tuned(python: str, options: dict[str, Any]) -> Case:
 
 
 def _undisturbed(case: Case) -> float:
-    """A timing during which this machine did little else."""
+    """Return a timing during which other programs used little processor time.
+
+    Raises:
+        VsanimeError: every attempt was disturbed.
+    """
     for _ in range(_RETRIES):
         before = _processor_times()
         result = _once(case)
@@ -185,7 +189,7 @@ def _once(case: Case) -> float:
 
 
 def _processor_times() -> tuple[float, float, float] | None:
-    """Seconds used by all programs, by our children, and the clock; None where the system does not say."""
+    """Return the seconds used by all programs and by child processes, and the clock; None if unknown."""
     try:
         import resource  # not on Windows
 

@@ -41,7 +41,7 @@ examples:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `colorize` to what `bench` can do."""
+    """Add the `colorize` subcommand to `bench`."""
     parser = subparsers.add_parser(
         "colorize",
         help="how near line art coloured from key frames comes to the truth",
@@ -92,7 +92,7 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _measure(clip: Clip, gap: int, given: Sequence[dict[str, Any]], sheet: Path | None, *, baselines: bool) -> None:
-    """One table, and its page."""
+    """Measure a clip with keys at one distance, print the table and write the page, if any."""
     from vsanime.bench import colorization as colour
 
     keys = colour.keys_every(len(clip.lines), gap)
@@ -129,7 +129,7 @@ def _print(clip: Clip, gap: int, keys: Sequence[int], outcome: Outcome) -> None:
 
 
 def _filter(clip: Clip, keys: Sequence[int], arguments: dict[str, Any]) -> Colouring:
-    """`vsanime.colorize` on the clip."""
+    """Return `vsanime.colorize` on the clip, as a method."""
     import vapoursynth as vs
 
     import vsanime
@@ -154,7 +154,7 @@ def _filter(clip: Clip, keys: Sequence[int], arguments: dict[str, Any]) -> Colou
 
 
 def _arguments(text: str) -> dict[str, Any]:
-    """Of `model=NAME,temporal=false`."""
+    """Parse arguments such as `model=NAME,temporal=false`."""
     if text == "default":
         return {}
     parts = [part.partition("=") for part in text.split(",")]
@@ -184,7 +184,7 @@ def _clip(path: Path, count: int | None, size: int) -> Clip:
 
 
 def _pictures(path: Path, count: int | None) -> list[Bytes]:
-    """Frames of a video, or the pictures of a folder in the order of their names."""
+    """Return the frames of a video, or the pictures of a folder in the order of their names."""
     from vsanime.media.videos import VideoReader
     from vsanime.training.data.pictures import PICTURE_SUFFIXES, files_in, read_pixels
 
@@ -212,7 +212,7 @@ def _pictures(path: Path, count: int | None) -> list[Bytes]:
 
 
 def _sized(picture: Bytes, size: int) -> Bytes:
-    """Made small by area until the short side has so many pixels."""
+    """Reduce a picture by area averaging until its short side has `size` pixels; 0 keeps the size."""
     from PIL import Image
 
     height, width = picture.shape[:2]
@@ -236,5 +236,5 @@ def _gaps(text: str) -> list[int]:
 
 
 def _numbered(path: Path, number: int, count: int) -> Path:
-    """One page keeps its name."""
+    """Return the path of a page: numbered if there are several."""
     return path if count == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")

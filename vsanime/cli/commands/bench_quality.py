@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vsanime.bench.doubling.sources import Place, Skipped
 
 _LINE_SECONDS = 30.0
-_MOST_SHOWN = 5  # skipped files that are named on the terminal; all are in the page
+_MOST_SHOWN = 5  # most skipped files that are listed on the terminal; the page lists all
 _HIGHEST_CRF = 51
 _EPILOG = """\
 Every picture is halved by a kernel, rounded to 8 bits, doubled by each method and compared with what it was. Kernels
@@ -54,7 +54,7 @@ examples:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `quality` to what `bench` can do."""
+    """Add the `quality` subcommand to `bench`."""
     parser = subparsers.add_parser(
         "quality",
         help="PSNR and SSIM of doublers, for each downscaling kernel",
@@ -95,10 +95,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command.
+    """Run the command.
 
     Raises:
-        VsanimeError: wrong arguments, nothing to measure, or a network that fails.
+        VsanimeError: arguments are wrong, there is nothing to measure, or a network fails.
     """
     _check_numbers(args)
     require("this bench", "quality", {name: name for name in ("skimage", "PIL", "imageio_ffmpeg")})
@@ -180,14 +180,14 @@ def _places(args: argparse.Namespace) -> tuple[list[Place], list[Skipped]]:
 
 
 def _backend(name: str) -> BackendProtocol:
-    """In f32 on the CPU: the same figures everywhere."""
+    """Return a backend that runs in f32 on the CPU, so that figures are the same everywhere."""
     from vsanime.backends import Backend
 
     return Backend.ONNXRuntime() if name == "onnxruntime" else Backend.OpenVINO(precision="f32")
 
 
 class _Bar:
-    """Steps on stderr: a bar on a terminal, a line now and then elsewhere."""
+    """The progress on stderr: a bar on a terminal, a line every 30 seconds elsewhere."""
 
     def __init__(self, progress: Progress, task: TaskID, *, plain: bool) -> None:
         self._progress, self._task, self._plain = progress, task, plain
@@ -195,12 +195,12 @@ class _Bar:
         self._began = self._said = time.monotonic()
 
     def more(self, steps: int) -> None:
-        """So many steps are still to come, or so many less."""
+        """Add steps to the total; a negative number removes some."""
         self._total += steps
         self._progress.update(self._task, total=self._total)
 
     def step(self) -> None:
-        """One is done."""
+        """Count one step as done."""
         self._done += 1
         self._progress.advance(self._task)
         now = time.monotonic()

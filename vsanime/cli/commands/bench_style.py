@@ -17,7 +17,7 @@ from vsanime.terminal import print_line
 if TYPE_CHECKING:
     from vsanime.bench.style import GramDistance, Measured, Style
 
-_GRID = 16  # pixels: what features of the fourth block are of
+_GRID = 16  # pixels per feature, each way, in the fourth block of VGG
 _EPILOG = """\
 For each photograph, and their mean:
 
@@ -37,7 +37,7 @@ examples:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `style` to what `bench` can do."""
+    """Add the `style` subcommand to `bench`."""
     parser = subparsers.add_parser(
         "style",
         help="whether a style is one: Gram distance, edges, colours, flicker",
@@ -129,7 +129,7 @@ def _moving(path: Path, args: argparse.Namespace, style: Style) -> None:
 
 
 def _network(name: str, threads: int) -> Style:
-    """The network as a function of a picture, padded by reflection to a multiple of 4."""
+    """Return the network as a function of a picture, which pads it by reflection to a multiple of 4."""
     import onnxruntime
 
     from vsanime.models import store
@@ -139,7 +139,7 @@ def _network(name: str, threads: int) -> Style:
     options.intra_op_num_threads = threads
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # of ONNX Runtime's own kinds
+    except Exception as error:  # ONNX Runtime's exceptions share no public base class
         raise VsanimeError(f"{name} cannot be run: {str(error).splitlines()[0]}") from None
 
     def run(picture: Floats) -> Floats:
@@ -166,7 +166,7 @@ def _pictures(args: argparse.Namespace) -> tuple[dict[str, Floats], list[Floats]
 
 
 def _held_out(run: Path, roots: list[Path], size: int) -> tuple[dict[str, Floats], list[Floats]]:
-    """Whole photographs, and patches of the style as validation draws them: figures stand before something."""
+    """Return the photographs that a run held out, by name, and patches of the style as its validation samples them."""
     from vsanime.training.data.pictures import find_sources
     from vsanime.training.recipes.stylization import StyleRecipe
     from vsanime.training.run.folder import RunFolder
@@ -203,7 +203,7 @@ def _read(path: Path, size: int) -> Floats:
 
 
 def _sized(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], size: int) -> Floats:
-    """Made small by area until the short side has so many pixels, cut to the grid of features; [0, 1]."""
+    """Return a picture in [0, 1], reduced by area to a short side of `size` pixels and cropped to the feature grid."""
     from PIL import Image
 
     short = min(pixels.shape[:2])

@@ -1,4 +1,4 @@
-"""`vsanime build`: engines for NVIDIA cards, built before a script needs them."""
+"""Runs `vsanime build`, which builds engines for NVIDIA cards before a script needs them."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ An engine serves the operating system it was built on, and the version of Tensor
 kept. Exit codes: 0 all is there, 1 something could not be built, 2 wrong usage, 130 interrupted.
 """
 
-# H.273's codes of the matrices that can be converted, under the names that zimg has for them.
+# H.273's codes of the supported matrices by zimg's names.
 _MATRICES = {"709": 1, "fcc": 4, "470bg": 5, "170m": 6, "240m": 7, "2020ncl": 9}
 _RANGES = {"limited": 0, "full": 1}
 _SITINGS = {"left": 0, "center": 1, "top_left": 2, "top": 3, "bottom_left": 4, "bottom": 5}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `build`."""
+    """Add the `build` command."""
     parser = subparsers.add_parser(
         "build",
         help="build TensorRT's engines before a script needs them",
@@ -140,10 +140,10 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Builds.
+    """Run the command.
 
     Raises:
-        VsanimeError: nothing can be built at all. What concerns one model only is told in the table.
+        VsanimeError: nothing can be built at all; errors of single models are listed in the table.
     """
     import vapoursynth as vs
 
@@ -200,10 +200,10 @@ def _backend(args: argparse.Namespace, flavour: str | None) -> TensorRT:
 
 
 def _targets(args: argparse.Namespace) -> tuple[Sequence[Target], str | None]:
-    """What to build for, and the flavour to ask for.
+    """Return the cards or compute capabilities to build for, and the TensorRT package ("flavour") to request.
 
     Raises:
-        VsanimeError: there is nothing that builds, or not for that.
+        VsanimeError: no package is installed that can build, or it does not support a compute capability.
     """
     from vsanime.backends.cuda.runtime import device_count
     from vsanime.backends.tensorrt.flavours import RTX, TENSORRT, load_flavour
@@ -229,10 +229,10 @@ def _targets(args: argparse.Namespace) -> tuple[Sequence[Target], str | None]:
 
 
 def _cards(flavour: str | None) -> list[Device]:
-    """The cards of this machine that a package serves.
+    """Return the cards of this machine that an installed package supports.
 
     Raises:
-        VsanimeError: there is none; what was said of the first.
+        VsanimeError: there is none; the error is that of the first card.
     """
     from vsanime.backends.cuda.runtime import Device, device_count
     from vsanime.backends.tensorrt.flavours import flavour_for
@@ -261,10 +261,10 @@ def _format(name: str) -> vs.VideoFormat:
 
 
 def _clip(args: argparse.Namespace, form: vs.VideoFormat) -> vs.VideoNode:
-    """A clip of the format, of which filters read no more than the first frame's properties.
+    """Return a clip of the format, size and properties; filters read only the properties of its first frame.
 
     Raises:
-        VsanimeError: a size that the format cannot have.
+        VsanimeError: the format does not support the size.
     """
     import vapoursynth as vs
 
@@ -286,7 +286,7 @@ def _clip(args: argparse.Namespace, form: vs.VideoFormat) -> vs.VideoNode:
 
 
 def _models_here(form: vs.VideoFormat) -> list[str]:
-    """Every variant that suits the format and whose weights are on this machine.
+    """Return the models that suit the format and whose weights are on this machine.
 
     Raises:
         VsanimeError: there is none.
@@ -307,7 +307,7 @@ def _is_here(name: str) -> bool:
     try:
         return locate(find(name)) is not None
     except VsanimeError:
-        # A file that is not what it should be: building says so.
+        # The file is damaged or another one, which building reports.
         return True
 
 
@@ -324,10 +324,10 @@ def _uses(model: str, options: Arguments, builder: Builder, args: argparse.Names
 
 
 def _check_suits(uses: Sequence[Use], args: argparse.Namespace) -> None:
-    """Refuses options for waifu2x with a model that is for another filter.
+    """Raise an error for options of waifu2x with a model of another filter.
 
     Raises:
-        VsanimeError: such an option was given.
+        VsanimeError: such an option is given.
     """
     given = [name for name in ("noise", "scale") if getattr(args, name) is not None]
     given += ["tint"] if args.tint != "keep" else []
@@ -336,7 +336,7 @@ def _check_suits(uses: Sequence[Use], args: argparse.Namespace) -> None:
 
 
 def _assumed(clip: vs.VideoNode) -> dict[str, str]:
-    """What the engines take the clip's samples for, by zimg's names; other clips need other engines."""
+    """Return the range, matrix and siting, by zimg's names, of the clips that the engines are for."""
     from vsanime.video.clips import frame_spec
 
     spec = frame_spec(clip)
@@ -357,7 +357,7 @@ def _failed(model: str, use: str, args: argparse.Namespace, error: Exception) ->
 
 @contextmanager
 def _progress() -> Iterator[tuple[Progress, Callable[[Sequence[Use]], Iterator[Use]]]]:
-    """Bars on stderr, and what tells there which engine's turn it is; a line each where stderr is no terminal."""
+    """Yield progress bars on stderr, and a function that iterates over uses and shows the current one there."""
     console = open_console()
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
@@ -403,7 +403,7 @@ def _state(outcome: Outcome) -> str:
 
 
 def _told(outcome: Outcome) -> str:
-    """The last column: how long it took, or why not."""
+    """Return the text of the last column: the duration, "kept", or the error."""
     if outcome.problem:
         return f"failed: {' '.join(outcome.problem.split())}"
     return "kept" if outcome.seconds is None else f"{outcome.seconds:.2f}"
@@ -439,7 +439,7 @@ def _depth(text: str) -> int | str:
 
 
 def _capabilities(text: str) -> tuple[tuple[int, int], ...]:
-    """86 and 8.6 are both compute capability 8.6."""
+    """Parse compute capabilities, separated by commas; 86 and 8.6 are both 8.6."""
     found = []
     for part in text.split(","):
         digits = part.strip().removeprefix("sm").replace(".", "")

@@ -1,4 +1,4 @@
-"""`vsanime cache`: which built engines are kept, how much room they take, and removing those of no use."""
+"""Runs `vsanime cache`, which lists the cached engines with their sizes and removes those of no use."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ least recently used ones beyond it. What a process is building stays, and a scri
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `cache` and its three actions."""
+    """Add the `cache` command with its three actions."""
     parser = subparsers.add_parser("cache", help="list and remove built engines", description=_ABOUT)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
@@ -61,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _limit(text: str) -> float:
-    """A number of days or megabytes."""
+    """Parse a number of days or megabytes, 0 or more."""
     try:
         value = float(text)
     except ValueError:
@@ -106,10 +106,10 @@ def _cache(args: argparse.Namespace) -> EngineCache:
 
 
 def _agreed(question: str) -> bool:
-    """Asks, if there is somebody to ask.
+    """Ask the user and return whether the answer is yes.
 
     Raises:
-        VsanimeError: there is nobody.
+        VsanimeError: stdin is not a terminal.
     """
     if not sys.stdin.isatty():
         raise VsanimeError("clear asks before it removes anything, and this is no terminal; give --yes")
@@ -120,7 +120,7 @@ def _agreed(question: str) -> bool:
 
 
 def _told(removals: Sequence[Removal], done: str) -> int:
-    """One line for each and one for all; 1 if something could not be removed for a reason other than being in use."""
+    """Print the removals and their total; return 1 if one failed for another reason than being in use, else 0."""
     for removal in removals:
         outcome, why = ("kept", removal.kept) if removal.kept else (done, _short(removal.reason, removal.entry))
         print_line(f"{_name(removal.entry)}  {outcome}{': ' if why else ''}{why}")
@@ -130,35 +130,35 @@ def _told(removals: Sequence[Removal], done: str) -> int:
 
 
 def _name(entry: Entry) -> str:
-    """The start of a line: the key, and whose engine it is."""
+    """Return the start of a line: the shortened key, model, size, precision and card of an engine."""
     what = " ".join(part for part in _known(entry) if part != "-")
     return f"{_short(entry.key)}  {what}".rstrip()
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    """A line of the table."""
+    """Return the row of an entry in the table."""
     model, *known = _known(entry)
     state = f"{entry.state}: {_short(entry.problem, entry)}" if entry.problem else entry.state
-    # Companion files and leftovers have no more than a name.
+    # Companion files and leftovers only have a name.
     name = _short(entry.key) if model == "-" else model
     return (name, *known, f"{entry.size / _MB:.1f}", _date(entry.built), _date(entry.last_used), state)
 
 
 def _known(entry: Entry) -> list[str]:
-    """Model, size, precision and card, as far as they were written down."""
+    """Return model, size, precision and card of an entry, "-" for those that are unknown."""
     known = {**entry.facts, **entry.notes}
     return [str(known.get(name, "-")) for name in ("model", "size", "precision", "card")]
 
 
 def _short(text: str, entry: Entry | None = None) -> str:
-    """Keys cut short, and the folder, which is the same for all, left out."""
+    """Return the text with keys shortened to 12 digits, and without the entry's folder, which is the same for all."""
     if entry is not None:
         text = text.replace(f"{entry.paths[0].parent}{os.sep}", "")
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}", r"\1", text)
 
 
 def _date(time: datetime | None) -> str:
-    """Local time, to the minute."""
+    """Return the local time to the minute, or "-"."""
     return "-" if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M")
 
 

@@ -17,7 +17,7 @@ FORMATS = ("mpv",)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `export`."""
+    """Add the `export` command."""
     parser = subparsers.add_parser("export", help="write a network as an mpv shader", description=__doc__)
     parser.add_argument("model", metavar="MODEL", help="a name as `vsanime models list` writes it, or an .onnx file")
     parser.add_argument("--format", choices=FORMATS, required=True, help="mpv: a user shader for mpv and vs-placebo")
@@ -47,7 +47,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _notes(model: Model) -> list[str]:
-    """The head of the file: whose weights these are."""
+    """Return the first lines of the file, which name the network, its origin and its license."""
     from vsanime.models.licences import card_note, head, read_note
 
     written = f"{model.name} as an mpv user shader, written by vsanime."

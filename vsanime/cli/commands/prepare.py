@@ -1,4 +1,4 @@
-"""`vsanime prepare`: pictures of a style for AnimeGANv2, or shots for line colorization, made ready for training."""
+"""Runs `vsanime prepare`, which prepares training data: pictures of a style for AnimeGANv2, or shots to colorize."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ examples:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `prepare`."""
+    """Add the `prepare` command."""
     parser = subparsers.add_parser("prepare", help="make pictures ready for training")
     kinds = parser.add_subparsers(title="for", metavar="NETWORK", required=True)
     animegan = kinds.add_parser(

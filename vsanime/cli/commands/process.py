@@ -1,4 +1,4 @@
-"""`vsanime process INPUT OUTPUT --filter NAME`: a video, a picture or a folder of pictures through any filter."""
+"""Runs `vsanime process INPUT OUTPUT --filter NAME`, which filters a video, a picture or a folder of pictures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Exit codes: 0 done, 1 failed or some pictures left out, 2 wrong usage, 130 inter
 
 
 class _Help(argparse.Action):
-    """Prints the help; only then are the filters imported that it lists."""
+    """The action of `--help`, which prints the help and imports the filters that it lists only then."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help="show this help and exit")
@@ -64,7 +64,7 @@ def _filters() -> str:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `process`."""
+    """Add the `process` command."""
     parser = subparsers.add_parser(
         "process",
         help="put a video, a picture or a folder of pictures through any filter",
@@ -116,11 +116,11 @@ def _quality(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Processes a file or a folder.
+    """Process a file or a folder.
 
     Raises:
-        VsanimeError: wrong files or settings, or what the encoder or the filter refuses.
-        KeyboardInterrupt: stopped by the user.
+        VsanimeError: files or settings are wrong, or the encoder or the filter fails.
+        KeyboardInterrupt: the user stopped the command.
     """
     kind = _kind(args)
     _check_options(args, kind)
@@ -137,7 +137,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _kind(args: argparse.Namespace) -> str:
-    """What is asked for: "video", "picture" or "folder"."""
+    """Return the kind of work: "video", "picture" or "folder".
+
+    Raises:
+        VsanimeError: the input does not exist, or the output does not fit it.
+    """
     check_name(args.output)
     suffix = args.output.suffix.lower()
     if args.input.is_dir():
@@ -160,10 +164,10 @@ def _kind(args: argparse.Namespace) -> str:
 
 
 def _check_options(args: argparse.Namespace, kind: str) -> None:
-    """Refuses options of another kind of output, which would do nothing.
+    """Raise an error for options of another kind of output, which would have no effect.
 
     Raises:
-        VsanimeError: one is given.
+        VsanimeError: such an option is given.
     """
     others = {"video": ("quality", "format"), "picture": (*ENCODING, "format"), "folder": ENCODING}
     given = [name for name in others[kind] if getattr(args, name) is not None]
@@ -173,7 +177,11 @@ def _check_options(args: argparse.Namespace, kind: str) -> None:
 
 
 def _call(args: argparse.Namespace) -> Call:
-    """The filter and its arguments."""
+    """Return the filter with its arguments.
+
+    Raises:
+        VsanimeError: the filter or an argument is unknown or wrong.
+    """
     chosen: Filter = find_filter(args.filter)
     arguments = read_arguments(chosen, args.set, args.style)
     if "backend" not in chosen.parameters:

@@ -48,7 +48,7 @@ examples:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `train`."""
+    """Add the `train` command."""
     parser = subparsers.add_parser(
         "train",
         help="train a network by a recipe",
@@ -116,7 +116,7 @@ def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
 
 @contextmanager
 def _lock_run(out: Path) -> Iterator[None]:
-    """Keep other processes from training in the same folder, where its file system has locks."""
+    """Keep other processes from training in the same folder, if its file system has locks."""
     with ExitStack() as stack:
         try:
             stack.callback(acquire(out / ".lock", seconds=0).release)
@@ -128,7 +128,7 @@ def _lock_run(out: Path) -> Iterator[None]:
 
 
 def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:
-    """Train what a recipe is for: pairs, a style, or colours for line art."""
+    """Train by the kind of recipe (pairs, style or colorization) and return the path of the ONNX file."""
     from vsanime.training.pairs.task import PairsTask
     from vsanime.training.recipes.colorization import ColourRecipe
     from vsanime.training.recipes.pairs import Recipe
@@ -140,7 +140,7 @@ def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: to
     if isinstance(recipe, ColourRecipe):
         from vsanime.optional import opencv
 
-        opencv()  # says how to get it, where what follows would only fail to import it
+        opencv()  # raises an error that says how to install it, before the imports below fail
         from vsanime.training.colorization.task import ColourTask
 
         return train(ColourTask(Order(recipe, out, roots, device, resume)), _tell)
@@ -150,7 +150,7 @@ def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: to
 
 
 def _changed(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespace) -> AnyRecipe:
-    """The recipe with what the command line says instead; a resumed run keeps what it was once told."""
+    """Return the recipe with the command line's values; a resumed run keeps its stored steps and seed otherwise."""
     from vsanime.training.recipes.reader import from_table, to_table
 
     training = {name: getattr(args, name) for name in ("steps", "seed", "workers") if getattr(args, name) is not None}
@@ -165,10 +165,10 @@ def _changed(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespa
 
 
 def _device(name: str) -> torch.device:
-    """A device of torch that is there.
+    """Return the torch device of a name; "auto" is a CUDA card if there is one, else the CPU.
 
     Raises:
-        VsanimeError: it is not.
+        VsanimeError: the device cannot be used.
     """
     import torch
 

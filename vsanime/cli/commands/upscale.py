@@ -13,12 +13,12 @@ from vsanime.cli.publicfilters import Call, find_filter
 from vsanime.cli.video import DEPTH_HELP, DEPTHS, KEPT, Encoding, add_encoding, process_video
 
 _EPILOG = f"{KEPT}Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. A failed run leaves no file.\n"
-# The options that are arguments of the filter.
+# Options that are arguments of the filter.
 _ARGUMENTS = ("model", "noise", "tint", "chroma", "width", "height", "tiles")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `upscale`."""
+    """Add the `upscale` command."""
     parser = subparsers.add_parser(
         "upscale",
         help="double a video file and keep all its other streams",
@@ -58,11 +58,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Upscales a file.
+    """Upscale a file. On any exception, no output is left.
 
     Raises:
-        VsanimeError: wrong files or settings, or an encoder that failed; no output is left.
-        KeyboardInterrupt: stopped by the user; no output is left.
+        VsanimeError: files or settings are wrong, or the encoder failed.
+        KeyboardInterrupt: the user stopped the command.
     """
     arguments = {name: getattr(args, name) for name in _ARGUMENTS}
     call = Call(find_filter("upscale"), arguments | {"backend": backend_of(args)})
