@@ -90,10 +90,6 @@ def clip_of(name: str, pictures: Sequence[Bytes]) -> Clip:
 def keys_every(count: int, every: int) -> list[int]:
     """Return the frame numbers of the keys: 0 and every n-th; frames after the last key are not measured.
 
-    Args:
-        count: number of frames.
-        every: distance between keys in frames, 2 or more.
-
     Raises:
         VsanimeError: there are not two keys with frames between them.
     """

@@ -37,12 +37,6 @@ def check_path(path: Path) -> None:
 def write(path: Path, clip: Clip, keys: Sequence[int], outcome: Outcome) -> None:
     """Write the page, with frames spread evenly over the clip, each midway between its keys.
 
-    Args:
-        path: path of the page.
-        clip: clip with its true colors.
-        keys: frame numbers of the keys.
-        outcome: measurements of the clip, with the frames to show.
-
     Raises:
         VsanimeError: the file cannot be written, or its suffix is not one of a picture.
     """

@@ -41,7 +41,7 @@ class Outcome:
     Attributes:
         model: name or path of the model.
         use: name of the filter, with the argument if the model is not its main one.
-        size: width and height of the engine's input, as text.
+        size: size of the engine's input as text, or its smallest, usual and largest size.
         precision: precision of the inner layers.
         card: name of the card, or its compute capability.
         bytes: size of the engine; 0 if there is none.

@@ -163,11 +163,6 @@ def find_filter(name: str) -> Filter:
 def read_arguments(chosen: Filter, settings: Sequence[str], style: str | None) -> dict[str, Any]:
     """Return the arguments given by `--set KEY=VALUE` and `--style`.
 
-    Args:
-        chosen: filter that the arguments are for.
-        settings: texts of all `--set` options.
-        style: value of `--style`, or None.
-
     Raises:
         VsanimeError: a setting is no assignment, an argument is unknown, has its own option, is given twice or is
             missing, or a value has the wrong type; the message lists what the filter takes.

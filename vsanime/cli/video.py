@@ -179,11 +179,7 @@ class _Source:
 
 
 def _open(path: Path, console: Console) -> _Source:
-    """Open a video, with BestSource's index in the user's cache, not beside the file.
-
-    Raises:
-        VsanimeError: BestSource is not installed, or the video has neither timestamps nor a frame rate.
-    """
+    """Open a video, with BestSource's index in the user's cache, not beside the file."""
     import vapoursynth as vs
 
     core = vs.core.core

@@ -50,7 +50,7 @@ def find_ffmpeg(encoder: str) -> str:
     """Return the path of the ffmpeg on PATH if it is able to encode, else of the one in `imageio-ffmpeg`.
 
     Raises:
-        VsanimeError: neither has the encoder and `-fps_mode`.
+        VsanimeError: there is none, or none has both the encoder and `-fps_mode`.
     """
     found = [shutil.which("ffmpeg"), _packaged_ffmpeg()]
     for candidate in found:
@@ -181,16 +181,7 @@ def command(
     container: Container,
     output: Path,
 ) -> list[str]:
-    """Return the command line that takes video from the pipe, all else from the source, and keeps timestamps.
-
-    Args:
-        ffmpeg: path of the program.
-        source: file that metadata, chapters and the other streams come from.
-        other_streams: arguments that map and encode streams other than the video.
-        settings: settings of the video encoder.
-        container: properties of the output's file format.
-        output: path of the file to write.
-    """
+    """Return the command line that takes video from the pipe, all else from the source, and keeps timestamps."""
     library = LIBRARIES[settings.encoder]
     # Both inputs keep their timestamps (-copyts); those in the pipe already count from the source's origin.
     offset = ["-itsoffset", f"{-float(source.origin):.6f}"] if source.origin else []

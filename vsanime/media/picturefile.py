@@ -208,14 +208,7 @@ def _may_have_exif(picture: Image.Image) -> bool:
 
 
 def read_samples(path: Path, header: Header) -> Array:
-    """Return the upright samples of a picture.
-
-    Args:
-        path: path of the picture.
-        header: what `read_header` returned for this file.
-
-    Returns:
-        An array of height, width and channels (gray or RGB, then alpha if any), uint8 or uint16, full range.
+    """Return the upright samples, uint8 or uint16: height, width, channels (gray or RGB, then alpha if any).
 
     Raises:
         VsanimeError: the picture cannot be read, or has changed since its header was read.
@@ -295,12 +288,7 @@ def _upright_exif(picture: Image.Image, size: tuple[int, int]) -> bytes | None:
 
 
 def fitted(samples: Array, form: Format) -> Array:
-    """Blend samples with white if the format has no alpha, and turn gray into RGB if it has no gray.
-
-    Args:
-        samples: height, width, channels (1 to 4); 8 bits if the format has no alpha.
-        form: format of the file to be written.
-    """
+    """Blend samples with white if the format has no alpha, and turn gray into RGB if it has no gray."""
     if samples.shape[2] in (2, 4) and not form.alpha:
         samples = _on_white(samples)
     if samples.shape[2] in (1, 2) and not form.gray:

@@ -143,12 +143,7 @@ class StreamPlan:
 
 
 def read_source(path: Path, description: str) -> SourceFile:
-    """Parse the text that `ffmpeg -i` prints about a file.
-
-    Args:
-        path: path of the file.
-        description: text that ffmpeg printed.
-    """
+    """Return the streams and the origin of a file from its description, which is what `ffmpeg -i` prints."""
     streams: list[Stream] = []
     demuxers, start = set[str](), Fraction(0)
     for line in description.splitlines():

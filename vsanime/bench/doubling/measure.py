@@ -99,7 +99,7 @@ class Results:
 def measure_doubling(
     title: Title, picture: Bytes, kernels: Sequence[str], methods: Sequence[Method], advance: Advance
 ) -> tuple[list[Figure], Results]:
-    """Measure luma with every method, and RGB with those that support it.
+    """Measure luma with every method, and RGB with those that support it; return the figures and all luma results.
 
     The truth is the picture's 8-bit luma, and its RGB. Methods double 8-bit halves; results are clipped to [0, 1], not
     rounded, and compared including the edges. RGB networks are given RGB, and luma is computed from their output.
@@ -110,9 +110,6 @@ def measure_doubling(
         kernels: kernels that halve the picture.
         methods: methods for luma and RGB.
         advance: function called after each method.
-
-    Returns:
-        The figures, and the luma of all results.
     """
     rgb_codes = np.ascontiguousarray(picture.transpose(2, 0, 1))
     rgb = from_codes(rgb_codes)

@@ -91,10 +91,6 @@ def chroma_resampling() -> list[Method]:
 def networks(models: Sequence[str], backend: BackendProtocol) -> list[Method]:
     """Return networks by their names or paths; `DEFAULT` among them stands for `default_models()`.
 
-    Args:
-        models: names of models or paths of ONNX files.
-        backend: backend that runs the networks.
-
     Raises:
         VsanimeError: a name is unknown or used twice, a file cannot be read, or a network is for none of the tasks.
     """

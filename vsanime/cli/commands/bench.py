@@ -164,11 +164,7 @@ def _tuned(python: str, options: dict[str, Any]) -> Case:
 
 
 def _undisturbed(case: Case) -> float:
-    """Return a timing during which other programs used little processor time.
-
-    Raises:
-        VsanimeError: every attempt was disturbed.
-    """
+    """Return a timing during which other programs used little processor time; raise an error after three attempts."""
     for _ in range(_RETRIES):
         before = _processor_times()
         result = _once(case)

@@ -137,11 +137,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _kind(args: argparse.Namespace) -> str:
-    """Return the kind of work: "video", "picture" or "folder".
-
-    Raises:
-        VsanimeError: the input does not exist, or the output does not fit it.
-    """
+    """Return the kind of work: "video", "picture" or "folder"."""
     check_name(args.output)
     suffix = args.output.suffix.lower()
     if args.input.is_dir():
@@ -177,11 +173,7 @@ def _check_options(args: argparse.Namespace, kind: str) -> None:
 
 
 def _call(args: argparse.Namespace) -> Call:
-    """Return the filter with its arguments.
-
-    Raises:
-        VsanimeError: the filter or an argument is unknown or wrong.
-    """
+    """Return the filter with its arguments."""
     chosen: Filter = find_filter(args.filter)
     arguments = read_arguments(chosen, args.set, args.style)
     if "backend" not in chosen.parameters:
