@@ -10,7 +10,7 @@ from math import isqrt
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from vsanime.architectures.base import Imported
 from vsanime.architectures.layers import Layer
@@ -99,9 +99,10 @@ def read_convolutions(proto: onnx.ModelProto) -> dict[str, Layer]:
     """Layers by the name of their weights, in the order of the graph; what several nodes share is there once."""
     arrays: dict[str, Array] = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     for node in proto.graph.node:
-        if node.op_type == "Constant":
-            value = next((a.t for a in node.attribute if a.name == "value"), onnx.TensorProto())
-            arrays[node.output[0]] = numpy_helper.to_array(value)
+        if node.op_type == "Constant" and node.attribute:
+            value = helper.get_attribute_value(node.attribute[0])
+            stored = isinstance(value, onnx.TensorProto)
+            arrays[node.output[0]] = numpy_helper.to_array(value) if stored else np.asarray(value)
     found: dict[str, Layer] = {}
     for node in proto.graph.node:
         if node.op_type in ("Conv", "ConvTranspose") and all(name in arrays for name in node.input[1:]):
