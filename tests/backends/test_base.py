@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
-from vsanime.backends.base import LAYER_BYTES, Workload, inference_threads, lanes_wanted, tile_within
+from vsanime.backends.base import (
+    LAYER_BYTES,
+    HostLane,
+    Options,
+    Reader,
+    Workload,
+    inference_threads,
+    lanes_wanted,
+    optional,
+    read_cards,
+    read_streams,
+    read_threads,
+    read_word,
+    tile_within,
+)
 from vsanime.errors import VsanimeError
+from vsanime.spec import TensorSpec
 
 
 def work(
@@ -76,3 +95,95 @@ def test_tile_is_never_less_than_what_overlaps_leave() -> None:
     assert tile_within(frame, 4, layer_bytes=least * row_bytes) == (1920, least)
     assert tile_within(frame, 4, layer_bytes=least * row_bytes // 2) == (960, least)
     assert tile_within(frame, 4, layer_bytes=1000) == (least, least)
+
+
+@pytest.mark.parametrize(
+    ("value", "cards"),
+    [
+        (0, 0),
+        ("3", 3),
+        (-1, None),
+        ([0], (0,)),
+        ([2, 0], (2, 0)),
+        ("0,1", (0, 1)),
+        ([0, -1], None),
+        ([-1, 0], None),
+        ([1, 1], None),
+        ([0, 1, 0], None),
+        ([], None),
+        ("first", None),
+        (None, None),
+        (list(range(256)), tuple(range(256))),
+        (list(range(257)), None),
+    ],
+)
+def test_cards_are_numbers_from_0_up(value: object, cards: int | tuple[int, ...] | None) -> None:
+    if cards is not None:
+        assert read_cards("device_id", value) == cards
+        return
+    with pytest.raises(VsanimeError, match=r"^device_id=.*; a card's number from 0 up, or different ones, is needed$"):
+        read_cards("device_id", value)
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "most"), [(read_streams, "num_streams", 256), (read_threads, "num_threads", 1024)]
+)
+def test_lanes_and_threads_have_a_limit(read: Callable[[str, object], int], name: str, most: int) -> None:
+    assert [read(name, number) for number in (1, most)] == [1, most]
+    for wrong in (0, most + 1):
+        with pytest.raises(VsanimeError, match=f"^{name}={wrong}; 1 or more is needed, {most} at most$"):
+            read(name, wrong)
+
+
+def test_words_are_text_and_options_may_be_left_out() -> None:
+    assert read_word("device", b"GPU") == "GPU"
+    with pytest.raises(VsanimeError, match=r"^device=5; text is needed$"):
+        read_word("device", 5)
+    read = optional(read_streams)
+    assert (read("num_streams", None), read("num_streams", "2")) == (None, 2)
+
+
+def test_options_are_read_when_they_are_given_and_refused_when_they_are_used() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Two(Options):
+        first: object = 1
+        second: object = 1
+        READERS: ClassVar[Mapping[str, Reader]] = {"first": read_streams, "second": read_streams}
+
+    good, wrong = Two(first="2", second=b"3"), Two(first="none", second="4")
+    assert (good.first, good.second, wrong.first, wrong.second) == (2, 3, "none", 4)
+    good.check_options()
+    with pytest.raises(VsanimeError, match=r"^first='none';"):
+        wrong.check_options()
+    Options().check_options()
+
+
+def test_arrays_of_the_processor_are_plain_and_clear() -> None:
+    array = HostLane().buffer(TensorSpec("x", "uint16", (1, 2, 3, 4)))
+    assert (array.shape, array.dtype, array.any()) == ((1, 2, 3, 4), np.uint16, False)
+    assert HostLane.writes_anywhere
+
+
+@pytest.mark.parametrize(
+    ("size", "pixels", "rows", "tile"),
+    [
+        ((100, 50), 100 * 50, None, (100, 50)),
+        ((100, 50), 100 * 50 - 1, None, (100, 49)),
+        ((100, 50), 100 * 30, None, (100, 30)),
+        ((100, 50), 100 * 30 - 1, None, (99, 30)),
+        ((100, 50), 30 * 30, None, (30, 30)),
+        ((100, 50), 1, None, (30, 30)),
+        ((100, 50), 100 * 50, 40, (100, 40)),
+        ((100, 50), 100 * 35, 40, (100, 35)),
+        ((100, 50), 100 * 50, 29, (100, 30)),
+        ((100, 50), 100 * 50, 60, (100, 50)),
+        ((100, 20), 60 * 30, None, (60, 20)),
+        ((20, 100), 20 * 40, None, (20, 40)),
+        ((20, 20), 1, None, (30, 20)),
+    ],
+)
+def test_tiles_are_of_so_many_pixels(
+    size: tuple[int, int], pixels: int, rows: int | None, tile: tuple[int, int]
+) -> None:
+    """Of 32 channels and 2 bytes; a tile of 30 leaves 16 between overlaps of 7."""
+    assert tile_within(work(*size), 2, rows, pixels * 64) == tile
