@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 from rich.progress import Progress
 
 from tests.support.cudasim import CudaSim
@@ -250,6 +252,19 @@ def test_a_build_says_on_stderr_what_it_is(monkeypatch: pytest.MonkeyPatch, caps
         assert bars.live.transient
     out, err = capsys.readouterr()
     assert (out, err) == ("", f"vsanime: {title}\n")
+
+
+def test_on_a_terminal_a_build_is_plain_text_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither numbers and quotes of a title nor brackets in a phase's name are anything but themselves."""
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, color_system="truecolor", width=200, legacy_windows=False)
+    monkeypatch.setattr(reports, "open_console", lambda: console)
+    with reports._bars("building 'x' 12") as bars:
+        assert not bars.disable
+        bars.add_task("[bold]phase", total=2)
+        bars.refresh()
+    assert written.getvalue().startswith("vsanime: building 'x' 12\n")
+    assert "[bold]phase" in written.getvalue()
 
 
 class Monitors:
@@ -687,6 +702,7 @@ def test_a_lanes_program_has_memory_of_its_own(simulate: Simulate, shapes: Any, 
     device = Device(0)
     device.activate()
     loaded = LoadedEngine(runtime("tensorrt", engine), device, b"serialized")
+    loaded._messages.add(0, "what was got over before")
     program = ContextProgram(loaded, device, shapes)
     assert context.told == [*shapes.items(), ("memory", size)]
     program.bind({"luma": 5}, 0)

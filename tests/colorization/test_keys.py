@@ -55,6 +55,7 @@ def test_longest_window() -> None:
 
 def test_runs_of_equal_numbers() -> None:
     assert runs([4, 4, 1, 4, 4, 4]) == [(4, 2), (1, 1), (4, 3)]
+    assert runs([1, 1, 1, 2, 2]) == [(1, 3), (2, 2)]
     assert runs([]) == []
 
 

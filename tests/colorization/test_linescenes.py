@@ -83,6 +83,7 @@ def test_pictures_are_compared_at_32_pixels(size: tuple[int, int], small: tuple[
         # Of ten pixels' ink so many lie elsewhere; more than 0.35 of both is a cut.
         ([range(10), range(3, 13)], [0]),
         ([range(10), range(4, 14)], [0, 1]),
+        ([range(20), range(7, 27)], [0]),
         ([range(10), range(10), range(20, 30), range(20, 30)], [0, 2]),
         ([range(0), range(0)], [0]),
         ([range(0), range(10), range(0)], [0, 1, 2]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,7 @@ def test_pictures_by_number_are_taken_in_order() -> None:
         (lambda: {0: shades(1), 8: 3}, None, "^the reference of frame 8 is int; a picture file or a one-frame clip"),
         (lambda: {0: shades(1), 8: shades(1, name="444P8")}, None,
          "^the reference of frame 8 is YUV444P8, that of frame 0 RGB24; references of one format"),
+        (lambda: {3: noise_clip("444P8", 1, 12)}, None, "^the reference of frame 3 is 1x12, the line art 16x12; one"),
         (lambda: {3: noise_clip("444P8", 18, 12)}, None, "^the reference of frame 3 is 18x12, the line art 16x12; one"),
         (lambda: noise_clip("444P8", 16, 14), [0], "^the references are 16x14, the line art 16x12; one size"),
         (lambda: shades(1, name="GRAY8"), [0], "^the references are gray; colour pictures, RGB or YUV, are needed$"),
@@ -115,3 +117,30 @@ def test_references_are_laid_on_white(alpha: int, value: int) -> None:
     found = read_references(clip, [0], SIZE, 9)
     assert shown(found.clip) == [value]
     assert "_Alpha" not in props_of(found.clip)
+
+
+def test_picture_files_are_read_when_they_are_wanted(tmp_path: Path) -> None:
+    """On white where they are transparent; one that has another size by then is refused."""
+    image = pytest.importorskip("PIL.Image")
+    path = tmp_path / "key.png"
+    pixels = np.zeros((*SIZE[::-1], 4), np.uint8)
+    pixels[...] = (10, 20, 30, 255)
+    pixels[:, :8, 3] = 0
+    image.fromarray(pixels).save(path)
+    found = read_references({4: path}, None, SIZE, 9)
+    assert (found.keys, found.clip.num_frames, found.clip.format.id) == ((4,), 1, vs.RGB24)
+    assert [int(plane[0, 0]) for plane in planes_of(found.clip)] == [255, 255, 255]
+    assert [int(plane[0, 15]) for plane in planes_of(found.clip)] == [10, 20, 30]
+    assert props_of(found.clip)["_Range"] == 1
+    later = read_references({4: str(path)}, None, SIZE, 9)
+    assert later.clip.format.id == vs.RGB24
+    image.fromarray(pixels[:, 4:]).save(path)
+    again = read_references({4: path}, None, (12, 12), 9)
+    assert (again.clip.width, again.clip.height) == (12, 12)
+    image.fromarray(pixels).save(path)
+    message = r"colorize: the reference of frame 4, .*key\.png.*, is now 16x12, the line art 12x12; one size is needed"
+    with pytest.raises(vs.Error, match=message):
+        again.clip.get_frame(0)
+    path.unlink()
+    with pytest.raises(VsanimeError, match=r"^the reference of frame 4, .*key\.png"):
+        read_references({4: path}, None, SIZE, 9)
