@@ -9,7 +9,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import onnx
 import pytest
+from onnx import helper
 from rich.console import Console
 from rich.progress import Progress
 
@@ -478,6 +480,18 @@ def test_rtx_keeps_no_timings() -> None:
     assert not any(call[0] == "timings" for call in config.calls)
 
 
+@pytest.mark.parametrize("monitors", [True, False])
+def test_builders_that_tell_of_progress_are_listened_to(monitors: bool) -> None:
+    flavour, config = builder()
+    if monitors:
+        flavour = Flavour(flavour.name, type("module", (), {**vars(flavour.module), "IProgressMonitor": Monitors}))
+    with Progress(disable=True) as bars, reports.watched(bars):
+        assert Build(flavour, GRAPH, BuildSettings()).serialized() == (b"engine", None)
+    assert hasattr(config, "progress_monitor") == monitors
+    if monitors:
+        assert isinstance(config.progress_monitor, Monitors)  # type: ignore[attr-defined]  # set there
+
+
 def test_a_builder_that_gives_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     flavour, _ = builder()
     monkeypatch.setattr(Builder, "engine", None)
@@ -493,7 +507,7 @@ def parse_error(node: int, code: str = "INVALID", text: str = "bad\n thing") -> 
 
 
 @pytest.mark.parametrize(
-    ("errors", "onnx", "message"),
+    ("errors", "data", "message"),
     [
         ((), None, "it gave no reason"),
         ((parse_error(-1),), None, "bad thing"),
@@ -504,17 +518,25 @@ def parse_error(node: int, code: str = "INVALID", text: str = "bad\n thing") -> 
          r"an operator that it does not know, or not in this form \(bad thing\)"),
     ],
 )  # fmt: skip
-def test_a_graph_that_is_not_taken_names_the_node(errors: tuple[Any, ...], onnx: bytes | None, message: str) -> None:
+def test_a_graph_that_is_not_taken_names_the_node(errors: tuple[Any, ...], data: bytes | None, message: str) -> None:
     refusing = type("Refusing", (Parser,), {"errors": errors, "refuses": True})
     flavour, _ = builder(parser=refusing)
-    graph = GRAPH if onnx is None else PlanesGraph(onnx, (), (), linear_split=False)
+    graph = GRAPH if data is None else PlanesGraph(data, (), (), linear_split=False)
     with pytest.raises(VsanimeError, match=f"^tensorrt_rtx does not take the network: {message}$"):
         Build(flavour, graph, BuildSettings())
 
 
-def test_every_node_can_be_named_and_none_beyond() -> None:
-    import onnx
+def test_nodes_without_a_name_are_told_by_their_output() -> None:
+    nodes = [helper.make_node("Relu", ["a"], ["b"], name="first"), helper.make_node("Relu", ["b"], ["c"])]
+    model = helper.make_model(helper.make_graph(nodes, "named", [], []))
+    graph = PlanesGraph(model.SerializeToString(), (), (), linear_split=False)
+    for node, name in ((0, "first"), (1, "c")):
+        refusing = type("Refusing", (Parser,), {"errors": (parse_error(node),), "refuses": True})
+        with pytest.raises(VsanimeError, match=rf"network: node '{name}' \(Relu\): bad thing$"):
+            Build(builder(parser=refusing)[0], graph, BuildSettings())
 
+
+def test_every_node_can_be_named_and_none_beyond() -> None:
     count = len(onnx.load_from_string(GRAPH.onnx).graph.node)
     for node, named in ((0, True), (count - 1, True), (count, False)):
         refusing = type("Refusing", (Parser,), {"errors": (parse_error(node),), "refuses": True})
