@@ -158,14 +158,14 @@ def test_white_paper_is_mixed_in_by_how_transparent_a_sample_is(
     """Alpha of 0, 51, 102 and 255 over two pixels each: chroma of 4:2:2 lies under two."""
     name = {Family.YUV: "YUV422P8", Family.RGB: "RGB24", Family.GRAY: "GRAY8"}[family]
     form = format_of(name)
-    alpha = np.array([[0, 0, 51, 51, 0, 102, 255, 255]], np.uint8)
-    planes = [np.full((1, 8 >> (form.subsampling_w if p else 0)), 40, np.uint8) for p in range(form.num_planes)]
+    alpha = np.array([[0, 0, 51, 51, 0, 102, 255, 255]] * 2, np.uint8)
+    planes = [np.full((2, 8 >> (form.subsampling_w if p else 0)), 40, np.uint8) for p in range(form.num_planes)]
     clip = clip_of([planes], form, own=5).std.ClipToProp(gray(alpha), prop="_Alpha")
-    spec = FrameSpec(plane_format(form), 8, 1, value_range, 1, None)
+    spec = FrameSpec(plane_format(form), 8, 2, value_range, 1, None)
     found = clip_on_white(clip, gray(alpha), spec)
     for p, plane in enumerate(planes_of(found)):
         paper = white[min(p, 1)]
-        share = (alpha.reshape(1, plane.shape[1], -1) / 255).mean(-1)
+        share = (alpha.reshape(2, plane.shape[1], -1) / 255).mean(-1)
         assert np.array_equal(plane, np.floor(paper + (40 - paper) * share + 0.5))
     assert "_Alpha" not in props_of(found)
     assert props_of(found)["own"] == 5

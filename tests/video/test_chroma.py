@@ -67,6 +67,16 @@ def test_flat_chroma_keeps_its_value_in_any_depth(source: float, target: float, 
     assert off.max() <= (0.51 if wanted.peak else 5e-4 if target == 16.5 else 1e-6)
 
 
+@pytest.mark.parametrize(("subsampling", "size"), [((0, 0), (64, 48)), ((1, 0), (32, 48)), ((0, 1), (64, 24))])
+def test_planes_are_as_large_as_the_targets(subsampling: tuple[int, int], size: tuple[int, int]) -> None:
+    form = PlaneFormat(Family.YUV, SampleType.INTEGER, 8, 1, 1)
+    target = PlaneFormat(Family.YUV, SampleType.INTEGER, 8, *subsampling)
+    plane = noise_clip("GRAY8", 16, 12)
+    grids = ChromaGrid(32, 24, (1, 1)), ChromaGrid(64, 48, subsampling)
+    made = resample(plane, (form, grids[0]), (target, grids[1]), Range.LIMITED)
+    assert (made.width, made.height) == size
+
+
 def test_planes_are_taken_apart_and_put_together() -> None:
     clip = noise_clip("YUV420P8", 16, 12, own=4)
     planes = [plane_of(clip, number) for number in range(3)]
