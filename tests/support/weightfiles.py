@@ -13,6 +13,7 @@ import pytest
 from tests.support import nets
 from vsanime.architectures.artcnn.onnx import artcnn_r
 from vsanime.architectures.layers import Layer
+from vsanime.models.cards import variants
 from vsanime.models.store import load
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 # A residual network of R8F64's size. None travels with the package, so its weights are random.
 RANDOM_R = "random R8F64"
+
+
+def bundled(**facts: str) -> list[str]:
+    """Return the names of the package's own networks whose cards say these facts."""
+    own = [variant for variant in variants().values() if variant.is_bundled]
+    return [variant.name for variant in own if all(getattr(variant, key) == value for key, value in facts.items())]
 
 
 def third_party(*names: str) -> list[ParameterSet]:

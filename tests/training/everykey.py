@@ -97,11 +97,13 @@ class Observer[R: AnyRecipe]:
         return self._see(case.seen, given), self._see(case.seen, {**given, key: value})
 
     def _see(self, seen: str, values: Mapping[str, Any]) -> object:
-        recipe = self.recipe(values)
-        way = self._ways[seen]
+        return self.recall(self._ways[seen], self.recipe(values))[seen]
+
+    def recall(self, way: Callable[[R], dict[str, object]], recipe: R) -> dict[str, object]:
+        """Return what a way gives, which is gone once for each recipe."""
         if (way, recipe) not in self._seen:
             self._seen[way, recipe] = way(recipe)
-        return self._seen[way, recipe][seen]
+        return self._seen[way, recipe]
 
     def recipe(self, values: Mapping[str, Any]) -> R:
         """Return the recipe with other values; of lists of tables, with those of the first."""

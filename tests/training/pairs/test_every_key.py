@@ -68,7 +68,7 @@ CASES = {
     "data.invert": Case("samples", 1.0),
     "data.grid": Case("samples", True),
     "data.grid_cap": Case("samples", 1, {"data.grid": True}),
-    "data.cache": Case("readings", 1000, VGG),
+    "data.cache": Case("readings", 1000, VGG),  # the same samples, read less often
     "sources.path": Case("samples", "others", {"data.least": 4}),
     "sources.weight": Case("samples", 1000.0, TWO),
     "sources.every": Case("pictures", 8, FILM),
@@ -151,4 +151,4 @@ def test_nothing_changes_of_itself(observer: Observer[Recipe]) -> None:
     """Or a difference would mean nothing."""
     recipe = observer.recipe({})
     for way in (observer.draw, observer.practice, observer.run, observer.weigh, observer.start):
-        assert way(recipe) == way(recipe)
+        assert way(recipe) == observer.recall(way, recipe)

