@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from tests.support.generators import random_generator
+from tests.support.weightfiles import bundled
 from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.architectures.artcnn.onnx import artcnn_c
 from vsanime.architectures.colornet.onnx import colour
@@ -28,9 +29,7 @@ def write_artcnn(proto: onnx.ModelProto) -> onnx.ModelProto:
     ("name", "write"),
     [
         ("Line_VA", lambda proto: colour(weights_of(proto))),
-        ("C4F16_VA", write_artcnn),
-        ("C4F32_VA", write_artcnn),
-        ("C4F32_Chroma_VA", write_artcnn),
+        *((name, write_artcnn) for name in bundled(arch="artcnn_c")),
     ],
 )
 def test_networks_are_written_as_they_were(name: str, write: Callable[[onnx.ModelProto], onnx.ModelProto]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.support import tolerances
 from tests.support.pictures import drawn_and_photographed, painted_drawn_rendered
 from tests.support.reference import psnr
-from tests.support.weightfiles import path_of, third_party
+from tests.support.weightfiles import bundled, path_of, third_party
 from vsanime.backends.base import LAYER_BYTES, Workload
 from vsanime.backends.openvino import OpenVINO, OpenVINOEngine
 from vsanime.coding import Coding, chroma_coding, luma_coding
@@ -22,6 +22,7 @@ from vsanime.spec import ChromaLocation, Family, GraphTraits, PlaneFormat, Plane
 
 import openvino  # isort: skip - after ours, which keeps its telemetry out
 
+OURS = [*bundled(task="double_luma"), *bundled(task="chroma")]
 FLOAT = Coding("float32", zero=0, span=1, bias=0, peak=None)
 NATIVE = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
@@ -95,9 +96,11 @@ def assert_within(least: float, picture: np.ndarray, model: str) -> None:
 
 
 @needs_bf16
-@pytest.mark.parametrize("model", tolerances.BF16_PSNR_DRAWN)
+@pytest.mark.parametrize("model", OURS)
 def test_bf16_stays_within_its_bounds(model: str) -> None:
-    assert_within(tolerances.BF16_PSNR_DRAWN[model], drawn(), model)
+    """The card's own bound; for one that was not measured yet the lowest of all."""
+    bounds = tolerances.BF16_PSNR_DRAWN
+    assert_within(bounds.get(model, min(bounds.values())), drawn(), model)
 
 
 @needs_bf16
@@ -109,10 +112,14 @@ def test_bf16_stays_within_its_bounds_on_real_pictures(media: Path, model: str) 
 
 
 @needs_bf16
-@pytest.mark.parametrize(("model", "bits"), tolerances.BF16_CODES_DRAWN)
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("model", OURS)
 def test_codes_that_bf16_changes(model: str, bits: int) -> None:
+    """As many as were measured of the card; of one that was not measured yet, as of the worst."""
+    shares = tolerances.BF16_CODES_DRAWN
+    worst = max(share for (_, other), share in shares.items() if other == bits)
     low, high = results(drawn(), model, bits)
-    assert 0 < np.mean(low != high) <= tolerances.BF16_CODES_DRAWN[model, bits]
+    assert 0 < np.mean(low != high) <= shares.get((model, bits), worst)
 
 
 @needs_bf16

@@ -12,7 +12,7 @@ import vsanime
 from tests.support import tolerances
 from tests.support.clips import clip_of, format_of, noise, noise_clip, planes_of, props_of
 from tests.support.reference import assert_codes_match, dihedral_mean, double, run_plain
-from tests.support.weightfiles import RANDOM_R, model_of, path_of, third_party
+from tests.support.weightfiles import RANDOM_R, bundled, model_of, path_of, third_party
 from vsanime import Backend
 
 MODEL = "C4F16_VA"
@@ -69,7 +69,7 @@ def test_depth_ends_the_graph(source: str, depth: int | str, full: int) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("model", [
-    "C4F32_VA", "C4F32_DS_VA", RANDOM_R,
+    *bundled(task="double_luma"), RANDOM_R,
     *third_party("C4F16", "C4F32", "C4F32_DS", "C4F16_DS", "R8F64", "R8F64_DS"),
 ])  # fmt: skip
 def test_every_doubler_equals_the_reference(model: str, backend: str) -> None:

@@ -11,15 +11,25 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.support import halfprecision, tolerances
+from tests.support.allcards import SEVERAL_PICTURES
 from tests.support.networks import artcnn_like, layers
 from tests.support.pictures import drawn_and_photographed, painted_drawn_rendered
 from tests.support.planesgraphs import feed_for, noise_for, planes_graph
 from tests.support.reference import psnr
+from tests.support.weightfiles import bundled
 from vsanime.errors import VsanimeError
 from vsanime.graphs.passes.precision import bfloat16_bits, lowered
+from vsanime.models.cards import find
 from vsanime.models.store import load
 from vsanime.spec import GraphTraits, PlanesGraph
 
+# Our own networks that take one picture, and those of others that have a bound: they are installed with the tests.
+ONE_PICTURE = dict.fromkeys(
+    [
+        *(name for name in bundled() if find(name).task not in SEVERAL_PICTURES),
+        *(name for name, _ in tolerances.HALF_PSNR_DRAWN),
+    ]
+)
 LOW = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
 F32 = GraphTraits()
 
@@ -160,12 +170,20 @@ def assert_within(least: float, picture: np.ndarray, name: str, body: str) -> No
     bias = max(abs(float(np.mean(a.astype(np.float64) - b))) for a, b in zip(low, high, strict=True))
     worst = min(psnr(a, b) for a, b in zip(low, high, strict=True))
     assert least <= worst < 100, "too good to be half precision, or worse than measured"
-    assert bias <= tolerances.HALF_BIAS[body]
+    allowed = tolerances.HALF_BIAS_ESPCN if find(name).arch == "espcn_7" else tolerances.HALF_BIAS
+    assert bias <= allowed[body]
 
 
-@pytest.mark.parametrize(("name", "body"), tolerances.HALF_PSNR_DRAWN)
+def drawn_bound(name: str, body: str) -> float:
+    """The card's own bound; for one that was not measured yet the lowest of all."""
+    lowest = min(bound for (_, other), bound in tolerances.HALF_PSNR_DRAWN.items() if other == body)
+    return tolerances.HALF_PSNR_DRAWN.get((name, body), lowest)
+
+
+@pytest.mark.parametrize("body", LOW)
+@pytest.mark.parametrize("name", ONE_PICTURE)
 def test_half_precision_stays_within_its_bounds(name: str, body: str) -> None:
-    assert_within(tolerances.HALF_PSNR_DRAWN[name, body], drawn_and_photographed((96, 96), "YCbCr"), name, body)
+    assert_within(drawn_bound(name, body), drawn_and_photographed((96, 96), "YCbCr"), name, body)
 
 
 @pytest.mark.weights

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support import publicshaders
 from tests.support.chains import assert_same_weights, random_layers, random_net
-from tests.support.weightfiles import path_of, third_party
+from tests.support.weightfiles import bundled, path_of, third_party
 from vsanime.architectures.artcnn.chain import read_artcnn_c
 from vsanime.architectures.artcnn.onnx import artcnn_c
 from vsanime.architectures.layers import Layer
@@ -44,7 +44,7 @@ def read(text: str, folder: Path) -> Imported:
 
 
 @pytest.mark.parametrize("compute", FORMS)
-@pytest.mark.parametrize("name", ["C4F16_VA", "C4F32_VA", "C4F32_Chroma_VA", *third_party("C4F16", "C4F32_Chroma")])
+@pytest.mark.parametrize("name", [*bundled(arch="artcnn_c"), *third_party("C4F16", "C4F32_Chroma")])
 def test_trained_network_comes_back_bit_for_bit(name: str, compute: bool, tmp_path: Path) -> None:
     net = onnx.load(path_of(name))
     found = read(shader(net, compute), tmp_path)
