@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from vsanime.architectures.colornet.module import _mixed  # noqa: E402
+from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
 from vsanime.architectures.limit import limited  # noqa: E402
 from vsanime.architectures.temporal.module import Temporal  # noqa: E402
 
@@ -24,11 +24,16 @@ def test_gradients_lead_back_inside_and_not_further_out() -> None:
 
 def test_what_is_too_bright_can_be_unlearnt() -> None:
     """By both networks that add to a picture: all is 1.2, and 0.9 is true."""
-    prior, white = torch.full((1, 2, 8, 8), 0.5), torch.ones(1, 2, 3, 8, 8)
-    head = torch.cat([torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.2)], 1).requires_grad_()
-    (_mixed(head, prior, white, white[:, 0]).colour - 0.9).abs().mean().backward()
-    assert head.grad is not None
-    assert (head.grad[:, 3:] > 0).all()
+    paper, white, none = torch.ones(1, 2, 1, 16, 16), torch.ones(1, 2, 3, 16, 16), torch.zeros(1, 2, 1, 16, 16)
+    mixing = ColourNet(8)
+    head = mixing.decoder["head"]
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor([0, 0, 0, 0.2, 0.2, 0.2]))
+    made = mixing(paper[:, 0], paper, white, white, none, none + 0.5)
+    assert (made.colour == 1).all()  # of 1.2
+    (made.colour - 0.9).abs().mean().backward()
+    assert (head.bias.grad[3:] > 0).all()
     net = Temporal(4, residual=True)
     torch.nn.init.constant_(net.last.bias, 0.2)
     (net(torch.ones(1, 3, 1, 8, 8), torch.ones(1, 3, 3, 8, 8)) - 0.9).abs().mean().backward()

@@ -20,6 +20,7 @@ from tests.support import tolerances
 from tests.support.clips import clip_of, format_of, noise, planes_of, props_of
 from tests.support.networks import artcnn_like
 from tests.support.pictures import drawn_and_photographed, painted_drawn_rendered
+from tests.support.planesgraphs import planes_graph
 from tests.support.reference import assert_codes_match, dihedral_mean, psnr, run_plain
 from vsanime import Backend
 from vsanime.architectures.drrn.onnx import DrrnLayers, drrn
@@ -235,14 +236,9 @@ def test_low_precision_ends_in_f32() -> None:
     """What OpenVINO says it runs from the last convolution on: a picture kept in bf16 would have 8 bits and no more."""
     if not bf16_is_native():
         pytest.skip("this CPU has no bf16 arithmetic")
-    from vsanime.filters.waifu2x import _prepared
-    from vsanime.graphs.builders.rgb import rgb_graph
-    from vsanime.video.clips import frame_spec, plane_format
-
+    proto = load("upconv_7_art").proto
     for tint in (False, True):
-        network = _prepared("upconv_7_art", 2, tint=tint, tta=False)
-        spec, form = frame_spec(picture("YUV420P8")), plane_format(format_of("YUV420P8"))
-        graph = rgb_graph(network.model.proto, network.facts, spec, form, 64, 48, GraphTraits(), correct_tint=tint)
+        graph = planes_graph(proto, 8, (64, 48), GraphTraits(), tint=tint)
         engine = Backend.OpenVINO(precision="bf16").compile(graph, "bf16", 1, 2)
         nodes = [
             {k: v.astype(str) for k, v in node.get_rt_info().items()}

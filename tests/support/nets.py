@@ -89,7 +89,7 @@ def _conv(rng: np.random.Generator, out: int, into: int, kernel: int = 3, last: 
     return (weight * (0.2 if last else 1)).astype(np.float32), bias.astype(np.float32)
 
 
-def _chain(seed: int, widths: Sequence[int]) -> list[tuple[Array, Array]]:
+def chain(seed: int, widths: Sequence[int]) -> list[tuple[Array, Array]]:
     rng = np.random.default_rng(seed)
     pairs = list(zip(widths[1:], widths[:-1], strict=True))
     return [_conv(rng, out, into, last=i == len(pairs) - 1) for i, (out, into) in enumerate(pairs)]
@@ -104,7 +104,7 @@ def upconv_7(
 ) -> Net:
     """`bias` of the transposed convolution: "none", "zero" or "some"."""
     rng = np.random.default_rng(seed + 100)
-    layers: list[tuple[Array, Array | None]] = [(weight * 1.0, b) for weight, b in _chain(seed, [*widths, 3])[:-1]]
+    layers: list[tuple[Array, Array | None]] = [(weight * 1.0, b) for weight, b in chain(seed, [*widths, 3])[:-1]]
     last = (rng.standard_normal((widths[-1], planes, 4, 4)) / np.sqrt(4 * widths[-1])).astype(np.float32)
     biases = {
         "none": None,
@@ -116,12 +116,12 @@ def upconv_7(
 
 
 def vgg_7(widths: Sequence[int] = (3, 4, 4, 6, 6, 8, 8, 3), prefix: str = "net.", seed: int = 2) -> Net:
-    return Net("vgg_7", list(_chain(seed, widths)), [f"{prefix}{2 * i}" for i in range(7)], 1)
+    return Net("vgg_7", list(chain(seed, widths)), [f"{prefix}{2 * i}" for i in range(7)], 1)
 
 
 def espcn_7(gates: bool = False, planes: int = 3, scale: int = 2, seed: int = 3) -> Net:
     widths = [planes, 8, 8, 12, 12, 16, 16, planes * scale**2]
-    layers: list[tuple[Array, Array | None]] = list(_chain(seed, widths))
+    layers: list[tuple[Array, Array | None]] = list(chain(seed, widths))
     names = [*(f"conv.{i}.0" for i in range(6)), "up_sampler.0"]
     if gates:
         rng = np.random.default_rng(seed)
@@ -134,7 +134,7 @@ def espcn_7(gates: bool = False, planes: int = 3, scale: int = 2, seed: int = 3)
 def artcnn_c(
     names: str = "ours", inner: int = 3, filters: int = 6, ends: tuple[int, int] = (1, 4), seed: int = 4
 ) -> Net:
-    layers = list(_chain(seed, [ends[0], *[filters] * (inner + 2), ends[1]]))
+    layers = list(chain(seed, [ends[0], *[filters] * (inner + 2), ends[1]]))
     called = {
         "ours": ["first", *(f"inner_convs.{i}" for i in range(inner)), "inner_last", "last"],
         "author": ["conv_skip1", *(f"conv_inner.{i}" for i in range(inner)), "conv_skip2", "conv_out"],
@@ -150,7 +150,7 @@ def artcnn_r(
     activation: str = "relu",
     seed: int = 5,
 ) -> Net:
-    layers = [(w * np.float32(0.7), b) for w, b in _chain(seed, [ends[0], *[filters] * (3 * blocks + 2), ends[1]])]
+    layers = [(w * np.float32(0.7), b) for w, b in chain(seed, [ends[0], *[filters] * (3 * blocks + 2), ends[1]])]
     at = [(i, k) for i in range(blocks) for k in range(3)]
     called = {
         "ours": ["first", *(f"blocks.{i}.conv{k}" for i, k in at), "inner_last", "last"],
@@ -167,7 +167,7 @@ def artcnn_r(
 
 def drrn(low: bool = False, filters: int = 6, planes: int = 3, units: int = 9, seed: int = 6) -> Net:
     """Weights of the shared unit are small: it is applied `units` times."""
-    first, one, other, last = _chain(seed, [planes, *[filters] * 3, planes * (4 if low else 1)])
+    first, one, other, last = chain(seed, [planes, *[filters] * 3, planes * (4 if low else 1)])
     small = other[0] * np.float32(0.3), other[1]
     # What comes of it is added to a picture.
     ends = last[0], last[1] - np.float32(0.5)

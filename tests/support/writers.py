@@ -76,7 +76,7 @@ def waifu2x_json(net: Net, class_names: bool = True) -> str:
 
 # safetensors
 
-_TYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64"}
+TYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64"}
 
 
 def safetensors(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
@@ -85,7 +85,7 @@ def safetensors(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None 
     for name, array in arrays.items():
         values = array.tobytes()
         header[name] = {
-            "dtype": _TYPES[str(array.dtype)],
+            "dtype": TYPES[str(array.dtype)],
             "shape": list(array.shape),
             "data_offsets": [len(data), len(data) + len(values)],
         }

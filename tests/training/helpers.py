@@ -8,18 +8,20 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from vsanime.arrays import Bytes
 from vsanime.training.data.entries import Picture
-from vsanime.training.data.pictures import find_sources, survey
+from vsanime.training.data.pictures import Library, find_sources, survey
 from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.recipes.reader import from_table
 
@@ -136,6 +138,25 @@ def surveyed(root: Path, tiny: Recipe) -> tuple[list[Picture], list[Path]]:
     """The pictures below a root, and the places of the sources."""
     places = find_sources(tiny.sources, [root])
     return survey(places, tiny, lambda _: None)[0], places
+
+
+def pictures_read(work: Callable[[], object]) -> list[Picture]:
+    """Return the pictures that samples are cut from meanwhile, in order."""
+    found = []
+    read = Library.read
+
+    def note(library: Library, picture: Picture) -> Bytes:
+        found.append(picture)
+        return read(library, picture)
+
+    with mock.patch.object(Library, "read", note):
+        work()
+    return found
+
+
+def names_read(work: Callable[[], object]) -> set[str]:
+    """Return the names of the pictures that samples are cut from meanwhile."""
+    return {picture.name for picture in pictures_read(work)}
 
 
 def command(root: Path, out: Path, table: Mapping[str, Any], *options: str) -> list[str]:

@@ -124,23 +124,26 @@ def test_tools_on_path(report: dict[str, Any], name: str) -> None:
         assert any(c.isdigit() for c in report["tools"][name]["version"])
 
 
-def test_a_tool_that_does_not_run_is_told(tmp_path: Path) -> None:
+def test_a_tool_that_does_not_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     broken = tmp_path / "ffmpeg.exe"
     broken.write_bytes(b"no program")
-    facts = info._tool("ffmpeg", str(broken))
-    assert facts is not None
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(broken))
+    facts = info.collect()["tools"]["imageio-ffmpeg"]
+    assert facts["path"] == str(broken)
     assert facts["version"].startswith("does not run: ")
 
 
-def test_a_section_that_fails_does_not_end_the_report() -> None:
+def test_a_section_that_fails_does_not_end_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> object:
         raise RuntimeError("driver gone")
 
-    def absent() -> object:
-        raise ModuleNotFoundError("onnxruntime")
-
-    assert info._guarded(broken) == {"error": "RuntimeError: driver gone"}
-    assert info._guarded(absent) is None
+    monkeypatch.setattr(os, "cpu_count", broken)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
+    report = info.collect()
+    assert report["system"] == {"error": "RuntimeError: driver gone"}
+    assert report["onnxruntime"] is None
+    assert report["vapoursynth"]["core"].startswith("R")
 
 
 def test_report_for_people_holds_the_same(report: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:

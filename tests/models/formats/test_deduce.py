@@ -300,7 +300,7 @@ def test_missing_layer_is_named(tmp_path: Path) -> None:
 def test_narrower_inner_layers_are_no_artcnn(tmp_path: Path) -> None:
     """Its sums need equal widths; ONNX would spread a single channel over all."""
     net = nets.artcnn_c()
-    net.layers = list(nets._chain(0, [1, 6, 1, 6, 6, 1, 4]))
+    net.layers = list(nets.chain(0, [1, 6, 1, 6, 6, 1, 4]))
     net.names = ["first", "inner_convs.0", "inner_convs.1", "inner_convs.2", "inner_last", "last"]
     with pytest.raises(VsanimeError, match="every inner layer of an ArtCNN has the 6 of the first"):
         imported(tmp_path, net.arrays())

@@ -18,12 +18,14 @@ import pytest
 from tests.support import nets, writers
 from tests.support.writers import name, pickled, tensor, value
 from vsanime.errors import VsanimeError
-from vsanime.models.formats import files, kinds, ncnn, read, safetensors, waifu2x_json
+from vsanime.models.formats import files, kinds, read
 
 NET = nets.vgg_7((3, 1, 1, 1, 1, 1, 1, 1))
 WEIGHT = np.ones((1, 1, 3, 3), np.float32)
 # A reader needs a few times the size of these small files; what they announce is gigabytes.
 MOST_MEMORY = 64 << 20
+# Bytes of what is read: of waifu2x's JSON, of the text of ncnn, of a header of safetensors.
+MOST_JSON, MOST_NCNN_TEXT, MOST_HEADER = 100_663_296, 1_048_576, 4_194_304
 
 
 def refused(path: Path, data: bytes, message: str) -> str:
@@ -140,8 +142,8 @@ def test_size_is_checked_before_reading(tmp_path: Path) -> None:
         read(path)
     with path.open("wb") as file:
         file.write(b"[")
-        file.truncate(waifu2x_json._MOST_BYTES + 1)
-    with pytest.raises(VsanimeError, match="are read"):
+        file.truncate(MOST_JSON + 1)
+    with pytest.raises(VsanimeError, match=f"up to {MOST_JSON:,} are read"):
         read(path)
 
 
@@ -448,7 +450,7 @@ def test_ncnn_layers_that_cannot_be_are_named(tmp_path: Path, old: str, new: str
 def test_ncnn_text_that_is_none(tmp_path: Path) -> None:
     param = writers.ncnn(tmp_path, NET)
     refused(param, b"7767517\n\xff\xfe", "no text")
-    refused(param, b"7767517\n" + b"x" * (ncnn._MOST_TEXT_BYTES + 1), "up to 1,048,576 are read")
+    refused(param, b"7767517\n" + b"x" * (MOST_NCNN_TEXT + 1), f"up to {MOST_NCNN_TEXT:,} are read")
     refused(param, b"7767517\n1 1\nInput input 0 1 blob0\n", "no convolutions")
     refused(param, b"7767517\n2 2\nInput input 0 1 a\nReLU r 1 1 a b 0=0.1\n", "follows no convolution")
 
@@ -569,6 +571,6 @@ def test_safetensors_headers_that_are_no_json(tmp_path: Path, text: bytes, messa
 
 def test_safetensors_header_larger_than_the_file(tmp_path: Path) -> None:
     whole = writers.safetensors(NET.arrays())
-    for length in (len(whole), safetensors._MOST_HEADER_BYTES + 1, 0xFFFFFFFF):
+    for length in (len(whole), MOST_HEADER + 1, 0xFFFFFFFF):
         refused(tmp_path / "net", struct.pack("<Q", length) + whole[8:], "announces a header of")
     refused(tmp_path / "net", struct.pack("<Q", (1 << 63) + 1) + whole[8:], "of no kind that is read")

@@ -114,7 +114,7 @@ def test_bfloat16_of_torch(tmp_path: Path, write: Callable[[dict[str, Array]], b
 
 def test_bfloat16_of_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net, bits = bfloat16_net()
-    monkeypatch.setitem(writers._TYPES, "uint16", "BF16")
+    monkeypatch.setitem(writers.TYPES, "uint16", "BF16")
     (tmp_path / "net.safetensors").write_bytes(writers.safetensors(bits))
     assert_computes(read(tmp_path / "net.safetensors"), net)
 

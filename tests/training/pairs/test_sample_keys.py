@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.helpers import NAMES, draw, recipe
+from tests.training.helpers import NAMES, draw, names_read, recipe
 from vsanime.training.data import degrade
 from vsanime.training.data.entries import Picture
 from vsanime.training.pairs.samples import Sampler
@@ -53,16 +53,6 @@ def ramps() -> dict[str, np.ndarray]:
     """A code more with every pixel to the right."""
     row = np.arange(256, dtype=np.uint8)
     return {f"ramp{i}": np.tile(row, (160 + i, 1)) for i in range(4)}
-
-
-def read_by(sampler: Sampler, work: Callable[[], object]) -> set[str]:
-    """The pictures that are read meanwhile."""
-    read: set[str] = set()
-    decode = sampler._library.read
-    sampler._library.read = lambda picture: (read.add(picture.name), decode(picture))[1]  # type: ignore[method-assign,func-returns-value]
-    work()
-    sampler._library.read = decode  # type: ignore[method-assign]
-    return read
 
 
 def test_a_grid_has_no_more_cells_than_its_cap(make: Make) -> None:
@@ -117,8 +107,8 @@ def test_targets_are_sharpened_and_clean_validation_is_not(make: Make) -> None:
 def test_degraded_validation_is_of_held_out_pictures(make: Make, h264: dict[str, Any]) -> None:
     sampler = make(degradation__h264=h264)
     held_out = {f"{name}.png" for name in NAMES[9:]}
-    assert read_by(sampler, lambda: [sampler.validation("degraded", i) for i in range(12)]) == held_out
-    assert not read_by(sampler, lambda: [sampler.sample(s, 0) for s in range(0, 2000, 50)]) & held_out
+    assert names_read(lambda: [sampler.validation("degraded", i) for i in range(12)]) == held_out
+    assert not names_read(lambda: [sampler.sample(s, 0) for s in range(0, 2000, 50)]) & held_out
 
 
 def test_the_grid_of_jpeg_lies_anywhere(make: Make) -> None:

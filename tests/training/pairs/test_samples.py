@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.helpers import NAMES, draw, drawings, recipe, surveyed
+from tests.training.helpers import NAMES, draw, drawings, names_read, pictures_read, recipe, surveyed
 from vsanime.training.data import degrade
 from vsanime.training.pairs.samples import Sampler
 from vsanime.training.recipes.pairs import Recipe
@@ -134,15 +134,8 @@ def test_held_out_pictures_are_not_trained_on(make: Callable[..., Sampler], root
     tiny = recipe()
     held_out = {p.name for p in surveyed(root, tiny)[0] if p.held_out}
     sampler = make(tiny)
-    read: set[str] = set()
-    decode = sampler._library.read
-    sampler._library.read = lambda picture: (read.add(picture.name), decode(picture))[1]  # type: ignore[method-assign,func-returns-value]
-    sampler.batch(0, 60)
-    assert not read & held_out
-    read.clear()
-    for i in range(20):
-        sampler.validation("box", i)
-    assert read == held_out
+    assert not names_read(lambda: sampler.batch(0, 60)) & held_out
+    assert names_read(lambda: [sampler.validation("box", i) for i in range(20)]) == held_out
 
 
 def test_validation_patches_are_the_same_for_every_kernel(make: Callable[..., Sampler]) -> None:
@@ -160,9 +153,6 @@ def test_weights_decide_how_often_a_source_is_drawn(tmp_path: Path) -> None:
     pictures, places = surveyed(tmp_path, tiny)
     sampler = Sampler(tiny, pictures, places, tmp_path, 2)
     rng = np.random.default_rng(0)
-    drawn: list[int] = []
-    decode = sampler._library.read
-    sampler._library.read = lambda picture: (drawn.append(picture.source), decode(picture))[1]  # type: ignore[method-assign,func-returns-value]
-    for _ in range(2000):
-        sampler.draw_region(rng, 8, 8, held_out=False)
-    assert np.mean(drawn) == pytest.approx(0.1, abs=0.03)  # four standard deviations
+    drawn = pictures_read(lambda: [sampler.draw_region(rng, 8, 8, held_out=False) for _ in range(2000)])
+    assert len(drawn) == 2000
+    assert np.mean([picture.source for picture in drawn]) == pytest.approx(0.1, abs=0.03)  # four standard deviations
