@@ -1,1 +1,1 @@
-"""From a model's name or path to a checked ONNX: cards say what exists, the store finds, fetches and verifies it."""
+"""Turns a model's name or path into a checked ONNX: cards list the models, the store finds, downloads and verifies."""

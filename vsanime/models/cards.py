@@ -1,4 +1,4 @@
-"""Model cards: the TOML files in the engines folder, read into variants that a script can name."""
+"""Reads model cards, the TOML files in the engines folder, into variants that a script can name."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from typing import Any
 from vsanime.errors import VsanimeError, list_words, nearest, quote
 from vsanime.sections import CardWording, listed, section
 
-# What a network is for; a filter accepts the tasks it knows.
+# What a network computes; each filter accepts some of these tasks.
 TASKS = (
-    "double_luma",  # one luma plane in, the same at twice the size out
+    "double_luma",  # one luma plane in, the plane at twice the width and height out
     "chroma",  # luma and bilinear chroma at luma size in, chroma at luma size out
     "rgb",  # RGB in, RGB out
-    "colorize",  # line art and two keys in, how to mix them and what to add out
-    "colorize_temporal",  # line art and colours of a key, a frame and a key in, the frame's colours out
-    "style",  # RGB in, RGB of the same size and in another style out, from the whole frame at once
+    "colorize",  # line art and two key frames in, blend weights and a correction out
+    "colorize_temporal",  # line art and color of a key, a frame and a key in, the frame's color out
+    "style",  # RGB in, RGB of the same size in another style out; needs the whole frame at once
 )
 COLOURS = ("gray", "ycbcr", "rgb")
 
-MOST_BYTES = 64 << 20  # of a file that is downloaded, unless its card says more: the largest has 16 MB
+MOST_BYTES = 64 << 20  # limit of a download unless the card says more; the largest file has 16 MB
 
 
 @dataclass(frozen=True)
 class _Card:
-    """What a card consists of."""
+    """The two tables of a card."""
 
     family: dict[str, Any]
     variant: tuple[Any, ...] = listed()
@@ -38,7 +38,7 @@ class _Card:
 
 @dataclass(frozen=True)
 class _Family:
-    """What a card says of the family that it describes."""
+    """The keys of a card's [family] table."""
 
     name: str
     origin: str
@@ -49,13 +49,13 @@ class _Family:
 
 @dataclass(frozen=True, kw_only=True)
 class Foreign:
-    """Weights in another format than ONNX.
+    """The same weights in a file of another format than ONNX.
 
     Attributes:
-        sha256: digest of the file, lower-case hexadecimal.
-        bytes: its size.
-        packages: where installed packages have it, as `package/path/in/it`.
-        url: where it can be downloaded.
+        sha256: SHA-256 of the file, lower-case hexadecimal.
+        bytes: size of the file.
+        packages: paths in Python packages that contain the file, as `package/path/in/it`.
+        url: https address of the file.
     """
 
     sha256: str
@@ -66,21 +66,21 @@ class Foreign:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What a card has to say of a variant.
+    """The keys that a card must give for a variant.
 
     Attributes:
-        name: what a script writes, as `model="C4F32"`.
-        arch: the architecture, as `artcnn_c`.
+        name: name that a script writes, as in `model="C4F32"`.
+        arch: name of the architecture, such as `artcnn_c`.
         task: one of `TASKS`.
-        scale: output pixels per input pixel, each way.
+        scale: output pixels per input pixel along each axis.
         file: name of the ONNX file.
-        url: releases API of the GitHub repository that publishes the file; empty if it travels with the package.
-        sha256: digests of files known to be right, lower-case hexadecimal; may be empty.
-        license: SPDX name, or in words where the card does not know it.
-        copyright: the line that says whose the weights are, as their origin has it.
-        colour: what the input's channels are, one of `COLOURS`.
+        url: releases API of the GitHub repository that publishes the file; empty if the file travels with the package.
+        sha256: SHA-256 digests of known good files, lower-case hexadecimal; may be empty.
+        license: SPDX identifier, or a description if the license is not known.
+        copyright: copyright line of the weights, as their origin words it.
+        colour: meaning of the input channels, one of `COLOURS`.
         value_range: lowest and highest value of the input.
-        description: one sentence for people.
+        description: one sentence for users.
     """
 
     name: str
@@ -99,13 +99,13 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Extras:
-    """What it may say besides.
+    """The keys that a card may give for a variant.
 
     Attributes:
-        data: what it was trained on, and the licences of that; empty where the card does not say.
-        most_bytes: bytes that the file may have.
-        seen: whether a file that is published was ever at hand here, so that a digest is known; others are downloaded
-            only where the user asks for it and takes them unverified.
+        data: training data and its licenses; empty if the card does not say.
+        most_bytes: largest accepted size of the file in bytes.
+        seen: whether the published file was available when the card was written, so that its digest is known. Files
+            never seen are downloaded only if the user accepts them unverified.
     """
 
     data: str = ""
@@ -115,12 +115,12 @@ class Extras:
 
 @dataclass(frozen=True, kw_only=True)
 class Variant(Extras, Row):
-    """One network that can be asked for by name.
+    """One network that a script can name.
 
     Attributes:
-        family: name of the family the card describes.
-        origin: where the family comes from.
-        foreign: the same weights in another format; None where there are none.
+        family: name of the family that the card describes.
+        origin: where the family was published.
+        foreign: the same weights in another format; None if there are none.
     """
 
     family: str
@@ -129,22 +129,22 @@ class Variant(Extras, Row):
 
     @property
     def can_be_fetched(self) -> bool:
-        """Whether it can be downloaded."""
+        """Whether the weights can be downloaded."""
         return bool(self.url or self.foreign)
 
     @property
     def is_bundled(self) -> bool:
-        """Whether it travels with the package: one file is pinned, and there is nowhere to get it."""
+        """Whether the file travels with the package: it has a pinned digest and no download."""
         return bool(self.sha256) and not self.can_be_fetched
 
     @property
     def aliases(self) -> frozenset[str]:
-        """Every spelling that means this variant, in lower case."""
+        """All spellings of this variant in lower case."""
         return frozenset(s.lower() for s in (self.name, f"{self.family}_{self.name}", Path(self.file).stem))
 
 
 def engines_folder() -> Path:
-    """The folder of cards and bundled weights: inside an installed package, beside it in the source tree."""
+    """Return the folder of cards and bundled weights: inside an installed package, or beside it in the source tree."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "engines"
     return installed if installed.is_dir() else package.parent / "engines"
@@ -152,23 +152,23 @@ def engines_folder() -> Path:
 
 @cache
 def variants() -> Mapping[str, Variant]:
-    """Every variant of every card, by name, in the cards' order.
+    """Return every variant of every card by name, in the cards' order.
 
     Raises:
-        VsanimeError: a card is broken, or there is none.
+        VsanimeError: if a card is broken, or there is none.
     """
     return read_cards(engines_folder())
 
 
 def find(name: str, tasks: Collection[str] = TASKS) -> Variant:
-    """The variant of that name; case does not matter, and the family's name may stand before it.
+    """Return the variant that has a name or alias, ignoring case.
 
     Args:
-        name: what was given.
-        tasks: where there is no such variant, those of these tasks are suggested.
+        name: name that the user gave.
+        tasks: tasks from whose variants the error message suggests names.
 
     Raises:
-        VsanimeError: there is none; suggests the nearest names.
+        VsanimeError: if there is none; the message suggests the nearest names.
     """
     known = {alias: variant for variant in variants().values() for alias in variant.aliases}
     variant = known.get(name.lower())
@@ -181,8 +181,8 @@ def unknown_model(name: str, known: Iterable[str]) -> VsanimeError:
     """Return the error for a name that no model has.
 
     Args:
-        name: what was given.
-        known: names that would be right, the nearest of which are suggested.
+        name: name that the user gave.
+        known: valid names, from which the nearest are suggested.
     """
     return VsanimeError(
         f"no model is named {quote(name)}; did you mean {list_words(nearest(name, known))}? "
@@ -191,10 +191,10 @@ def unknown_model(name: str, known: Iterable[str]) -> VsanimeError:
 
 
 def read_cards(folder: Path) -> Mapping[str, Variant]:
-    """Every variant of the `*.toml` files in a folder.
+    """Return every variant of the `*.toml` files in a folder, by name.
 
     Raises:
-        VsanimeError: no card there, a broken card, or two variants that answer to one name.
+        VsanimeError: if there is no card, a card is broken, or two variants share a name or alias.
     """
     cards = sorted(folder.glob("*.toml"))
     if not cards:
@@ -212,10 +212,11 @@ def read_cards(folder: Path) -> Mapping[str, Variant]:
 
 
 def read_card(path: Path) -> list[Variant]:
-    """The variants of one card.
+    """Return the variants of one card.
 
     Raises:
-        VsanimeError: not TOML, or a key is unknown, missing or of the wrong kind; names file, variant and key.
+        VsanimeError: if the file is not TOML, or a key is unknown, missing or of the wrong type; names file, variant
+            and key.
     """
     try:
         card = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -235,7 +236,7 @@ def read_card(path: Path) -> list[Variant]:
 
 
 def _read(kind: type[Any], table: dict[str, Any], where: str) -> Any:
-    """Read a table; of several wrong values, the first in the order of the fields is named."""
+    """Convert a table into its dataclass; of several wrong values, the message names the first in field order."""
     ordered = {field.name: table[field.name] for field in fields(kind) if field.name in table}
     return section(kind, ordered | table, where, CardWording())
 
@@ -254,7 +255,7 @@ def _variant(card: str, family: _Family, row: dict[str, Any]) -> Variant:
 
 
 def _check_digest(where: str, variant: Variant) -> None:
-    """Check that a file that can be downloaded has a digest, or is said never to have been seen."""
+    """Check that a downloadable file has a pinned digest, unless the card says that it was never seen."""
     if variant.seen and variant.url and not variant.sha256:
         raise VsanimeError(f"{where}: sha256 is empty; a digest of the file is needed, or seen = false")
     if not variant.seen and (variant.sha256 or not variant.url):
@@ -276,7 +277,7 @@ def _foreign(where: str, table: Any) -> Foreign | None:
 
 
 def _check_values(where: str, row: Row) -> None:
-    """Values that a file name, a digest or a colour can have."""
+    """Check the values that a type alone does not restrict: names, tasks, digests, addresses and ranges."""
 
     def demand(holds: bool, key: str, right: str) -> None:
         if not holds:
@@ -288,7 +289,7 @@ def _check_values(where: str, row: Row) -> None:
     demand(row.task in TASKS, "task", f"one of {', '.join(TASKS)}")
     demand(row.colour in COLOURS, "colour", f"one of {', '.join(COLOURS)}")
     demand(row.scale >= 1, "scale", "1 or more")
-    # A bare name, so that a card cannot point outside the folders searched.
+    # A bare name, so that a card cannot point outside the search path.
     demand(re.fullmatch(r"[\w.-]+\.onnx", row.file) is not None, "file", "the bare name of an .onnx file")
     demand(not row.url or row.url.startswith("https://"), "url", "an https address, or empty")
     digests = all(isinstance(d, str) and re.fullmatch("[0-9a-f]{64}", d) for d in row.sha256)

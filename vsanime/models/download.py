@@ -1,4 +1,4 @@
-"""Fetching one file over https: which release has it, what digest it must have, and checking that it has."""
+"""Downloads one file over https: finds the release that has it, and checks its size and digest."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from vsanime.terminal import clean_line, open_console
 
 type OpenUrl = Callable[[str], BinaryIO]
 
-_TIMEOUT_SECONDS = 30.0  # without a byte
+_TIMEOUT_SECONDS = 30.0  # until a connection or the next byte
 _CHUNK_BYTES = 1 << 16
 # A hundred releases with all their assets are about 3 MB.
 _MOST_ANSWER_BYTES = 8 << 20
-# A server may send a byte now and then for ever. Shorter than the wait for another process that downloads the same.
+# A server may trickle bytes forever. Shorter than the wait for another process that downloads the same file.
 _ANSWER_SECONDS = 60.0
 _DOWNLOAD_SECONDS = 540.0
-_MOST_SHOWN = 200  # characters of what a server says
+_MOST_SHOWN = 200  # characters of a server's text in a message
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Asset:
     """A file of a release.
 
     Attributes:
-        url: where its bytes are.
-        sha256: digest the API publishes, lower-case hexadecimal; None if it publishes none.
-        size: bytes.
-        release: the release's tag.
+        url: https address of the file.
+        sha256: digest that the API publishes, lower-case hexadecimal; None if it publishes none.
+        size: size in bytes.
+        release: tag of the release.
     """
 
     url: str
@@ -54,7 +54,7 @@ class Asset:
 
 
 class _HttpsRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to https."""
+    """A redirect handler that follows https addresses only."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
@@ -64,7 +64,7 @@ class _HttpsRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def open_https(url: str) -> BinaryIO:
-    """Opens an https address for reading; the system's proxy settings are honoured."""
+    """Open an https address for reading, through the system's proxy."""
     _demand_https(url)
     request = urllib.request.Request(url, headers={"User-Agent": f"vsanime/{__version__}"})
     opener = urllib.request.build_opener(_HttpsRedirects)
@@ -73,7 +73,7 @@ def open_https(url: str) -> BinaryIO:
 
 
 def find_assets(releases_url: str, file: str, open_url: OpenUrl) -> list[Asset]:
-    """Return the files of a name in releases, the newest release first.
+    """Return the assets of a name in all releases, the newest release first.
 
     Args:
         releases_url: releases API of a GitHub repository.
@@ -81,7 +81,7 @@ def find_assets(releases_url: str, file: str, open_url: OpenUrl) -> list[Asset]:
         open_url: opens an https address.
 
     Raises:
-        VsanimeError: no answer, an answer that makes no sense, or no release with that file.
+        VsanimeError: if there is no answer, the answer cannot be parsed, or no release has that file.
     """
     with _explained(releases_url), _open(f"{releases_url}?per_page=100", open_url) as answer:
         text = b"".join(_chunks(answer, _MOST_ANSWER_BYTES, _ANSWER_SECONDS))
@@ -97,10 +97,10 @@ def find_assets(releases_url: str, file: str, open_url: OpenUrl) -> list[Asset]:
 
 
 def _asset(release: dict[str, Any], asset: dict[str, Any]) -> Asset:
-    """Return a file of a release.
+    """Convert the API's description of a file.
 
     Raises:
-        TypeError, ValueError: its facts make no sense.
+        TypeError, ValueError: if a value is missing or invalid.
     """
     kind, _, digest = str(asset.get("digest") or "").partition(":")
     size = asset["size"]
@@ -117,18 +117,19 @@ def _asset(release: dict[str, Any], asset: dict[str, Any]) -> Asset:
 def download(
     asset: Asset, target: Path, accepted: Set[str] | None, open_url: OpenUrl, *, progress: bool, most: int = MOST_BYTES
 ) -> str:
-    """Download to `target`, which is on the disk afterwards, check it, and return its sha256.
+    """Download to `target`, flush it to the disk, check it, and return its SHA-256.
 
     Args:
-        asset: the file.
-        target: where it is written.
-        accepted: digests that are right; None where the user takes any.
+        asset: file to download.
+        target: path to write to.
+        accepted: accepted digests; None accepts any.
         open_url: opens an https address.
         progress: whether to draw a progress bar on stderr.
-        most: bytes that the file may have.
+        most: largest accepted size in bytes.
 
     Raises:
-        VsanimeError: no connection, too large, too slow, cut short, or a digest that is not accepted (both are named).
+        VsanimeError: if there is no connection, the file is too large, too slow or cut short, or its digest is not
+            accepted.
     """
     if asset.size > most:
         raise VsanimeError(f"{asset.url} is announced with {asset.size} bytes; {most >> 20} MiB at most are downloaded")
@@ -143,7 +144,7 @@ def download(
 
 
 def _copy(source: BinaryIO, sink: BinaryIO, asset: Asset, progress: bool) -> tuple[str, int]:
-    """Copy at most one byte more than announced; return sha256 and bytes."""
+    """Copy at most one byte more than announced; return the SHA-256 and the number of bytes."""
     sha256, size = hashlib.sha256(), 0
     columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=open_console(), disable=not progress) as bar:
@@ -159,12 +160,18 @@ def _copy(source: BinaryIO, sink: BinaryIO, asset: Asset, progress: bool) -> tup
 
 
 def _chunks(source: BinaryIO, most: int, seconds: float) -> Iterator[bytes]:
-    """Read a response bit by bit until its end, or until it has given as many bytes as it may.
+    """Yield a response in chunks until its end, or until `most` bytes were read.
+
+    Args:
+        source: response to read.
+        most: largest number of bytes to read.
+        seconds: time limit for the whole response.
 
     Raises:
-        TimeoutError: it takes too long, however steadily it sends.
+        TimeoutError: if the limit is exceeded, however steadily the server sends.
     """
-    read = getattr(source, "read1", source.read)  # what has arrived, else the clock would wait for a whole chunk
+    # read1 returns what has arrived; read would wait for a whole chunk before the clock is checked.
+    read = getattr(source, "read1", source.read)
     end = time.monotonic() + seconds
     while most > 0 and (chunk := read(min(_CHUNK_BYTES, most))):
         yield chunk
@@ -174,10 +181,10 @@ def _chunks(source: BinaryIO, most: int, seconds: float) -> Iterator[bytes]:
 
 
 def _open(url: str, open_url: OpenUrl) -> BinaryIO:
-    """Open an address within a minute: names that do not resolve and headers that do not end would take longer.
+    """Open an address within a minute; unresolved names and endless headers would take longer otherwise.
 
     Raises:
-        TimeoutError: it takes longer.
+        TimeoutError: if it takes longer.
     """
     _demand_https(url)
     outcome: list[BinaryIO | BaseException] = []
@@ -185,7 +192,7 @@ def _open(url: str, open_url: OpenUrl) -> BinaryIO:
     def work() -> None:
         try:
             outcome.append(open_url(url))
-        except BaseException as error:  # raised again below, in the thread that asked
+        except BaseException as error:  # raised again below, in the calling thread
             outcome.append(error)
 
     thread = threading.Thread(target=work, name="vsanime download", daemon=True)
@@ -199,14 +206,14 @@ def _open(url: str, open_url: OpenUrl) -> BinaryIO:
 
 
 def _demand_https(url: str) -> None:
-    """Refuse an address of another kind, or one that makes no sense.
+    """Check that an address is a valid https address.
 
     Raises:
-        VsanimeError: such an address.
+        VsanimeError: if it is not.
     """
     try:
         parts = urlsplit(url)
-        # A server that is asked must have a name; a port out of range, or no number, is a ValueError.
+        # A port that is out of range or not a number raises ValueError.
         good = parts.scheme == "https" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
         url.encode("ascii")
     except ValueError:
@@ -221,7 +228,7 @@ def _shown(url: str) -> str:
 
 @contextmanager
 def _explained(url: str) -> Iterator[None]:
-    """Turns what goes wrong on the way into one line."""
+    """Convert network errors into one-line messages."""
     try:
         yield
     except urllib.error.HTTPError as error:
@@ -229,12 +236,12 @@ def _explained(url: str) -> Iterator[None]:
         raise VsanimeError(f"{url} answered {error.code} {_one_line(error.reason)}{hint}") from None
     except urllib.error.URLError as error:
         raise VsanimeError(f"{url} cannot be reached: {_one_line(error.reason)}") from None
-    # ValueError and OverflowError are of addresses to which a server redirects.
+    # Redirects to malformed addresses raise ValueError and OverflowError.
     except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
         raise VsanimeError(f"{url} cannot be downloaded: {_one_line(error)}") from None
 
 
 def _one_line(error: object) -> str:
-    """Return what is said of an error in one line of bounded length: servers have their say in it."""
+    """Return an error's text as one line of bounded length, since servers control parts of it."""
     text = clean_line(" ".join(str(error).split()))
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

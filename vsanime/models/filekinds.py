@@ -1,15 +1,15 @@
-"""Says what a file is that was taken for weights and holds none: a pointer, a web page, an archive, a message."""
+"""Describes files that were taken for weights and hold none: pointers, web pages, archives, messages."""
 
 from __future__ import annotations
 
 import json
 import re
 
-# By so many bytes files are told apart.
+# Length of the beginning by which file types are recognized.
 HEAD_BYTES = 4096
 _MOST_QUOTED = 60  # characters of a file in a message
 _LEAST_ZEROS = 16
-_BLANKS = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, too
+_BLANKS = b"\xef\xbb\xbf \t\r\n"  # the UTF-8 byte order mark and white space
 _LFS = re.compile(rb"version https://[\w.-]+/spec/v\d")
 _LFS_SIZE = re.compile(rb"^size (\d{1,18})\s*$", re.MULTILINE)
 _ANNEX = re.compile(rb"[./]*(\.git)?/annex/objects/")
@@ -35,7 +35,7 @@ _ARCHIVES = {
 }
 _ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _TAR_AT, _TAR = 257, b"ustar"
-# What begins with these bytes, at which place.
+# Offset, magic bytes, description.
 _OTHERS = (
     (0, b"\x89PNG\r\n\x1a\n", "a picture (PNG)"),
     (0, b"\xff\xd8\xff", "a picture (JPEG)"),
@@ -55,16 +55,16 @@ _OTHERS = (
 
 
 def describe(head: bytes) -> str:
-    """Return what a file is that begins like no weights do, and what would help; empty if nothing speaks against it.
+    """Return what a file is if it cannot hold weights, and what the user can do; empty if nothing speaks against it.
 
     Args:
-        head: the beginning of the file, `HEAD_BYTES` of it or all.
+        head: first `HEAD_BYTES` bytes of the file, or all of it.
 
     Returns:
-        What follows the file's name in a message, such as "is a 7z archive; extract it".
+        The words that follow the file's name in a message, such as "is a 7z archive; extract it".
     """
     if head[4:9] == b"\0\0\0\0{":
-        return ""  # safetensors, whose first bytes may be any number
+        return ""  # safetensors: the first bytes are a length and may match any magic
     text = head.lstrip(_BLANKS)
     if _LFS.match(text):
         size = _LFS_SIZE.search(text)
@@ -90,7 +90,7 @@ def describe(head: bytes) -> str:
 
 
 def describe_unknown(head: bytes) -> str:
-    """Return the same for a file that no reader takes: texts, zips and zeros may be weights to some."""
+    """Return the same for a file that no reader accepts; only then are texts, zip archives and zeros reported."""
     if found := describe(head):
         return found
     if head.startswith(_ZIPS):
@@ -110,11 +110,11 @@ def describe_unknown(head: bytes) -> str:
 
 
 def _decode(head: bytes) -> str:
-    """Return the beginning of a text; empty if it is none."""
+    """Return the beginning of a text file; empty if it is not text."""
     for encoding, mark in (("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"), ("utf-8-sig", b"")):
         if head.startswith(mark):
             text = head.decode(encoding, "replace")
-            # A letter at the end of the head may be cut.
+            # The last character may be cut.
             bad = sum(not letter.isprintable() and not letter.isspace() for letter in text)
             return "" if bad or "\ufffd" in text[:-1] else text.strip()
     return ""
@@ -125,7 +125,7 @@ def _quote(found: re.Match[bytes] | None) -> str:
 
 
 def _quote_json(text: str) -> str:
-    """Return what an error message in JSON says, in parentheses."""
+    """Return the error message inside a JSON text, in parentheses; empty if there is none."""
     try:
         table = json.loads(text)
     except (ValueError, RecursionError):
@@ -135,6 +135,6 @@ def _quote_json(text: str) -> str:
 
 
 def _cut(text: str) -> str:
-    """Return a text of a file for a message: one line, quoted, and cut where it is long."""
+    """Return text of a file for a message: one line, quoted, truncated."""
     line = " ".join(text[: 4 * _MOST_QUOTED].split())
     return repr(line if len(line) <= _MOST_QUOTED else f"{line[:_MOST_QUOTED]}...")

@@ -1,4 +1,4 @@
-"""Weights that their makers never published as ONNX: found in an installed package, or downloaded and converted."""
+"""Finds weights that were never published as ONNX in an installed package, or downloads and converts them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import onnx
 from vsanime.models.cards import MOST_BYTES, Foreign
 from vsanime.models.download import Asset, OpenUrl, download
 
-# UpConv_7 as ncnn describes it; the weights say the rest.
+# ncnn's description of UpConv_7's layers, which goes with the downloaded weights.
 _UPCONV_7 = """7767517
 8 8
 Input input 0 1 picture
@@ -26,7 +26,7 @@ Deconvolution conv7 1 1 x6 result 0=3 1=4 3=2 4=3 5=1 6=12288
 
 
 def packaged(foreign: Foreign) -> Path | None:
-    """The weights' file in the first installed package that has it; no package is imported for that."""
+    """Return the weights' path in the first installed package that contains it, without importing any package."""
     for entry in foreign.packages:
         package, _, file = entry.partition("/")
         spec = find_spec(package)
@@ -38,10 +38,10 @@ def packaged(foreign: Foreign) -> Path | None:
 
 
 def converted(path: Path) -> onnx.ModelProto:
-    """The plain network of a foreign file.
+    """Return the plain ONNX of a foreign file.
 
     Raises:
-        VsanimeError: the file is none of those that can be read.
+        VsanimeError: if no importer can read the file.
     """
     from vsanime.models.formats import read
 
@@ -49,10 +49,10 @@ def converted(path: Path) -> onnx.ModelProto:
 
 
 def fetched(foreign: Foreign, open_url: OpenUrl, *, progress: bool) -> tuple[onnx.ModelProto, Asset]:
-    """Downloads the weights, checks their digest and converts them.
+    """Download the weights, check their digest and convert them.
 
     Raises:
-        VsanimeError: no connection, or another digest than the card's.
+        VsanimeError: if the download fails, or the digest differs from the card's.
     """
     asset = Asset(foreign.url, foreign.sha256, foreign.bytes, release="")
     with tempfile.TemporaryDirectory(prefix="vsanime-") as folder:

@@ -1,9 +1,9 @@
-"""Networks in half precision: weights stored as float16 here, and whole networks in float16, as others export them.
+"""Converts networks between half and single precision: weights stored as float16, and whole networks in float16.
 
-Weights of networks that travel with the package take half the bytes. The file is plain ONNX that any runtime takes:
-`Cast` brings each weight back to f32 where it is used. Other programs export networks that compute in float16, from
-their input to their output. What is loaded here has f32 weights again, since what reads and rewrites networks goes by
-them; a backend lowers the precision where it was asked to.
+Bundled networks store their weights as float16, which halves the file. The file is plain ONNX for any runtime: a `Cast`
+converts each weight to f32 where it is used. Other programs export networks that compute in float16 from input to
+output. Both are loaded as f32, because everything that reads or rewrites networks expects f32 weights; a backend lowers
+the precision on request.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vsanime.errors import VsanimeError
 
-_LEAST = 64  # values: below, a Cast costs more bytes than it saves
+_LEAST = 64  # values; for smaller tensors a Cast costs more bytes than it saves
 _STORED = "_stored"
 
 
 def halve(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose larger f32 weights are stored as float16.
+    """Return a copy whose f32 weights of 64 or more values are stored as float16.
 
     Raises:
-        VsanimeError: a weight that float16 cannot hold.
+        VsanimeError: if a weight exceeds the range of float16.
     """
     made = onnx.ModelProto()
     made.CopyFrom(proto)
@@ -33,7 +33,7 @@ def halve(proto: onnx.ModelProto) -> onnx.ModelProto:
     for tensor in graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _LEAST:
             continue
-        with np.errstate(over="ignore"):  # said below
+        with np.errstate(over="ignore"):  # reported below
             values = numpy_helper.to_array(tensor).astype(np.float16)
         if not np.isfinite(values).all():
             raise VsanimeError(f"{tensor.name} holds a value beyond float16's 65504; it has to be stored as float32")
@@ -47,7 +47,7 @@ def halve(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def widened(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy with f32 weights where a `Cast` made them of float16 ones; the network itself where there is none."""
+    """Return a copy with f32 weights in place of float16 weights and their `Cast`; the same object if none exist."""
     graph = proto.graph
     stored = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT16}
     casts = [node for node in graph.node if _widens(node) and node.input[0] in stored]
@@ -73,7 +73,7 @@ def _widens(node: onnx.NodeProto) -> bool:
     return node.op_type == "Cast" and any(a.name == "to" and a.i == TensorProto.FLOAT for a in node.attribute)
 
 
-# Operators whose output has the type of their first input. Others end what is known of types.
+# Operators whose output has the type of their first input; the output type of any other is treated as unknown.
 _SAME_TYPE = {
     *("Abs", "Add", "AveragePool", "BatchNormalization", "Ceil", "Clip", "Concat", "Conv", "ConvTranspose"),
     *("DepthToSpace", "Div", "Elu", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gelu", "Gemm"),
@@ -85,16 +85,16 @@ _SAME_TYPE = {
     *("Transpose", "Unsqueeze", "Upsample"),
 }
 _HALVES = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16})
-# Attributes that hold the type of an output.
+# Attributes that name a data type.
 _TYPES = {"to", "dtype", "output_dtype", "output_datatype", "stash_type"}
 _ONNX = ("", "ai.onnx")
 
 
 def to_single(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy that computes in f32 from its input to its output; the network itself if it does already.
+    """Return a copy that computes in f32 from its input to its output; the same object if it already does.
 
-    Weights keep their values, and casts between the types disappear. Networks in double precision, by their ends, come
-    in single precision as well; doubles inside of others stay, since sizes are computed in them.
+    Weights keep their values, and casts between the types are removed. Networks whose input or output is double become
+    single as well; doubles inside other networks stay, since sizes are computed in them.
     """
     ends = {value.type.tensor_type.elem_type for value in (*proto.graph.input, *proto.graph.output)}
     types = _HALVES | (ends & {TensorProto.DOUBLE})
@@ -110,7 +110,7 @@ def to_single(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _has(graph: onnx.GraphProto | onnx.FunctionProto, types: Collection[int]) -> bool:
-    """Return whether a graph has values of some types."""
+    """Return whether a graph stores, declares or casts to one of the types."""
     tensors = any(tensor.data_type in types for tensor in _tensors(graph))
     values = () if isinstance(graph, onnx.FunctionProto) else (*graph.input, *graph.output)
     declared = any(value.type.tensor_type.elem_type in types for value in values)
@@ -118,10 +118,10 @@ def _has(graph: onnx.GraphProto | onnx.FunctionProto, types: Collection[int]) ->
 
 
 def _convert(graph: onnx.GraphProto | onnx.FunctionProto, types: Collection[int]) -> None:
-    """Turn everything of some types into f32, in place; the graphs inside of nodes included."""
+    """Convert everything of the given types to f32 in place, subgraphs included."""
     for tensor in _tensors(graph):
         if tensor.data_type in types:
-            with np.errstate(over="ignore"):  # a double beyond f32 is infinite then, which is found as such
+            with np.errstate(over="ignore"):  # a double beyond f32 becomes infinite, which a later check reports
                 values = numpy_helper.to_array(tensor).astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     for attribute in _type_attributes(graph):
@@ -135,13 +135,13 @@ def _convert(graph: onnx.GraphProto | onnx.FunctionProto, types: Collection[int]
 
 
 def _drop_casts(graph: onnx.GraphProto) -> None:
-    """Take out the casts from f32 to f32, in place."""
+    """Remove casts from f32 to f32 in place."""
     known = {tensor.name: tensor.data_type for tensor in graph.initializer}
     known |= {value.name: value.type.tensor_type.elem_type for value in graph.input}
     outputs = {value.name for value in graph.output}
     makers: dict[str, onnx.NodeProto] = {}
     kept: list[onnx.NodeProto] = []
-    names: dict[str, str] = {}  # what is read in the place of a cast's output
+    names: dict[str, str] = {}  # output of a removed cast: the value to read instead
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         made = _output_type(node, known)
@@ -166,7 +166,10 @@ def _end_in(
     kept: list[onnx.NodeProto],
     names: dict[str, str],
 ) -> None:
-    """Let the node before the last cast make the network's output, whose name stays."""
+    """Remove the cast that makes the network's output: the node before it takes over the output's name.
+
+    If there are several outputs, or no node before it, the cast becomes an `Identity`.
+    """
     before, name = cast.input[0], cast.output[0]
     maker = makers.get(before)
     if maker is None or len(outputs) > 1:
@@ -182,7 +185,7 @@ def _end_in(
 
 
 def _output_type(node: onnx.NodeProto, known: Mapping[str, int]) -> int | None:
-    """Return the type of a node's first output; None if it is not known."""
+    """Return the data type of a node's first output; None if it is unknown."""
     if node.domain not in _ONNX:
         return None
     given = {attribute.name: attribute for attribute in node.attribute}
@@ -194,7 +197,7 @@ def _output_type(node: onnx.NodeProto, known: Mapping[str, int]) -> int | None:
 
 
 def _graphs(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
-    """Yield a graph and those inside its nodes."""
+    """Yield a graph and all subgraphs of its nodes."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
@@ -203,7 +206,7 @@ def _graphs(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.GraphP
 
 
 def _tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.TensorProto]:
-    """Yield every tensor that is stored in a graph and in those inside its nodes."""
+    """Yield every tensor that is stored in a graph and its subgraphs."""
     for inner in _graphs(graph):
         if isinstance(inner, onnx.GraphProto):
             yield from inner.initializer
@@ -216,7 +219,7 @@ def _tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.Tenso
 
 
 def _type_attributes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.AttributeProto]:
-    """Yield the attributes of nodes that name a type."""
+    """Yield the attributes that name a data type, in a graph and its subgraphs."""
     for inner in _graphs(graph):
         for node in inner.node:
             yield from (attribute for attribute in node.attribute if attribute.name in _TYPES)

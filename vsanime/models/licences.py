@@ -1,6 +1,6 @@
-"""Licence notes: what is known of a network's licence, carried in its ONNX and written into what is made of it.
+"""Reads and writes license notes: one line in a network's ONNX metadata, copied into everything made from its weights.
 
-A note is one line, such as "MIT; Copyright (c) 2024 Somebody": the licence, then whose the weights are.
+A note names the license, then the copyright holders, such as "MIT; Copyright (c) 2024 Somebody".
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import onnx
 
 from vsanime.models.cards import Variant
 
-# Of an ONNX's metadata. Others spell it their own way.
+# Keys in ONNX metadata; other programs use American spelling.
 _KEY, _OTHER_KEYS = "licence", ("license",)
 _AUTHOR = "author"
 _UNKNOWN = "that of the weights' author"
-# A note is about one licence; a file may claim any length.
+# Limits what is printed, since a file may contain a text of any length.
 _LONGEST = 1000
 _HOLDER = re.compile(r"copyright +(\(c\)|\xa9|\d{4})", re.IGNORECASE)
 _MIT = re.compile(r"(the )?MIT( licen[cs]e)?(,.*)?", re.IGNORECASE)
-# It has to stand, with the line that names the holder, in every copy.
+# The license requires this text and the copyright line in every copy.
 _MIT_TEXT = """\
 Permission is hereby granted, free of charge, to any person obtaining a copy
 of this software and associated documentation files (the "Software"), to deal
@@ -41,46 +41,46 @@ SOFTWARE."""
 
 
 def one_line(text: str) -> str:
-    """Words of a file as a line of bounded length that is safe to print and to write into a comment."""
+    """Return a file's text as one line of bounded length that is safe to print and to write into a comment."""
     line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def is_holder(line: str) -> bool:
-    """Whether a line says whose something is, as "Copyright (c) 2024 Somebody" does."""
+    """Return whether a line names a copyright holder, as "Copyright (c) 2024 Somebody" does."""
     return _HOLDER.match(line) is not None
 
 
 def card_note(card: Variant) -> str:
-    """What a card says of the licence, and for other licences than MIT, which is written out, where its text is."""
+    """Return the note of a card; unless the license is MIT, the note says where its text can be found."""
     where = [] if _MIT.fullmatch(card.license) else [f"its text stands at {card.origin}"]
     return "; ".join([card.license, *where, card.copyright])
 
 
 def read_note(proto: onnx.ModelProto) -> str:
-    """The note in a network's metadata; empty where there is none."""
+    """Return the license note in a network's metadata; empty if there is none."""
     found = {entry.key: entry.value for entry in proto.metadata_props}
     return next((one_line(found[key]) for key in (_KEY, *_OTHER_KEYS) if found.get(key)), "")
 
 
 def write_note(proto: onnx.ModelProto, note: str) -> None:
-    """Puts a note into a network's metadata, in place of another."""
+    """Replace the license note in a network's metadata; an empty note removes it."""
     others = {entry.key: entry.value for entry in proto.metadata_props if entry.key != _KEY}
     onnx.helper.set_model_props(proto, others | ({_KEY: one_line(note)} if note else {}))
 
 
 def read_author(proto: onnx.ModelProto) -> str:
-    """Return who a network's metadata says made it; empty where they do not."""
+    """Return the author in a network's metadata; empty if there is none."""
     return one_line(next((entry.value for entry in proto.metadata_props if entry.key == _AUTHOR), ""))
 
 
 def write_credits(proto: onnx.ModelProto, note: str, author: str) -> None:
-    """Put a licence note and an author into a network's metadata, where they are known.
+    """Put a license note and an author into a network's metadata.
 
     Args:
-        proto: the network.
-        note: of the licence; empty for one that is not known.
-        author: who made it; empty for somebody who is not known.
+        proto: network, changed in place.
+        note: license note; empty leaves the metadata as they are.
+        author: author of the weights; empty leaves the metadata as they are.
     """
     credits = {key: one_line(value) for key, value in ((_KEY, note), (_AUTHOR, author)) if value}
     others = {entry.key: entry.value for entry in proto.metadata_props if entry.key not in credits}
@@ -88,7 +88,7 @@ def write_credits(proto: onnx.ModelProto, note: str, author: str) -> None:
 
 
 def head(note: str) -> list[str]:
-    """The lines at the head of a file made of the weights: licence, holders, and the text where it is MIT's."""
+    """Return the header of a file made from weights: license, copyright holders, and the full text for MIT."""
     parts = [part for part in note.split("; ") if part]
     name = "; ".join(part for part in parts if not is_holder(part)) or _UNKNOWN
     text = ["", *_MIT_TEXT.splitlines()] if _MIT.fullmatch(name) else []

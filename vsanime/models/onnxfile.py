@@ -1,4 +1,4 @@
-"""Reading an ONNX file that may be missing, cut short, something else, or hostile."""
+"""Reads and checks an ONNX file, which may be missing, cut short, of another format, or hostile."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from vsanime.models.advice import import_command
 from vsanime.models.filekinds import HEAD_BYTES, describe, describe_unknown
 from vsanime.models.halves import to_single, widened
 
-# The largest network that filters are known to run has 19 million weights, 75 MB.
+# The largest network known to run in a filter has 19 million weights, 75 MB.
 MAX_BYTES = 256 << 20
-# Every ONNX starts with this: field 1 of ModelProto, the IR version, as a variable-length integer.
+# First byte of every ONNX file: the tag of ModelProto's field 1, the IR version, a variable-length integer.
 _IR_VERSION_TAG = b"\x08"
-# By type: bytes of a stored value, and the field that holds values where they are not stored as bytes.
+# Data type: bytes per value, and the field that holds values which are not in raw_data.
 _STORED: dict[int, tuple[int, str]] = {
     TensorProto.FLOAT: (4, "float_data"),
     TensorProto.FLOAT16: (2, "int32_data"),
@@ -40,39 +40,39 @@ _STORED: dict[int, tuple[int, str]] = {
     TensorProto.UINT64: (8, "uint64_data"),
 }
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
-# Later inputs of these are trained; bounds of others may be infinite.
+# Operators whose inputs after the first are trained weights; other constants may be infinite, as bounds are.
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "BatchNormalization", "InstanceNormalization"}
-# Longer names of files are refused by every system.
+# No operating system accepts longer paths.
 _MAX_LOCATION = 4_096
 
 
 def read_onnx(path: Path, *, external: bool = True) -> onnx.ModelProto:
-    """Read and check an ONNX file; what it stores or computes in half precision comes in f32, its ends too.
+    """Read and check an ONNX file; return it in f32, including its inputs and outputs.
 
     Args:
-        path: the file.
-        external: whether weights may be kept in files beside it; they are read in.
+        path: ONNX file.
+        external: whether weights may be stored in files beside it, which are then read in.
 
     Raises:
-        VsanimeError: as `read_precisions`.
+        VsanimeError: as in `read_precisions`.
     """
     return read_precisions(path, external=external)[0]
 
 
 def read_precisions(path: Path, *, external: bool = True) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """Read and check an ONNX file; local functions are inlined, and branches whose condition is constant are taken.
+    """Read and check an ONNX file, inline its local functions, and resolve branches whose condition is constant.
 
     Args:
-        path: the file.
-        external: whether weights may be kept in files beside it; they are read in.
+        path: ONNX file.
+        external: whether weights may be stored in files beside it, which are then read in.
 
     Returns:
-        The network in f32 from its input to its output, and as it computes in the file; twice the same object if that
-        is in f32, too. Weights that are merely stored as float16 are f32 in both.
+        The network in f32 from input to output, and the network in the precision in which the file computes; the same
+        object twice if that is f32. Weights that are merely stored as float16 are f32 in both.
 
     Raises:
-        VsanimeError: missing, a folder, empty, cut short, not ONNX, not valid ONNX, with weights outside its folder or
-            that are not finite, or larger or deeper than networks are.
+        VsanimeError: if the file is missing, a folder, empty, cut short, not valid ONNX, larger or deeper than networks
+            are, or has weights outside its folder or values that are not finite.
     """
     proto = _parse(path, _contents(path))
     try:
@@ -114,7 +114,7 @@ def _contents(path: Path) -> bytes:
             raise VsanimeError(f"{name} is not a regular file; give the path of an .onnx file")
         size = path.stat().st_size
         with path.open("rb") as file:
-            # No more than there was: a buffer of the size asked for is made beforehand.
+            # Not more than the file's size, because read allocates a buffer of the requested size.
             data = file.read(size) if size <= MAX_BYTES else None
     except OSError as error:
         raise VsanimeError(f"{name} cannot be read: {error.strerror or error}") from None
@@ -131,7 +131,7 @@ def _parse(path: Path, data: bytes) -> onnx.ModelProto:
         proto.ParseFromString(data)
     except DecodeError:
         _refuse_other(path, data)
-        # The length of a safetensors header may begin with the same byte; a brace follows it.
+        # A safetensors header length may begin with the same byte, but a brace follows it at offset 8.
         if data.startswith(_IR_VERSION_TAG) and data[8:9] != b"{":
             raise VsanimeError(f"{path} is damaged or cut short ({len(data)} bytes); get it again") from None
         raise VsanimeError(f"{path} is not an ONNX file; {import_command(path)} makes one of other formats") from None
@@ -142,9 +142,12 @@ def _parse(path: Path, data: bytes) -> onnx.ModelProto:
 
 
 def _read_external(path: Path, tensors: Iterable[TensorProto], allowed: int) -> None:
-    """Read weights kept beside the file, after making sure that they are nowhere else and not too many.
+    """Read weights stored beside the file, checking that they are in its folder and within the size limit.
 
-    Only the bytes that a tensor's shape asks for are read, however long the file is.
+    Args:
+        path: ONNX file.
+        tensors: tensors with external data, filled in place.
+        allowed: largest number of bytes to read; only the bytes that a tensor's shape requires are read.
     """
     for tensor in tensors:
         try:
@@ -167,21 +170,21 @@ def _read_external(path: Path, tensors: Iterable[TensorProto], allowed: int) -> 
 
 
 def _refuse_other(path: Path, data: bytes) -> None:
-    """Say what a file is that is no ONNX, if that can be told.
+    """Raise an error that names the kind of file, if it is recognized.
 
     Raises:
-        VsanimeError: it can.
+        VsanimeError: if the data are of another known kind.
     """
     if not data.startswith(_IR_VERSION_TAG) and (kind := describe_unknown(data[:HEAD_BYTES])):
         raise VsanimeError(f"{path} is not an ONNX file: it {kind}")
 
 
 def _locate_external(path: Path, tensor: TensorProto) -> tuple[Path, int]:
-    """Return the file that holds a tensor's values, and where in it they begin."""
+    """Return the file that holds a tensor's values, and their offset in bytes."""
     given = {entry.key: entry.value for entry in tensor.external_data}
     location = given.get("location", "")
     shown = quote(location)
-    # Windows rules are the stricter ones: they know drives and backslashes as well.
+    # Windows rules are stricter: they include drives and backslashes.
     parts = PureWindowsPath(location)
     folder = path.resolve().parent
     outside = not location or len(location) > _MAX_LOCATION or parts.anchor or ".." in parts.parts
@@ -199,7 +202,7 @@ def _locate_external(path: Path, tensor: TensorProto) -> tuple[Path, int]:
     held = length or size - offset
     beyond = offset < 0 or length < 0 or offset + length > size
     if beyond or held != wanted:
-        # Raw weights may begin with any bytes: only what has the wrong size is looked at.
+        # Raw weights may begin with any bytes, so that only a file of the wrong size is examined.
         with target.open("rb") as file:
             kind = describe(file.read(HEAD_BYTES))
         if kind:
@@ -212,7 +215,7 @@ def _locate_external(path: Path, tensor: TensorProto) -> tuple[Path, int]:
 
 
 def _stored_bytes(path: Path, tensor: TensorProto) -> int:
-    """Return how many bytes a tensor of its shape and type takes."""
+    """Return the number of bytes that a tensor's shape and type require."""
     if tensor.data_type not in _STORED:
         known = tensor.data_type in TensorProto.DataType.values()
         kind = TensorProto.DataType.Name(tensor.data_type).lower() if known else f"type {tensor.data_type}"
@@ -224,7 +227,7 @@ def _stored_bytes(path: Path, tensor: TensorProto) -> int:
 
 
 def _check_stored(path: Path, tensor: TensorProto) -> None:
-    """Refuse data of another length than the shape asks for; onnx.checker leaves that to the runtimes, which crash."""
+    """Check that a tensor has as many bytes as its shape requires; onnx.checker does not, and runtimes crash."""
     wanted = _stored_bytes(path, tensor)
     item, field = _STORED[tensor.data_type]
     raw = tensor.HasField("raw_data")
@@ -234,7 +237,7 @@ def _check_stored(path: Path, tensor: TensorProto) -> None:
 
 
 def _check_finite(path: Path, proto: onnx.ModelProto) -> None:
-    """Refuse weights that are not numbers; a single infinite value may be the bound of a Clip or the like."""
+    """Check that weights are finite; a single infinite value is accepted, since it may be a bound, as of Clip."""
     trained = {name for node in proto.graph.node if node.op_type in _WEIGHTED for name in node.input[1:]}
     named = [(tensor.name, tensor) for tensor in proto.graph.initializer]
     for node in proto.graph.node:

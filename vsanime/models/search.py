@@ -1,4 +1,4 @@
-"""Looks for a model's file in folders, and passes over folders and files that cannot be read, saying so once."""
+"""Finds a model's file in folders, and skips folders and files that cannot be read, with one warning each."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _log = logging.getLogger("vsanime")
-_told: set[Path] = set()  # folders and files that a warning was about
+_told: set[Path] = set()  # folders and files already warned about
 
 
 def find_files(folders: Sequence[Path], name: str) -> Iterator[Path]:
-    """Return the files of a name in folders that can be read, in the folders' order.
+    """Yield the readable files of a name, in the folders' order.
 
     Args:
-        folders: where to look; one that does not exist is passed over in silence.
-        name: of the file.
+        folders: folders to search; those that do not exist are skipped silently.
+        name: file name.
     """
     for folder in folders:
         path = folder / name
@@ -34,7 +34,7 @@ def find_files(folders: Sequence[Path], name: str) -> Iterator[Path]:
 
 
 def describe_folder(folder: Path) -> str:
-    """Return what is wrong with a folder that models are looked for in, in a few words; empty for nothing."""
+    """Return what is wrong with a model folder, in a few words; empty if nothing is."""
     try:
         return "" if stat.S_ISDIR(folder.stat().st_mode) else "is not a folder"
     except FileNotFoundError:
@@ -44,13 +44,13 @@ def describe_folder(folder: Path) -> str:
 
 
 def _note_dangling(folder: Path) -> None:
-    """Warn of a link to nowhere, which is no missing folder: somebody put it there."""
+    """Warn of a folder that is a broken link: unlike a missing folder, somebody created it."""
     if folder.is_symlink() and not folder.exists():
         _warn(folder, "it is a link to nothing")
 
 
 def _is_unreadable(folder: Path) -> bool:
-    """Return whether it is the folder that cannot be looked into, and not one file in it."""
+    """Return whether the folder itself cannot be read, rather than one file in it."""
     try:
         (folder / ".").stat()
         next(folder.iterdir(), None)

@@ -1,4 +1,4 @@
-"""The store: finds a model's file, downloads it where it is missing, verifies it, and loads it."""
+"""Finds a model's file, downloads it if it is missing, verifies and loads it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from vsanime.models.foreign import converted, fetched, packaged
 from vsanime.models.onnxfile import MAX_BYTES, read_onnx
 from vsanime.models.search import find_files
 
-# The largest file is 16 MB: another process that holds the lock for longer is stuck.
+# The largest file is 16 MB, so that a process that holds the lock for longer is stuck.
 _LOCK_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network, loaded and checked.
+    """A loaded and checked network.
 
     Attributes:
-        name: the card's name, or the file's without `.onnx`.
-        path: the file it was read from.
-        proto: the plain ONNX, all weights inside.
+        name: the card's name, or the file name without `.onnx`.
+        path: file that it was read from.
+        proto: plain ONNX with all weights inside.
         variant: its card; None for a file given by path.
     """
 
@@ -49,29 +49,29 @@ class Model:
 
 
 def user_folder() -> Path:
-    """Return where downloads go.
+    """Return the folder of downloads.
 
     Raises:
-        VsanimeError: nobody knows the user's home folder.
+        VsanimeError: if the user's data folder is unknown, for instance without a home folder.
     """
     try:
         folder = platformdirs.user_data_path("vsanime", appauthor=False) / "models"
-    except (OSError, RuntimeError, ValueError, KeyError):  # of systems that keep it in a registry or a database
+    except (OSError, RuntimeError, ValueError, KeyError):  # from the Windows registry or the Unix user database
         folder = Path()
-    if not folder.is_absolute():  # a relative one would be another in every working folder
+    if not folder.is_absolute():  # a relative path would depend on the working folder
         raise VsanimeError("the user's data folder is not known: HOME is not set; set it, or XDG_DATA_HOME")
     return folder
 
 
 def search_path() -> list[Path]:
-    """Return the folders where models are looked for: VSANIME_MODEL_PATH's, the user's and the package's, in order."""
+    """Return the model folders in search order: those of VSANIME_MODEL_PATH, the user's and the package's."""
     listed = os.environ.get("VSANIME_MODEL_PATH", "").split(os.pathsep)
     own = _user_folders()
     return [*(files.expand(entry) for entry in listed if entry), *own, engines_folder()]
 
 
 def _user_folders() -> list[Path]:
-    """Return the folder of downloads, or none where it is not known."""
+    """Return the folder of downloads in a list, which is empty if that folder is unknown."""
     try:
         return [user_folder()]
     except VsanimeError:
@@ -79,13 +79,14 @@ def _user_folders() -> list[Path]:
 
 
 def load(model: str | os.PathLike[str]) -> Model:
-    """Loads a model by name, downloading it if it is nowhere on this machine, or an ONNX file by path.
+    """Load a model by name, downloading it if it is not on this machine, or an ONNX file by path.
 
     Args:
         model: a card's name, or a path: a `PathLike`, or text with a path separator or ending in `.onnx`.
 
     Raises:
-        VsanimeError: no such name or file, a digest that is not accepted, no download possible, or no valid ONNX.
+        VsanimeError: if the name or file does not exist, the digest is not accepted, the download fails, or the ONNX is
+            invalid.
     """
     if not isinstance(model, str | os.PathLike):
         raise VsanimeError(f"model must be a name or the path of an .onnx file, not {quote(model)}")
@@ -93,14 +94,15 @@ def load(model: str | os.PathLike[str]) -> Model:
     if path is not None:
         return Model(path.stem, path, read_onnx(path), None)
     variant = find(str(model))
-    path = locate(variant) or fetch(variant)  # which refuses by itself what was never seen
-    # The digest speaks for this one file only, so its weights must be in it.
+    path = locate(variant) or fetch(variant)  # fetch refuses files without a known digest
+    # The digest covers this file alone, so its weights must be inside it.
+
     proto = read_onnx(path, external=False) if path.suffix == ".onnx" else converted(path)
     return Model(variant.name, path, proto, variant)
 
 
 def available(name: str) -> bool:
-    """Whether a card of that name exists and its file is on this machine."""
+    """Return whether a card of that name exists and its file is on this machine."""
     try:
         return locate(find(name)) is not None
     except VsanimeError:
@@ -108,7 +110,7 @@ def available(name: str) -> bool:
 
 
 def as_path(model: str | os.PathLike[str]) -> Path | None:
-    """The path that `model` means, or None if it means a card's name."""
+    """Return the path that `model` means, or None if it means a card's name."""
     if isinstance(model, str):
         separators = {os.sep, os.altsep or os.sep}
         if not model.lower().endswith(".onnx") and not any(mark in model for mark in separators):
@@ -117,10 +119,10 @@ def as_path(model: str | os.PathLike[str]) -> Path | None:
 
 
 def locate(variant: Variant) -> Path | None:
-    """The first file of that name on the search path, its digest verified; None if there is none.
+    """Return the first file of a variant on the search path, verified, else that of a package; None if there is none.
 
     Raises:
-        VsanimeError: the file's digest is not among those pinned in the card or recorded when it was downloaded.
+        VsanimeError: if the file's digest is neither pinned in the card nor recorded at download.
     """
     for path in find_files(search_path(), variant.file):
         _verify(variant, path, trusted=path.parent not in _user_folders())
@@ -129,7 +131,7 @@ def locate(variant: Variant) -> Path | None:
 
 
 def _packaged(variant: Variant) -> Path | None:
-    """The weights in an installed package, verified."""
+    """Return the weights file of an installed package, verified; None if there is none."""
     foreign = variant.foreign
     if foreign is None or (path := packaged(foreign)) is None:
         return None
@@ -152,21 +154,22 @@ def fetch(
     progress: bool = True,
     unverified: bool = False,
 ) -> Path:
-    """Download a variant's file, unless it is there already; one process at a time.
+    """Download a variant's file unless it exists; a lock keeps it to one process at a time.
 
-    The file must have a digest that is pinned in the card, whatever the release says of it. The digest is recorded in
-    `<file>.json` beside the file.
+    The file's digest must be pinned in the card, whatever the release announces. It is recorded in `<file>.json` beside
+    the file.
 
     Args:
-        variant: what to fetch.
-        folder: where to; the user's data folder if None.
+        variant: variant to download.
+        folder: target folder; None for the user's data folder.
         open_url: opens an https address; tests pass their own.
         progress: whether to draw a progress bar on stderr.
-        unverified: take the newest release's file though no pinned digest speaks for it; the digest that the releases
-            API publishes, if any, still has to be its own.
+        unverified: whether to take the newest release's file without a pinned digest; if the releases API publishes a
+            digest, the file must still have it.
 
     Raises:
-        VsanimeError: downloads forbidden, no address, no connection, no known digest, or a wrong one.
+        VsanimeError: if downloads are forbidden, there is no address, connection or known digest, or the digest is
+            wrong.
     """
     target = (folder or user_folder()) / variant.file
     if not _is_file(target):
@@ -184,7 +187,7 @@ def fetch(
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether a file is there; not where its folder cannot be looked into."""
+    """Return whether a regular file exists; False if its folder cannot be read."""
     try:
         return path.is_file()
     except OSError:
@@ -192,11 +195,11 @@ def _is_file(path: Path) -> bool:
 
 
 def _fetch(variant: Variant, target: Path, open_url: OpenUrl, *, progress: bool, unverified: bool) -> None:
-    """Downloads under a temporary name, records the digest, renames; leaves nothing half done under the final name."""
+    """Download under a temporary name, record the digest, then rename: the final name never holds a partial file."""
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         asset, digest = _obtain(variant, partial, open_url, progress=progress, unverified=unverified)
-        # The record first: a file without one would not be accepted.
+        # The record comes first, because a file without one is not accepted.
         _record(target, asset, digest, verified=variant.foreign is not None or digest in variant.sha256)
         files.flush_file(partial)
         files.rename(partial, target)
@@ -208,7 +211,7 @@ def _fetch(variant: Variant, target: Path, open_url: OpenUrl, *, progress: bool,
 def _obtain(
     variant: Variant, partial: Path, open_url: OpenUrl, *, progress: bool, unverified: bool
 ) -> tuple[Asset, str]:
-    """Download, check, and convert what is no ONNX; return where it came from and the ONNX's digest."""
+    """Download and check the file, converting other formats to ONNX; return its source and the ONNX's digest."""
     if variant.foreign is not None:
         proto, asset = fetched(variant.foreign, open_url, progress=progress)
         partial.write_bytes(proto.SerializeToString(deterministic=True))
@@ -223,10 +226,10 @@ def _obtain(
 
 
 def _choose_pinned(variant: Variant, assets: Sequence[Asset]) -> Asset:
-    """Return the newest file that has a pinned digest, or else the newest that may have one.
+    """Return the newest asset with a pinned digest, or else the newest asset without a published digest.
 
     Raises:
-        VsanimeError: all are published with other digests.
+        VsanimeError: if all are published with other digests.
     """
     for asset in assets:
         if asset.sha256 in variant.sha256:
@@ -241,10 +244,10 @@ def _choose_pinned(variant: Variant, assets: Sequence[Asset]) -> Asset:
 
 
 def recorded_digest(path: Path) -> str | None:
-    """The sha256 noted when the file was downloaded; None if it was not.
+    """Return the SHA-256 recorded when the file was downloaded; None if it was not downloaded.
 
     Raises:
-        VsanimeError: the note is damaged.
+        VsanimeError: if the record is damaged or cannot be read.
     """
     note = _note(path)
     try:
@@ -261,10 +264,10 @@ def recorded_digest(path: Path) -> str | None:
 
 
 def file_digest(path: Path) -> str:
-    """Return the sha256 of a file of weights, lower-case hexadecimal.
+    """Return the SHA-256 of a weights file, lower-case hexadecimal.
 
     Raises:
-        VsanimeError: it cannot be read, is no regular file, or is larger than files of weights are.
+        VsanimeError: if it cannot be read, is not a regular file, or is larger than a network may be.
     """
     try:
         if path.exists() and not path.is_file():
@@ -278,7 +281,16 @@ def file_digest(path: Path) -> str:
 
 
 def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:
-    """Digest among the pinned and recorded ones; where none is known, a file is right if the user put it there."""
+    """Check that a file's digest is pinned or recorded.
+
+    Args:
+        variant: variant of the file.
+        path: file to check.
+        trusted: whether to accept a file for which no digest is known, because the user put it there.
+
+    Raises:
+        VsanimeError: if the digest is another one.
+    """
     recorded = recorded_digest(path)
     accepted = [*variant.sha256, *([recorded] if recorded else [])]
     if not accepted and trusted:
@@ -294,7 +306,7 @@ def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:
 
 
 def _describe(path: Path) -> str:
-    """Return what a file is that holds no weights; empty where that cannot be told."""
+    """Return what a file without weights is; empty if it is not recognized."""
     with path.open("rb") as file:
         return describe(file.read(HEAD_BYTES))
 
@@ -315,11 +327,11 @@ def _demand_allowed(variant: Variant, *, unverified: bool) -> None:
 
 
 def _by_hand(variant: Variant, *, offline: bool = False) -> str:
-    """Return how a model gets to this machine.
+    """Return how the user can get a model onto this machine.
 
     Args:
-        variant: the model.
-        offline: whether downloads are forbidden, which `vsanime models fetch` heeds as well.
+        variant: model to get.
+        offline: whether downloads are forbidden, which `vsanime models fetch` obeys as well.
     """
     unset = ", once VSANIME_OFFLINE is unset" if offline else ""
     if variant.foreign is not None:
@@ -354,14 +366,14 @@ def _record(target: Path, asset: Asset, digest: str, *, verified: bool) -> None:
         "verified": verified,
     }
     note = _note(target)
-    # A name that the next download removes if this one is killed.
+    # The next download removes files of this name if this process is killed.
     partial = target.with_name(f"{note.name}.{secrets.token_hex(4)}.part")
     files.write(note, (json.dumps(facts, indent=2) + "\n").encode(), partial)
 
 
 @contextmanager
 def _writing(target: Path) -> Iterator[None]:
-    """Makes the target's folder, and turns what a disk can refuse into one line."""
+    """Create the target's folder, and convert disk errors into a one-line message."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield
@@ -373,7 +385,7 @@ def _writing(target: Path) -> Iterator[None]:
 def _lock(target: Path) -> Iterator[None]:
     """Keep other processes from downloading the same file.
 
-    Where the file system has no locks, nobody is kept out: each process downloads under a name of its own.
+    On file systems without locks it does nothing: each process downloads under a name of its own.
     """
     with ExitStack() as stack:
         try:
@@ -386,7 +398,7 @@ def _lock(target: Path) -> Iterator[None]:
             pass
         else:
             stack.callback(lock.release)
-            # Nobody is writing now: what is there was left by a killed process.
+            # With the lock held, partial files are left over from a killed process.
             for partial in target.parent.glob(f"{target.name}*.part"):
                 partial.unlink(missing_ok=True)
         yield

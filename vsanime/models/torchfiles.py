@@ -1,4 +1,4 @@
-"""Torch networks in files: loaded from every file that importers read, saved as plain ONNX."""
+"""Loads torch networks from every file that importers can read, and saves them as plain ONNX."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def load(path: Path, activation: str | None = None, upsample: str | None = None) -> nn.Module:
-    """Build the network that a file holds, with its weights.
+    """Build the torch network of a file, with its weights.
 
     Args:
-        path: an ONNX, or what `vsanime import` reads: state-dicts, ncnn, waifu2x's JSON, mpv shaders.
-        activation: of an ArtCNN state-dict, which does not say; None for what it says, else "relu".
-        upsample: of an AnimeGANv2 state-dict; see `vsanime.models.formats.Wishes`.
+        path: ONNX, or a format of `vsanime import`: state-dicts, ncnn, waifu2x's JSON, mpv shaders.
+        activation: activation of an ArtCNN state-dict; None for the one in its metadata, else "relu".
+        upsample: upsampling of an AnimeGANv2 state-dict; see `vsanime.models.formats.Wishes`.
 
     Raises:
-        VsanimeError: the file cannot be read, or is of no network of this project.
+        VsanimeError: if the file cannot be read, or holds no architecture of this project.
     """
     from vsanime.architectures.load import from_onnx
 
@@ -36,16 +36,16 @@ def load(path: Path, activation: str | None = None, upsample: str | None = None)
 
 
 def save(net: nn.Module, path: Path, *, licence: str = "", author: str = "") -> None:
-    """Write a network to an ONNX file, making its folder where there is none.
+    """Write a torch network to an ONNX file, creating its folder if needed.
 
     Args:
-        net: the network.
-        path: the file.
-        licence: of the weights, for the file's metadata; empty where it is not known.
-        author: who made them, likewise.
+        net: network to write.
+        path: ONNX file.
+        licence: license note of the weights for the file's metadata; empty if unknown.
+        author: author of the weights for the file's metadata; empty if unknown.
 
     Raises:
-        VsanimeError: the file cannot be written.
+        VsanimeError: if the file cannot be written.
     """
     from vsanime.architectures.export import to_onnx
 
