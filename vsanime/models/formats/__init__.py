@@ -1,6 +1,6 @@
-"""Networks from elsewhere: reads foreign weight files and ends in plain ONNX, which everything else here works with.
+"""Converts weight files of other formats to plain ONNX, the only form that the rest of the package works with.
 
-Nothing in a file is ever executed, and sizes that a file claims are checked before they are believed.
+Nothing in a file is ever executed, and sizes that a file claims are checked before they are used.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ __all__ = ["Imported", "Wishes", "read"]
 
 
 def read(path: Path | str, activation: str | None = None, upsample: str | None = None) -> Imported:
-    """Reads a weight file of any kind that is known, told apart by its contents.
+    """Read a weight file; the format is recognized by the file's contents.
 
     Args:
-        path: the file; of an ncnn pair either one.
+        path: weight file; of an ncnn pair, either file.
         activation: see `Wishes`.
         upsample: see `Wishes`.
 
     Raises:
-        VsanimeError: missing, of no kind that is read, damaged, hostile, or a network that is not known.
+        VsanimeError: if the file is missing, damaged or hostile, or its format or network is unknown.
     """
     from vsanime.models.formats.kinds import read_any
 

@@ -1,4 +1,4 @@
-"""Bytes of a foreign file, of a size that is checked first, and words of it that are safe to print."""
+"""Reads a foreign file after checking its size, and quotes its text safely in messages."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from typing import Any
 from vsanime.errors import VsanimeError, quote
 from vsanime.models.filekinds import HEAD_BYTES, describe
 
-# The largest network that is read has 4 million weights, 33 MB in double precision; a checkpoint may hold several.
+# The largest supported network has 4 million weights, 33 MB in double precision; a checkpoint may hold several.
 MOST_BYTES = 256 << 20
 
 
 def contents(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file.
+    """Return the bytes of a file.
 
     Args:
-        path: the file.
-        most: bytes that are read at most.
+        path: file to read.
+        most: largest accepted size in bytes.
 
     Raises:
-        VsanimeError: missing, no regular file, empty, too large, unreadable, or what holds no weights.
+        VsanimeError: if the file is missing, not regular, empty, too large, unreadable, or of a kind that holds no
+            weights.
     """
     return _read(path, most, most)
 
 
 def head(path: Path) -> bytes:
-    """The first bytes of a file, by which formats are told apart.
+    """Return the first `HEAD_BYTES` bytes of a file, by which formats are recognized.
 
     Raises:
-        VsanimeError: missing, no regular file, empty, too large, unreadable, or what holds no weights.
+        VsanimeError: as in `contents`.
     """
     return _read(path, MOST_BYTES, HEAD_BYTES)
 
 
 def parsed_json(text: bytes, what: str, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """What a JSON holds.
+    """Return the value of a JSON text.
 
     Args:
-        text: the JSON.
-        what: what a message calls it.
-        hook: makes something else than a dictionary of an object's pairs.
+        text: JSON text in UTF-8.
+        what: name of the text in messages.
+        hook: converts the key-value pairs of each object; None makes dictionaries.
 
     Raises:
-        VsanimeError: no JSON, nested too deeply, or with a number of thousands of digits.
+        VsanimeError: if the text is not JSON, is nested too deeply, or has a number of thousands of digits.
     """
     try:
         return json.loads(text, object_pairs_hook=hook)
@@ -54,12 +55,12 @@ def parsed_json(text: bytes, what: str, hook: Callable[[list[tuple[str, Any]]], 
         raise VsanimeError(f"{what} is nested too deeply") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise VsanimeError(f"{what} is not readable as JSON: {error}") from None
-    except ValueError:  # Python's advice on reading it all the same is not for users
+    except ValueError:  # Python's own message advises a setting that users cannot reach
         raise VsanimeError(f"{what} is not readable as JSON: a number in it has too many digits") from None
 
 
 def shown(text: str) -> str:
-    """A word of the file for a message: quoted, and cut where it is long."""
+    """Return a word of the file for a message, quoted and truncated."""
     return quote(text)
 
 
@@ -76,7 +77,7 @@ def _read(path: Path, most: int, wanted: int) -> bytes:
         if status.st_size > most:
             raise VsanimeError(f"{path.name} has {status.st_size:,} bytes; up to {most:,} are read")
         with path.open("rb") as file:
-            data = file.read(min(wanted, status.st_size))  # room is taken for as much as is asked for
+            data = file.read(min(wanted, status.st_size))  # read allocates the requested size
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise VsanimeError(f"{path.name} cannot be read: {reason}") from None

@@ -1,4 +1,4 @@
-"""The kinds of file that are read, told apart by how they begin; by name where that may mean anything."""
+"""Lists the supported file formats and reads a file of any of them, recognized by its first bytes and its name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from vsanime.models.licences import write_note
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file.
+    """A file format.
 
     Attributes:
-        kind: what users call it.
-        recognises: whether a file that begins with these bytes, and has this path, is of this kind.
-        read: reads it, with what was asked for.
+        kind: the format's name for users.
+        recognises: returns whether a file with these first bytes and this path has this format.
+        read: reads a file of this format, with the user's wishes.
     """
 
     kind: str
@@ -30,12 +30,12 @@ class Format:
 
 
 def by_content(recognises: Callable[[bytes], bool]) -> Callable[[bytes, Path], bool]:
-    """For formats whose beginning is enough."""
+    """Adapt a check of the first bytes to formats that need no path."""
     return lambda beginning, _: recognises(beginning)
 
 
 def stated(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Imported]:
-    """For formats that say themselves what their network does."""
+    """Adapt a reader of files that describe their network completely: any wish is an error."""
 
     def checked(path: Path, wishes: Wishes) -> Imported:
         for name, wish in (("activation", wishes.activation), ("upsample", wishes.upsample)):
@@ -46,7 +46,7 @@ def stated(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Importe
     return checked
 
 
-# In the order in which they are tried. A new importer is one line.
+# In the order in which they are tried.
 FORMATS = (
     Format("ncnn (.param and .bin)", ncnn.recognises, stated(ncnn.read)),
     Format("waifu2x's JSON", by_content(waifu2x_json.recognises), stated(waifu2x_json.read)),
@@ -58,10 +58,10 @@ FORMATS = (
 
 
 def read_any(path: Path, wishes: Wishes) -> Imported:
-    """Reads a file of any kind; see `vsanime.models.formats.read`.
+    """Read a file of any format; see `vsanime.models.formats.read`.
 
     Raises:
-        VsanimeError: begins with the path.
+        VsanimeError: with a message that begins with the path.
     """
     try:
         beginning = files.head(path)
@@ -69,11 +69,11 @@ def read_any(path: Path, wishes: Wishes) -> Imported:
         if form is None:
             raise VsanimeError(_unknown(path, beginning))
         imported = form.read(path, wishes)
-        # What is made of these weights later has to say whose they are.
+        # Files made from these weights later must name the copyright holders.
         write_note(imported.proto, imported.licence)
         return imported
     except VsanimeError as error:
-        # An importer may have named the file itself.
+        # An importer may have put the path into the message already.
         message = str(error)
         raise VsanimeError(message if message.startswith(str(path)) else f"{path}: {message}") from None
 

@@ -1,7 +1,7 @@
-"""Whether a foreign graph of a generator does what ours does: both are run on one small picture.
+"""Checks that a foreign AnimeGANv2 graph computes the same as ours, by running both on one small picture.
 
-Nodes in the right order with weights of the right shapes can still be another network: one whose norms are of each
-channel, whose activations stand elsewhere, whose blocks add nothing. What they make of a picture tells.
+Nodes in the right order with weights of the right shapes can still be another network: with other norms, activations in
+other positions, or blocks without their sums. Only the output tells.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.limits import check_sizes, describe, guard, infer_sizes
 from vsanime.graphs.network import needed
 
-# Right graphs differ by 8e-7 of the span from black to white, by the order of their sums.
+# Correct graphs differ by 8e-7 of the range [0, 1], because they sum in another order.
 _NEAR = 1e-4
-# Height and width: not equal, so that one is not taken for the other, and multiples of 4.
+# Height and width: different, so that swapped axes show, and multiples of 4.
 _SIZE = (20, 24)
-_ONNX = ("", "ai.onnx")  # names of its own set of operators
-# What exports of the generator consist of. Others are not run: a file must not keep us busy, as a loop could.
+_ONNX = ("", "ai.onnx")  # names of the default operator domain
+# Operators in exports of the generator. Others are not run, because a hostile file could loop forever.
 _OPERATORS = {
     *("Conv", "InstanceNormalization", "GroupNormalization", "BatchNormalization", "ReduceMean"),
     *("LeakyRelu", "Relu", "Max", "Tanh", "Clip", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Reciprocal"),
     *("Pad", "Resize", "Upsample", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Concat", "Gather"),
     *("Cast", "Floor", "Constant", "ConstantOfShape", "Identity", "Shape"),
 }
-# The first operators' version of ONNX whose Resize says where its samples lie.
+# The first opset whose Resize has coordinate_transformation_mode.
 _FIRST_VERSION = 11
-# Operators whose size may be computed while they run, by the input that says it; the last one of Resize.
+# Operators whose output size may be computed at run time: index of the input that gives it; for Resize the last.
 _SIZED_BY = {"ConstantOfShape": 0, "Pad": 1, "Resize": 1, "Upsample": 1}
-# Of a layer: the generator's widest one of the small picture has 64 channels.
+# Values of a layer; the largest of the generator for the small picture has 64 channels.
 _MOST_VALUES = 1 << 22
 _HALF = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 
 
 def modern(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A graph of ONNX's operators 9 or 10, as old converters write, in those of version 11; newer ones as they are.
+    """Convert a graph of opset 9 or 10, as old converters write, to opset 11; return a newer graph unchanged.
 
     Raises:
-        VsanimeError: it cannot be converted.
+        VsanimeError: if it cannot be converted.
     """
     version = next((opset.version for opset in proto.opset_import if opset.domain in _ONNX), _FIRST_VERSION)
     if version >= _FIRST_VERSION:
@@ -57,20 +57,20 @@ def modern(proto: onnx.ModelProto) -> onnx.ModelProto:
         ) from None
     for node in new.graph.node:
         if node.op_type == "Resize" and all(a.name != "coordinate_transformation_mode" for a in node.attribute):
-            # What version 10 did without saying so, and the converter leaves to the new default.
+            # The implicit mode of opset 10, which the converter does not set.
             node.attribute.append(helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
     return new
 
 
 def check_alike(foreign: onnx.ModelProto, ours: onnx.ModelProto) -> None:
-    """Refuses a graph that makes something else of a picture than ours.
+    """Check that a foreign graph makes the same picture as ours.
 
     Args:
-        foreign: RGB in [-1, 1] to the same, channels first or last.
-        ours: RGB in [0, 1], channels first.
+        foreign: graph from RGB in [-1, 1] to the same, channels first or last.
+        ours: graph from RGB in [0, 1] to the same, channels first.
 
     Raises:
-        VsanimeError: it differs, or cannot be run; says how.
+        VsanimeError: if it differs or cannot be run; the message says how.
     """
     others = {n.op_type for n in foreign.graph.node if n.domain not in _ONNX or n.op_type not in _OPERATORS}
     if others:
@@ -101,7 +101,7 @@ def _run(proto: onnx.ModelProto, picture: Array) -> Array:
 
 
 def _evaluate(proto: onnx.ModelProto, name: str, picture: Array) -> Array:
-    """Return one of a graph's tensors; only the nodes that it depends on are run."""
+    """Return one tensor of a graph, running only the nodes that it depends on."""
     part = onnx.ModelProto()
     part.CopyFrom(proto)
     del part.graph.node[:], part.graph.output[:]
@@ -110,7 +110,7 @@ def _evaluate(proto: onnx.ModelProto, name: str, picture: Array) -> Array:
     try:
         with np.errstate(all="ignore"):
             (result,) = ReferenceEvaluator(part).run([name], {part.graph.input[0].name: picture})
-    except Exception as error:  # of many kinds, as damage and settings may be
+    except Exception as error:  # the evaluator raises many types
         raise VsanimeError(
             f"its graph cannot be run on a picture of {_SIZE[1]}x{_SIZE[0]} ({_shortened(error)}); export it with open "
             "width and height"
@@ -119,10 +119,10 @@ def _evaluate(proto: onnx.ModelProto, name: str, picture: Array) -> Array:
 
 
 def _check_memory(proto: onnx.ModelProto, picture: Array) -> None:
-    """Refuse a graph that makes of a small picture what a machine's memory does not hold.
+    """Check that no layer of a small picture needs more memory than the machine has.
 
     Raises:
-        VsanimeError: names the node.
+        VsanimeError: if one does; the message names the node.
     """
     sized = onnx.ModelProto()
     sized.CopyFrom(proto)
@@ -131,7 +131,7 @@ def _check_memory(proto: onnx.ModelProto, picture: Array) -> None:
     with guard("its sizes cannot be told"):
         sizes = infer_sizes(sized)
     check_sizes(sized.graph.node, sizes, [value.name], _SIZE[0] * _SIZE[1], all_known=False)
-    # Exporters have some sizes computed while the graph runs. In order, so that each is computed of what is bounded.
+    # Some exports compute sizes at run time. They are evaluated in order, so that each depends on checked sizes only.
     for node in sized.graph.node:
         at = _SIZED_BY.get(node.op_type)
         if at is None or sizes.get(node.output[0]) is not None or len(node.input) <= at:
@@ -154,13 +154,13 @@ def _words(picture: Array) -> str:
 
 
 def _axes(proto: onnx.ModelProto) -> list[int]:
-    """The four of the input; 0 where one is open, and where nothing is said of them."""
+    """Return the four axes of the input; 0 for an axis that is free, and for all if their number is not four."""
     axes = [axis.dim_value for value in proto.graph.input[:1] for axis in value.type.tensor_type.shape.dim]
     return axes if len(axes) == 4 else [0, 0, 0, 0]
 
 
 def _small(proto: onnx.ModelProto, last: bool) -> onnx.ModelProto:
-    """A copy that takes the small picture: in f32, and sizes that it was exported for in proportion."""
+    """Return a copy in f32 for the small picture; sizes fixed at export are scaled down in proportion."""
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     for _, tensor in _tensors(copy):
@@ -176,20 +176,20 @@ def _small(proto: onnx.ModelProto, last: bool) -> onnx.ModelProto:
 
 
 def _resize(proto: onnx.ModelProto, size: list[int]) -> None:
-    """Brings sizes of four axes, channels first, that are constants of Reshape and Resize, down with the picture's.
+    """Scale constant sizes of Reshape and Resize, four axes with channels first, down to the small picture.
 
     Args:
-        proto: changed in place.
-        size: the height and width that it was exported for; 0 for those that are open.
+        proto: graph, changed in place.
+        size: height and width for which it was exported; 0 for a free axis.
 
     Raises:
-        VsanimeError: it makes something larger than the picture.
+        VsanimeError: if a size is larger than the picture.
     """
     shapes = {node.input[-1] for node in proto.graph.node if node.op_type in ("Reshape", "Resize")}
     for name, tensor in _tensors(proto):
         if name in shapes and tensor.data_type == onnx.TensorProto.INT64 and list(tensor.dims) == [4]:
             axes = numpy_helper.to_array(tensor).tolist()
-            # Nothing is changed for 1 (weights of channels), 0 (as it is) and -1 (the rest).
+            # Unchanged: 1 (weights per channel), 0 (copy the axis) and -1 (infer the axis).
             if any(n > max(whole, 1) for n, whole in zip(axes[2:], size, strict=True)):
                 raise VsanimeError(f"it makes a size of {axes} of pictures of {size}; AnimeGANv2's generator does not")
             scaled = [n * small // whole if n > 1 else n for n, small, whole in zip(axes[2:], _SIZE, size, strict=True)]
@@ -197,7 +197,7 @@ def _resize(proto: onnx.ModelProto, size: list[int]) -> None:
 
 
 def _tensors(proto: onnx.ModelProto) -> Iterator[tuple[str, onnx.TensorProto]]:
-    """Stored values, each with the name by which nodes take it; that of a Constant need not be its tensor's."""
+    """Yield stored tensors with the name by which nodes read them; for a Constant that is the name of its output."""
     yield from ((tensor.name, tensor) for tensor in proto.graph.initializer)
     for node in proto.graph.node:
         if node.op_type == "Constant":

@@ -1,4 +1,4 @@
-"""ncnn: a text of layers (`.param`) and their weights in that order (`.bin`), as waifu2x's GPU programs have them."""
+"""Reads ncnn networks: a text of layers (`.param`) and their weights in the same order (`.bin`), as for waifu2x."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.files import contents, head, shown
 
-_PARAM_MAGIC = b"7767517"  # the first line of every text
+_PARAM_MAGIC = b"7767517"  # the first line of every .param
 _FP16_TAG, _FP32_TAG = 0x01306B47, 0
 _TAG = struct.Struct("<I")
-# A text of ten thousand layers is smaller; the networks that are read have eight.
+# A text of ten thousand layers is smaller; the supported networks have eight.
 _MOST_TEXT_BYTES = 1 << 20
 _MOST_COUNT = (1 << 31) - 1
 
-# Numbers of parameters in a layer's line, from ncnn's description of its operators.
+# Parameter keys in a layer's line, from ncnn's description of its operators.
 _OUT, _KERNEL, _DILATION, _STRIDE, _PAD, _BIAS, _WEIGHTS, _INT8, _ACTIVATION, _SLOPES = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10
 _KERNEL_H, _DILATION_H, _STRIDE_H, _PAD_TOP, _PAD_RIGHT, _PAD_BOTTOM = 11, 12, 13, 14, 15, 16
-# Of a transposed convolution: more pixels at the right and bottom, and a fixed size. Of a plain one: what pads, weights
-# that come from elsewhere. The networks that are read have none of these.
+# Output padding and fixed size of a transposed convolution; padding value and dynamic weights of a plain one.
+# The supported networks use none of these.
 _UNUSED = (_INT8, 18, 19, 20, 21)
-_LEAKY = 2  # among ncnn's activations
-# Integers hash to themselves up to 2^61, and ncnn has 32 parameters.
+_LEAKY = 2  # ncnn's activation type of a leaky ReLU
+# ncnn has 32 parameters. Larger integers could share one hash, which makes a dict slow.
 _LARGEST_KEY = 1000
-_ARRAYS = -23300  # a key at or below holds an array: the parameter's number is what it is below
+_ARRAYS = -23300  # keys at or below hold arrays: the parameter is -23300 - key
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class _Line:
     arrays: dict[int, list[float]]
 
     def whole(self, key: int, default: int = 0) -> int:
-        """A parameter that counts something."""
+        """Return an integer parameter."""
         value = self.numbers.get(key, float(default))
         if not value.is_integer() or abs(value) > _MOST_COUNT:
             raise VsanimeError(f"layer {shown(self.name)} has {key}={value:g}; a whole number below 2^31 is needed")
         return int(value)
 
     def square(self, key: int, *others: int, default: int = 0) -> int:
-        """A parameter that is the same in every direction."""
+        """Return a parameter that must be the same along both axes and on all sides."""
         value = self.whole(key, default)
         if any(self.whole(other, value) != value for other in others):
             raise VsanimeError(f"layer {shown(self.name)} is not the same each way; that is not supported")
@@ -62,9 +62,9 @@ class _Line:
 
 
 def recognises(beginning: bytes, path: Path) -> bool:
-    """Whether a file begins as one of an ncnn pair.
+    """Return whether a file begins as one of an ncnn pair.
 
-    Four zeros, with which weights in f32 begin, may begin anything: there the names have a say, too.
+    Weights in f32 begin with four zeros, as other files may; these also need the right name.
     """
     if beginning.startswith(_TAG.pack(_FP32_TAG)):
         return path.suffix.lower() == ".bin" or path.with_suffix(".param").is_file()
@@ -72,13 +72,13 @@ def recognises(beginning: bytes, path: Path) -> bool:
 
 
 def read(path: Path) -> Imported:
-    """Reads a pair; the one not given is found beside the other.
+    """Read an ncnn pair; the other file is expected beside the given one, under the same stem.
 
     Args:
         path: the `.param` or the `.bin`.
 
     Raises:
-        VsanimeError: one of the two is missing, they do not belong together, or the network is not known.
+        VsanimeError: if one of the two is missing, they do not belong together, or the network is unknown.
     """
     text_path, weights_path = _pair(path)
     lines = _parse(contents(text_path, _MOST_TEXT_BYTES))
@@ -109,7 +109,7 @@ def _parse(data: bytes) -> list[_Line]:
 
 
 def _line(row: Sequence[str]) -> _Line:
-    """Kind, name, how many blobs go in and out, their names, then parameters as `key=value`."""
+    """Parse a layer: type, name, numbers of inputs and outputs, their names, then parameters as `key=value`."""
     try:
         kind, name, into, out = row[0], row[1], int(row[2]), int(row[3])
         if min(into, out) < 0 or 4 + into + out > len(row):
@@ -135,10 +135,10 @@ def _line(row: Sequence[str]) -> _Line:
 
 
 def _chain(lines: Sequence[_Line]) -> list[tuple[_Line, float | None]]:
-    """The convolutions in order, each with the slope of the leaky ReLU that follows it.
+    """Return the convolutions in order, each with the slope of the leaky ReLU that follows it.
 
     Raises:
-        VsanimeError: layers of another kind, or not one after another.
+        VsanimeError: if there are other layers, or the layers are not a plain chain.
     """
     known = ("Input", "Split", "ReLU", "LeakyReLU", "Convolution", "Deconvolution")
     others = sorted({line.kind for line in lines} - set(known))
@@ -165,7 +165,7 @@ def _chain(lines: Sequence[_Line]) -> list[tuple[_Line, float | None]]:
 
 
 def _folded_slope(line: _Line) -> float | None:
-    """The slope of the activation that is part of the convolution itself."""
+    """Return the slope of the activation inside a convolution layer; None if there is none."""
     kind = line.whole(_ACTIVATION)
     if kind == 0:
         return None
@@ -176,17 +176,17 @@ def _folded_slope(line: _Line) -> float | None:
 
 
 class _Weights:
-    """The `.bin`, read from its beginning to its last byte."""
+    """A reader of the `.bin`, from its first byte to its last."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def steps(self, chain: Sequence[tuple[_Line, float | None]]) -> list[Step]:
-        """Every convolution with its weights.
+        """Return every convolution with its weights.
 
         Raises:
-            VsanimeError: the file ends early or late, or holds weights in a form that is not read.
+            VsanimeError: if the file is too short or too long, or stores weights in an unsupported form.
         """
         steps = [replace(self._step(line), slope=slope) for line, slope in chain]
         if self._at != len(self._data):
@@ -207,7 +207,7 @@ class _Weights:
             )
         if line.square(_DILATION, _DILATION_H, default=1) != 1 or any(line.whole(key) for key in _UNUSED):
             raise VsanimeError(f"layer {shown(line.name)} is dilated, quantised or of a fixed size; that is not read")
-        # ncnn keeps transposed convolutions as [out, in], too.
+        # ncnn stores transposed convolutions as [out, in], too; ONNX and torch as [in, out].
         weight = self._tagged(line, count).reshape(out, -1, kernel, kernel)
         bias = self._take(line, out, "<f4") if line.whole(_BIAS) else None
         transposed = line.kind == "Deconvolution"
@@ -219,7 +219,7 @@ class _Weights:
         )
 
     def _tagged(self, line: _Line, count: int) -> Array:
-        """Weights, whose form the four bytes before them tell."""
+        """Read weights as f32; the four bytes before them give their type."""
         tag = int(self._take(line, 1, "<u4")[0])
         if tag not in (_FP16_TAG, _FP32_TAG):
             raise VsanimeError(
@@ -227,7 +227,7 @@ class _Weights:
                 f"fp16 ({_FP16_TAG:#010x}) are read"
             )
         weights = self._take(line, count, "<f4" if tag == _FP32_TAG else "<f2").astype(np.float32)
-        self._at += -self._at % 4  # an odd number of halves is filled up to four bytes
+        self._at += -self._at % 4  # an odd number of halves is padded to four bytes
         return weights
 
     def _take(self, line: _Line, count: int, form: str) -> Array:

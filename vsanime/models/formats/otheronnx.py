@@ -1,7 +1,7 @@
-"""ONNX files that are not plain: AnimeGANv2's generator as TensorFlow or PyTorch leave it, and half precision.
+"""Reads ONNX files that are not plain: AnimeGANv2's generator as TensorFlow or PyTorch export it, and half precision.
 
-Weights of a generator are read from its graph, and what it and the generator that is then written make of a picture is
-compared. So there is one graph to run, to lower in precision and to test, wherever the weights come from.
+The weights of a generator are read from its graph and written into our own graph, and the outputs of both are compared.
+So there is one graph to run, to lower in precision and to test, whatever the source of the weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vsanime.models.onnxfile import read_precisions
 
 NO_IMPORT = "ONNX files need no import; give the path itself as the model"
 
-_FIRST_BYTE = b"\x08"  # the field of its version
+_FIRST_BYTE = b"\x08"  # tag of the IR version field
 _PRECISIONS = {
     onnx.TensorProto.FLOAT16: "float16",
     onnx.TensorProto.BFLOAT16: "bfloat16",
@@ -29,15 +29,15 @@ _PRECISIONS = {
 
 
 def recognises(head: bytes, path: Path) -> bool:
-    """Whether a file may be an ONNX."""
+    """Return whether a file may be an ONNX."""
     return head.startswith(_FIRST_BYTE) or path.suffix.lower() == ".onnx"
 
 
 def read(path: Path) -> Imported:
-    """Reads an ONNX that is not plain: AnimeGANv2's generator as TensorFlow or PyTorch leave it, or half precision.
+    """Read an ONNX that is not plain: AnimeGANv2's generator from TensorFlow or PyTorch, or half precision.
 
     Raises:
-        VsanimeError: no ONNX, or a damaged one; a plain one, which needs no import; or another network.
+        VsanimeError: if the file is not valid ONNX, is plain and needs no import, or is another network.
     """
     proto, stored = read_precisions(path, external=False)
     if not looks_like(proto):
@@ -58,10 +58,10 @@ def read(path: Path) -> Imported:
 
 
 def _plain(stored: onnx.ModelProto, proto: onnx.ModelProto) -> Imported:
-    """A network that computes in half precision, as it is in f32.
+    """Return a half-precision network as f32.
 
     Raises:
-        VsanimeError: it was in f32 already.
+        VsanimeError: if it is f32 already.
     """
     if proto is stored:
         raise VsanimeError(NO_IMPORT)

@@ -1,7 +1,7 @@
-"""Reads the data in a pickle without running it: a machine for the few operations that a state-dict needs.
+"""Reads the data in a pickle without running it, with an interpreter for the few opcodes that a state-dict needs.
 
-Python's own unpickler calls whatever a file names, and believes sizes that it claims. This one has no way to call
-anything: the names that it knows stand in a table of the caller's, every other is refused.
+Python's unpickler calls whatever a file names, and trusts sizes that it claims. This one calls only the functions in
+the caller's table; every other name is refused.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from io import BytesIO
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.files import shown
 
-# What a name in a pickle stands for: a function of the arguments given with it, or a value.
+# "module name" in a pickle: the function that its arguments are passed to as one tuple, or a value.
 type Names = Mapping[str, Callable[[tuple[object, ...]], object] | object]
 
-# A tensor takes some 20 operations, and checkpoints hold several of each weight; without a limit a file of small ones
-# would fill the memory.
+# A tensor takes some 20 operations, and checkpoints hold several per weight; without a limit many small operations
+# could fill the memory.
 _MOST_OPERATIONS = 500_000
 # Integers hash to themselves modulo 2^61 - 1: larger ones could all have one hash, and a dict of them would take years.
-# As keys only counters of optimizers are seen; numbers of places in the memo have four bytes in binary pickles.
+# The only integer keys seen are counters of optimizers; memo indices have four bytes in binary pickles.
 _LARGEST_KEY = 1 << 32
-# What a state-dict calls takes seven arguments at most. A long tuple that is given again and again costs its length
-# each time.
+# Functions that a state-dict calls take seven arguments at most. A long tuple passed repeatedly costs its length each
+# time.
 _MOST_ARGUMENTS = 16
 
 _IGNORED = ("PROTO", "FRAME")
@@ -34,27 +34,27 @@ _VALUES = (
 )
 _CONSTANTS: dict[str, object] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-# Keys whose hash costs nothing: a tuple's can be made to take years. Of floats some thirty at most have one hash.
+# Keys with a cheap hash: a tuple's can be made to take years. At most some thirty floats share one hash.
 _KEYS = (str, int, float, bytes, type(None))
 
 
 class _Mark:
-    """Where the items of a list, tuple or dict begin on the stack."""
+    """The stack entry below the items of a list, tuple or dict."""
 
 
 _MARK = _Mark()
 
 
 def load(stream: BytesIO, names: Names, persistent: Callable[[object], object]) -> object:
-    """Reads one pickle and leaves the stream behind it.
+    """Read one pickle and leave the stream behind it.
 
     Args:
-        stream: at the pickle's first byte.
-        names: what "module name" stands for.
-        persistent: makes what a persistent id stands for.
+        stream: stream at the pickle's first byte.
+        names: what each "module name" stands for.
+        persistent: returns the object of a persistent id.
 
     Raises:
-        VsanimeError: damaged, or names anything that is not in the table.
+        VsanimeError: if the pickle is damaged, or names anything that is not in the table.
     """
     machine = _Machine(names, persistent)
     try:
@@ -66,7 +66,7 @@ def load(stream: BytesIO, names: Names, persistent: Callable[[object], object]) 
             machine.step(opcode.name, argument)
         return machine.pop()
     except (ValueError, IndexError, KeyError, TypeError) as error:
-        # What genops raises for bytes that are no operation, and what the stack of a damaged pickle leads to.
+        # Raised by genops for invalid opcodes, and by the stack operations of a damaged pickle.
         raise VsanimeError(f"its pickle is damaged: {shown(str(error))}") from None
 
 
@@ -78,14 +78,14 @@ class _Machine:
         self._memo: dict[int, object] = {}
 
     def pop(self) -> object:
-        """Takes the topmost value."""
+        """Remove and return the topmost value."""
         value = self._stack.pop()
         if isinstance(value, _Mark):
             raise ValueError("a value is missing")
         return value
 
     def step(self, name: str, argument: object) -> None:
-        """Does one operation."""
+        """Execute one operation."""
         if name in _IGNORED:
             return
         if name in _VALUES:
@@ -137,7 +137,7 @@ class _Machine:
             case "REDUCE":
                 self._reduce()
             case "BUILD":
-                # The state of an OrderedDict: torch keeps version numbers of modules there.
+                # The state of an OrderedDict, where torch stores versions of modules, is dropped.
                 self.pop()
                 if not isinstance(self._stack[-1], dict):
                     raise ValueError("state for something that has none")

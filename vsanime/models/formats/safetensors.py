@@ -1,4 +1,4 @@
-"""safetensors: eight bytes of length, a JSON of names, types, shapes and places, then the numbers."""
+"""Reads safetensors: eight bytes of header length, a JSON of names, types, shapes and offsets, then the values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from vsanime.errors import VsanimeError
 from vsanime.models.formats.files import contents, parsed_json, shown
 from vsanime.models.formats.statedict import MOST_TENSORS, bfloat16, from_arrays
 
-# Of a checkpoint of `vsanime train` that one file is too small for.
+# Files of a `vsanime train` checkpoint that is split over several.
 _SHARD, _SECOND_SHARD = re.compile(r"state-\d{3}\.safetensors"), "state-002.safetensors"
 _LENGTH_BYTES = 8
-# A header holds some 100 bytes a tensor.
+# A header has some 100 bytes per tensor.
 _MOST_HEADER_BYTES = 4 << 20
 _MOST_AXES = 8
 _BFLOAT16 = "BF16"
@@ -31,19 +31,19 @@ _FORMS = {
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a file begins as a length and a JSON object."""
+    """Return whether a file begins with a length below 4 GiB and a JSON object."""
     return head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and head[4:_LENGTH_BYTES] == bytes(4)
 
 
 def read(path: Path, wishes: Wishes) -> Imported:
-    """Reads a state-dict; its metadata are heeded, among them `license`.
+    """Read a state-dict; the file's metadata are used, including `license`.
 
     Args:
-        path: the file.
+        path: safetensors file.
         wishes: what the user says of the network.
 
     Raises:
-        VsanimeError: damaged, or a network that is not known.
+        VsanimeError: if the file is damaged, or the network is unknown.
     """
     if _SHARD.fullmatch(path.name) and path.with_name(_SECOND_SHARD).exists():
         raise VsanimeError(
@@ -87,7 +87,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _place(name: str, entry: object, size: int) -> tuple[int, int]:
-    """Where a tensor's numbers begin and end, checked against its shape and the file."""
+    """Return the offsets at which a tensor's values begin and end, checked against its shape and the file."""
     if not isinstance(entry, dict):
         raise VsanimeError(f"tensor {shown(name)} is not described")
     form, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
@@ -104,12 +104,12 @@ def _place(name: str, entry: object, size: int) -> tuple[int, int]:
 
 
 def _counts(values: object, most: int) -> TypeGuard[list[int]]:
-    """Whether it is a list of whole numbers from 0 to `most`."""
+    """Return whether a value is a list of integers from 0 to `most`."""
     return isinstance(values, list) and all(type(value) is int and 0 <= value <= most for value in values)
 
 
 def _check_places(places: list[tuple[int, int]], size: int) -> None:
-    """The format wants the numbers of all tensors to fill the file, each byte once."""
+    """Check that the tensors fill the data exactly, each byte once, as the format requires."""
     at = 0
     for begin, end in places:
         if begin != at:

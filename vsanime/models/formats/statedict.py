@@ -1,7 +1,6 @@
-"""From the names and shapes of a state-dict to a network.
+"""Recognizes the network of a state-dict by its tensor names and shapes, and builds it.
 
-A state-dict names its layers as the class that it comes from does. Each class that is known is a layout of an
-architecture.
+A state-dict names its layers as the torch class that wrote it does. Each known class is a `Layout` of an architecture.
 """
 
 from __future__ import annotations
@@ -18,36 +17,36 @@ from vsanime.architectures.layers import Layer
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError, list_words, quote
 
-# The deepest network that is read has 51 layers of two tensors; a checkpoint may hold several.
+# The deepest supported network has 51 layers of two tensors; a checkpoint may hold several.
 MOST_TENSORS = 10_000
-# Under which names programs keep the weights of a network beside other things, in lower case, best first: averaged
-# ones look better, and of several networks the generator makes pictures.
+# Keys under which training programs store a network beside other things, in lower case, best first: averaged weights
+# look better, and of several networks the generator makes the pictures.
 WRAPPERS = (
     *("params_ema", "model_ema", "ema_model", "net_g_ema", "netg_ema", "g_ema", "generator_ema", "state_dict_ema"),
     *("ema_state_dict", "averaged_model", "ema", "params", "state_dict", "model_state_dict", "model_state"),
     *("net_g", "netg", "model_g", "generator", "generator_state_dict", "gen", "g"),
     *("module", "_orig_mod", "model", "network", "net", "weights", "student", "state"),
 )
-# One inside another, as in `state_dict.model.netG.module.first.weight`.
+# Nested prefixes, as in `state_dict.model.netG.module.first.weight`.
 _MOST_PREFIXES = 8
-_MOST_VIEWS = 64  # networks and prefixes that are tried
-# A checkpoint of `vsanime train` holds the weights, their average and what the optimizer remembers of each: the average
-# is what a run exports.
+_MOST_VIEWS = 64  # combinations of network and prefix that are tried
+# A checkpoint of `vsanime train` holds the weights, their average and the optimizer's state of each; a run exports the
+# average.
 _CHECKPOINT = ("net.", "mean.", "exp_avg.", "exp_avg_sq.", "max_exp_avg_sq.")
 _AVERAGE, _TRAINED = "mean.", "net."
 
 
 def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes: Wishes) -> Imported:
-    """The network that a state-dict is of.
+    """Build the network of a state-dict.
 
     Args:
         arrays: tensors by name.
-        metadata: what else the file says; `activation`, the `units` of a DRRN, `upsample` and `epsilon` of AnimeGANv2
-            are heeded.
-        wishes: what the user says, which goes before what the metadata say.
+        metadata: other texts in the file; `activation`, the `units` of a DRRN, and `upsample` and `epsilon` of
+            AnimeGANv2 are used.
+        wishes: what the user says of the network, which overrides the metadata.
 
     Raises:
-        VsanimeError: not a network that is known, or a wish where there is no choice.
+        VsanimeError: if the network is unknown, or a wish concerns something that the state-dict determines.
     """
     tensors = _choose_network(arrays)
     row = _find_reader(tensors)
@@ -75,22 +74,22 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes
 
 
 def bfloat16(bits: Array) -> Array:
-    """The upper halves of f32 numbers, which is what bfloat16 is, as f32."""
+    """Convert bfloat16 bits, the upper halves of f32 values, to f32."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def _choose_network(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the tensors of one network under the names that its class gives them.
+    """Return the tensors of one network under the names that its torch class gives them.
 
-    A checkpoint of `vsanime train` has an average. Else what wrappers put before the names is taken off: whatever all
-    names begin with, and, where several networks are side by side, the names of `WRAPPERS`.
+    Of a `vsanime train` checkpoint that is the average. From others the prefixes of wrappers are removed: any prefix
+    that all names share, and the names of `WRAPPERS` if several networks are side by side.
     """
     average = {name.removeprefix(_AVERAGE): array for name, array in arrays.items() if name.startswith(_AVERAGE)}
     if average and (arrays.keys() >= {_TRAINED + name for name in average} or all(map(_is_of_checkpoint, arrays))):
         arrays = average
     views = list(islice(_unwrap(dict(arrays), _MOST_PREFIXES), _MOST_VIEWS))
     known = (view for view in views if _is_known(view))
-    # If none is known, the message is about the one that comes nearest; of equal ones about the innermost.
+    # If none is known, the message is about the nearest view; among equals about the innermost.
     return next(known, None) or max(reversed(views), key=_count_known)
 
 
@@ -120,7 +119,7 @@ def _is_known(tensors: Mapping[str, Array]) -> bool:
 
 
 def _find_reader(tensors: Mapping[str, Array]) -> Architecture | None:
-    """Return the architecture whose own reader knows the names, if there is one."""
+    """Return the architecture whose own reader recognizes the names, if any."""
     rows = ARCHITECTURES.values()
     return next((row for row in rows if row.state is not None and row.state.recognizes(tensors)), None)
 
@@ -140,13 +139,13 @@ def _find_layout(names: set[str]) -> tuple[Architecture, Layout] | None:
 
 
 def _count_known(tensors: Mapping[str, Array]) -> int:
-    """Return how many layers have names that the nearest known class gives."""
+    """Return how many layer names agree with the nearest known class."""
     names = _layer_names(tensors)
     return max(len(names.intersection(layout.layers(names))) for _, layout in _layouts())
 
 
 def _layer(tensors: Mapping[str, Array], name: str, held: set[str]) -> Layer:
-    """Return a layer by the names of its tensors."""
+    """Return the convolution of a name, checked to have a weight and at most a bias."""
     if "weight" not in held or held - {"weight", "bias"}:
         raise VsanimeError(
             f"layer {quote(name)} holds {', '.join(quote(key) for key in sorted(held)[:4])}; "
@@ -164,7 +163,7 @@ def _refuse_activation(row: Architecture, wishes: Wishes) -> None:
 
 
 def _nearest(names: set[str]) -> str:
-    """What is wrong, told by the class that has most of the names."""
+    """Return a message about the class that shares most layer names: which names are missing and which are extra."""
     layout = max((layout for _, layout in _layouts()), key=lambda layout: len(set(layout.layers(names)) & names))
     wanted = set(layout.layers(names))
     if 2 * len(wanted & names) <= len(names):

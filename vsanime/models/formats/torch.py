@@ -1,6 +1,6 @@
-"""torch: state-dicts in zip archives, as it saves them today, and in a row of pickles, as it did before 1.6.
+"""Reads torch state-dicts from zip archives, as saved today, and from consecutive pickles, as saved before 1.6.
 
-Neither torch nor Python's unpickler takes part: see `pickles`.
+Neither torch nor Python's unpickler is used: see `pickles`.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from vsanime.models.formats.files import MOST_BYTES, contents, shown
 from vsanime.models.formats.statedict import MOST_TENSORS, WRAPPERS, bfloat16, from_arrays
 
 _ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80"  # its first operation: the protocol
+_PICKLE = b"\x80"  # the first opcode: PROTO
 _PROTOCOLS = (2, 3, 4, 5)
-# The first two of the pickles in a row hold these.
+# Values of the first two pickles in the old format.
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _DIRECTORY_ENTRY, _DIRECTORY_END = b"PK\x01\x02", b"PK\x05\x06"
-_MOST_COMMENT = 22 + (1 << 16)  # the end of the directory, with a comment
+_MOST_COMMENT = 22 + (1 << 16)  # end-of-directory record with the longest comment
 _MOST_AXES = 8
 _MOST_VALUES = MOST_BYTES // 4  # f32 weights of all tensors together
-_MOST_WRAPPERS = 4  # one inside another
-# What a damaged archive raises in zipfile.
+_MOST_WRAPPERS = 4  # nested dicts
+# Raised by zipfile for a damaged archive.
 _ZIP_ERRORS = (
     *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, OverflowError),
     *(struct.error, KeyError, IndexError),
@@ -42,7 +42,7 @@ _ZIP_ERRORS = (
 
 @dataclass(frozen=True)
 class _Form:
-    """How a storage keeps its numbers."""
+    """The number type of a storage, as a NumPy type code."""
 
     code: str
     bfloat16: bool = False
@@ -50,7 +50,7 @@ class _Form:
 
 @dataclass(frozen=True)
 class _Storage:
-    """Numbers in a row, kept elsewhere in the file."""
+    """A flat array of numbers elsewhere in the file."""
 
     form: _Form
     key: str
@@ -58,13 +58,13 @@ class _Storage:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return self.count * np.dtype(self.form.code).itemsize
 
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A view of a storage; offset and strides in numbers."""
+    """A view of a storage; offset and strides count numbers."""
 
     storage: _Storage
     offset: int
@@ -73,19 +73,19 @@ class _Tensor:
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a file begins as a zip archive or a pickle."""
+    """Return whether a file begins as a zip archive or a pickle."""
     return head.startswith(_ZIP) or (head[:1] == _PICKLE and head[1:2] in [bytes([p]) for p in _PROTOCOLS])
 
 
 def read(path: Path, wishes: Wishes) -> Imported:
-    """Reads a state-dict, or a checkpoint that holds one.
+    """Read a state-dict, or a checkpoint that contains one.
 
     Args:
-        path: the file.
+        path: torch file.
         wishes: what the user says of the network.
 
     Raises:
-        VsanimeError: damaged, more than a state-dict (nothing of it is run), or a network that is not known.
+        VsanimeError: if the file is damaged, names code (which is never run), or the network is unknown.
     """
     data = contents(path)
     saved, storage = _open_zip(data) if data.startswith(_ZIP) else _open_legacy(data)
@@ -97,7 +97,7 @@ def read(path: Path, wishes: Wishes) -> Imported:
 
 
 def _state_dict(saved: object) -> tuple[dict[str, _Tensor], dict[str, str]]:
-    """The tensors by name, and texts beside them, out of whatever a training script wrapped them in."""
+    """Return the tensors by name and the texts beside them, from whatever dicts a training script wrapped them in."""
     metadata: dict[str, str] = {}
     for _ in range(_MOST_WRAPPERS):
         if not isinstance(saved, dict):
@@ -117,22 +117,22 @@ def _state_dict(saved: object) -> tuple[dict[str, _Tensor], dict[str, str]]:
 
 
 def _find_inner(saved: dict[object, object]) -> dict[object, object] | None:
-    """Return the dict that a checkpoint keeps its weights in; None if they are in the checkpoint itself or nowhere."""
+    """Return the dict of a checkpoint's weights; None if the checkpoint itself holds them or nothing does."""
     inner = {key.lower(): held for key, held in saved.items() if isinstance(key, str) and isinstance(held, dict)}
     if (found := next((inner[name] for name in WRAPPERS if name in inner), None)) is not None:
         return found
     if any(isinstance(held, _Tensor) for held in saved.values()):
         return None
-    # Under another name: the only one with weights, which those of optimizers lie deeper than.
+    # Under an unknown name: the only dict with weights at its top level; those of optimizers are nested deeper.
     full = [held for held in inner.values() if any(isinstance(one, _Tensor) for one in held.values())]
     return full[0] if len(full) == 1 else None
 
 
 def _array(name: str, tensor: _Tensor, storage: Callable[[_Storage], bytes]) -> Array:
-    """A tensor's numbers; f32 if they were bfloat16.
+    """Return a tensor's values; bfloat16 becomes f32.
 
     Raises:
-        VsanimeError: the view reaches beyond its storage.
+        VsanimeError: if the view reaches beyond its storage.
     """
     reach = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True)) + 1
     if reach > tensor.storage.count or math.prod(tensor.shape) > tensor.storage.count:
@@ -151,7 +151,7 @@ def _load(stream: BytesIO) -> object:
 
 
 def _persistent(key: object) -> _Storage:
-    """("storage", type, key, device, count), before 1.6 with a sixth that says whether it is a part of another."""
+    """Parse ("storage", type, key, device, count); before 1.6 a sixth entry marks a view of another storage."""
     if not isinstance(key, tuple) or len(key) not in (5, 6) or key[0] != "storage":
         raise ValueError("a reference to something that is no storage")
     form, name, count = key[1], key[2], key[4]
@@ -163,7 +163,7 @@ def _persistent(key: object) -> _Storage:
 
 
 def _rebuild_tensor(arguments: tuple[object, ...]) -> _Tensor:
-    """(storage, offset, shape, strides, and what only training needs)."""
+    """Build a tensor from (storage, offset, shape, strides, and entries that only training needs)."""
     storage, offset, shape, strides, *_ = arguments
     if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise ValueError("a tensor that is not described")
@@ -175,12 +175,12 @@ def _rebuild_tensor(arguments: tuple[object, ...]) -> _Tensor:
 
 
 def _rebuild_parameter(arguments: tuple[object, ...]) -> object:
-    """(tensor, and what only training needs)."""
+    """Return the tensor of (tensor, and entries that only training needs)."""
     return arguments[0]
 
 
 def _ordered_dict(arguments: tuple[object, ...]) -> dict[object, object]:
-    """Filled afterwards."""
+    """Return an empty dict, which later operations fill."""
     if arguments:
         raise ValueError("a dict with arguments")
     return {}
@@ -188,7 +188,7 @@ def _ordered_dict(arguments: tuple[object, ...]) -> dict[object, object]:
 
 def _size(arguments: tuple[object, ...]) -> object:
     (values,) = arguments
-    # A list of any length could be given again and again.
+    # Truncated, because a list of any length could be passed repeatedly.
     return tuple(values[:_MOST_AXES]) if isinstance(values, list | tuple) else ()
 
 
@@ -216,7 +216,7 @@ _NAMES: pickles.Names = {
 
 
 def _open_zip(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
-    """What was saved, and a function that gives a storage's bytes."""
+    """Return the saved object, and a function that returns a storage's bytes."""
     try:
         if data.count(_DIRECTORY_ENTRY) > 2 * MOST_TENSORS:
             raise VsanimeError("its archive has more entries than any network has tensors")
@@ -232,7 +232,7 @@ def _open_zip(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
     roots = [name.removesuffix("data.pkl") for name in entries if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise VsanimeError(f"a zip archive without data.pkl is not from torch{_describe_entries(list(entries))}")
-    # Sizes are checked before anything is read: torch never compresses, so nothing can be larger than the file.
+    # Checked before anything is read: torch never compresses, so no entry can be larger than the file.
     if sum(info.file_size for info in entries.values()) > len(data):
         raise VsanimeError(f"its archive announces more than the {len(data):,} bytes that the file has")
 
@@ -259,7 +259,7 @@ def _open_zip(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
 
 
 def _describe_entries(names: Sequence[str]) -> str:
-    """Return what to do with an archive of other things than torch's."""
+    """Return advice for an archive that torch did not write."""
     if any(name.endswith(".npy") for name in names):
         return "; NumPy's .npz is not read"
     inside = [name for name in names if not name.endswith("/")]
@@ -274,12 +274,12 @@ def _check_size(wanted: _Storage, held: int) -> None:
         raise VsanimeError(f"storage {shown(wanted.key)} has {held:,} bytes where {wanted.size:,} are announced")
 
 
-# Pickles in a row: a magic number, a version, facts about the machine, what was saved, the keys of the storages; then
-# each storage as its count and its numbers.
+# The old format is a row of pickles: a magic number, a version, facts about the machine, the saved object, the keys of
+# the storages; then each storage as its count and its numbers.
 
 
 def _open_legacy(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
-    """What was saved, and a function that gives a storage's bytes."""
+    """Return the saved object, and a function that returns a storage's bytes."""
     stream = BytesIO(data)
     if _load(stream) != _LEGACY_MAGIC or _load(stream) != _LEGACY_PROTOCOL:
         raise VsanimeError("a pickle that is not from torch; save with torch.save(model.state_dict(), path)")
@@ -303,7 +303,7 @@ def _open_legacy(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
 
 
 def _next_storage(stream: BytesIO, storage: _Storage) -> bytes:
-    """Its count, then its numbers."""
+    """Read the count and the numbers of the next storage."""
     count = int.from_bytes(stream.read(8), "little")
     if count != storage.count:
         raise VsanimeError(f"storage {shown(storage.key)} has {count:,} numbers where {storage.count:,} are announced")

@@ -1,4 +1,4 @@
-"""waifu2x's own JSON: a list with one object a convolution, weights as nested lists."""
+"""Reads waifu2x's own JSON: a list with one object per convolution, weights as nested lists."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.files import contents, parsed_json
 
-# A weight takes some 20 characters: the largest network of the family, of 2 million weights, 45 MB.
+# A weight takes some 20 characters; the largest network of the family, with 2 million weights, 45 MB.
 _MOST_BYTES = 96 << 20
-# Python takes up to 64 bytes for what is two in the file, an empty list; weights come three to a list.
+# Python needs up to 64 bytes for an empty list, two in the file; weights come three to a list.
 _MOST_ITEMS = 8_000_000
-_BLANKS = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, too
+_BLANKS = b"\xef\xbb\xbf \t\r\n"  # the UTF-8 byte order mark and white space
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a file begins as a JSON list."""
+    """Return whether a file begins as a JSON list."""
     return head.lstrip(_BLANKS).startswith(b"[")
 
 
 def read(path: Path) -> Imported:
-    """Reads UpConv_7 and VGG_7 networks, those of older files without `class_name`, too.
+    """Read an UpConv_7 or VGG_7 network, including older files without `class_name`.
 
     Raises:
-        VsanimeError: no JSON of that form, or a network that is not known.
+        VsanimeError: if the file is not JSON of that form, or the network is unknown.
     """
     layers = _parse(contents(path, _MOST_BYTES))
     return waifu2x([_step(i, layer, last=i == len(layers) - 1) for i, layer in enumerate(layers)])
@@ -76,13 +76,14 @@ def _same(number: int, layer: dict[str, Any], first: str, second: str, default: 
 
 
 def _array(number: int, values: object, shape: tuple[int, ...]) -> Array:
-    """Nested lists as an array.
+    """Convert nested lists to an array.
 
     Raises:
-        VsanimeError: not numbers, or not of that shape.
+        VsanimeError: if they hold other things than numbers, or do not have that shape.
     """
     try:
-        # Straight to numbers: an array of texts would give each the room of the longest.
+        # With a number type: an array of strings would allocate the longest string's size for each.
+
         array = np.asarray(values, np.float64)
     except (ValueError, TypeError, OverflowError):
         raise VsanimeError(f"layer {number} has weights or biases that are not numbers in even lists") from None

@@ -1,1 +1,1 @@
-"""ArtCNN C networks as shaders for mpv and vs-placebo, read and written."""
+"""Reads and writes ArtCNN C networks as mpv user shaders, which vs-placebo runs, too."""

@@ -1,10 +1,10 @@
 """Writes ArtCNN C networks as mpv user shaders, which mpv, libplacebo and vs-placebo run.
 
-Every pass is a convolution on textures of four channels. In the fragment form a pass writes one texture, so that a
-layer of 16 features takes four passes; in the compute form a pass writes a whole layer, its groups of four channels
-side by side in one larger texture.
+Every pass is a convolution on textures of four channels. In fragment form a pass writes one texture, so that a layer of
+16 features takes four passes; in compute form a pass writes a whole layer, whose groups of four channels lie side by
+side in one larger texture.
 
-A shader sees a plane's codes over their largest value: limited range is not expanded before the network.
+A shader sees a plane's code values divided by the largest one: limited range is not expanded before the network.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from vsanime.architectures.layers import Layer
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
-# Textures bound to one pass: players allow 16, but mpv gives each a vertex attribute, and 16 are all that OpenGL has.
+# Textures bound to one pass: players allow 16, but mpv gives each a vertex attribute, of which OpenGL has only 16.
 _MOST_BINDS = 15
-# Shared memory of a workgroup, bytes: 16 KiB is what Vulkan guarantees, 32 KiB what every desktop driver has.
+# Shared memory of a workgroup in bytes: Vulkan guarantees 16 KiB, every desktop driver has 32 KiB.
 _SHARED_PREFERRED, _SHARED_MOST = 16 << 10, 32 << 10
 _VEC4_BYTES = 16
-# Threads of a workgroup, width and height: the largest that leaves the shared memory small enough.
+# Threads of a workgroup, width and height; the first size that fits into the preferred shared memory is used.
 _WORKGROUPS = ((16, 16), (16, 8), (8, 8))
 
-# Doubling is worth while where the output is clearly larger, each way.
+# Double only if the output is more than 1.2 times as large along both axes.
 _WHEN_ENLARGING = "OUTPUT.w LUMA.w / 1.2 > OUTPUT.h LUMA.h / 1.2 > *"
-# 4:2:0, an odd size included. After a luma doubler the ratio is 4: such luma is not what the network knows.
+# 4:2:0, odd sizes included. After a luma doubler the ratio is 4, and the network was not trained on such luma.
 _WHEN_420 = "LUMA.w CHROMA.w / 1.5 > LUMA.w CHROMA.w / 2.5 < * LUMA.h CHROMA.h / 1.5 > * LUMA.h CHROMA.h / 2.5 < *"
 
 _TAPS = [(x, y) for y in range(3) for x in range(3)]
 
 
 def write(chain: Chain, name: str, notes: Sequence[str], *, compute: bool = False) -> str:
-    """The text of the shader: ASCII, but for its head, which players pass over.
+    """Return the text of the shader: ASCII except for its header, which players ignore.
 
     Args:
-        chain: the network.
-        name: what players show for each pass.
-        notes: lines for the head of the file: where the weights come from, under which licence.
-        compute: write compute passes instead of fragment ones.
+        chain: network.
+        name: name that players show for each pass.
+        notes: lines for the header: the origin of the weights and their license.
+        compute: whether to write compute passes instead of fragment passes.
 
     Raises:
-        VsanimeError: features that are no multiple of 4, or more than this form can hold.
+        VsanimeError: if the features are not a multiple of 4, or too many for this form.
     """
     _check(chain, compute)
     form = _Form(_ascii(name), luma=chain.scale == 2)
@@ -54,7 +54,8 @@ def write(chain: Chain, name: str, notes: Sequence[str], *, compute: bool = Fals
     passes = [] if form.luma else _gather_planes(form)
     for i, layer in enumerate(chain.layers):
         relu = 0 < i <= chain.inner
-        # Fragment passes add the first result where it takes one texture a pass, compute passes where they read.
+        # The first result is added where it costs fewest textures: fragment passes add it to the result of the last
+        # but one layer, compute passes to the input of the last layer.
         skip = i == len(chain.layers) - (1 if compute else 2)
         source = _Source(form.source if i == 0 else f"conv{i - 1}", 0 if i == 0 else chain.features // 4, skip)
         passes += [_compute_pass(form, i, layer, source, relu)] if compute else _fragments(form, i, layer, source, relu)
@@ -65,11 +66,11 @@ def write(chain: Chain, name: str, notes: Sequence[str], *, compute: bool = Fals
 
 @dataclass(frozen=True)
 class _Form:
-    """What all passes of a shader share.
+    """Properties that all passes of a shader share.
 
     Attributes:
-        name: for descriptions.
-        luma: a luma doubler, or else chroma reconstruction.
+        name: name for the pass descriptions.
+        luma: True for a luma doubler, False for chroma reconstruction.
     """
 
     name: str
@@ -83,7 +84,15 @@ class _Form:
     def header(
         self, what: str, binds: Iterable[str], save: str, size: tuple[int, int] = (1, 1), extra: Sequence[str] = ()
     ) -> list[str]:
-        """A pass's directives; `size` in units of the luma plane; an empty `save` overwrites what is hooked."""
+        """Return a pass's directives.
+
+        Args:
+            what: what the pass computes, for its description.
+            binds: textures to bind.
+            save: texture to write; empty overwrites the hooked plane.
+            size: width and height of the output in units of the luma plane.
+            extra: further directives.
+        """
         return [
             f"//!DESC {self.name}: {what}",
             f"//!HOOK {'LUMA' if self.luma else 'CHROMA'}",
@@ -99,10 +108,10 @@ class _Form:
 
 @dataclass(frozen=True)
 class _Source:
-    """What a convolution reads.
+    """The input of a convolution.
 
     Attributes:
-        name: a texture in the compute form, and the stem of one for each group in the fragment form.
+        name: texture in compute form; prefix of the texture of each group in fragment form.
         groups: groups of four channels; 0 for the picture itself.
         skip: whether the first layer's result is added: before a compute pass, after a fragment pass.
     """
@@ -113,7 +122,7 @@ class _Source:
 
 
 def _fragments(form: _Form, number: int, layer: Layer, source: _Source, relu: bool) -> list[str]:
-    """A layer as one pass for each four channels."""
+    """Return a layer as one pass per four output channels."""
     textures = [f"{source.name}_{k}" for k in range(source.groups)] or [source.name]
     scalar = textures == ["LUMA"]
     passes = []
@@ -137,7 +146,7 @@ def _fragments(form: _Form, number: int, layer: Layer, source: _Source, relu: bo
 
 
 def _compute_pass(form: _Form, number: int, layer: Layer, source: _Source, relu: bool) -> str:
-    """A layer as one pass: a workgroup loads its pixels and their neighbours once, every thread computes one pixel."""
+    """Return a layer as one pass: a workgroup loads its pixels and their neighbors, each thread computes one pixel."""
     groups = max(source.groups, 1)
     scalar = source.name == "LUMA"
     width, height = _workgroup(groups)
@@ -178,7 +187,7 @@ def _compute_pass(form: _Form, number: int, layer: Layer, source: _Source, relu:
 
 
 def _depth_to_space(form: _Form, texture: str) -> str:
-    """The last pass of a doubler: the four channels become the four pixels of a block, row by row."""
+    """Return the last pass of a doubler: the four channels become the four pixels of a block, row by row."""
     return "\n".join(
         [
             *form.header("depth to space", [texture], "", (2, 2)),
@@ -193,12 +202,13 @@ def _depth_to_space(form: _Form, texture: str) -> str:
 
 
 def _gather_planes(form: _Form) -> list[str]:
-    """The first passes of a chroma network: luma, and chroma upsampled bilinearly to the luma grid.
+    """Return the first passes of a chroma network, which join luma and bilinearly upsampled chroma in one texture.
 
-    `ALIGN` moves the sampling so that the result lies on luma pixels, whatever the siting. mpv (`vo=gpu`) heeds it only
-    where the plane is bound as HOOKED and overwritten. From then on the plane's size no longer tells 4:2:0 from 4:4:4,
-    so a texture that exists only for 4:2:0 does: players pass over what binds a missing texture, and then over all that
-    follows from it. It has to be bound first: mpv leaves what was bound before it to the next pass, which breaks that.
+    `ALIGN` shifts the sampling so that the result lies on luma pixels, whatever the siting. mpv (`vo=gpu`) applies it
+    only if the plane is bound as HOOKED and overwritten. After that the plane's size no longer distinguishes 4:2:0 from
+    4:4:4, so the first pass saves a texture for 4:2:0 only: players skip passes that bind a missing texture, and then
+    everything that depends on them. It must be bound first: mpv leaves textures bound before it to the next pass, which
+    breaks that pass.
     """
     marker = [
         f"//!DESC {form.name}: whether chroma has half the size",
@@ -228,7 +238,7 @@ def _gather_planes(form: _Form) -> list[str]:
 
 
 def _merge(form: _Form, texture: str) -> str:
-    """The last pass of a chroma network; libplacebo has to be told again that no shift is left for it to undo."""
+    """Return the last pass of a chroma network; `ALIGN` again tells libplacebo that no chroma shift is left to undo."""
     return "\n".join(
         [
             *form.header("chroma at luma size", [texture], "", extra=["//!OFFSET ALIGN"]),
@@ -240,7 +250,7 @@ def _merge(form: _Form, texture: str) -> str:
 
 
 def _inside(size: str) -> str:
-    """Players repeat a texture's edge; the network has zeros there."""
+    """Return a macro that tests for pixels of the picture: players repeat edge pixels, the network pads with zeros."""
     limits = f"all(greaterThanEqual(p, ivec2(0))) && all(lessThan(p, ivec2({size})))"
     return f"#define inside(p) ({limits})"
 
@@ -250,7 +260,7 @@ def _fetch(texture: str, place: str) -> str:
 
 
 def _factor(weight: Array, group: int, x: int, y: int, scalar: bool) -> str:
-    """What a tap is multiplied by: GLSL's matrices are written column by column, which are the channels coming in."""
+    """Return the factor of a tap in GLSL; matrices are written by columns, which are the input channels."""
     if scalar:
         return f"vec4({_numbers(weight[:, 0, y, x])})"
     matrix = np.zeros((4, 4), np.float32)
@@ -260,7 +270,7 @@ def _factor(weight: Array, group: int, x: int, y: int, scalar: bool) -> str:
 
 
 def _groups(layer: Layer) -> list[tuple[Array, Array]]:
-    """Weight and bias of each four channels that leave; what is missing to four is zero."""
+    """Return weight and bias of each four output channels, padded with zeros to a multiple of four."""
     missing = -layer.weight.shape[0] % 4
     weight = np.pad(layer.weight, ((0, missing), (0, 0), (0, 0), (0, 0)))
     bias = np.pad(layer.bias if layer.bias is not None else np.zeros(0, np.float32), (0, missing))
@@ -268,7 +278,7 @@ def _groups(layer: Layer) -> list[tuple[Array, Array]]:
 
 
 def _arrangement(groups: int) -> tuple[int, int]:
-    """Columns and rows of groups in a packed texture: as square as their number allows."""
+    """Return columns and rows of the groups in a packed texture, as square as their number allows."""
     rows = next(n for n in range(isqrt(max(groups, 1)), 0, -1) if max(groups, 1) % n == 0)
     return max(groups, 1) // rows, rows
 
@@ -300,7 +310,7 @@ def _title(number: int, relu: bool) -> str:
 
 
 def _numbers(values: Array) -> str:
-    """Nine digits tell every f32 from its neighbours."""
+    """Format values with nine digits, which distinguish every f32 from its neighbors."""
     return ", ".join(text if set(text) & {".", "e"} else f"{text}.0" for text in (f"{v:.9g}" for v in values.tolist()))
 
 
@@ -309,5 +319,5 @@ def _ascii(text: str) -> str:
 
 
 def _comment(line: str) -> str:
-    """A line of the head: names in their own letters; what would begin a directive is broken up."""
+    """Return a header line as a comment in UTF-8; `//!` is broken up, since it would begin a directive."""
     return f"// {' '.join(line.split())}".rstrip().replace("//!", "// !")

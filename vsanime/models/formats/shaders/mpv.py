@@ -1,6 +1,6 @@
-"""Takes an mpv user shader apart: the comments at its head, and its passes with their directives and lines.
+"""Splits an mpv user shader into its header comments and its passes with their directives and lines.
 
-Nothing is compiled or evaluated: a shader is text here.
+Nothing is compiled or evaluated.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from vsanime.errors import VsanimeError
 MOST_BYTES = 64 << 20
 # A matrix of 16 numbers takes some 250 characters.
 _LONGEST_LINE = 4096
-# Of a texture. mpv's own are shorter than 20.
+# Characters of a texture's name. mpv's own are shorter than 20.
 LONGEST_NAME = 64
 _DIRECTIVE = "//!"
-# What a pass may declare. Tables, parameters and buffers (TEXTURE, PARAM, BUFFER) belong to other shaders.
+# Directives of a pass. Tables, parameters and buffers (TEXTURE, PARAM, BUFFER) occur in other shaders only.
 _KNOWN = {"DESC", "HOOK", "BIND", "SAVE", "WIDTH", "HEIGHT", "COMPONENTS", "COMPUTE", "WHEN", "OFFSET"}
 
-# Those whose value is a texture's name.
+# Directives whose value is a texture's name.
 _NAMES = {"HOOK", "BIND", "SAVE"}
 
 
@@ -29,9 +29,9 @@ class Pass:
     """One pass of a shader.
 
     Attributes:
-        number: its place in the file, from 1.
-        directives: values of each directive, as `{"BIND": ["LUMA", "conv0"]}`.
-        lines: its GLSL, without comments, indentation and empty lines.
+        number: position in the file, from 1.
+        directives: values of each directive, such as `{"BIND": ["LUMA", "conv0"]}`.
+        lines: GLSL without comments, indentation and empty lines.
     """
 
     number: int
@@ -43,22 +43,22 @@ class Pass:
         return f"pass {self.number}" + (f" ({described})" if described else "")
 
     def only(self, directive: str) -> str:
-        """The value of a directive that stands at most once; empty without it."""
+        """Return the last value of a directive; empty without one."""
         return self.directives.get(directive, [""])[-1]
 
     @property
     def saves(self) -> str:
-        """The texture it writes: what it hooks, unless it says otherwise."""
+        """The texture that the pass writes: the value of SAVE, or else the hooked texture."""
         return self.only("SAVE") or self.only("HOOK")
 
 
 @dataclass(frozen=True)
 class Shader:
-    """A shader.
+    """A parsed shader.
 
     Attributes:
-        header: its comments before the first pass, without slashes and empty lines.
-        passes: its passes, in the order in which they run.
+        header: comments before the first pass, without slashes and empty lines.
+        passes: passes in the order in which they run.
     """
 
     header: tuple[str, ...]
@@ -66,19 +66,19 @@ class Shader:
 
 
 def read_shader(path: Path) -> Shader:
-    """Reads a shader file.
+    """Read a shader file.
 
     Raises:
-        VsanimeError: not readable, too large, not text, without passes, or with parts that no ArtCNN shader has.
+        VsanimeError: if the file is not readable, too large, not text, or not a shader that `parse` accepts.
     """
     return parse(_text(path))
 
 
 def parse(text: str) -> Shader:
-    """Splits the text of a shader into passes: each begins with the first directive after other lines.
+    """Split the text of a shader into passes; each begins with the first directive after other lines.
 
     Raises:
-        VsanimeError: no pass, a pass that hooks nothing or has no code, or an unknown directive.
+        VsanimeError: if there is no pass, a pass hooks nothing or has no code, or a directive is unknown.
     """
     header: list[str] = []
     passes: list[Pass] = []
@@ -133,5 +133,5 @@ def _text(path: Path) -> str:
         raise VsanimeError(f"{path} cannot be read: {error.strerror or error}") from None
     if b"\0" in data:
         raise VsanimeError(f"{path} is not a shader: it is not text")
-    # Only names in comments are ever anything but ASCII.
+    # Only names in comments contain other characters than ASCII.
     return data.decode("utf-8", "replace")

@@ -1,8 +1,8 @@
 """Reads ArtCNN networks from their mpv shaders: fragment passes of four channels each, or packed compute passes.
 
-A pass is a sum of taps. Each tap multiplies what was read at one place of one group of four channels by a `vec4`
-(where one channel comes in) or a `mat4` (column by column: columns are the channels coming in, rows those leaving).
-Groups are told apart by the texture and, where several are packed into one, by their place in it.
+A pass is a sum of taps. Each tap multiplies one group of four channels at one offset by a `vec4` (for a single input
+channel) or a `mat4` (written by columns: columns are input channels, rows output channels). Groups are identified by
+their texture and, if several are packed into one, by their position in it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from vsanime.errors import VsanimeError
 from vsanime.models.formats.shaders.mpv import Pass, Shader, read_shader
 from vsanime.models.licences import is_holder
 
-# A texture, and the place of a group in it.
+# A texture, and column and row of a group in it.
 type Key = tuple[str, int, int]
-# What a tap reads: one group, or the sum of two.
+# The groups that a tap reads: one, or two that are summed.
 type Source = tuple[Key, ...]
 
 _KERNEL = 3
-# Groups of four channels that a layer of ArtCNN C has at most; its widest has 32.
+# Limit of groups of four channels in a layer; the widest of ArtCNN C has 32.
 _MOST_GROUPS = 128
 _MOST_NAMED = 6  # textures in a message
 _LONGEST_NUMBER = 40
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,4})?f?", re.ASCII)
 _VECTOR = r"(?P<kind>V4|vec4|f16vec4|M4|mat4|f16mat4)\((?P<numbers>[^()]*)\)"
-# The name of a texture. Only whole words are looked at, so that a long one is not tried again from each of its letters.
+# A texture's name. The word boundary keeps the search from trying a long word again from each of its letters.
 _NAME = r"\b(\w{1,64})"
 _SUM = re.compile(rf"(?:(?:V4|vec4|f16vec4) )?result(?P<r>\d{{0,3}}) (?P<sign>\+?=) {_VECTOR}(?: \* (?P<tap>.+))?;")
 _LOCAL = r"(?:gl_LocalInvocationID|local_xy)"
@@ -56,7 +56,7 @@ _MACRO = re.compile(r"#define (go_\d{1,3})\(\w{1,64}, \w{1,64}\) (.+)")
 _LOAD = re.compile(r"inp\[(\d{1,3})\]\[y\]\[x\] = (.+);")
 _FETCH = re.compile(rf"{_NAME}_mul \* texelFetch\(\1_raw, [^;]{{0,100}}?ivec2\((\w{{1,64}}), (\w{{1,64}})\), 0\)")
 _MACRO_READ = re.compile(rf"{_NAME}_texOff\(vec2\(\w{{1,64}}, \w{{1,64}}\)\)")
-# What may be done with what is read: nothing but a sum of two, and zero outside the picture.
+# Accepted expressions of a read: one value or a sum of two, and zero outside the picture.
 _PLAIN = re.compile(
     r"(?:\({0,4}(?:inside\(here \+ ivec2\(\w{1,64}, \w{1,64}\)\)|known) \? )?(?:V4|F)?\({0,4}T\){0,4}"
     r"(?: ?\+ ?\({0,4}T\){0,4})?(?:\.x)?(?: : (?:vec4\(0\.0\)|0\.0))?\){0,4}"
@@ -70,18 +70,18 @@ _KINDS = {"LUMA": "luma 2x", "CHROMA": "chroma", "NATIVE": "chroma"}
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a file that begins so is an mpv shader: its directives begin lines."""
+    """Return whether a file that begins so is an mpv shader: a line begins with one of its directives."""
     return b"\0" not in head and re.search(rb"^//!(HOOK|DESC|BIND|COMPUTE)\b", head, re.MULTILINE) is not None
 
 
 def read(path: Path) -> Imported:
-    """Reads an ArtCNN C shader.
+    """Read an ArtCNN C shader.
 
     Args:
-        path: a shader in the public layouts, or one that this package wrote.
+        path: shader in the public layouts, or one that this package wrote.
 
     Raises:
-        VsanimeError: no such shader, or one that is damaged; says which pass misses what.
+        VsanimeError: if the file is another shader or damaged; the message names the pass and what is missing.
     """
     try:
         shader = read_shader(path)
@@ -122,10 +122,10 @@ class _Group:
     """Four channels that a pass computes.
 
     Attributes:
-        key: where they go.
+        key: where they are written.
         relu: whether negative values become zero.
-        added: the group whose values are added to the result; None for none.
-        bias: of the four channels; None until it is read.
+        added: group whose values are added to the result; None for none.
+        bias: bias of the four channels; None until it is read.
         taps: factors by source, row and column: a vector of 4 or a matrix of 16 values.
     """
 
@@ -138,13 +138,13 @@ class _Group:
 
 @dataclass
 class _Convolution:
-    """What one or several passes compute of a layer.
+    """The part of a layer that one or several passes compute.
 
     Attributes:
-        where: its first pass, for messages.
-        hook: the plane hooked.
+        where: name of its first pass, for messages.
+        hook: hooked plane.
         packed: whether compute passes pack its groups into one texture.
-        groups: what it gives.
+        groups: output groups.
     """
 
     where: str
@@ -154,20 +154,20 @@ class _Convolution:
 
     @property
     def sources(self) -> list[Source]:
-        """What it reads, in the order of its first group."""
+        """The inputs, in the order in which the first group reads them."""
         return list(dict.fromkeys(source for source, _, _ in self.groups[0].taps))
 
     @property
     def keys(self) -> list[Key]:
-        """Where its groups go."""
+        """The keys of the output groups."""
         return [group.key for group in self.groups]
 
     @classmethod
     def read(cls, one: Pass) -> _Convolution:
-        """Reads the sums of a pass.
+        """Read the sums of a pass.
 
         Raises:
-            VsanimeError: a line about sums that is not understood, or sums that lack something.
+            VsanimeError: if a line about sums is not understood, or a sum is incomplete.
         """
         reader = _PassReader(one)
         for line in one.lines:
@@ -175,10 +175,13 @@ class _Convolution:
         return cls(str(one), one.only("HOOK"), bool(one.only("COMPUTE")), reader.finish())
 
     def assemble(self, before: _Convolution) -> Layer:
-        """The layer as arrays; `before` is the layer it reads, or itself for the first.
+        """Return the layer's weights as arrays.
+
+        Args:
+            before: the layer that this one reads, or itself for the first layer.
 
         Raises:
-            VsanimeError: a tap is missing, or something is read that the layer before does not give.
+            VsanimeError: if a tap is missing, or the layer reads something that the layer before does not write.
         """
         first = before is self
         sources = self.sources
@@ -207,7 +210,7 @@ class _Convolution:
 
 
 def _missing(group: _Group, r: int, sources: list[Source]) -> str:
-    """Names the first tap that a result lacks."""
+    """Return a message that names the first missing tap of a result."""
     for source in sources:
         for y, x in np.ndindex(_KERNEL, _KERNEL):
             if (source, y, x) not in group.taps:
@@ -216,7 +219,7 @@ def _missing(group: _Group, r: int, sources: list[Source]) -> str:
 
 
 class _PassReader:
-    """Reads the lines of a convolution's pass."""
+    """A parser of the lines of a convolution's pass."""
 
     def __init__(self, one: Pass) -> None:
         self._where = str(one)
@@ -227,7 +230,7 @@ class _PassReader:
         self._places: dict[str, tuple[int, int]] = {}
 
     def read(self, line: str) -> None:
-        """Takes one line; those that say nothing of sums and what they read are passed over."""
+        """Parse one line; lines that concern neither sums nor their inputs are skipped."""
         if match := _SUM.fullmatch(line):
             self._add(match)
         elif match := _ALIAS.fullmatch(line):
@@ -248,10 +251,10 @@ class _PassReader:
             raise VsanimeError(f"{self._where}: {line[:60]!r} is nothing that an ArtCNN C network does")
 
     def finish(self) -> list[_Group]:
-        """The groups in the order of their numbers.
+        """Return the groups in the order of their numbers.
 
         Raises:
-            VsanimeError: a group lacks its bias, its taps, or is not written anywhere.
+            VsanimeError: if a group lacks its bias or its taps, or is not written anywhere.
         """
         groups = [self._groups[r] for r in sorted(self._groups)]
         if sorted(self._groups) != list(range(len(groups))):
@@ -283,7 +286,7 @@ class _PassReader:
         group.taps[key] = values
 
     def _tap(self, text: str) -> tuple[Source, int, int]:
-        """Source, row and column of what a sum reads."""
+        """Return source, row and column of a factor in a sum."""
         if text in self._aliases:
             name, x, y = self._aliases[text]
             return self._input(name), y, x
@@ -303,7 +306,7 @@ class _PassReader:
         return self._inputs[name]
 
     def _define(self, name: str, text: str, *, packed: bool) -> None:
-        """Notes what an input is read from: one texture, or two whose sum it is."""
+        """Record what an input is read from: one texture, or the sum of two."""
         fetched = _FETCH.findall(text)
         if packed and not all(x.isdecimal() and y.isdecimal() for _, x, y in fetched):
             fetched = []
@@ -327,7 +330,7 @@ def _is_convolution(one: Pass) -> bool:
 
 
 def _layers(passes: list[_Convolution]) -> list[_Convolution]:
-    """Passes that follow one another and read the same belong to one layer."""
+    """Group consecutive passes with the same sources into layers."""
     layers: list[_Convolution] = []
     for one in passes:
         if layers and not one.packed and one.sources == layers[-1].sources:
@@ -348,7 +351,7 @@ def _layers(passes: list[_Convolution]) -> list[_Convolution]:
 
 
 def _place(where: str, source: Source, before: _Convolution) -> int:
-    """Which of the groups before a source takes; of two that are summed, the one that is the layer's before."""
+    """Return the index of the group in the layer before that a source reads; a skip connection is ignored."""
     places = [before.keys.index(key) for key in source if key in before.keys]
     if len(places) != 1:
         names = " + ".join(key[0] for key in source)
@@ -358,7 +361,7 @@ def _place(where: str, source: Source, before: _Convolution) -> int:
 
 
 def _check_chain(layers: list[_Convolution]) -> None:
-    """ReLU after the inner layers and no other, and the first layer's result added before the last, and only there."""
+    """Check that only inner layers have a ReLU, and that the first result is added before the last layer only."""
     *_, joining, last = layers
     for i, layer in enumerate(layers):
         inner = 0 < i < len(layers) - 2
@@ -367,7 +370,7 @@ def _check_chain(layers: list[_Convolution]) -> None:
         reads = layer is not last and any(len(source) > 1 for source in layer.sources)
         if reads or (layer is not joining and any(group.added for group in layer.groups)):
             raise VsanimeError(f"{layer.where}: something is added, unlike in ArtCNN C")
-    # By the pass that joins, or by the one that reads it.
+    # Added by the last but one layer, or by the layer that reads it.
     first = layers[0].keys
     joined = [group.added for group in joining.groups]
     read: list[Key | None] = [None] * len(joined)
@@ -379,7 +382,7 @@ def _check_chain(layers: list[_Convolution]) -> None:
 
 
 def _check_end(last: Pass, layers: list[_Convolution]) -> None:
-    """After the last convolution a pass writes the picture: a doubler's puts its four channels into a block."""
+    """Check that a pass after the last convolution writes the picture, in a doubler as 2x2 blocks of channels."""
     texture = layers[-1].keys[0][0]
     if _is_convolution(last) or texture not in last.directives.get("BIND", []):
         raise VsanimeError(f"no pass after {layers[-1].where} puts its result into the picture; is the file cut short?")
@@ -388,14 +391,14 @@ def _check_end(last: Pass, layers: list[_Convolution]) -> None:
 
 
 def _used_inputs(layer: Layer, planes: int) -> Layer:
-    """Without the channels that a texture has and the picture has not: their weights are zeros."""
+    """Return the layer without the input channels that only the texture has, whose weights must be zero."""
     if layer.weight.shape[1] < planes or layer.weight[:, planes:].any():
         raise VsanimeError(f"the first convolution reads {layer.weight.shape[1]} channels, {planes} are there")
     return Layer(layer.weight[:, :planes], layer.bias)
 
 
 def _numbers(text: str, count: int, where: str) -> Array:
-    """The numbers of a constructor as f32."""
+    """Parse the arguments of a constructor as f32."""
     words = [word.strip() for word in text.split(",")]
     if len(words) != count:
         raise VsanimeError(f"{where}: {count} numbers are needed, {len(words)} are there: {text[:60]!r}")
@@ -410,7 +413,7 @@ def _numbers(text: str, count: int, where: str) -> Array:
 
 
 def _licence(header: Iterable[str]) -> str:
-    """What the comments at a shader's head say of its licence, in short."""
+    """Return the license note from a shader's header comments; empty if there is none."""
     lines = list(header)
     named = (match[1] for line in lines if (match := re.match(r"licen[cs]e: *(.+)", line, re.IGNORECASE)))
     titles = (line for line in lines if re.search("licen[cs]e", line, re.IGNORECASE) and len(line) < 80)
