@@ -1,6 +1,6 @@
-"""The architectures, one folder each, and their registry: adding a network adds a folder, and its row here.
+"""Registers the architectures; a new one adds a folder and a row here.
 
-Importing this needs no torch: torch modules are imported when they are asked for.
+Importing this needs no torch: torch modules are imported on demand.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from vsanime.graphs.builders.colorize import Kind
 
 
 def register(rows: Iterable[Architecture]) -> dict[str, Architecture]:
-    """Return the rows by name.
+    """Return the architectures by name.
 
     Raises:
-        ValueError: two have the same name, or the same inputs.
+        ValueError: if two have the same name or the same inputs.
     """
     found: dict[str, Architecture] = {}
     inputs: dict[frozenset[str], str] = {}
@@ -41,7 +41,7 @@ def register(rows: Iterable[Architecture]) -> dict[str, Architecture]:
     return found
 
 
-# In this order messages name them.
+# Messages name them in this order.
 ARCHITECTURES = register(
     (
         animegan.ANIMEGAN2,
@@ -59,17 +59,17 @@ ARCHITECTURES = register(
 
 
 def trained_by(task: Task) -> dict[str, Architecture]:
-    """Return the architectures that a kind of training is for, by name."""
+    """Return the architectures of a training task, by name."""
     return {name: row for name, row in ARCHITECTURES.items() if row.task == task}
 
 
 def color_kinds() -> tuple[Kind, ...]:
-    """Return how networks that color line art are taken apart."""
+    """Return how the networks that color line art are split into a part per key and a part per frame."""
     return tuple(row.kind for row in ARCHITECTURES.values() if row.kind is not None)
 
 
 def architecture_of(net: Any) -> Architecture | None:
-    """Return the architecture of a torch module, or None if it is none of these."""
+    """Return the architecture of a torch module; None if it belongs to none."""
     for row in ARCHITECTURES.values():
         if row.load_module is not None and isinstance(net, row.load_module().NETS):
             return row

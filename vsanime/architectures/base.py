@@ -1,4 +1,4 @@
-"""Describes an architecture: what the registry holds of each network, and what importers say of one."""
+"""Defines the registry's entry of an architecture, and the result of importing a network."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from vsanime.architectures.layers import Layer
 from vsanime.arrays import Array
 from vsanime.graphs.builders.colorize import Kind
 
-# What trains it: pairs of pictures, photographs and pictures of a style, or frames of line art; "" for nothing here.
+# Training data: pairs of pictures, photographs and pictures of a style, or frames of line art; "" for no training.
 type Task = Literal["pairs", "style", "colorization", ""]
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A foreign network as plain ONNX, and what its file told about it.
+    """A network converted to plain ONNX, and what its file says about it.
 
     Attributes:
-        proto: the network, checked; `read` puts the licence note into its metadata.
-        architecture: "upconv_7", "vgg_7", "espcn_7", "artcnn_c", "artcnn_r", "drrn", "animegan2",
-            "sketchkeras"; "onnx" of one that was ONNX before, in half precision.
-        summary: one sentence: widths, scale, number of weights, activation, and what had to be assumed.
-        licence: the licence note in the file; empty where it has none.
+        proto: checked network; `read` adds the license note to its metadata.
+        architecture: "upconv_7", "vgg_7", "espcn_7", "artcnn_c", "artcnn_r", "drrn", "animegan2" or "sketchkeras";
+            "onnx" for a half-precision ONNX.
+        summary: one sentence: widths, scale, number of weights, activation, and assumptions.
+        licence: license note in the file; empty if there is none.
     """
 
     proto: onnx.ModelProto
@@ -37,12 +37,12 @@ class Imported:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a user says of a network whose file does not.
+    """Properties of a network that the user gives because its file does not.
 
     Attributes:
-        activation: "relu" or "silu" of an ArtCNN state-dict; None for what its metadata says, else "relu".
-        upsample: "tf", "align" or "half" of an AnimeGANv2 state-dict; None for what its metadata says, else "tf" for a
-            checkpoint of `vsanime train` and "align" for any other.
+        activation: "relu" or "silu" for an ArtCNN state-dict; None for the one in its metadata, else "relu".
+        upsample: "tf", "align" or "half" for an AnimeGANv2 state-dict; None for the one in its metadata, else "tf" for
+            a checkpoint of `vsanime train` and "align" for any other.
     """
 
     activation: str | None = None
@@ -51,17 +51,17 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Layout:
-    """The layers of a class in the order in which a picture passes them.
+    """The layer names of a torch class in the order in which a picture passes the layers.
 
-    `{i}` counts repetitions from 0, `{even}` is twice that, `{n}` is their number.
+    In names `{i}` is the index of the repetition from 0, `{even}` is 2 * i, and `{n}` is the number of repetitions.
 
     Attributes:
-        origin: whose class it is, for messages.
-        build: makes the network from its layers in order, the activation asked for, and the file's metadata, which say
-            what weights do not.
-        first: layers before those that repeat.
-        repeated: layers that repeat.
-        last: layers after them.
+        origin: author of the class, for messages.
+        build: builds the network from its layers in order, the activation asked for, and the file's metadata, which may
+            state what weights do not.
+        first: names of the layers before the repetitions.
+        repeated: names of the repeated layers.
+        last: names of the layers after them.
     """
 
     origin: str
@@ -71,7 +71,7 @@ class Layout:
     last: tuple[str, ...]
 
     def layers(self, names: set[str]) -> list[str]:
-        """The names that this class would have with as many repetitions as there are."""
+        """Return the class's layer names, with as many repetitions as `names` has."""
         n = 0
         while self.repeated[0].format(i=n, even=2 * n, n=0) in names:
             n += 1
@@ -80,10 +80,10 @@ class Layout:
 
 
 class StateReader(Protocol):
-    """Reads state-dicts that are more than convolutions one after another."""
+    """A reader of state-dicts that are not a plain chain of convolutions."""
 
     def recognizes(self, tensors: Mapping[str, Array], /) -> bool:
-        """Return whether most of the names are those of this network."""
+        """Return whether most of the names belong to this network."""
 
     def read(
         self, tensors: Mapping[str, Array], metadata: Mapping[str, str], wishes: Wishes, ours: bool, /
@@ -92,32 +92,32 @@ class StateReader(Protocol):
 
 
 class TorchModule(Protocol):
-    """What every `module.py` offers to the code that knows no architecture."""
+    """The interface of every `module.py`, for code that is independent of the architecture."""
 
     @property
     def NETS(self) -> tuple[type[Any], ...]:  # noqa: N802 - a constant of a module
         """The classes of its networks."""
 
     def to_onnx(self, net: Any) -> onnx.ModelProto:
-        """Write one of them as plain ONNX."""
+        """Return a network as plain ONNX."""
 
     def from_onnx(self, proto: onnx.ModelProto) -> Any:
-        """Return the network that a plain ONNX is of."""
+        """Return the torch network of a plain ONNX, with its weights."""
 
     @property
     def make(self) -> Callable[..., Any]:
-        """Make a network with fresh weights from a recipe's [network]; of pairs also from the number of planes."""
+        """A function that makes an untrained network from a recipe's [network]; for pairs, also from the plane count."""
 
 
 @dataclass(frozen=True)
 class PairRules:
-    """What follows from the [network] of a recipe that learns from pairs of pictures.
+    """The properties of a network trained on pairs of pictures that follow from its recipe's [network].
 
     Attributes:
-        settings: a dataclass: the keys that the architecture knows beside `architecture` and `start`.
-        scale: returns the pixels that the network makes of one, each way.
-        margin: pixels of its input that a network of valid convolutions loses on every side.
-        planes: refuses the values of `data.planes` that do not go with the settings; None where luma and RGB do.
+        settings: dataclass of the keys that the architecture accepts beside `architecture` and `start`.
+        scale: returns the output pixels per input pixel along each axis.
+        margin: pixels that a network of valid convolutions loses on every side of its input.
+        planes: raises an error for a value of `data.planes` that the settings do not allow; None if luma and RGB work.
         int8: whether training may simulate int8.
     """
 
@@ -129,29 +129,30 @@ class PairRules:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Names of the settings."""
+        """The names of the settings."""
         return tuple(field.name for field in dataclasses.fields(self.settings))
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network: how files of it are recognized, and where its torch module is.
+    """A network architecture: how its files are recognized, and where its torch module is.
 
     Attributes:
-        name: in recipes.
-        family: what the message on export calls it and its like.
-        title: what the message on import calls it; empty where no state-dicts of it are read.
-        load_module: imports its torch module; None where it has none.
-        inputs: names of its inputs in the order of its torch module, by which a plain ONNX is known that takes several
-            pictures.
-        matches: whether a plain ONNX with one input looks like it; None for whatever looks like no other.
-        layouts: how state-dicts name its layers.
-        state: reads state-dicts that are not so simple.
-        choices: what a user may wish where a state-dict does not say: fields of `Wishes`.
-        task: what trains it.
-        multiple: of width and height.
-        pairs: of networks that learn from pairs.
-        kind: of networks that color line art, how they are taken apart.
+        name: name in recipes.
+        family: name of its family in messages on export.
+        title: name in messages on import; empty if its state-dicts are not read.
+        load_module: imports its torch module; None if it has none.
+        inputs: input names in the order of its torch module, for networks with several inputs; a plain ONNX with these
+            inputs has this architecture.
+        matches: whether a plain ONNX with one input looks like this architecture; None for the architecture of every
+            ONNX that looks like no other.
+        layouts: layer names of its state-dicts.
+        state: reader of state-dicts that no layout describes.
+        choices: fields of `Wishes` that apply to its state-dicts.
+        task: training task.
+        multiple: width and height must be multiples of this.
+        pairs: properties for training on pairs; None if it is not trained on pairs.
+        kind: for a network that colors line art, how it is split into a part per key and a part per frame.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What several networks share: running layers one after another, and the picture around a valid convolution."""
+"""Runs torch layers one after another, and pads whole frames for valid convolutions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def in_turn(layers: Iterable[Layer], x: torch.Tensor, *, recompute: bool) -> tor
     """Run layers one after another.
 
     Args:
-        layers: modules or functions, each from N, C, H, W to the same or other channels.
-        x: what the first one takes.
-        recompute: keep only what each layer takes, and compute the rest again for the gradient (gradient
-            checkpointing): memory for a third more time.
+        layers: modules or functions from N, C, H, W to the same or other channels.
+        x: input of the first layer.
+        recompute: whether to store only the layers' inputs and recompute the rest for the gradient (gradient
+            checkpointing), which saves memory for a third more time.
     """
     for layer in layers:
         x = checkpoint(layer, x, use_reentrant=False) if recompute and torch.is_grad_enabled() else layer(x)
@@ -27,10 +27,10 @@ def in_turn(layers: Iterable[Layer], x: torch.Tensor, *, recompute: bool) -> tor
 
 
 def whole(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Run a network on a whole frame: what its valid convolutions lose is replicated around the picture beforehand.
+    """Run a network on a whole frame, replicating the border that its valid convolutions lose.
 
     Args:
-        net: a network of this package.
+        net: network of this package, with its `margin` in pixels.
         x: N, C, H, W.
 
     Returns:

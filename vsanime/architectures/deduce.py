@@ -1,6 +1,6 @@
-"""From layers to an architecture: formats give convolutions in order, shapes decide which network they are.
+"""Checks the layers of an imported network and describes them: shapes, not file names, decide which network they are.
 
-Names lie: files called upconv_7 exist with other widths, and work just as well. Only what a network is made of counts.
+Files called upconv_7 exist with other widths, and work just as well.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from vsanime.architectures.layers import Layer
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
-# The deepest ArtCNN has 51. Each 3x3 layer adds a pixel to what tiles overlap by; beyond some 380 that is not measured.
+# The deepest ArtCNN has 51. Each 3x3 layer adds a pixel to the overlap of tiles, which is not measured beyond some 380.
 _MOST_LAYERS = 300
 
 
 def floats(name: str, array: Array) -> Array:
-    """Weights as f32.
+    """Return weights as f32.
 
     Raises:
-        VsanimeError: not floating point.
+        VsanimeError: if they are not floating point.
     """
     if array.dtype.kind != "f":
         raise VsanimeError(f"{name} is stored as {array.dtype}; weights are floating point")
-    # What overflows becomes infinite here and is refused with the layer's number below.
+    # Overflow becomes infinite here; `check_layer` reports it with the layer's number.
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(array, np.float32)
 
 
 def check_same(layers: Sequence[Layer]) -> None:
-    """3x3 convolutions throughout, and an end that is pixel shuffle's or has fewer planes than the beginning."""
+    """Check that all layers are 3x3 convolutions, and that the last one fits a pixel shuffle or has no extra planes."""
     if not 1 <= len(layers) <= _MOST_LAYERS:
         raise VsanimeError(f"it has {len(layers)} layers; 1 to {_MOST_LAYERS} are read")
     for i, layer in enumerate(layers):
@@ -48,7 +48,7 @@ def check_same(layers: Sequence[Layer]) -> None:
 
 
 def check_layer(number: int, layer: Layer, transposed: bool = False) -> None:
-    """A kernel for every pair of channels, a bias for every channel that comes out, everything finite."""
+    """Check that a layer has four axes, one bias per output channel, and finite values."""
     weight, bias = layer.weight, layer.bias
     if weight.ndim != 4 or 0 in weight.shape:
         raise VsanimeError(f"layer {number} has weights of shape {weight.shape}; four sizes above 0 are needed")
@@ -60,12 +60,12 @@ def check_layer(number: int, layer: Layer, transposed: bool = False) -> None:
 
 
 def scale_of(layers: Sequence[Layer]) -> int:
-    """Return the output pixels per input pixel, each way, of layers that end in a pixel shuffle."""
+    """Return the output pixels per input pixel along each axis, if the last layer is followed by a pixel shuffle."""
     return isqrt(int(layers[-1].weight.shape[0]) // int(layers[0].weight.shape[1]))
 
 
 def describe_widths(layers: Sequence[Layer]) -> str:
-    """Return the channels that come out of the layers, for a summary."""
+    """Return the output channels of the layers, for a summary."""
     return "widths " + "-".join(str(layer.weight.shape[0]) for layer in layers)
 
 
@@ -80,23 +80,23 @@ def describe(proto: onnx.ModelProto, kind: str, form: str, layers: Sequence[Laye
     """Return a network with its summary.
 
     Args:
-        proto: the network.
+        proto: network.
         kind: name of its architecture.
         form: widths, planes and scale, in words.
-        layers: all of them, to be counted.
-        said: its activation, and what had to be assumed.
+        layers: all layers, whose weights are counted.
+        said: activation and assumptions, in words.
     """
     weights = sum(layer.weight.size + (0 if layer.bias is None else layer.bias.size) for layer in layers)
     return Imported(proto, kind, f"{form}, {weights:,} weights, {said}", licence="")
 
 
 def node_kinds(proto: onnx.ModelProto) -> set[str]:
-    """Return the operators that a graph has."""
+    """Return the operators of a graph."""
     return {node.op_type for node in proto.graph.node}
 
 
 def read_convolutions(proto: onnx.ModelProto) -> dict[str, Layer]:
-    """Layers by the name of their weights, in the order of the graph; what several nodes share is there once."""
+    """Return the convolutions by the name of their weights, in graph order; shared weights appear once."""
     arrays: dict[str, Array] = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     for node in proto.graph.node:
         if node.op_type == "Constant" and node.attribute:

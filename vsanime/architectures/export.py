@@ -1,4 +1,4 @@
-"""A trained network written as plain ONNX, node by node, with no exporter between."""
+"""Writes a torch network as plain ONNX, node by node, without torch's exporter."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def to_onnx(net: nn.Module) -> onnx.ModelProto:
-    """Write a network as plain ONNX.
+    """Return a torch network as plain ONNX.
 
-    Input `input` is 1, planes, height, width and output `output` 1, planes, scale * height, scale * width, both f32
-    with height and width free; the output is clipped to [0, 1], before depth-to-space where there is one. AnimeGANv2's
-    generator, whose torch module works on [-1, 1], takes and gives [0, 1] there too. The networks of colorization have
-    several inputs and outputs, named where each is written (`vsanime.architectures.colornet.onnx` and its neighbours).
+    Input `input` is 1, planes, height, width and output `output` is 1, planes, scale * height, scale * width, both f32
+    with free height and width; the output is clipped to [0, 1], before depth-to-space if there is one. That also holds
+    for AnimeGANv2's generator, whose torch module works on [-1, 1]. The networks of colorization have several inputs
+    and outputs, named in their writers (`vsanime.architectures.colornet.onnx` and its neighbors).
 
     Args:
-        net: the network; its weights are copied.
+        net: network, whose weights are copied.
 
     Raises:
-        VsanimeError: the class of `net` is not known here.
+        VsanimeError: if the class of `net` belongs to no architecture.
     """
     row = architecture_of(net)
     if row is None or row.load_module is None:

@@ -1,4 +1,4 @@
-"""Layers of a network as arrays, and what has to hold of them."""
+"""Defines convolution layers as arrays, and checks that they fit together."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Layer:
     """A convolution.
 
     Attributes:
-        weight: [out, in, kernel, kernel]; of a transposed convolution [in, out, kernel, kernel].
-        bias: [out]; None for none.
+        weight: [out, in, height, width]; [in, out, height, width] for a transposed convolution.
+        bias: [out]; None for no bias.
     """
 
     weight: Array
@@ -26,9 +26,10 @@ class Layer:
 
 
 def find_ends(layers: Sequence[Layer], least: int) -> tuple[tuple[int, int], int]:
-    """Channels in and out, and the scale: the last layer has scale squared channels for each that comes in.
+    """Return the input and output channels, and the scale.
 
-    Where that is no square (a chroma network: 3 in, 2 out) nothing is shuffled.
+    The scale s is above 1 if the last layer has exactly s * s channels for each input channel, which a pixel shuffle
+    arranges. Otherwise (a chroma network has 3 in, 2 out) it is 1.
     """
     if len(layers) < least:
         raise VsanimeError(f"{len(layers)} convolutions; {least} or more are needed")
@@ -41,7 +42,7 @@ def find_ends(layers: Sequence[Layer], least: int) -> tuple[tuple[int, int], int
 
 
 def check_chain(layers: Sequence[Layer]) -> None:
-    """Every layer takes as many channels as the one before gives, and has as many biases as channels."""
+    """Check that each layer accepts the channels of the one before, and has valid biases and finite weights."""
     for i, layer in enumerate(layers):
         if layer.weight.ndim != 4 or 0 in layer.weight.shape:
             raise VsanimeError(

@@ -1,4 +1,4 @@
-"""The limits of a picture, through which gradients pass that lead back inside."""
+"""Clamps pictures to [0, 1], passing on gradients that lead back inside."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class _Limit(torch.autograd.Function):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """`clamp`, whose own gradient is nought outside: a pixel that is too bright there would stay so for ever."""
+    """A `clamp` with gradients outside [0, 1]; torch's is zero there, and a pixel that is too bright would stay so."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
@@ -18,12 +18,12 @@ class _Limit(torch.autograd.Function):  # type: ignore[misc,unused-ignore]  # wi
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         (x,) = ctx.saved_tensors
-        # A step goes against the gradient.
+        # The optimizer steps against the gradient.
         outwards = ((x > 1) & (gradient < 0)) | ((x < 0) & (gradient > 0))
         return gradient.masked_fill(outwards, 0)
 
 
 def limited(x: torch.Tensor) -> torch.Tensor:
-    """What lies outside [0, 1] at its nearer end."""
+    """Clamp to [0, 1]; gradients pass unless they lead further outside."""
     found: torch.Tensor = _Limit.apply(x)
     return found

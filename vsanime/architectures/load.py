@@ -1,4 +1,4 @@
-"""A network with the weights of a plain ONNX of any network of this project."""
+"""Builds the torch network of a plain ONNX of any architecture of this project."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def from_onnx(proto: onnx.ModelProto) -> nn.Module:
-    """Build the network that a plain ONNX is of; its nodes say which, shapes give every size.
+    """Build the torch network of a plain ONNX: nodes decide which network it is, shapes give every size.
 
     Args:
-        proto: a network as this project writes it, or as the authors of ArtCNN publish it.
+        proto: network as this project writes it, or as the authors of ArtCNN publish it.
 
     Raises:
-        VsanimeError: a network that is not known; its nodes are compared with what the network built would have.
+        VsanimeError: if the network is unknown; its nodes are compared with those that the built network would write.
     """
     net: nn.Module = _find_module(proto).from_onnx(proto)
     return net

@@ -1,4 +1,4 @@
-"""Whether weights are those of an architecture: each there, of its shape, finite, and none beside them."""
+"""Compares weights with an architecture: each must exist, be finite and have its shape, and there must be no others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 
 def complaints(weights: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
-    """What is wrong with weights, in words.
+    """Yield what is wrong with weights, one message each.
 
     Args:
-        weights: by name.
-        shapes: those that they have to have, by name.
+        weights: weights by name.
+        shapes: expected shapes by name.
     """
     for name in sorted(shapes.keys() - weights.keys()):
         yield f"{name} is missing"

@@ -1,4 +1,4 @@
-"""Weights of torch modules as arrays, and modules with the weights of a plain ONNX."""
+"""Converts the weights of torch modules to arrays, and builds torch modules from plain ONNX."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vsanime.architectures.layers import Layer
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
-# Nodes that some programs write and others do not, and that compute nothing.
+# Nodes without computation, which only some exporters write.
 _SILENT = ("Constant", "Identity")
 
 
 def arrays(net: nn.Module) -> dict[str, Array]:
-    """A network's weights by name, those with a spectral norm as they are where nothing is learnt.
+    """Return a network's weights by name; layers with a spectral norm give the normalized weights of evaluation mode.
 
-    The norm is not taken off: torch gives all copies of such a layer one class, and would take it off all of them.
+    The norm is not removed for that: torch gives all copies of such a layer one class, and would remove it from all.
     """
     learning = net.training
     net.eval()
@@ -36,13 +36,13 @@ def arrays(net: nn.Module) -> dict[str, Array]:
 
 
 def layer(conv: nn.Conv2d | nn.ConvTranspose2d) -> Layer:
-    """A convolution's weights as arrays."""
+    """Return a convolution's weights as arrays."""
     bias = None if conv.bias is None else conv.bias.detach().float().cpu().numpy()
     return Layer(conv.weight.detach().float().cpu().numpy(), bias)
 
 
 def without_norms(net: nn.Module) -> nn.Module:
-    """The network, its spectral norms taken off: files hold weights as they are with them."""
+    """Remove the spectral norms of a network in place and return it, because files store normalized weights."""
     for module in net.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
@@ -54,16 +54,16 @@ def rebuild(
     build: Callable[[Sequence[str], Sequence[Layer]], tuple[nn.Module, list[nn.Module]]],
     write: Callable[[nn.Module], onnx.ModelProto],
 ) -> nn.Module:
-    """Build the network that a plain ONNX of one input is of, with its weights.
+    """Build the torch network of a plain ONNX with one input, with its weights.
 
     Args:
-        proto: the ONNX.
-        build: makes a network from the operators of the graph and its convolutions, and names the modules whose weights
-            these are, in order.
-        write: writes that network as plain ONNX.
+        proto: plain ONNX.
+        build: makes a network from the graph's operators and convolutions, and lists the modules that take these
+            convolutions' weights, in order.
+        write: returns that network as plain ONNX.
 
     Raises:
-        VsanimeError: another network; its nodes are compared with what the network built would have.
+        VsanimeError: if it is another network; its nodes are compared with those that the built network would write.
     """
     kinds = [node.op_type for node in proto.graph.node]
     _check_shuffle(proto)
@@ -94,18 +94,18 @@ def rebuild_by_names(
     write: Callable[[nn.Module], onnx.ModelProto],
     find: Callable[[str, Mapping[str, Array]], Array] = lambda name, stored: stored[name],
 ) -> nn.Module:
-    """Build the network of a plain ONNX whose weights have the same names here and there.
+    """Build the torch network of a plain ONNX whose weights have the same names in both.
 
     Args:
-        proto: the ONNX, whose inputs are those of the network.
-        kind: the network's class.
-        first: name of the weights that its width is the first axis of.
-        make: makes a network of a width.
-        write: writes that network as plain ONNX.
-        find: returns the weights that the torch module has under a name from those of the graph.
+        proto: plain ONNX with the network's inputs.
+        kind: class of the network.
+        first: name of the weights whose first axis is the network's width.
+        make: makes a network of a given width.
+        write: returns that network as plain ONNX.
+        find: returns the weights for a name of the torch module from those of the graph.
 
     Raises:
-        VsanimeError: it has other weights or nodes.
+        VsanimeError: if the weights or nodes differ.
     """
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     if first not in stored:
@@ -124,7 +124,7 @@ def _kinds(proto: onnx.ModelProto) -> list[str]:
     return sorted(node.op_type for node in proto.graph.node if node.op_type not in _SILENT)
 
 
-# What nodes may be set to that changes what they compute, with what it is where nothing is said.
+# Attributes that change what a node computes, with their defaults.
 _SETTINGS: dict[str, dict[str, object]] = {
     "Conv": {"dilations": (1, 1), "strides": (1, 1), "group": 1, "pads": (0, 0, 0, 0)},
     "ConvTranspose": {
@@ -139,10 +139,10 @@ _SETTINGS: dict[str, dict[str, object]] = {
 
 
 def _check_settings(proto: onnx.ModelProto, model: onnx.ModelProto, name: str) -> None:
-    """Compare how nodes are set with how those of the network built are.
+    """Compare the attributes of the nodes with those of the built network.
 
     Raises:
-        VsanimeError: a convolution is dilated, a slope is another, and the like.
+        VsanimeError: if they differ, for instance by a dilation or a slope.
     """
     found, expected = Counter(_settings(proto)), Counter(_settings(model))
     if found != expected:
@@ -151,31 +151,31 @@ def _check_settings(proto: onnx.ModelProto, model: onnx.ModelProto, name: str) -
 
 
 def _settings(proto: onnx.ModelProto) -> Iterator[str]:
-    """Every node that can be set, with its settings."""
+    """Yield every node of `_SETTINGS` with its attributes."""
     weights = {name: layer.weight.shape for name, layer in read_convolutions(proto).items()}
     for node in proto.graph.node:
         if node.op_type in _SETTINGS:
             given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
             settings = {key: _plain(given.get(key, value)) for key, value in _SETTINGS[node.op_type].items()}
             if given.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER"):
-                # For odd kernels, which all are that have this, both halves are the same.
+                # Kernels with SAME padding are odd, so that both sides get the same padding.
                 rows, columns = ((n - 1) // 2 for n in weights[node.input[1]][2:])
                 settings["pads"] = (rows, columns, rows, columns)
             yield f"{node.op_type} with {', '.join(f'{key} {value}' for key, value in settings.items())}"
 
 
 def _plain(value: object) -> object:
-    """Comparable: lists as tuples, bytes as text, f32 as far as f32 tells."""
+    """Return an attribute in comparable form: lists as tuples, bytes as text, floats rounded to six decimals."""
     if isinstance(value, float):
         return round(value, 6)
     return value.decode() if isinstance(value, bytes) else tuple(value) if isinstance(value, list) else value
 
 
 def _check_shuffle(proto: onnx.ModelProto) -> None:
-    """torch shuffles in the order CRD; TensorFlow's DCR is the same for one plane only.
+    """Check that pixel shuffles have torch's order, CRD; ONNX's default DCR is the same for a single plane only.
 
     Raises:
-        VsanimeError: DCR, and several planes come out.
+        VsanimeError: if the order is DCR and there are several output planes.
     """
     planes = proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     for node in proto.graph.node:
@@ -186,19 +186,19 @@ def _check_shuffle(proto: onnx.ModelProto) -> None:
 
 
 class Fixed(nn.Module):  # type: ignore[misc,unused-ignore]
-    """Stands for weights that are no parameters."""
+    """A placeholder for weights that are constants of the network, not parameters."""
 
 
 def list_convolutions(net: nn.Module) -> list[nn.Module]:
-    """Return a network's convolutions in their order."""
+    """Return a network's convolutions in order."""
     return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
 
 
 def _fill(module: nn.Module, layer: Layer) -> None:
-    """Copy one layer's weights.
+    """Copy one layer's weights into a module.
 
     Raises:
-        RuntimeError: they have another shape.
+        RuntimeError: if the shapes differ.
     """
     if isinstance(module, Fixed):
         return
