@@ -106,7 +106,7 @@ class TorchModule(Protocol):
 
     @property
     def make(self) -> Callable[..., Any]:
-        """A function that makes an untrained network from a recipe's [network]; for pairs, also from the plane count."""
+        """A function that makes an untrained network from a recipe's [network]; for pairs, also from the planes."""
 
 
 @dataclass(frozen=True)

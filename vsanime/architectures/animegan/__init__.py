@@ -1,4 +1,4 @@
-"""AnimeGANv2's generator: photographs in one style."""
+"""Registers AnimeGANv2's generator, which turns photographs into pictures of one style."""
 
 from __future__ import annotations
 

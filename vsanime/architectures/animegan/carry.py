@@ -1,9 +1,9 @@
-"""A beginning for AnimeGANv2's generator with which it shows the photograph, soft and with its colours, from the start.
+"""Initializes AnimeGANv2's generator so that it reproduces the photograph, soft and in color, from the start.
 
-Six channels of every layer, R, G and B and their negatives, pass a quarter-size copy of the photograph on; all others
-keep the random weights that they were drawn with. Leaky ReLU loses nothing of a pair: of x and -x, what comes out
-differs by 1.2 x. The published beginning has none of this, and learns it in some hundred steps of twelve pictures,
-which take a card a minute and a CPU hours.
+Six channels of every layer, R, G and B and their negatives, carry a quarter-size copy of the photograph; the others
+keep their random weights. Leaky ReLU preserves the value of a pair: for x and -x, the outputs differ by 1.2 x. The
+published initialization learns the copy in some hundred steps of twelve pictures, which take a GPU a minute and a CPU
+hours.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from vsanime.architectures.animegan.onnx import LEAK
 
 _PLANES = 3
 _PAIRS = 2 * _PLANES
-_LINEAR = 1 / 2  # of the difference of a pair: x - (-x)
+_LINEAR = 1 / 2  # a pair without activation differs by 2 x
 _RECTIFIED = 1 / (1 + LEAK)
 _GAIN = 0.5  # layer norm leaves values of unit variance; those of photographs on [-1, 1] have half that deviation
-_QUIET = 0.1  # of what the random channels add to the picture
+_QUIET = 0.1  # factor of the random channels in the output
 
 
 def carry_colours(net: Generator) -> None:
-    """Change a fresh generator so that it gives back the photograph, at a quarter of its size and doubled twice."""
+    """Change a fresh generator so that it returns the photograph, shrunk to a quarter of its size and doubled twice."""
     layers = [*net.block_a, *net.block_b, net.block_c[0]]
     first, down = layers[0], layers[1:]
     widening, residuals = net.block_c[1], list(net.block_c)[2:-1]
@@ -33,16 +33,16 @@ def carry_colours(net: Generator) -> None:
             _pass_pairs(layer[1], _RECTIFIED)
         _pass_each(widening.layers[1][1])
         _pass_pairs(widening.layers[2], _RECTIFIED)
-        for block in residuals:  # these begin by adding nothing
+        for block in residuals:  # initially they add nothing
             block.layers[3].weight.zero_()
-        _pass_pairs(net.block_c[-1][1], _LINEAR)  # blocks end without an activation
+        _pass_pairs(net.block_c[-1][1], _LINEAR)  # residual blocks end without an activation
         for layer in (*net.block_d, *net.block_e):
             _pass_pairs(layer[1], _RECTIFIED)
         _show(net.out_layer[0])
 
 
 def _taps(convolution: nn.Conv2d) -> torch.Tensor:
-    """The middle, or the mean of all taps where the convolution halves."""
+    """Return taps that copy the center, or average all taps if the convolution halves the size."""
     size = convolution.kernel_size[0]
     if convolution.stride[0] == 2:
         return torch.full((size, size), 1 / size**2)
@@ -52,7 +52,7 @@ def _taps(convolution: nn.Conv2d) -> torch.Tensor:
 
 
 def _pass_planes(convolution: nn.Conv2d) -> None:
-    """R, G and B become pairs."""
+    """Turn R, G and B into pairs."""
     weight, taps = convolution.weight, _taps(convolution)
     weight[:_PAIRS] = 0
     for plane in range(_PLANES):
@@ -60,7 +60,7 @@ def _pass_planes(convolution: nn.Conv2d) -> None:
 
 
 def _pass_pairs(convolution: nn.Conv2d, factor: float) -> None:
-    """The differences of pairs become pairs."""
+    """Turn the differences of pairs into pairs."""
     weight, taps = convolution.weight, factor * _taps(convolution)
     weight[:_PAIRS] = 0
     for plane in range(_PLANES):
@@ -69,12 +69,12 @@ def _pass_pairs(convolution: nn.Conv2d, factor: float) -> None:
 
 
 def _pass_each(convolution: nn.Conv2d) -> None:
-    """Pairs pass a convolution that leaves channels apart; a second leak on top of the first costs little."""
+    """Pass pairs through a depthwise convolution; its second leaky ReLU in a row costs little accuracy."""
     convolution.weight[:_PAIRS, 0] = _taps(convolution)
 
 
 def _show(convolution: nn.Conv2d) -> None:
-    """The differences of pairs become R, G and B."""
+    """Turn the differences of pairs into R, G and B."""
     weight = convolution.weight
     weight.mul_(_QUIET)
     weight[:, :_PAIRS] = 0

@@ -1,7 +1,7 @@
-"""AnimeGANv2's generator as its author trains it in TensorFlow: photographs in, pictures in one style out.
+"""Defines AnimeGANv2's generator in torch, as its author trains it in TensorFlow.
 
 Every convolution pads by reflection and is followed by a layer norm over channels, height and width, so that every
-pixel depends on the whole picture. The names of the weights are those under which published PyTorch weights have them.
+pixel depends on the whole picture. The names of the weights are those of the published PyTorch weights.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _EXPANSION = 2
 
 
 def doubled_as_tf(x: torch.Tensor) -> torch.Tensor:
-    """Double a picture as TensorFlow 1 does: sample i stays at 2i, halfway to the next one lies the mean of both.
+    """Double a picture as TensorFlow 1 does: sample i moves to 2i, and the mean of samples i and i + 1 to 2i + 1.
 
-    The last row and column are repeated. ONNX knows this as `Resize`, linear, asymmetric.
+    The last row and column are repeated. In ONNX this is `Resize`, linear, asymmetric.
 
     Args:
         x: N, C, H, W.
@@ -43,16 +43,16 @@ def doubled_as_tf(x: torch.Tensor) -> torch.Tensor:
 
 
 def doubled_by_corners(x: torch.Tensor) -> torch.Tensor:
-    """Double a picture so that its corner samples stay in the corners: N, C, H, W to N, C, 2H, 2W."""
+    """Double a picture with aligned corner samples: N, C, H, W to N, C, 2H, 2W."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
 def doubled_by_centres(x: torch.Tensor) -> torch.Tensor:
-    """Double a picture so that it covers the same area: N, C, H, W to N, C, 2H, 2W."""
+    """Double a picture with aligned picture edges: N, C, H, W to N, C, 2H, 2W."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-# How the two up-samplings place their samples.
+# Sample positions of the two up-samplings.
 UPSAMPLES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "tf": doubled_as_tf,  # the styles that TensorFlow trained, and ours
     "align": doubled_by_corners,  # the styles that PyTorch trained
@@ -61,14 +61,14 @@ UPSAMPLES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class Residual(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """Inverted residual block: wider by a 1x1 convolution, filtered channel by channel, narrow again.
+    """An inverted residual block: a 1x1 convolution widens, a depthwise one filters, and a 1x1 one narrows again.
 
-    Its input is added where it has as many channels as come out.
+    The input is added if it has as many channels as the output.
 
     Args:
-        into: channels in.
-        out: channels out.
-        epsilon: of the norms.
+        into: input channels.
+        out: output channels.
+        epsilon: term added to the variance in the norms.
     """
 
     def __init__(self, into: int, out: int, epsilon: float) -> None:
@@ -91,8 +91,8 @@ class Generator(nn.Module):  # type: ignore[misc,unused-ignore]
     """AnimeGANv2's generator, 2,143,552 weights.
 
     Args:
-        upsample: a key of `UPSAMPLES`.
-        epsilon: what the norms add to the variance, `TF_EPSILON` or `TORCH_EPSILON`.
+        upsample: key of `UPSAMPLES`.
+        epsilon: term added to the variance in the norms, `TF_EPSILON` or `TORCH_EPSILON`.
     """
 
     margin = 0
@@ -143,16 +143,16 @@ class Generator(nn.Module):  # type: ignore[misc,unused-ignore]
 def normed(
     into: int, out: int, kernel: int = 3, stride: int = 1, *, groups: int = 1, bias: bool = False, epsilon: float
 ) -> nn.Sequential:
-    """Make reflection, convolution, layer norm and leaky ReLU.
+    """Make a reflection padding, convolution, layer norm and leaky ReLU.
 
     Args:
-        into: channels in.
-        out: channels out.
-        kernel: taps each way.
-        stride: 2 halves; the picture is then padded to the right and below alone, as TensorFlow does.
-        groups: `into` for a convolution that leaves channels apart.
-        bias: whether the convolution has biases.
-        epsilon: of the norm.
+        into: input channels.
+        out: output channels.
+        kernel: taps along each axis.
+        stride: 1, or 2 to halve the size, with padding at the right and bottom only, as in TensorFlow.
+        groups: `into` for a depthwise convolution.
+        bias: whether the convolution has a bias.
+        epsilon: term added to the variance in the norm.
     """
     half = kernel // 2
     pad = (half,) * 4 if stride == 1 else (0, half, 0, half)
@@ -165,7 +165,7 @@ def normed(
 
 
 def initialise(net: Generator) -> None:
-    """Draw He weights by fan-in, as the author does; zero biases. Norms begin as those that change nothing."""
+    """Initialize convolutions with He weights by fan-in, as the author does, and zero biases; norms stay neutral."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -177,12 +177,12 @@ NETS: tuple[type[nn.Module], ...] = (Generator,)
 
 
 def to_onnx(net: Generator) -> onnx.ModelProto:
-    """Write the generator as plain ONNX, which takes and gives [0, 1]."""
+    """Return the generator as plain ONNX, from [0, 1] to [0, 1]."""
     return animegan(arrays(net), net.upsample, net.epsilon)
 
 
 def from_onnx(proto: onnx.ModelProto) -> Generator:
-    """Return the generator of our ONNX or another's: what its graph may differ in is looked at as weights are read."""
+    """Return the generator of our ONNX or of another exporter's; reading the weights checks the graph."""
     weights = weights_of(proto)
     net = Generator(weights.upsample, epsilon=weights.epsilon)
     net.load_state_dict({name: torch.tensor(array) for name, array in weights.arrays.items()})
@@ -190,5 +190,5 @@ def from_onnx(proto: onnx.ModelProto) -> Generator:
 
 
 def make(network: Any) -> Generator:
-    """Make a recipe's generator with fresh weights."""
+    """Make an untrained generator from a recipe's [network]."""
     return Generator(network.upsample)

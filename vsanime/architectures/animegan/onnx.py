@@ -1,8 +1,7 @@
-"""AnimeGANv2's generator as plain ONNX: what its layers are, under which names, and how they are written.
+"""Writes AnimeGANv2's generator as plain ONNX, and lists its layers and their names.
 
-Weights go by the names under which published PyTorch weights have them (those of
-`vsanime.architectures.animegan.module`). The plain network takes and gives RGB in [0, 1] as every other one here does,
-although the weights work on [-1, 1]: that change is a node at either end.
+Names are those of the published PyTorch weights and of `vsanime.architectures.animegan.module`. The weights work on RGB
+in [-1, 1]; a node at either end converts from and to [0, 1], the range of every plain network.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
 LEAK = 0.2
-# What the norms add to the variance: that of TensorFlow's layer norm, and that of PyTorch.
+# Terms added to the variance in the norms: of TensorFlow's layer norm, and of PyTorch's.
 TF_EPSILON, TORCH_EPSILON = 1e-12, 1e-5
 
-# How the two up-samplings place their samples, in ONNX's words.
+# Sample positions of the two up-samplings, as coordinate_transformation_mode of ONNX.
 UPSAMPLES = {
     "tf": "asymmetric",  # the styles that TensorFlow trained, and ours
     "align": "align_corners",  # the styles that PyTorch trained
@@ -33,14 +32,14 @@ UPSAMPLES = {
 
 @dataclass(frozen=True)
 class Unit:
-    """A convolution and the norm behind it.
+    """A convolution and the norm that follows it.
 
     Attributes:
-        conv: name of the convolution's weights, without `.weight`.
-        norm: name of the norm's; empty for none.
-        shape: of the convolution's weights, [out, in / groups, kernel, kernel].
-        stride: 2 halves.
-        bias: whether the convolution has biases.
+        conv: prefix of the convolution's weights.
+        norm: prefix of the norm's weights; empty for no norm.
+        shape: shape of the convolution's weights, [out, in / groups, kernel, kernel].
+        stride: 1, or 2 to halve the size.
+        bias: whether the convolution has a bias.
         leaks: whether leaky ReLU follows.
     """
 
@@ -53,11 +52,11 @@ class Unit:
 
     @property
     def groups(self) -> int:
-        """As many as channels where the convolution leaves these apart; no other layer takes a single channel."""
+        """The groups: all channels for a depthwise convolution, which is the only one with a single input per group."""
         return self.shape[0] if self.shape[1] == 1 else 1
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of all its weights by name."""
+        """Return the shapes of all its weights by name."""
         found: dict[str, tuple[int, ...]] = {f"{self.conv}.weight": self.shape}
         channels = self.shape[:1]
         if self.bias:
@@ -72,7 +71,7 @@ def _normed(name: str, into: int, out: int, kernel: int = 3, stride: int = 1) ->
 
 
 def _residual(name: str, into: int, out: int) -> tuple[Unit, Unit, Unit]:
-    """An inverted residual block: wider, filtered channel by channel, narrow again."""
+    """Return an inverted residual block: a 1x1 convolution widens, a depthwise one filters, a 1x1 one narrows again."""
     wide = 2 * into
     return (
         _normed(f"{name}.layers.0", into, wide, 1),
@@ -81,7 +80,7 @@ def _residual(name: str, into: int, out: int) -> tuple[Unit, Unit, Unit]:
     )
 
 
-# The layers between two up-samplings, residual blocks apart, in the order in which a picture passes them.
+# Layers between up-samplings in the order in which a picture passes them; residual blocks are separate.
 _DOWN = (
     _normed("block_a.0", 3, 32, 7),
     _normed("block_a.1", 32, 64, 3, 2),
@@ -101,18 +100,19 @@ SHAPES: dict[str, tuple[int, ...]] = {name: shape for unit in UNITS for name, sh
 
 
 def animegan(weights: Mapping[str, Array], upsample: str, epsilon: float) -> onnx.ModelProto:
-    """Writes the generator.
+    """Return the generator as plain ONNX.
 
-    Every layer norm is the mean over a channel and then over channels, what is left of it squared and averaged the same
-    way: a mean of means loses fewer digits than one sum over all of a picture's values.
+    A layer norm takes the mean of each channel and then of these means, for the values and for their squared
+    deviations: a mean of means loses fewer digits than one sum over all values of a picture.
 
     Args:
-        weights: by name, as in `SHAPES`.
-        upsample: a key of `UPSAMPLES`.
-        epsilon: what the norms add to the variance.
+        weights: weights by name, as in `SHAPES`.
+        upsample: key of `UPSAMPLES`.
+        epsilon: term added to the variance in the norms.
 
     Raises:
-        VsanimeError: weights that are missing, too many, of another shape or not finite; another upsample or epsilon.
+        VsanimeError: if a weight is missing, unknown, of another shape or not finite, or `upsample` or `epsilon` is
+            invalid.
     """
     _check(weights, upsample, epsilon)
     writer = _Writer(weights, UPSAMPLES[upsample], epsilon)
@@ -128,7 +128,7 @@ def animegan(weights: Mapping[str, Array], upsample: str, epsilon: float) -> onn
 
 
 class _Writer(NetWriter):
-    """Writes the parts of this network."""
+    """A builder of the parts of this network."""
 
     def __init__(self, weights: Mapping[str, Array], sampling: str, epsilon: float) -> None:
         super().__init__(weights, LEAK)
@@ -138,7 +138,7 @@ class _Writer(NetWriter):
         self._pads: dict[tuple[int, ...], str] = {}
 
     def run(self, units: Sequence[Unit], x: str) -> str:
-        """Adds layers one after another."""
+        """Add layers one after another."""
         for unit in units:
             x = self._convolved(unit, x)
             if unit.norm:
@@ -148,11 +148,11 @@ class _Writer(NetWriter):
         return x
 
     def doubled(self, x: str) -> str:
-        """Adds a bilinear up-sampling."""
+        """Add a bilinear up-sampling."""
         return self.node("Resize", [x, "", self._scales], mode="linear", coordinate_transformation_mode=self._sampling)
 
     def mapped(self, x: str, scale: float, offset: float) -> str:
-        """Adds x * scale + offset."""
+        """Add x * scale + offset."""
         factor = self.constant(f"scale_of_{x}", np.array(scale))
         summand = self.constant(f"offset_of_{x}", np.array(offset))
         return self.node("Add", [self.node("Mul", [x, factor]), summand])
@@ -160,7 +160,7 @@ class _Writer(NetWriter):
     def _convolved(self, unit: Unit, x: str) -> str:
         half = unit.shape[2] // 2
         if half:
-            # Where a picture is halved TensorFlow pads to the right and below alone.
+            # TensorFlow pads at the right and bottom only if the convolution halves the size.
             before = 0 if unit.stride == 2 else half
             x = self.node("Pad", [x, self._margin(before, half)], mode="reflect")
         bias = self.arrays.get(f"{unit.conv}.bias")

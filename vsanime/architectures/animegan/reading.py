@@ -1,9 +1,8 @@
-"""AnimeGANv2's generator out of other people's ONNX (TensorFlow's, PyTorch's, our own) and state-dicts.
+"""Reads the weights of AnimeGANv2's generator from ONNX graphs (TensorFlow's, PyTorch's, our own) and state-dicts.
 
-Nothing of such a graph is kept but its weights. They are read in the order in which a picture passes them, and what
-else a graph may differ in (padding, strides, slopes, the range of its ends) has to be what it is in the generator that
-is then written: settings are looked at one by one. State-dicts say neither how the network grows pictures nor the
-epsilon of its norms.
+Only the weights of a graph are used, in the order in which a picture passes them. Everything else in which a graph may
+differ (padding, strides, slopes, value ranges) is compared with the generator that is then written. State-dicts state
+neither the up-sampling nor the epsilon of the norms.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ PUBLISHED = (
 _SAMPLINGS = {"asymmetric": "tf", "align_corners": "align", "half_pixel": "half", "pytorch_half_pixel": "half"}
 # f32 has seven digits.
 _NEAR = 1e-5
-# What graphs do to constants before they use them.
+# Operators that graphs apply to constants before using them.
 _MOVES = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 _LONGEST_CHAIN = 1000
-# What changes no value: layouts, and names.
+# Operators that change no value at the ends of a graph.
 _SILENT = {"Cast", "Identity", "Pad", "Transpose"}
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A generator's weights, and what they do not say.
+    """A generator's weights, and the settings that they do not determine.
 
     Attributes:
-        arrays: by the names of `vsanime.architectures.animegan.onnx.SHAPES`, f32.
-        upsample: a key of `vsanime.architectures.animegan.onnx.UPSAMPLES`.
-        epsilon: what the norms add to the variance.
-        plain: whether the graph takes and gives RGB in [0, 1], channels first, as ours does.
+        arrays: weights in f32 by the names of `vsanime.architectures.animegan.onnx.SHAPES`.
+        upsample: key of `vsanime.architectures.animegan.onnx.UPSAMPLES`.
+        epsilon: term added to the variance in the norms.
+        plain: whether the graph maps RGB in [0, 1], channels first, to the same, as ours does.
     """
 
     arrays: dict[str, Array]
@@ -55,15 +54,15 @@ class Weights:
 
 
 def imported(weights: Weights, why: str, licence: str = PUBLISHED) -> Imported:
-    """The plain network of a generator's weights.
+    """Return the plain network of a generator's weights.
 
     Args:
-        weights: all of them.
-        why: where the up-sampling is known from.
-        licence: the note.
+        weights: weights and settings.
+        why: source of the up-sampling, for the summary.
+        licence: license note.
 
     Raises:
-        VsanimeError: they are not those of the generator.
+        VsanimeError: if they are not the generator's weights.
     """
     proto = animegan(weights.arrays, weights.upsample, weights.epsilon)
     count = sum(array.size for array in weights.arrays.values())
@@ -81,13 +80,13 @@ def read(tensors: Mapping[str, Array], metadata: Mapping[str, str], wishes: Wish
     """Return the plain network of a state-dict.
 
     Args:
-        tensors: by name.
-        metadata: what else the file says; `upsample` and `epsilon` are heeded.
-        wishes: what the user says, which goes before what the metadata say.
+        tensors: tensors by name.
+        metadata: other texts in the file; `upsample` and `epsilon` are used.
+        wishes: settings that the user gives, which override the metadata.
         ours: whether it is a checkpoint of `vsanime train`.
 
     Raises:
-        VsanimeError: weights that are not those of the generator, or an epsilon that is no number.
+        VsanimeError: if the weights are not the generator's, or the epsilon is not a number.
     """
     usual, epsilon, why = ("tf", TF_EPSILON, "as trained here") if ours else ("align", TORCH_EPSILON, "assumed")
     upsample = wishes.upsample
@@ -107,7 +106,7 @@ def read(tensors: Mapping[str, Array], metadata: Mapping[str, str], wishes: Wish
 
 
 def looks_like(proto: onnx.ModelProto) -> bool:
-    """Whether a graph begins as the generator does, with 7x7 from 3 to 32 channels, and has its tanh."""
+    """Return whether a graph's first convolution is 7x7 from 3 to 32 channels, and it has a tanh, as the generator."""
     first = next((n for n in proto.graph.node if n.op_type == "Conv"), None)
     if first is None or not any(node.op_type == "Tanh" for node in proto.graph.node):
         return False
@@ -116,16 +115,16 @@ def looks_like(proto: onnx.ModelProto) -> bool:
 
 
 def weights_of(proto: onnx.ModelProto) -> Weights:
-    """A generator's weights.
+    """Return the weights of a generator's graph.
 
     Raises:
-        VsanimeError: something is not as it is in AnimeGANv2's generator; says what.
+        VsanimeError: if the graph differs from AnimeGANv2's generator; the message says how.
     """
     reading = _Reading(_Constants(proto))
     try:
         for node in proto.graph.node:
             reading.take(node)
-    except (ValueError, TypeError, IndexError, KeyError, RecursionError):  # what NumPy says to impossible sizes
+    except (ValueError, TypeError, IndexError, KeyError, RecursionError):  # raised by NumPy for impossible sizes
         raise VsanimeError("its graph is damaged: sizes or settings of its nodes cannot be") from None
     if len(reading.parts) != len(UNITS):
         raise VsanimeError(f"it has {len(reading.parts)} convolutions; AnimeGANv2's generator has {len(UNITS)}")
@@ -139,7 +138,7 @@ def weights_of(proto: onnx.ModelProto) -> Weights:
 
 
 class _Constants:
-    """What a graph knows before it sees a picture."""
+    """The constant tensors of a graph."""
 
     def __init__(self, proto: onnx.ModelProto) -> None:
         self._stored = {tensor.name: tensor for tensor in proto.graph.initializer}
@@ -147,7 +146,7 @@ class _Constants:
         self._found: dict[str, Array | None] = {}
 
     def find(self, name: str) -> Array | None:
-        """A constant; None for what depends on the picture, or is computed in a way that is not followed."""
+        """Return a constant; None for a tensor that depends on the picture or on operators other than `_MOVES`."""
         chain: list[tuple[str, onnx.NodeProto]] = []
         while name not in self._found:
             node = self._made.get(name)
@@ -165,31 +164,31 @@ class _Constants:
                 chain.append((name, node))
                 name = node.input[0]
         array = self._found[name]
-        # A chain of nodes is followed once, not again from each of them.
+        # The results along the chain are cached, so that each node is followed once.
         for made, node in reversed(chain):
             array = self._found[made] = None if array is None else _moved(node, array)
         return array
 
 
 def _constant(node: onnx.NodeProto) -> Array:
-    """The value of a Constant."""
+    """Return the value of a Constant."""
     given = attributes(node)
     return numpy_helper.to_array(given["value"]) if "value" in given else np.asarray(next(iter(given.values())))
 
 
 def _moved(node: onnx.NodeProto, array: Array) -> Array | None:
-    """A constant after one of `_MOVES`."""
+    """Return a constant after an operator of `_MOVES`; None if the result's shape is not followed."""
     if node.op_type == "Identity":
         return array
     if node.op_type == "Transpose":
         return array.transpose(attributes(node).get("perm"))
-    # Of axes that are added or taken away only vectors come, and these are read by their length.
+    # Reshaped constants are vectors with added or removed axes, and are read by their length.
     return array.reshape(-1) if array.size == max(array.shape, default=1) else None
 
 
 @dataclass
 class _Part:
-    """A convolution, and what has been found of it."""
+    """A convolution and the weights found for it."""
 
     unit: Unit
     weight: Array
@@ -199,7 +198,7 @@ class _Part:
     normed: bool = False
 
     def arrays(self) -> dict[str, Array]:
-        """Its weights by name."""
+        """Return its weights by name."""
         unit = self.unit
         wanted: list[tuple[str, Array | None]] = [(f"{unit.conv}.weight", self.weight)]
         if unit.bias:
@@ -216,7 +215,7 @@ class _Part:
 
 @dataclass
 class _Reading:
-    """Goes through the nodes in order and notes what belongs to which convolution."""
+    """A pass over the nodes in order that assigns weights to convolutions."""
 
     constants: _Constants
     parts: list[_Part] = field(default_factory=list)
@@ -224,7 +223,7 @@ class _Reading:
     epsilons: list[float] = field(default_factory=list)
 
     def take(self, node: onnx.NodeProto) -> None:
-        """Notes one node."""
+        """Process one node."""
         given = attributes(node)
         match node.op_type:
             case "Conv":
@@ -244,10 +243,10 @@ class _Reading:
                 self._sum_or_product(node)
 
     def epsilon(self) -> float:
-        """The one of all norms.
+        """Return the epsilon that all norms share.
 
         Raises:
-            VsanimeError: there are several, or none.
+            VsanimeError: if there are several, or none.
         """
         known = {next((e for e in (TF_EPSILON, TORCH_EPSILON) if abs(v / e - 1) < _NEAR), v) for v in self.epsilons}
         if len(known) != 1:
@@ -273,12 +272,12 @@ class _Reading:
         self.parts.append(_Part(unit, weight, bias))
 
     def _pad(self, node: onnx.NodeProto, given: dict[str, Any]) -> None:
-        """The padding before the next convolution."""
+        """Check the padding before the next convolution."""
         if given.get("mode", b"constant") != b"reflect":
             raise VsanimeError(f"it pads by {quote(given.get('mode', b'constant').decode())}; 'reflect' is right")
         pads = given.get("pads") if "pads" in given else self.constants.find(node.input[1])
         if pads is None or len(self.parts) == len(UNITS):
-            return  # computed where it runs, as PyTorch writes it
+            return  # computed at run time, as PyTorch exports it
         unit = UNITS[len(self.parts)]
         half = unit.shape[2] // 2
         before, after = ([int(n) for n in part if n] for part in np.split(np.asarray(pads), 2))
@@ -296,7 +295,7 @@ class _Reading:
                 raise VsanimeError(f"its pictures grow by factors of {factors}; [1, 1, 2, 2] is right")
 
     def _norm(self, node: onnx.NodeProto, given: dict[str, Any]) -> None:
-        """PyTorch's norm: one group of all channels, scaled by itself or by what follows."""
+        """Record PyTorch's norm, one group of all channels, which is scaled by its own inputs or by later nodes."""
         part = self.parts[-1]
         part.normed = True
         self.epsilons.append(float(given.get("epsilon", TORCH_EPSILON)))
@@ -305,7 +304,7 @@ class _Reading:
             part.gain, part.offset = gain.reshape(-1), offset.reshape(-1)
 
     def _sum_or_product(self, node: onnx.NodeProto) -> None:
-        """A vector as long as there are channels is the norm's, or the convolution's bias; a number the epsilon."""
+        """Record a constant: a vector of one value per channel is part of the norm or a bias, a scalar the epsilon."""
         part = self.parts[-1]
         found = [array for name in node.input if (array := self.constants.find(name)) is not None]
         array = next((a for a in found if a.dtype.kind == "f"), None)
@@ -323,10 +322,10 @@ class _Reading:
 
 
 def _is_plain(proto: onnx.ModelProto, constants: _Constants) -> bool:
-    """Whether the ends map [0, 1] as ours do.
+    """Return whether the graph converts from and to [0, 1] as ours does.
 
     Raises:
-        VsanimeError: they do something else than that or nothing.
+        VsanimeError: if it does anything else than that or nothing.
     """
     nodes = [node for node in proto.graph.node if node.op_type not in ("Constant", "Shape")]
     first = next(i for i, node in enumerate(nodes) if node.op_type == "Conv")
@@ -340,7 +339,7 @@ def _is_plain(proto: onnx.ModelProto, constants: _Constants) -> bool:
 
 
 def _ends(nodes: Sequence[onnx.NodeProto], constants: _Constants) -> list[tuple[str, float | None]]:
-    """What is done to values before or after the network, and by how much."""
+    """Return the operators before or after the network that change values, with their constants."""
     found: list[tuple[str, float | None]] = []
     for node in nodes:
         if node.op_type in _SILENT or constants.find(node.output[0]) is not None:

@@ -1,4 +1,4 @@
-"""SketchKeras: draws the lines of one color channel."""
+"""Registers SketchKeras, which draws the lines of one color channel."""
 
 from __future__ import annotations
 

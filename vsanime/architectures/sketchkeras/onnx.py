@@ -1,8 +1,8 @@
-"""SketchKeras as plain ONNX: the U-net that draws the lines of one colour channel (https://github.com/lllyasviel/sketchKeras).
+"""Writes SketchKeras as plain ONNX: the U-Net that draws the lines of one color channel.
 
-It takes what a channel has beyond its blurred self and gives ink, 1 for a line; what is done before and after is the
-filter's (`vsanime.graphs.builders.sketchkeras`). Weights go by the blocks that published PyTorch weights have them
-under, numbered by their convolutions, with the batch norms already folded in.
+Source: https://github.com/lllyasviel/sketchKeras. The input is a channel minus its blurred copy, amplified; the output
+is ink, 1 for a line. Both ends are part of the filter's graph (`vsanime.graphs.builders.sketchkeras`). Weights are
+named by the blocks of the published PyTorch weights, numbered by convolution, with the batch norms folded in.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from vsanime.architectures.writer import NetWriter
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 
-# What surrounds a layer's input: the port to PyTorch reflects; zeros are what Keras pads with unless told otherwise.
+# Padding of a layer's input: the PyTorch port reflects, Keras pads with zeros by default.
 PADDINGS = ("reflect", "zero")
-# Those that training changes, as published: convolutions with biases, and gain and offset of their batch norms.
+# Trainable parameters as published: convolutions with biases, and gain and offset of their batch norms.
 PARAMETERS = 18_637_601
 
 _NAME = "sketchkeras"
@@ -33,9 +33,9 @@ class Unit:
     """A convolution with ReLU.
 
     Attributes:
-        name: of its weights, without `.weight`.
-        shape: of its weights, [out, in, kernel, kernel].
-        stride: 2 halves.
+        name: prefix of its weights.
+        shape: shape of its weights, [out, in, kernel, kernel].
+        stride: 1, or 2 to halve the size.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Unit:
 
     @property
     def margin(self) -> tuple[int, int]:
-        """Samples beyond the edge: left and above, right and below."""
+        """Padding in pixels: at the left and top, and at the right and bottom."""
         if self.shape[2] == 3 or self.stride == 2:
             return 1, 1
         return 1, 2
 
 
 def _block(name: str, *units: tuple[int, int, int, int]) -> tuple[Unit, ...]:
-    """(in, out, kernel, stride) of each convolution."""
+    """Return a block of convolutions, each given as (in, out, kernel, stride)."""
     return tuple(
         Unit(f"{name}.{i}", (out, into, kernel, kernel), stride) for i, (into, out, kernel, stride) in enumerate(units)
     )
@@ -79,14 +79,14 @@ SHAPES: dict[str, tuple[int, ...]] = {
 
 
 def sketchkeras(weights: Mapping[str, Array], padding: str = "reflect") -> onnx.ModelProto:
-    """Writes the network: [1, 1, height, width], multiples of 16, to the same.
+    """Return the network: [1, 1, height, width], multiples of 16, to the same shape.
 
     Args:
-        weights: by name, as in `SHAPES`.
+        weights: weights by name, as in `SHAPES`.
         padding: one of `PADDINGS`.
 
     Raises:
-        VsanimeError: weights that are missing, too many, of another shape or not finite; another padding.
+        VsanimeError: if a weight is missing, unknown, of another shape or not finite, or the padding is unknown.
     """
     if padding not in PADDINGS:
         raise VsanimeError(f"SketchKeras: padding is {' or '.join(PADDINGS)}, not {padding!r}")
@@ -98,7 +98,7 @@ def sketchkeras(weights: Mapping[str, Array], padding: str = "reflect") -> onnx.
     for block in DOWN:
         x = writer.run(block, x)
         levels.append(x)
-    # The bottom is joined with what it was made of, before it is enlarged; so is every level above.
+    # Every level is joined with the encoder's features of the same size before it is enlarged, from the bottom up.
     for block, skip in zip(UP, levels[4:0:-1], strict=True):
         x = writer.run(block, writer.doubled(writer.joined(skip, x)))
     proto = writer.finish(writer.convolved(LAST, writer.joined(levels[0], x)), (1, 1), 1)
@@ -107,18 +107,18 @@ def sketchkeras(weights: Mapping[str, Array], padding: str = "reflect") -> onnx.
 
 
 def looks_like(proto: onnx.ModelProto) -> bool:
-    """Whether an ONNX is what `sketchkeras` writes."""
+    """Return whether an ONNX was written by `sketchkeras`."""
     return SHAPES.keys() <= {tensor.name for tensor in proto.graph.initializer}
 
 
 def weights_of(proto: onnx.ModelProto) -> dict[str, Array]:
-    """The weights in what `sketchkeras` wrote, by name."""
+    """Return the weights by name from an ONNX of `sketchkeras`."""
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     return {name: numpy_helper.to_array(tensors[name]) for name in SHAPES}
 
 
 class _Writer(NetWriter):
-    """Writes the parts of this network."""
+    """A builder of the parts of this network."""
 
     def __init__(self, weights: Mapping[str, Array], padding: str) -> None:
         super().__init__(weights)
@@ -127,18 +127,18 @@ class _Writer(NetWriter):
         self._pads: dict[tuple[int, int], str] = {}
 
     def run(self, block: tuple[Unit, ...], x: str) -> str:
-        """Adds convolutions and their ReLUs."""
+        """Add convolutions with their ReLUs."""
         for unit in block:
             x = self.node("Relu", [self.convolved(unit, x)])
         return x
 
     def doubled(self, x: str) -> str:
-        """Repeats every sample in both directions."""
+        """Add an enlargement to twice the size by repetition of pixels."""
         nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self.node("Resize", [x, "", self._scales], **nearest)
 
     def convolved(self, unit: Unit, x: str) -> str:
-        """Adds what lies beyond the edge, and the convolution."""
+        """Add a padding and a convolution."""
         if unit.margin not in self._pads:
             before, after = unit.margin
             pads = [0, 0, before, before, 0, 0, after, after]

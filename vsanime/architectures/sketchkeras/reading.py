@@ -1,8 +1,7 @@
-"""SketchKeras out of a PyTorch state-dict: convolutions and batch norms of its blocks, folded into one another.
+"""Reads SketchKeras from a PyTorch state-dict, folding the batch norms of its blocks into the convolutions.
 
-Within a block modules are numbered, with numbers left out for what has no weights (padding, activations), and ports
-differ in what they count. So only their order and their shapes are looked at: every convolution is followed by a norm,
-but the last one.
+Modules within a block are numbered, but ports differ in which modules without weights (padding, activations) they
+count. So only order and shapes are used: every convolution but the last is followed by a norm.
 """
 
 from __future__ import annotations
@@ -17,36 +16,36 @@ from vsanime.architectures.sketchkeras.onnx import DOWN, LAST, UP, sketchkeras
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError, quote
 
-# What the published norms add to the variance.
+# Term added to the variance in the published norms.
 EPSILON = 1e-3
 
 _BLOCKS = {block[0].name.rpartition(".")[0]: block for block in (*DOWN, *UP)} | {LAST.name: (LAST,)}
 _CONV = {"weight", "bias"}
 _NORM = {"weight", "bias", "running_mean", "running_var"}
 _MOST_DIGITS = 9  # of a module's number
-# How many batches training has seen.
+# A counter of training batches.
 _IGNORED = "num_batches_tracked"
 
 
 def recognizes(tensors: Mapping[str, Array]) -> bool:
-    """Whether a state-dict's names are those of this network, most of its blocks at least."""
+    """Return whether a state-dict has most of this network's blocks, by name."""
     blocks = {name.partition(".")[0] for name in tensors}
     return 2 * len(blocks & _BLOCKS.keys()) > len(_BLOCKS)
 
 
 def read(tensors: Mapping[str, Array], _metadata: Mapping[str, str], _wishes: Wishes, _ours: bool) -> Imported:
-    """Return the plain network of a state-dict, which leaves no choice; see `imported`."""
+    """Return the plain network of a state-dict; metadata and wishes are ignored. See `imported`."""
     return imported(tensors)
 
 
 def imported(tensors: Mapping[str, Array]) -> Imported:
-    """The plain network of a state-dict.
+    """Return the plain network of a state-dict.
 
     Args:
-        tensors: by name.
+        tensors: tensors by name.
 
     Raises:
-        VsanimeError: blocks that are missing or unknown, or that are built otherwise; says which.
+        VsanimeError: if blocks are missing, unknown or of another structure; the message says which.
     """
     modules = _modules(tensors)
     unknown = sorted(modules.keys() - _BLOCKS.keys())
@@ -75,7 +74,7 @@ def imported(tensors: Mapping[str, Array]) -> Imported:
 
 
 def _modules(tensors: Mapping[str, Array]) -> dict[str, list[dict[str, Array]]]:
-    """Each block's modules, in their order; a module that is a block by itself is its only one."""
+    """Return each block's modules in order; a block that is itself a module contains only that one."""
     found: dict[str, dict[int, dict[str, Array]]] = {}
     for name, array in tensors.items():
         block, _, rest = name.partition(".")
@@ -89,16 +88,16 @@ def _modules(tensors: Mapping[str, Array]) -> dict[str, list[dict[str, Array]]]:
 
 
 def _folded(name: str, conv: Mapping[str, Array], norm: Mapping[str, Array] | None) -> dict[str, Array]:
-    """A convolution's weight and bias that do what its norm does as well, computed in double precision.
+    """Return a convolution's weight and bias with its norm folded in, computed in double precision.
 
     Raises:
-        VsanimeError: the norm is not of as many channels.
+        VsanimeError: if the norm has another number of channels.
     """
     weight, bias = conv["weight"].astype(np.float64), conv["bias"].astype(np.float64)
     if norm is not None:
         if any(norm[key].shape != bias.shape for key in _NORM) or weight.shape[:1] != bias.shape:
             raise VsanimeError(f"{name}: the norm's shapes are not those of its convolution's {bias.shape} channels")
-        with np.errstate(invalid="ignore"):  # a negative variance is found below, as a value that is not finite
+        with np.errstate(invalid="ignore"):  # a negative variance gives NaN, which is reported on writing
             gain = norm["weight"] / np.sqrt(norm["running_var"].astype(np.float64) + EPSILON)
         weight = weight * gain.reshape(-1, 1, 1, 1)
         bias = (bias - norm["running_mean"]) * gain + norm["bias"]

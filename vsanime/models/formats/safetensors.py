@@ -40,7 +40,7 @@ def read(path: Path, wishes: Wishes) -> Imported:
 
     Args:
         path: safetensors file.
-        wishes: what the user says of the network.
+        wishes: settings that the user gives because the file may not.
 
     Raises:
         VsanimeError: if the file is damaged, or the network is unknown.

@@ -43,7 +43,7 @@ def from_arrays(arrays: Mapping[str, Array], metadata: Mapping[str, str], wishes
         arrays: tensors by name.
         metadata: other texts in the file; `activation`, the `units` of a DRRN, and `upsample` and `epsilon` of
             AnimeGANv2 are used.
-        wishes: what the user says of the network, which overrides the metadata.
+        wishes: settings that the user gives, which override the metadata.
 
     Raises:
         VsanimeError: if the network is unknown, or a wish concerns something that the state-dict determines.

@@ -82,7 +82,7 @@ def read(path: Path, wishes: Wishes) -> Imported:
 
     Args:
         path: torch file.
-        wishes: what the user says of the network.
+        wishes: settings that the user gives because the file may not.
 
     Raises:
         VsanimeError: if the file is damaged, names code (which is never run), or the network is unknown.
