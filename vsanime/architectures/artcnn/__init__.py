@@ -1,4 +1,4 @@
-"""ArtCNN: doubles luma or reconstructs chroma."""
+"""Registers ArtCNN, which doubles luma or reconstructs chroma."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Settings:
     """Keys of a recipe's [network].
 
     Attributes:
-        variant: the network by its name: C4F32, R8F64, C4F32_Chroma.
-        activation: of its inner layers.
+        variant: name of the network: C4F32, R8F64, C4F32_Chroma.
+        activation: activation of its inner layers.
     """
 
     variant: str = ""

@@ -1,4 +1,4 @@
-"""Reads the convolutions of an ArtCNN C network back from its plain ONNX."""
+"""Reads the convolutions of an ArtCNN C network from its plain ONNX."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Chain:
     """The layers of an ArtCNN C network.
 
     Attributes:
-        layers: first convolution, inner ones, the one that joins the first, the last; each has a bias, all f32.
+        layers: first convolution, inner ones, the one before the sum with the first, the last; each has a bias, all
+            f32.
         scale: 2 for a luma doubler, 1 for chroma reconstruction.
     """
 
@@ -35,23 +36,23 @@ class Chain:
 
     @property
     def inner(self) -> int:
-        """Convolutions that a ReLU follows."""
+        """The number of convolutions that a ReLU follows."""
         return len(self.layers) - 3
 
     @property
     def planes(self) -> int:
-        """Planes that come in: 1 is luma, 3 are luma and both chroma planes."""
+        """Input planes: 1 is luma, 3 are luma and both chroma planes."""
         return int(self.layers[0].weight.shape[1])
 
 
 def read_artcnn_c(proto: onnx.ModelProto) -> Chain:
-    """The chain of a luma doubler or of a chroma network.
+    """Return the layers of a luma doubler or a chroma network.
 
     Args:
-        proto: a plain ONNX.
+        proto: plain ONNX.
 
     Raises:
-        VsanimeError: it has another shape than ArtCNN C; says where it departs.
+        VsanimeError: if the graph is not ArtCNN C; the message says where it departs.
     """
     reader = _Reader(proto)
     scale, tensor = reader.tail(reader.output)
@@ -72,7 +73,7 @@ def read_artcnn_c(proto: onnx.ModelProto) -> Chain:
 
 
 class _Reader:
-    """Follows a graph from its output towards its input."""
+    """A reader that follows a graph from its output toward its input."""
 
     def __init__(self, proto: onnx.ModelProto) -> None:
         graph = proto.graph
@@ -90,7 +91,7 @@ class _Reader:
         self.input, self.output = inputs[0], graph.output[0].name
 
     def step(self, tensor: str, *kinds: str) -> onnx.NodeProto:
-        """The node that makes `tensor`, which must be of one of these kinds."""
+        """Return the node that makes `tensor`, checked to have one of these operators."""
         node = self._makers.get(tensor)
         if node is None or node.op_type not in kinds or not node.input:
             found = f"{node.op_type} {node.name}".strip() if node is not None else f"the tensor {tensor!r}"
@@ -98,7 +99,7 @@ class _Reader:
         return node
 
     def tail(self, tensor: str) -> tuple[int, str]:
-        """Scale, and the tensor before clipping and depth-to-space, which may come in either order."""
+        """Return the scale, and the tensor before clipping and depth-to-space, which may come in either order."""
         scale, clips = 1, 0
         while (node := self.step(tensor, "Clip", "DepthToSpace", "Conv")).op_type != "Conv":
             if node.op_type == "Clip":
@@ -113,7 +114,7 @@ class _Reader:
         return scale, tensor
 
     def conv(self, tensor: str) -> tuple[Layer, str]:
-        """The convolution that makes `tensor`, and what it reads."""
+        """Return the convolution that makes `tensor`, and its input."""
         node = self.step(tensor, "Conv")
         given = _attributes(node)
         weight = self._weights.get(node.input[1])
@@ -132,7 +133,7 @@ class _Reader:
         return Layer(_finite(weight, tensor), _finite(bias, tensor)), node.input[0]
 
     def join(self, tensor: str) -> tuple[Layer, str, str]:
-        """The convolution before the sum, the name of the first one's result, and what the former reads."""
+        """Return the convolution before the sum, the name of the first convolution's output, and the former's input."""
         node = self.step(tensor, "Add")
         for one, other in (node.input, node.input[::-1]):
             maker = self._makers.get(other)

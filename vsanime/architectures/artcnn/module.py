@@ -1,4 +1,4 @@
-"""ArtCNN: the C (speed) and R (quality) networks that double luma or reconstruct chroma."""
+"""Defines ArtCNN in torch: the C (speed) and R (quality) networks that double luma or reconstruct chroma."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from vsanime.errors import VsanimeError
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "relu": functional.relu,
-    "silu": functional.silu,  # R weights published after mid-2025
+    "silu": functional.silu,  # in R weights published after mid-2025
 }
 
-# Nothing, then the two public families of suffixes: same network, other degradations or other planes.
+# The public suffixes mean the same network for other planes (_Chroma) or trained on other degradations.
 VARIANT_NAME = re.compile(r"(?P<arch>[CR])(?P<depth>\d+)F(?P<filters>\d+)(?P<chroma>_Chroma)?(?P<rest>_\w+)?")
 
 
 class ArtCNN(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """What the C and R networks share: first convolution, inner part, long skip, last convolution, depth-to-space.
+    """The base of the C and R networks: first convolution, inner part, long skip, last convolution, depth-to-space.
 
-    The skip leaves the first convolution before any activation, so the path around `inner` is linear.
+    The skip starts before any activation, so the path around `inner` is linear.
 
     Args:
         filters: channels of every hidden layer.
         in_planes: planes of the input, 1 for luma, 3 for chroma reconstruction.
         out_planes: planes of the output, 1 for luma, 2 for chroma.
         scale: 2 doubles, 1 keeps the size.
-        activation: a key of `ACTIVATIONS`.
+        activation: key of `ACTIVATIONS`.
     """
 
     margin = 0
@@ -62,7 +62,7 @@ class ArtCNN(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch in
         self.last = conv3x3(filters, out_planes * scale * scale)
 
     def inner(self, x: torch.Tensor) -> torch.Tensor:
-        """Run the non-linear part, up to and without `inner_last`: N, F, H, W to the same shape."""
+        """Run the non-linear part up to, and excluding, `inner_last`: N, F, H, W to the same shape."""
         raise NotImplementedError
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -83,12 +83,12 @@ class ArtCNNC(ArtCNN):
     """The C architecture: a plain stack of convolutions, made for speed.
 
     Args:
-        layers: inner convolutions with an activation (4 in C4F16).
+        layers: number of inner convolutions with an activation (4 in C4F16).
         filters: channels of every hidden layer (16 in C4F16).
         in_planes: planes of the input.
         out_planes: planes of the output.
         scale: 2 doubles, 1 keeps the size.
-        activation: `relu` in every public C net.
+        activation: `relu` in every public C network.
     """
 
     def __init__(
@@ -116,11 +116,11 @@ class ArtCNNC(ArtCNN):
 
 
 class ResidualBlock(nn.Module):  # type: ignore[misc,unused-ignore]
-    """Three convolutions, the first two activated, and the block's input added to them.
+    """Three convolutions, the first two with activations, whose result is added to the block's input.
 
     Args:
-        filters: channels in and out.
-        activation: a key of `ACTIVATIONS`.
+        filters: input and output channels.
+        activation: key of `ACTIVATIONS`.
     """
 
     def __init__(self, filters: int, activation: str) -> None:
@@ -140,7 +140,7 @@ class ArtCNNR(ArtCNN):
     """The R architecture: residual blocks, made for quality.
 
     Args:
-        blocks: residual blocks (8 in R8F64).
+        blocks: number of residual blocks (8 in R8F64).
         filters: channels of every hidden layer (64 in R8F64).
         in_planes: planes of the input.
         out_planes: planes of the output.
@@ -173,7 +173,7 @@ def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 def initialise(net: ArtCNN) -> None:
-    """Draw He weights where an activation follows, Glorot weights elsewhere; zero biases."""
+    """Initialize layers before an activation with He weights, others with Glorot weights, and biases with zero."""
     linear = ("first", "inner_last", "last", "conv2")
     for name, module in net.named_modules():
         if not isinstance(module, nn.Conv2d):
@@ -188,7 +188,7 @@ def initialise(net: ArtCNN) -> None:
 
 
 def _pass_chroma_through(net: ArtCNN) -> None:
-    """Let a chroma network begin as its input's Cb and Cr: learning that much alone takes thousands of steps."""
+    """Initialize a chroma network to return its input's Cb and Cr; learning that alone takes thousands of steps."""
     planes = net.last.out_channels
     with torch.no_grad():
         net.last.weight.zero_()
@@ -200,14 +200,14 @@ def _pass_chroma_through(net: ArtCNN) -> None:
 
 
 def build(name: str, *, activation: str = "relu") -> ArtCNN:
-    """Build the network that a variant's name stands for, with fresh weights.
+    """Build the untrained network of a variant name.
 
     Args:
-        name: as in the cards: `C4F16`, `C4F32_DS`, `R8F64_Chroma`, ...
+        name: name as in the cards: `C4F16`, `C4F32_DS`, `R8F64_Chroma`.
         activation: `relu` or `silu`.
 
     Raises:
-        VsanimeError: the name is not one of an ArtCNN luma or chroma variant.
+        VsanimeError: if the name is not one of an ArtCNN luma or chroma variant.
 
     Example:
         >>> sum(p.numel() for p in build("C4F16").parameters())
@@ -225,7 +225,7 @@ NETS: tuple[type[nn.Module], ...] = (ArtCNNC, ArtCNNR)
 
 
 def to_onnx(net: ArtCNNC | ArtCNNR) -> onnx.ModelProto:
-    """Write the network as plain ONNX."""
+    """Return the network as plain ONNX."""
     if isinstance(net, ArtCNNC):
         inner, write = list(net.inner_convs), artcnn_c
     else:
@@ -239,7 +239,7 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
 
 
 def _build_empty(kinds: Sequence[str], layers: Sequence[Weights]) -> tuple[nn.Module, list[nn.Module]]:
-    """Return a network without weights, and its convolutions in the order of the layers."""
+    """Return a network to be filled with weights, and its convolutions in the order of the layers."""
     planes = int(layers[0].weight.shape[1])
     widths = [int(layer.weight.shape[0]) for layer in layers]
     scale = 2 if "DepthToSpace" in kinds else 1
@@ -256,5 +256,5 @@ def _build_empty(kinds: Sequence[str], layers: Sequence[Weights]) -> tuple[nn.Mo
 
 
 def make(network: Any, _planes: int) -> ArtCNN:
-    """Make a recipe's network with fresh weights; its variant says of how many planes it is."""
+    """Make an untrained network from a recipe's [network]; the variant determines the planes."""
     return build(network.variant, activation=network.activation)

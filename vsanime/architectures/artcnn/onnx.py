@@ -1,4 +1,4 @@
-"""ArtCNN as plain ONNX."""
+"""Writes ArtCNN as plain ONNX."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _UNKNOWN_ACTIVATION = "assumed, since a state-dict does not say which; ArtCNN R 
 
 
 def artcnn_c(layers: Sequence[Layer], activation: str = "relu") -> onnx.ModelProto:
-    """ArtCNN C: first convolution, inner ones with activations, one that joins the first, the last.
+    """Return an ArtCNN C: first convolution, inner ones with activations, one before the sum with the first, the last.
 
     Raises:
-        VsanimeError: fewer than four layers, or shapes that do not follow one another.
+        VsanimeError: if there are fewer than four layers, or their shapes do not fit together.
     """
     planes, scale = find_ends(layers, least=4)
     writer = NetWriter()
@@ -34,10 +34,10 @@ def artcnn_c(layers: Sequence[Layer], activation: str = "relu") -> onnx.ModelPro
 
 
 def artcnn_r(layers: Sequence[Layer], activation: str = "relu") -> onnx.ModelProto:
-    """ArtCNN R: first convolution, residual blocks of three, one that joins the first, the last.
+    """Return an ArtCNN R: first convolution, residual blocks of three, one before the sum with the first, the last.
 
     Raises:
-        VsanimeError: no whole number of blocks, or shapes that do not follow one another.
+        VsanimeError: if the blocks are incomplete, or the shapes do not fit together.
     """
     planes, scale = find_ends(layers, least=6)
     if len(layers) % 3:
@@ -54,15 +54,15 @@ def artcnn_r(layers: Sequence[Layer], activation: str = "relu") -> onnx.ModelPro
 
 
 def artcnn(kind: str, layers: Sequence[Layer], activation: str | None) -> Imported:
-    """ArtCNN C or R.
+    """Return an ArtCNN C or R with its summary.
 
     Args:
         kind: "artcnn_c" or "artcnn_r".
-        layers: in order.
-        activation: a key of `ACTIVATIONS`; None where nobody said.
+        layers: layers in order.
+        activation: key of `ACTIVATIONS`; None if unknown.
 
     Raises:
-        VsanimeError: not that network.
+        VsanimeError: if the layers are not those of that network.
     """
     if activation is not None and activation not in ACTIVATIONS:
         raise VsanimeError(f"activation {quote(activation)}; {' or '.join(ACTIVATIONS)} is known")

@@ -1,4 +1,4 @@
-"""DRRN: doubles by one residual unit that is applied again and again."""
+"""Registers DRRN, which doubles with one residual unit applied repeatedly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsanime.architectures.deduce import node_kinds, read_convolutions
 from vsanime.architectures.drrn.onnx import MOST_UNITS, USUAL_UNITS, drrn_b1
 from vsanime.architectures.layers import Layer
 
-_TAPS = 5  # each way, of the bicubic picture that the graph begins with
+_TAPS = 5  # width and height of the bicubic kernel, the first convolution of the graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Settings:
     Attributes:
         units: how often the residual unit is applied.
         filters: channels of every hidden layer.
-        low: work at low resolution and shuffle pixels.
+        low: whether to work at low resolution and end with a pixel shuffle.
     """
 
     units: int = field(default=USUAL_UNITS, metadata={"least": 1, "most": MOST_UNITS})

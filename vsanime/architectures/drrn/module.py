@@ -1,8 +1,8 @@
-"""DRRN (Tai et al. 2017): one residual unit applied again and again to the residual of a bicubic picture.
+"""Defines DRRN (Tai et al. 2017) in torch: one residual unit, applied repeatedly, refines a bicubic picture.
 
-Two forms of one recursive block (B1): as published, on a picture doubled beforehand, and a cheaper one that does its
-work at low resolution and shuffles pixels at the end. Both take the small picture, so that both are used alike. Batch
-normalisation is left out: behind shared weights it would have to be kept in the network instead of vanishing into them.
+There are two forms of one recursive block (B1): the published one works on a doubled picture, a cheaper one at low
+resolution with a pixel shuffle at the end. Both take the small picture, so that they are used alike. Batch
+normalization is omitted: with shared weights it could not be folded into the convolutions.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from vsanime.errors import VsanimeError
 
 
 class ResidualUnit(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """Activation before each of two convolutions; what comes of them is added to the block's input, not the unit's.
+    """Two convolutions, each after an activation; the caller adds the result to the block's input, not to the unit's.
 
     Args:
-        filters: channels in and out.
+        filters: input and output channels.
     """
 
     def __init__(self, filters: int) -> None:
@@ -40,13 +40,13 @@ class ResidualUnit(nn.Module):  # type: ignore[misc,unused-ignore]  # without to
 
 
 class DRRN(nn.Module):  # type: ignore[misc,unused-ignore]
-    """A doubler of one recursive block: B1U9 with 9 units.
+    """A doubler of one recursive block; with 9 units it is B1U9.
 
     Args:
         units: how often the residual unit is applied.
         filters: channels of every hidden layer (128 in the paper).
-        planes: of input and output.
-        low: work at low resolution, a quarter of the sums; else on the doubled picture, as published.
+        planes: planes of input and output.
+        low: whether to work at low resolution, with a quarter of the operations, instead of on the doubled picture.
     """
 
     margin = 0
@@ -75,7 +75,7 @@ class DRRN(nn.Module):  # type: ignore[misc,unused-ignore]
         return doubled + self.residual(doubled)
 
     def residual(self, x: torch.Tensor) -> torch.Tensor:
-        """What is to be added to the bicubic picture."""
+        """Return the residual to the bicubic picture."""
         start = self.first(x)
 
         def again(features: torch.Tensor) -> torch.Tensor:
@@ -85,7 +85,7 @@ class DRRN(nn.Module):  # type: ignore[misc,unused-ignore]
 
 
 def initialise(net: DRRN) -> None:
-    """Draw He weights, those of the shared unit smaller the more often it is applied; begin as the bicubic picture."""
+    """Initialize with He weights, the unit's divided by sqrt(units), and an output near the bicubic picture."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -99,7 +99,7 @@ NETS: tuple[type[nn.Module], ...] = (DRRN,)
 
 
 def to_onnx(net: DRRN) -> onnx.ModelProto:
-    """Write the network as plain ONNX."""
+    """Return the network as plain ONNX."""
     unit = (layer(net.unit.conv0), layer(net.unit.conv1))
     return drrn(DrrnLayers(layer(net.first), unit, layer(net.last), net.units))
 
@@ -110,20 +110,20 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
 
 
 def _build_empty(kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Module, list[nn.Module]]:
-    """Return a network without weights, and its convolutions in the order of the layers."""
+    """Return a network to be filled with weights, and its convolutions in the order of the layers."""
     planes = int(layers[0].weight.shape[1])
     _, first, _, _, last = layers
     low = int(last.weight.shape[0]) != planes
-    units = kinds.count("Add") - 1  # one of them joins the bicubic picture
+    units = kinds.count("Add") - 1  # one Add is the sum with the bicubic picture
     net = DRRN(units, int(first.weight.shape[0]), planes=planes, low=low)
     return net, [Fixed(), net.first, net.unit.conv0, net.unit.conv1, net.last]
 
 
 def make(network: Any, planes: int) -> DRRN:
-    """Make a recipe's network with fresh weights.
+    """Make an untrained network from a recipe's [network].
 
     Args:
         network: the recipe's [network], with the keys of `Settings`.
-        planes: of input and output.
+        planes: planes of input and output.
     """
     return DRRN(network.units, network.filters, planes=planes, low=network.low)

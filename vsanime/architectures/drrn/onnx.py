@@ -1,4 +1,4 @@
-"""DRRN as plain ONNX: shared weights are stored once and read by every recursion."""
+"""Writes DRRN as plain ONNX; the shared weights are stored once and read by every recursion."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from vsanime.architectures.layers import Layer, check_chain
 from vsanime.architectures.writer import NetWriter
 from vsanime.errors import VsanimeError, quote
 
-# Of B1U9, which the paper recommends: how often the unit is applied, no weight says.
+# Units of B1U9, which the paper recommends; the weights do not determine their number.
 USUAL_UNITS = 9
-# As recipes allow.
+# Limit in recipes.
 MOST_UNITS = 100
 _UNKNOWN_UNITS = "9 recursions (assumed, since a state-dict does not say how many; B1U9 has them)"
 
@@ -29,7 +29,7 @@ class DrrnLayers:
     Attributes:
         first: planes to filters.
         unit: the two convolutions of the residual unit.
-        last: filters to planes, times 4 where the network works at low resolution.
+        last: filters to planes, or to 4 * planes if the network works at low resolution.
         units: how often the unit is applied.
     """
 
@@ -40,8 +40,8 @@ class DrrnLayers:
 
 
 def catmull_rom_taps(planes: int) -> NDArray[np.float32]:
-    """Doubling by Catmull-Rom, centre aligned, as a 5x5 convolution: [4 * planes, planes, 5, 5], to be shuffled."""
-    # Of the first new pixel, a quarter of a pixel before the source pixel: source pixels -2 to 2, in 128ths.
+    """Return center-aligned Catmull-Rom doubling as taps before a pixel shuffle: [4 * planes, planes, 5, 5]."""
+    # Weights of source pixels -2 to 2 for the new pixel a quarter of a pixel before the source pixel.
     before = np.array([-3, 29, 111, -9, 0]) / 128
     phases = (before, before[::-1])
     taps = np.zeros((planes, 4, planes, 5, 5), np.float32)
@@ -52,13 +52,13 @@ def catmull_rom_taps(planes: int) -> NDArray[np.float32]:
 
 
 def drrn(layers: DrrnLayers) -> onnx.ModelProto:
-    """The doubler: bicubic, and the residual of the recursions.
+    """Return the doubler: the sum of the bicubic picture and the residual.
 
     Args:
-        layers: weights; the channels of `last` say at which resolution it works.
+        layers: weights; the channels of `last` determine at which resolution it works.
 
     Raises:
-        VsanimeError: shapes that are not those of a DRRN, or do not follow one another.
+        VsanimeError: if the shapes are not those of a DRRN, or do not fit together.
     """
     _check(layers)
     planes = int(layers.first.weight.shape[1])
@@ -99,20 +99,20 @@ def _residual(writer: NetWriter, x: str, layers: DrrnLayers) -> str:
 
 
 def _parameters(writer: NetWriter, name: str, layer: Layer) -> list[str]:
-    """Weights that several nodes read."""
+    """Store weights that several nodes read, and return their names."""
     bias = [] if layer.bias is None else [writer.constant(f"{name}.bias", layer.bias)]
     return [writer.constant(f"{name}.weight", layer.weight), *bias]
 
 
 def drrn_b1(layers: Sequence[Layer], units: str) -> Imported:
-    """DRRN of one recursive block.
+    """Return a DRRN of one recursive block with its summary.
 
     Args:
-        layers: the first, two of the unit, the last.
-        units: how often the unit is applied, in digits; empty where nobody said.
+        layers: first convolution, the two of the unit, the last.
+        units: how often the unit is applied, in digits; empty if unknown.
 
     Raises:
-        VsanimeError: not that network.
+        VsanimeError: if the layers are not those of that network.
     """
     for i, layer in enumerate(layers):
         check_layer(i, layer)

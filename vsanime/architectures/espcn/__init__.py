@@ -1,4 +1,4 @@
-"""ESPCN with SELU: doubles at low resolution."""
+"""Registers ESPCN with SELU, which doubles RGB or luma with all convolutions at low resolution."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Settings:
     """Keys of a recipe's [network].
 
     Attributes:
-        widths: channels of the hidden layers; none for the usual ones.
-        selection_units: whether one follows each activation.
+        widths: channels of the hidden layers; empty for the default.
+        selection_units: whether a selection unit follows each activation.
     """
 
     widths: tuple[int, ...] = ()
@@ -42,7 +42,7 @@ def _read(layers: Sequence[Layer], _activation: str | None, _metadata: Mapping[s
 
 
 def _read_gated(layers: Sequence[Layer], _activation: str | None, _metadata: Mapping[str, str]) -> Imported:
-    """Every inner layer is followed by its selection unit."""
+    """Import a network in which a selection unit follows every inner layer."""
     return espcn_n([*layers[:-1:2], layers[-1]], layers[1:-1:2])
 
 

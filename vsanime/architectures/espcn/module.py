@@ -1,4 +1,4 @@
-"""ESPCN_7: seven convolutions at low resolution with SELU, the last one's channels shuffled to twice the size."""
+"""Defines ESPCN_7 in torch: seven convolutions at low resolution with SELU, then a pixel shuffle to twice the size."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ WIDTHS = (64, 64, 128, 128, 256, 256)
 
 
 class SelectionUnit(nn.Sequential):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """Lets a feature through by its own sigmoid gate: x * sigmoid(conv1x1(relu(x))) (Choi and Kim 2017).
+    """A gate that multiplies each feature by its own sigmoid: x * sigmoid(conv1x1(relu(x))) (Choi and Kim 2017).
 
-    A Sequential of its one convolution, so that the weights have the name that published checkpoints give them.
+    A Sequential of its one convolution, so that the weights have the names of published checkpoints.
 
     Args:
-        channels: in and out.
+        channels: input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -43,9 +43,9 @@ class ESPCN(nn.Module):  # type: ignore[misc,unused-ignore]
 
     Args:
         widths: channels of the hidden layers.
-        planes: of input and output, 3 for RGB.
-        scale: output pixels per input pixel, each way.
-        selection_units: whether one follows each activation.
+        planes: planes of input and output, 3 for RGB.
+        scale: output pixels per input pixel along each axis.
+        selection_units: whether a selection unit follows each activation.
     """
 
     margin = 0
@@ -74,13 +74,13 @@ class ESPCN(nn.Module):  # type: ignore[misc,unused-ignore]
 
 
 def _hidden(into: int, out: int, selection_unit: bool) -> nn.Sequential:
-    # SELU out of place: recomputed layers need what they took.
+    # SELU is not in place, because recomputed layers need their inputs.
     layers: list[nn.Module] = [nn.Conv2d(into, out, 3, padding=1), nn.SELU()]
     return nn.Sequential(*layers, *([SelectionUnit(out)] if selection_unit else []))
 
 
 def initialise(net: ESPCN) -> None:
-    """Draw LeCun weights (std 1 / sqrt(fan-in)), with which SELU keeps mean 0 and variance 1; zero biases."""
+    """Initialize with zero biases and LeCun weights (std 1 / sqrt(fan-in)), so that SELU keeps mean 0, variance 1."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             fan_in = module.in_channels * math.prod(module.kernel_size)
@@ -92,7 +92,7 @@ NETS: tuple[type[nn.Module], ...] = (ESPCN,)
 
 
 def to_onnx(net: ESPCN) -> onnx.ModelProto:
-    """Write the network as plain ONNX."""
+    """Return the network as plain ONNX."""
     gates = [layer(unit[0]) for unit in net.modules() if isinstance(unit, SelectionUnit)]
     return espcn([*(layer(hidden[0]) for hidden in net.conv), layer(net.up_sampler[0])], gates)
 
@@ -103,7 +103,7 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
 
 
 def _build_empty(_kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Module, list[nn.Module]]:
-    """Return a network without weights, and its convolutions in the order of the layers."""
+    """Return a network to be filled with weights, and its convolutions in the order of the layers."""
     planes = int(layers[0].weight.shape[1])
     widths = [int(layer.weight.shape[0]) for layer in layers]
     hidden = [width for width, layer in zip(widths, layers, strict=True) if layer.weight.shape[2] == 3][:-1]
@@ -113,10 +113,10 @@ def _build_empty(_kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Mod
 
 
 def make(network: Any, planes: int) -> ESPCN:
-    """Make a recipe's network with fresh weights.
+    """Make an untrained network from a recipe's [network].
 
     Args:
         network: the recipe's [network], with the keys of `Settings`.
-        planes: of input and output.
+        planes: planes of input and output.
     """
     return ESPCN(network.widths or WIDTHS, planes=planes, selection_units=network.selection_units)

@@ -1,4 +1,4 @@
-"""ESPCN as plain ONNX."""
+"""Writes ESPCN as plain ONNX."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vsanime.errors import VsanimeError
 
 
 def espcn(layers: Sequence[Layer], gates: Sequence[Layer] = ()) -> onnx.ModelProto:
-    """ESPCN with SELU: convolutions, then pixel shuffle; a selection unit after each activation where there are gates.
+    """Return an ESPCN with SELU: convolutions, each with its selection unit if `gates` are given, then a pixel shuffle.
 
     A selection unit multiplies its input x by sigmoid(conv1x1(relu(x))) (Choi and Kim 2017).
 
     Raises:
-        VsanimeError: shapes that do not follow one another, or gates that are not one less than the layers.
+        VsanimeError: if shapes do not fit together, or there is not one gate per inner layer.
     """
     planes, scale = find_ends(layers, least=2)
     if gates and len(gates) != len(layers) - 1:
@@ -35,10 +35,10 @@ def espcn(layers: Sequence[Layer], gates: Sequence[Layer] = ()) -> onnx.ModelPro
 
 
 def espcn_n(layers: Sequence[Layer], gates: Sequence[Layer] = ()) -> Imported:
-    """ESPCN with SELU, with or without selection units.
+    """Return an ESPCN with SELU, with or without selection units, and its summary.
 
     Raises:
-        VsanimeError: not that network.
+        VsanimeError: if the layers are not those of that network.
     """
     check_same(layers)
     for i, (layer, gate) in enumerate(zip(layers[:-1], gates, strict=True) if gates else ()):

@@ -1,4 +1,4 @@
-"""waifu2x's networks: UpConv_7 doubles, VGG_7 removes noise."""
+"""Registers waifu2x's networks: UpConv_7 doubles, VGG_7 removes noise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Settings:
     """Keys of a recipe's [network].
 
     Attributes:
-        widths: channels of the hidden layers; none for the usual ones.
+        widths: channels of the hidden layers; empty for the default.
     """
 
     widths: tuple[int, ...] = ()
@@ -40,7 +40,7 @@ def _matches_vgg(proto: onnx.ModelProto) -> bool:
 
 
 def _read(layers: Sequence[Layer], _activation: str | None, _metadata: Mapping[str, str]) -> Imported:
-    """Nothing but shapes says that the last layer is a transposed one."""
+    """Import a chain of layers; only its 4x4 kernel shows that the last layer is transposed."""
     last = layers[-1]
     steps = [Step(layer, slope=LEAK) for layer in layers[:-1]]
     transposed = last.weight.shape[2:] == (4, 4)
@@ -53,7 +53,7 @@ UPCONV_7 = Architecture(
     title="UpConv_7",
     load_module=_load_module,
     matches=_matches_upconv,
-    layouts=(  # of both networks
+    layouts=(  # for both networks
         Layout("waifu2x in nunif", _read, (), ("net.{even}",), ()),
         Layout("waifu2x by yu45020", _read, (), ("Sequential.{even}",), ()),
         Layout("waifu2x, a bare Sequential", _read, (), ("{even}",), ()),

@@ -1,4 +1,4 @@
-"""waifu2x's UpConv_7, which doubles, and VGG_7, which removes noise: valid convolutions with leaky ReLU."""
+"""Defines waifu2x's UpConv_7 (doubles) and VGG_7 (removes noise) in torch: valid convolutions with leaky ReLU."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ VGG_WIDTHS = (32, 32, 64, 64, 128, 128)
 
 
 class Waifu2x(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """What the two share: no padding inside, so that a picture loses `margin` pixels of its input on every side.
+    """The base of both networks: without padding, so that the input loses `margin` pixels on every side.
 
     Args:
         widths: channels of the six hidden layers.
-        planes: of input and output.
+        planes: planes of input and output.
     """
 
     margin = MARGIN
@@ -39,7 +39,7 @@ class Waifu2x(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch i
         layers: list[nn.Module] = []
         for into, out in pairwise((planes, *widths)):
             layers += [nn.Conv2d(into, out, 3), nn.LeakyReLU(LEAK)]
-        # The name that published checkpoints have.
+        # The name in published checkpoints.
         self.Sequential = nn.Sequential(*layers, self.last(widths[-1], planes))
         initialise(self)
 
@@ -62,12 +62,12 @@ class Waifu2x(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch i
 
 
 class UpConv7(Waifu2x):
-    """UpConv_7: doubles; the transposed convolution (4, stride 2, padding 3) takes off what is left over.
+    """UpConv_7, which doubles; the transposed convolution (4x4, stride 2, padding 3) crops the excess border.
 
     Args:
         widths: channels of the six hidden layers.
-        planes: of input and output.
-        last_bias: whether the transposed convolution has biases; those of the published weights are zero.
+        planes: planes of input and output.
+        last_bias: whether the transposed convolution has a bias; in the published weights it is zero.
     """
 
     scale = 2
@@ -82,11 +82,11 @@ class UpConv7(Waifu2x):
 
 
 class VGG7(Waifu2x):
-    """VGG_7: keeps the size.
+    """VGG_7, which keeps the size.
 
     Args:
         widths: channels of the six hidden layers.
-        planes: of input and output, 1 for luma.
+        planes: planes of input and output, 1 for luma.
     """
 
     def __init__(self, widths: Sequence[int] = VGG_WIDTHS, planes: int = 3) -> None:
@@ -98,13 +98,13 @@ class VGG7(Waifu2x):
 
 
 def initialise(net: Waifu2x) -> None:
-    """Draw He (MSRA) weights for the leak where one follows, by fan-out as nagadomi does; zero biases."""
+    """Initialize with He (MSRA) weights for leaky ReLU by fan-out, as nagadomi does, and zero biases."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, a=LEAK, mode="fan_out")
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.ConvTranspose2d):
-            # Each output pixel is reached by 4 of the 16 taps of every channel.
+            # Each output pixel depends on 4 of the 16 taps of every channel.
             nn.init.normal_(module.weight, std=(2 / (4 * module.in_channels)) ** 0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
@@ -114,18 +114,18 @@ NETS: tuple[type[nn.Module], ...] = (UpConv7, VGG7)
 
 
 def to_onnx(net: Waifu2x) -> onnx.ModelProto:
-    """Write the network as plain ONNX."""
+    """Return the network as plain ONNX."""
     layers = [layer(conv) for conv in net.Sequential if not isinstance(conv, nn.LeakyReLU)]
     return upconv(layers) if isinstance(net, UpConv7) else vgg(layers)
 
 
 def from_onnx(proto: onnx.ModelProto) -> nn.Module:
-    """Return the network of a plain ONNX, whichever of the two."""
+    """Return the network of a plain ONNX of either kind."""
     return rebuild(proto, _build_empty, to_onnx)
 
 
 def _build_empty(kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Module, list[nn.Module]]:
-    """Return a network without weights, and its convolutions in the order of the layers."""
+    """Return a network to be filled with weights, and its convolutions in the order of the layers."""
     planes = int(layers[0].weight.shape[1])
     hidden = [int(layer.weight.shape[0]) for layer in layers[:-1]]
     if "ConvTranspose" in kinds:
@@ -136,11 +136,11 @@ def _build_empty(kinds: Sequence[str], layers: Sequence[Layer]) -> tuple[nn.Modu
 
 
 def make(network: Any, planes: int) -> Waifu2x:
-    """Make a recipe's network with fresh weights.
+    """Make an untrained network from a recipe's [network].
 
     Args:
         network: the recipe's [network], with the keys of `Settings`.
-        planes: of input and output.
+        planes: planes of input and output.
     """
     if network.architecture == "upconv_7":
         return UpConv7(network.widths or UPCONV_WIDTHS, planes)

@@ -1,4 +1,4 @@
-"""waifu2x's UpConv_7 and VGG_7 as plain ONNX."""
+"""Writes waifu2x's UpConv_7 and VGG_7 as plain ONNX."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from vsanime.architectures.layers import Layer, check_chain
 from vsanime.architectures.writer import NetWriter
 from vsanime.errors import VsanimeError
 
-# The networks convolve without padding; replicating this many pixels beforehand makes up for what they lose.
+# The networks convolve without padding; replicating this many border pixels first keeps the size.
 MARGIN = 7
-# The one slope that every network of the family was trained with, and their number of layers.
+# Slope and number of layers of every network of the family.
 LEAK = 0.1
 LAYERS = 7
-# The slope is stored with 6 digits at least.
+# The slope is stored with at least 6 digits.
 _SLOPE_TOLERANCE = 1e-4
 _LEAKY = f"leaky ReLU of slope {LEAK}"
 
 
 def upconv(layers: Sequence[Layer]) -> onnx.ModelProto:
-    """waifu2x UpConv_7: replicated margin, valid 3x3 convolutions with leaky ReLU, a transposed one (4, stride 2).
+    """Return an UpConv_7: replicated margin, 3x3 convolutions with leaky ReLU, a transposed one (4x4, stride 2).
 
     Raises:
-        VsanimeError: shapes that are not those, or do not follow one another.
+        VsanimeError: if the shapes are not those of UpConv_7, or do not fit together.
     """
     *convs, last = layers
     check_chain([*convs, Layer(last.weight.transpose(1, 0, 2, 3))])
@@ -43,10 +43,10 @@ def upconv(layers: Sequence[Layer]) -> onnx.ModelProto:
 
 
 def vgg(layers: Sequence[Layer]) -> onnx.ModelProto:
-    """waifu2x VGG_7: replicated margin, seven valid 3x3 convolutions, leaky ReLU after all but the last.
+    """Return a VGG_7: replicated margin, seven valid 3x3 convolutions, leaky ReLU after all but the last.
 
     Raises:
-        VsanimeError: shapes that are not those, or do not follow one another.
+        VsanimeError: if the shapes are not those of VGG_7, or do not fit together.
     """
     check_chain(layers)
     if len(layers) != MARGIN or any(layer.weight.shape[2:] != (3, 3) for layer in layers):
@@ -69,11 +69,11 @@ class Step:
     """One convolution of a chain, as its file describes it.
 
     Attributes:
-        layer: weights and biases; of a transposed convolution [in, out, kernel, kernel].
+        layer: weights and biases; [in, out, kernel, kernel] for a transposed convolution.
         transposed: whether it is a transposed convolution.
-        stride: pixels from one window to the next, each way.
-        pad: pixels around the picture, each way.
-        slope: of the leaky ReLU that follows; None where no activation does.
+        stride: pixels from one window to the next along each axis.
+        pad: padding in pixels on each side.
+        slope: slope of the leaky ReLU that follows; None for no activation.
     """
 
     layer: Layer
@@ -96,10 +96,10 @@ class Step:
 
 
 def waifu2x(steps: Sequence[Step]) -> Imported:
-    """UpConv_7 or VGG_7, whichever the chain is.
+    """Return the UpConv_7 or VGG_7 of a chain, with its summary.
 
     Raises:
-        VsanimeError: it is neither; says which layer differs.
+        VsanimeError: if it is neither; the message says which layer differs.
     """
     for i, step in enumerate(steps):
         check_layer(i, step.layer, step.transposed)
@@ -114,7 +114,7 @@ def waifu2x(steps: Sequence[Step]) -> Imported:
     layers = [step.layer for step in steps]
     if last.slope is None and last.transposed and _geometry(last) == ((4, 4), 2, 3):
         bias = last.layer.bias
-        # Most formats cannot leave a bias out: no bias is stored as zeros.
+        # Most formats cannot omit a bias and store zeros.
         layers[-1] = last.layer if bias is not None and bias.any() else replace(last.layer, bias=None)
         return describe(
             upconv(layers), "upconv_7", f"UpConv_7, {describe_widths(layers[:-1])}, scale 2", layers, _LEAKY
