@@ -1,4 +1,4 @@
-"""The color transform network at full width, which matches line art by distance maps."""
+"""Registers the color transform network at full width, which matches line art by distance maps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from vsanime.architectures.base import Architecture, TorchModule
 from vsanime.architectures.color_transform.onnx import MULTIPLE
 from vsanime.graphs.builders.colorize import Kind, Picture
 
-# The specification's: lines and distances from them in, colours out.
+# As in the paper: line art and distances to the nearest line in, color out.
 DOCUMENT = Kind(
     key=(Picture("key_lines", 1, 1), Picture("key_distances", 1, 1, "float32"), Picture("key_colours", 1, 3)),
     frame=(Picture("line", 1, 1), Picture("distance", 1, 1, "float32")),

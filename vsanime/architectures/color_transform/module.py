@@ -1,7 +1,7 @@
-"""The Color Transform Network after Shi et al. 2020 (arXiv 2003.10685), full width.
+"""Defines the Color Transform Network after Shi et al. 2020 (arXiv 2003.10685) in torch, at full width.
 
-Target and keys are matched by distance maps at a quarter of the size; masks decide how much of a key's colours stays in
-place, and the style of the keys sets the norms of the trunk.
+Target and keys are matched by distance maps at a quarter of the size; masks decide how much of a key's color keeps its
+position, and the style of the keys sets the norms of the trunk.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ WIDTH = 64
 
 @dataclass(frozen=True)
 class Transformed:
-    """What the network gives, each B, 3, H, W.
+    """The outputs of the network, each B, 3, H, W.
 
     Attributes:
         colour: RGB in (0, 1).
-        similar: colours told from the similarity layer alone, not limited.
-        middle: colours told from the last block of the trunk, not limited.
+        similar: RGB predicted from the similarity layer alone, not limited.
+        middle: RGB predicted from the last block of the trunk, not limited.
     """
 
     colour: torch.Tensor
@@ -44,10 +44,10 @@ class Transformed:
 
 
 class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """The network; 14,670,601 weights at full width.
+    """The Color Transform Network of the paper; 14,670,601 weights at full width.
 
     Args:
-        width: channels at full size, an even number; 64 in full.
+        width: channels at full size, an even number from 8 to 128; 64 for full width.
     """
 
     multiple = MULTIPLE
@@ -59,7 +59,7 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
         self.width = width
         channels, depth, style = 4 * width, width // 2, 8 * width
         self.lines, self.distances, self.colours = _encoder(1, width), _encoder(1, width), _encoder(3, width)
-        self.match = nn.Conv2d(channels, depth, 1)  # of target and keys
+        self.match = nn.Conv2d(channels, depth, 1)  # shared by target and keys
         self.value, self.out = nn.Conv2d(channels, depth, 1), nn.Conv2d(depth, channels, 1)
         self.mask_m, self.mask_n = (nn.Conv2d(2 * channels, channels, 3, padding=1) for _ in range(2))
         sizes = (4, width, 2 * width, 4 * width, style, style)
@@ -84,14 +84,14 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
         key_distances: torch.Tensor,
         key_colours: torch.Tensor,
     ) -> Transformed:
-        """Run the network; everything in [0, 1], H and W multiples of 4.
+        """Run the network on values in [0, 1]; H and W are multiples of 4.
 
         Args:
-            line: B, 1, H, W.
-            distance: of every pixel to the nearest line, B, 1, H, W.
-            key_lines: B, K, 1, H, W.
-            key_distances: B, K, 1, H, W.
-            key_colours: B, K, 3, H, W.
+            line: line art of the target, B, 1, H, W.
+            distance: distance of every pixel to the nearest line, B, 1, H, W.
+            key_lines: line art of the keys, B, K, 1, H, W.
+            key_distances: distance maps of the keys, B, K, 1, H, W.
+            key_colours: RGB of the keys, B, K, 3, H, W.
         """
         count = key_lines.shape[:2]
 
@@ -114,12 +114,12 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
         )
 
     def similar(self, target: torch.Tensor, distances: torch.Tensor, colours: torch.Tensor) -> torch.Tensor:
-        """The similarity colour-transform layer.
+        """Run the similarity color-transform layer.
 
         Args:
             target: features of the target's distance map, B, C, h, w.
-            distances: those of the keys, B, K, C, h, w.
-            colours: features of the keys' colours, B, K, C, h, w.
+            distances: features of the keys' distance maps, B, K, C, h, w.
+            colours: features of the keys' colors, B, K, C, h, w.
 
         Returns:
             B, C, h, w.
@@ -131,7 +131,7 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
         return (n * masked + (1 - n) * matched).mean(1)
 
     def matched(self, target: torch.Tensor, distances: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
-        """What attention over all places of all keys copies: B, C, h, w; arguments as those of `similar`."""
+        """Return the features that attention copies from all positions of all keys, B, C, h, w; see `similar`."""
         queries = self.match(target).flatten(2).transpose(1, 2)
 
         def over_all(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -151,7 +151,7 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
 
 
 class _Normed(nn.Module):  # type: ignore[misc,unused-ignore]
-    """Convolution with spectral norm, instance norm, ReLU."""
+    """A convolution with spectral norm, followed by instance norm and ReLU."""
 
     def __init__(self, into: int, out: int, stride: int = 1) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class _Normed(nn.Module):  # type: ignore[misc,unused-ignore]
         self.norm = nn.InstanceNorm2d(out, NORM_EPSILON, affine=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """N, into, H, W to N, out, H, W or half of that."""
+        """Run the layer: N, into, H, W to N, out, H, W, or half of that size."""
         return functional.relu(self.norm(self.conv(x)))
 
 
@@ -174,7 +174,7 @@ def _run(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
 
 
 def _block(layers: nn.ModuleList, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-    """A residual block whose norms the style sets: the first half of it shifts, the second scales."""
+    """Run a residual block whose norms are set by the style: its first half shifts, its second half scales."""
     shift, scale = style[:, :, None, None].chunk(2, 1)
     y = x
     for i, layer in enumerate(layers):
@@ -191,7 +191,7 @@ NETS: tuple[type[nn.Module], ...] = (ColourTransform,)
 
 
 def to_onnx(net: ColourTransform) -> onnx.ModelProto:
-    """Write the network as plain ONNX."""
+    """Return the network as plain ONNX."""
     return colour_transform(arrays(net))
 
 
@@ -201,5 +201,5 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
 
 
 def make(network: Any) -> ColourTransform:
-    """Make a recipe's network with fresh weights."""
+    """Make an untrained network from a recipe's [network]."""
     return ColourTransform(network.width)

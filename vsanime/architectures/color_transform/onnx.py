@@ -1,10 +1,10 @@
-"""The Color Transform Network after Shi et al. 2020 (arXiv 2003.10685) as plain ONNX.
+"""Writes the Color Transform Network after Shi et al. 2020 (arXiv 2003.10685) as plain ONNX.
 
 Inputs, all f32 in [0, 1], height and width multiples of 4: `line` and `distance` 1, 1, H, W; `key_lines` and
-`key_distances` K, 1, H, W; `key_colours` K, 3, H, W. Outputs, 1, 3, H, W: `colour`, and what the latent losses look at,
-`similar` and `middle`. Where a graph is cut: `key_features` and `key_values` K, C, N (N = H * W / 16) and `key_style`
-K, S depend on the keys alone, each on its own. Masks look at target and key together, so what attention copies is made
-behind the cut.
+`key_distances` K, 1, H, W; `key_colours` K, 3, H, W. Outputs, 1, 3, H, W: `colour`, and `similar` and `middle` for the
+latent losses. The graph can be cut at tensors that depend on one key alone: `key_features` and `key_values` K, C, N (N
+= H * W / 16) and `key_style` K, S. Masks see target and key together, so what attention copies is computed behind the
+cut.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from vsanime.arrays import Array
 
 MULTIPLE = 4  # of height and width
 BLOCKS = 8
-# What the norms add to the variance: those of the encoders and the decoder, and those that a style sets.
+# Terms added to the variance: in the norms of encoders and decoder, and in those that the style sets.
 NORM_EPSILON, STYLE_EPSILON = 1e-3, 1e-5
-_LEAK = 0.2  # no layer here leaks
+_LEAK = 0.2  # unused: this network has no leaky ReLU
 
 
 def colour_transform(weights: Mapping[str, Array]) -> onnx.ModelProto:
-    """Write the network.
+    """Return the network as plain ONNX.
 
     Args:
-        weights: by the names of `vsanime.architectures.color_transform.module.ColourTransform`, without
+        weights: weights by the names of `vsanime.architectures.color_transform.module.ColourTransform`, without
             parametrizations.
     """
     return _Writer(weights, _LEAK).whole()
 
 
 class _Writer(NetWriter):
-    """Writes the parts in the order in which the network runs them."""
+    """A builder of the parts, in the order in which the network runs them."""
 
     @property
     def _channels(self) -> int:
-        """Of features at a quarter of the size."""
+        """Channels of features at a quarter of the size."""
         return int(self.arrays["out.weight"].shape[0])
 
     @property
     def _depth(self) -> int:
-        """Of queries, keys and values."""
+        """Channels of queries, keys and values."""
         return int(self.arrays["out.weight"].shape[1])
 
     def whole(self) -> onnx.ModelProto:
-        """All of it."""
+        """Return the whole network."""
         size = ("height", "width")
         for name, first, planes in (
             ("line", 1, 1),
@@ -73,7 +73,7 @@ class _Writer(NetWriter):
         return self.model()
 
     def _keys(self) -> None:
-        """What depends on the keys alone."""
+        """Add the part that depends on the keys alone."""
         self.reshaped(self._encoded("distances", "key_distances"), 0, 0, -1, name="key_features")
         self.reshaped(self._encoded("colours", "key_colours"), 0, 0, -1, name="key_values")
         x = self.joined("key_lines", "key_colours")
@@ -87,13 +87,13 @@ class _Writer(NetWriter):
         return x
 
     def _normed(self, name: str, x: str, stride: int = 1) -> str:
-        """Convolution, instance norm, ReLU."""
+        """Add a convolution, instance norm and ReLU."""
         x = self.layer(f"{name}.conv", x, stride=stride)
         gains = [self.stored(f"{name}.norm.{kind}", self.arrays[f"{name}.norm.{kind}"]) for kind in ("weight", "bias")]
         return self.node("Relu", [self.node("InstanceNormalization", [x, *gains], epsilon=NORM_EPSILON)])
 
     def _similar(self, target: str) -> str:
-        """The similarity colour-transform layer: features of colours where the target wants them."""
+        """Add the similarity color-transform layer, which arranges the keys' color features for the target."""
         shape = self.joined(self.integers(0, self._channels), self._plane(target), axis=0)
         distances = self.node("Reshape", ["key_features", shape])
         colours = self.node("Reshape", ["key_values", shape])
@@ -106,21 +106,21 @@ class _Writer(NetWriter):
         return self.node("ReduceMean", [mixed], axes=[0])
 
     def _plane(self, x: str) -> str:
-        """Height and width of a tensor."""
+        """Add height and width of a tensor as int64."""
         return self.sliced(self.node("Shape", [x]), 2, 4, axis=0)
 
     def _beside(self, target: str, keys: str) -> str:
-        """Target and key side by side, for every key.
+        """Concatenate the target with every key along channels.
 
-        A sum of a convolution of each would be less to compute; OpenVINO 2026 makes one node of it, which then refuses
-        to run since one of them has one picture and the other as many as there are keys.
+        A sum of separate convolutions would need fewer operations, but OpenVINO 2026 fuses it into one node and then
+        refuses to run, since the batch is 1 in one and the number of keys in the other.
         """
         count = self.sliced(self.node("Shape", [keys]), 0, 1, axis=0)
         shape = self.joined(count, self.integers(1, 1, 1), axis=0)
         return self.joined(self.node("Expand", [target, shape]), keys)
 
     def _matched(self, target: str, distances: str, masked: str) -> str:
-        """Attention over all places of all keys, as 1, C, H / 4, W / 4."""
+        """Add attention over all positions of all keys: 1, C, H / 4, W / 4."""
         flat = self.reshaped(self.layer("match", target), 0, 0, -1)
         scaled = self.node("Mul", [flat, self.number(self._depth**-0.5)])
         queries = self.node("Transpose", [scaled], "queries", perm=[0, 2, 1])
@@ -134,7 +134,7 @@ class _Writer(NetWriter):
         return self.layer("out", planes)
 
     def _style(self) -> tuple[str, str]:
-        """Shift and scale of all norms that a style sets, 1, C, 1, 1."""
+        """Return shift and scale for all norms that the style sets, each 1, C, 1, 1."""
         x = self.node("ReduceMean", ["key_style"], axes=[0])
         x = self._linear("style.1", self.node("Relu", [self._linear("style.0", x)]))
         count = self._channels
@@ -147,7 +147,7 @@ class _Writer(NetWriter):
         return self.node("Gemm", [x, *weights], transB=1)
 
     def _block(self, name: str, x: str, shift: str, scale: str) -> str:
-        """A residual block whose norms the style sets."""
+        """Add a residual block whose norms are set by the style."""
         y = x
         for i in range(3):
             y = self._styled(self.layer(f"{name}.{i}", y), shift, scale)

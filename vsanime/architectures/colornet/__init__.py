@@ -1,4 +1,4 @@
-"""The color transform network that is shipped: colors for line art from two keys."""
+"""Registers the bundled color transform network, which colors line art from two keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from vsanime.architectures.base import Architecture, TorchModule
 from vsanime.architectures.colornet.onnx import CELL, MULTIPLE
 from vsanime.graphs.builders.colorize import KEYS, Kind, Picture
 
-# Weights of the two moved keys and of what was copied from anywhere, what was copied, and what is added.
+# Outputs: blend weights of the two warped keys and of the color that attention copied, that color, and the residual.
 MIXING = Kind(
     key=(Picture("key_lines", 1, 1), Picture("key_colours", 1, 3)),
     frame=(

@@ -1,8 +1,8 @@
-"""The Color Transform Network that is shipped: colours for a line picture from two keys that flow has moved onto it.
+"""Defines the bundled Color Transform Network in torch: it colors line art from two keys warped onto it by flow.
 
-It chooses, pixel by pixel, between the two moved keys and what attention copies from anywhere in the keys, and adds a
-residual. Untrained it gives the prior blend of the moved keys, so that training can only add to that. What it is made
-of, by name and in ONNX's words, stands in `vsanime.architectures.colornet.onnx`.
+For each pixel it blends the two warped keys and the color that attention copies from anywhere in the keys, and adds a
+residual. Untrained it returns the prior blend of the warped keys. Its layers are described in
+`vsanime.architectures.colornet.onnx`.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from vsanime.errors import VsanimeError
 
 WIDTH = 24
 _SLIMMEST, _WIDEST = 8, 128
-_LIKENESS = 7.0  # logit by which a cell's own place stands out before training: about the logarithm of their number
+_LIKENESS = 7.0  # logit of a cell's own position before training: about the logarithm of the number of cells
 
 
 @dataclass(frozen=True)
 class Coloured:
-    """What the network gives, each B, 3, H, W.
+    """The outputs of the network, each B, 3, H, W.
 
     Attributes:
         colour: RGB in [0, 1].
-        weights: shares of the first moved key, the second and what was copied; they sum to 1.
+        weights: blend weights of the first warped key, the second and the copied color; they sum to 1.
         copied: RGB that attention copied.
-        residual: what is added to the mixture.
+        residual: RGB that is added to the blend.
     """
 
     colour: torch.Tensor
@@ -48,10 +48,10 @@ class Coloured:
 
 
 class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """The network; `width` channels at full size.
+    """The bundled Color Transform Network.
 
     Args:
-        width: an even number from 8 to 128.
+        width: channels at full size, an even number from 8 to 128.
     """
 
     multiple = MULTIPLE
@@ -68,7 +68,7 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
         self.query, self.key = nn.Conv2d(eighth, depth, 1), nn.Conv2d(eighth, depth, 1)
         for name in ("query_down", "query_across", "key_down", "key_across"):
             setattr(self, name, nn.Linear(2 * len(WAVES), depth, bias=False))
-        seen = 6 + 2 + 2 + 3  # moved keys, errors, prior, differences of the moved keys
+        seen = 6 + 2 + 2 + 3  # warped keys, errors, prior, difference of the warped keys
         self.evidence = nn.ModuleDict(
             {"by2": _conv(1 + seen, width, 2), "by4": _conv(width, half, 2), "by8": _conv(half, quarter, 2)}
         )
@@ -99,15 +99,15 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
         errors: torch.Tensor,
         prior: torch.Tensor,
     ) -> Coloured:
-        """Run the network; everything in [0, 1], H and W multiples of 16.
+        """Run the network on values in [0, 1]; H and W are multiples of 16.
 
         Args:
-            line: B, 1, H, W.
-            key_lines: B, K, 1, H, W.
-            key_colours: B, K, 3, H, W.
-            warped: B, 2, 3, H, W, both keys moved onto the target.
-            errors: B, 2, 1, H, W, how badly the lines of each then fit.
-            prior: B, 2, 1, H, W, shares by which both are blended without a network.
+            line: line art of the target, B, 1, H, W.
+            key_lines: line art of the keys, B, K, 1, H, W.
+            key_colours: RGB of the keys, B, K, 3, H, W.
+            warped: both keys warped onto the target, B, 2, 3, H, W.
+            errors: line error of each warped key, B, 2, 1, H, W.
+            prior: blend weights of the warped keys without a network, B, 2, 1, H, W.
         """
         features, values = self.keys(key_lines, key_colours)
         lines = self.lines(line)
@@ -122,7 +122,7 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
         return _mixed(self.decoder["head"](x).float(), prior.flatten(1, 2), warped, copied.float())
 
     def keys(self, key_lines: torch.Tensor, key_colours: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features, B, K, d, N, and values, B, K, c, N, of every key by itself; N = H * W / 64."""
+        """Return features, B, K, d, N, and values, B, K, c, N, of each key independently; N = H * W / 64."""
         count, keys = key_lines.shape[:2]
         lines, colours = key_lines.flatten(0, 1), key_colours.flatten(0, 1)
         features = self._placed("key", self.lines(lines)[3])
@@ -130,24 +130,24 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
         return tuple(x.flatten(2).unflatten(0, (count, keys)) for x in (features, values))
 
     def attended(self, eighth: torch.Tensor, features: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """What attention over all cells of all keys copies.
+        """Return the values that attention copies from all cells of all keys.
 
         Args:
             eighth: line features of the target, B, C, H / 8, W / 8.
-            features: of the keys, B, K, d, N.
-            values: of the keys, B, K, c, N.
+            features: features of the keys, B, K, d, N.
+            values: values of the keys, B, K, c, N.
 
         Returns:
             B, c, H / 8, W / 8.
         """
         queries = self._placed("query", eighth).flatten(2).transpose(1, 2)
         keys, found = (x.permute(0, 1, 3, 2).flatten(1, 2) for x in (features, values))
-        # One kind for all three: under autocast the averaged colours come in f32.
+        # All three need one type: under autocast the averaged colors are f32.
         attended = functional.scaled_dot_product_attention(queries, keys.to(queries.dtype), found.to(queries.dtype))
         return attended.transpose(1, 2).unflatten(2, eighth.shape[2:])
 
     def _placed(self, kind: str, eighth: torch.Tensor) -> torch.Tensor:
-        """The projection of features plus that of where they are: B, d, H / 8, W / 8."""
+        """Return the projected features plus the projected positions, B, d, H / 8, W / 8."""
         height, width = eighth.shape[2:]
         waves = torch.tensor(WAVES, device=eighth.device)
 
@@ -163,19 +163,19 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
     def _evidence(
         self, line: torch.Tensor, warped: torch.Tensor, errors: torch.Tensor, prior: torch.Tensor
     ) -> list[torch.Tensor]:
-        """The moved keys, how far they are trusted and where they disagree, at 1, 1/2, 1/4 and 1/8 of the size."""
+        """Return warped keys, line errors, prior and key difference, at 1, 1/2, 1/4 and 1/8 of the size."""
         full = torch.cat([warped, errors, prior, (warped[:, :3] - warped[:, 3:]).abs()], 1)
         half = _leaky(self.evidence["by2"](torch.cat([line, full], 1)))
         quarter = _leaky(self.evidence["by4"](half))
         return [full, half, quarter, _leaky(self.evidence["by8"](quarter))]
 
     def _merged(self, level: str, x: torch.Tensor, lines: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
-        """Twice the size, with lines and evidence of that size."""
+        """Return features at twice the size, joined with lines and evidence of that size."""
         large = _doubled(self.decoder[f"to_{level}"](x))
         return _leaky(self.decoder[level](torch.cat([large, lines, evidence], 1)))
 
     def _enlarged(self, deep: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-        """Colours of cells at full size: every pixel a convex mixture of its cell and the eight around it."""
+        """Return the cells' colors at full size; each pixel is a convex mixture of its cell and the eight around it."""
         logits = self.enlargement[1](_leaky(self.enlargement[0](deep)))
         shares = functional.pixel_shuffle(logits, CELL).softmax(1)
         padded = functional.pad(cells, (1,) * 4, mode="replicate")
@@ -185,7 +185,7 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
 
 
 class LineEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
-    """A U-Net over line art, the same for target and keys; a feature at 1/8 of the size sees more than 100 pixels.
+    """A U-Net over line art, shared by target and keys; a feature at 1/8 of the size sees more than 100 pixels.
 
     Args:
         width: channels at full size.
@@ -203,7 +203,7 @@ class LineEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
         self.last = _conv(eighth, eighth)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Line art N, 1, H, W to features at 1, 1/2, 1/4 and 1/8 of the size."""
+        """Return features at 1, 1/2, 1/4 and 1/8 of the size of line art N, 1, H, W."""
         full = _leaky(self.stem(x))
         half = _run(self.by2, full)
         quarter = _run(self.by4, half)
@@ -213,10 +213,10 @@ class LineEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
 
 
 class ColourEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
-    """What is copied beside colour itself. There is no norm in it: one would take away which colour it is.
+    """The encoder of learned values, copied along with RGB; it has no norm, since one would remove the absolute color.
 
     Args:
-        width: channels at half size; four thirds of twice as many come out at 1/8.
+        width: channels at half size; 2 * width come out at 1/8.
     """
 
     def __init__(self, width: int) -> None:
@@ -226,20 +226,20 @@ class ColourEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
         self.by8 = _conv(3 * width // 2, 2 * width, 2)
 
     def forward(self, colours: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
-        """Colours N, 3, H, W and their line art N, 1, H, W to N, 2 * width, H / 8, W / 8."""
+        """Return N, 2 * width, H / 8, W / 8 of RGB N, 3, H, W and its line art N, 1, H, W."""
         x = _leaky(self.by2(torch.cat([colours, lines], 1)))
         found: torch.Tensor = self.by8(_run(self.by4, x))
         return found
 
 
 def initialise(net: ColourNet) -> None:
-    """Draw He weights; attention begins with likeness of lines and nearness, the head with nothing to say."""
+    """Initialize with He weights; attention prefers similar lines and near positions, head and enlargement are zero."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, LEAK, nonlinearity="leaky_relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    # Equal projections of equal features point the same way.
+    # Queries and keys start with equal projections, so that equal features match.
     near = (_LIKENESS / (net.query.out_channels**0.5 * 2 * len(WAVES))) ** 0.5
     with torch.no_grad():
         net.key.weight.copy_(net.query.weight)
@@ -251,7 +251,7 @@ def initialise(net: ColourNet) -> None:
 
 
 def _mixed(head: torch.Tensor, prior: torch.Tensor, warped: torch.Tensor, copied: torch.Tensor) -> Coloured:
-    """Weights of the three pictures, their sum, and what is added to it."""
+    """Return the blend of the three pictures plus the residual, with its weights and parts."""
     unasked = functional.pad((prior.float() + LEAST_WEIGHT).log(), (0, 0, 0, 0, 0, 1), value=UNASKED)
     weights = (head[:, :3] + unasked).softmax(1)
     residual = head[:, 3:]
@@ -265,7 +265,7 @@ def _conv(into: int, out: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _chain(into: int, *widths: int, stride: int = 1) -> nn.ModuleList:
-    """Convolutions one after another; the stride is the first one's."""
+    """Return consecutive convolutions; only the first has the stride."""
     pairs = zip((into, *widths), widths, strict=False)
     return nn.ModuleList(_conv(a, b, 1 if i else stride) for i, (a, b) in enumerate(pairs))
 
@@ -288,7 +288,7 @@ NETS: tuple[type[nn.Module], ...] = (ColourNet,)
 
 
 def to_onnx(net: ColourNet) -> onnx.ModelProto:
-    """Write the network as plain ONNX."""
+    """Return the network as plain ONNX."""
     return colour(arrays(net))
 
 
@@ -298,5 +298,5 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
 
 
 def make(network: Any) -> ColourNet:
-    """Make a recipe's network with fresh weights."""
+    """Make an untrained network from a recipe's [network]."""
     return ColourNet(network.width)

@@ -1,14 +1,13 @@
-"""The Color Transform Network that is shipped, as plain ONNX: what its layers are called, and how they are written.
+"""Writes the bundled Color Transform Network as plain ONNX, and names its layers.
 
-It is the network after Shi et al. (arXiv 2003.10685) mended: matching at 1/8 of the size from line features that see
-far around and know where they are, absolute colour among what is copied, lines led to every level of the decoder, and
-two keys that flow has already moved onto the target, which it only has to choose between and to mend.
+It modifies the network of Shi et al. (arXiv 2003.10685): it matches at 1/8 of the size with line features of wide
+context and known position, copies absolute color, has line features in every level of the decoder, and receives two
+keys already warped onto the target by flow, which it only has to select and to correct.
 
 Inputs, all f32 in [0, 1], height and width multiples of 16: `line` 1, 1, H, W; `key_lines` K, 1, H, W; `key_colours` K,
 3, H, W; `warped` 2, 3, H, W; `errors` and `prior` 2, 1, H, W. Outputs: `colour`, `weights`, `copied` and `residual`,
-each 1, 3, H, W. Where a graph is cut: `key_features` K, d, N and `key_values` K, c, N depend on the keys alone, each on
-its own; `queries` 1, N, d are what attention asks, `attention` 1, N, K * N how it answers, and `attended` 1, N, c what
-is copied (N = H * W / 64).
+each 1, 3, H, W. The graph can be cut at `key_features` K, d, N and `key_values` K, c, N, which depend on one key alone.
+Attention has `queries` 1, N, d, weights `attention` 1, N, K * N and the result `attended` 1, N, c (N = H * W / 64).
 """
 
 from __future__ import annotations
@@ -24,41 +23,41 @@ from vsanime.architectures.writer import NetWriter
 from vsanime.arrays import Array
 
 LEAK = 0.1
-CELL = 8  # pixels each way of a cell that is matched as one
+CELL = 8  # width and height in pixels of a cell, the unit of matching
 MULTIPLE = 16  # of height and width
-# Radians over half a picture's height, by whose phases a cell knows where it is.
+# Angular frequencies of the position encoding, in radians per half picture height.
 WAVES = tuple(pi / 2 * 2**i for i in range(4))
-# Added to the prior before its logarithm, so that nought has one: a fortieth of a code.
+# Added to the prior so that its logarithm is finite: a fortieth of an 8-bit code value.
 LEAST_WEIGHT = 1e-4
-# The logit of what attention copied before anything is learnt: exp(-7) is less than a quarter of a code.
+# Initial logit of the copied color: exp(-7) is less than a quarter of an 8-bit code value.
 UNASKED = -7.0
-TAPS = 9  # the cell of an enlarged pixel, and those around it
+TAPS = 9  # the cell of an enlarged pixel and its eight neighbors
 
 
 def colour(weights: Mapping[str, Array]) -> onnx.ModelProto:
-    """Write the network.
+    """Return the network as plain ONNX.
 
     Args:
-        weights: by the names of `vsanime.architectures.colornet.module.ColourNet`.
+        weights: weights by the names of `vsanime.architectures.colornet.module.ColourNet`.
     """
     return _Writer(weights, LEAK).whole()
 
 
 class _Writer(NetWriter):
-    """Writes the parts in the order in which the network runs them."""
+    """A builder of the parts, in the order in which the network runs them."""
 
     @property
     def _depth(self) -> int:
-        """Channels of a feature."""
+        """Channels of queries and key features."""
         return int(self.arrays["query.weight"].shape[0])
 
     @property
     def _copied(self) -> int:
-        """Channels of a value: RGB, and what was learnt."""
+        """Channels of a value: RGB and learned values."""
         return 3 + int(self.arrays["colours.by8.weight"].shape[0])
 
     def whole(self) -> onnx.ModelProto:
-        """All of it."""
+        """Return the whole network."""
         self._declare_inputs()
         features, values = self._keys()
         lines = self._lines("line")
@@ -84,7 +83,7 @@ class _Writer(NetWriter):
             self.input(name, 2, planes, *size)
 
     def _lines(self, x: str) -> list[str]:
-        """The line encoder: features at 1, 1/2, 1/4 and 1/8 of the size."""
+        """Add the line encoder: features at 1, 1/2, 1/4 and 1/8 of the size."""
         full = self.active("lines.stem", x)
         half = self.chain("lines.by2", full, 2, stride=2)
         quarter = self.chain("lines.by4", half, 2, stride=2)
@@ -94,7 +93,7 @@ class _Writer(NetWriter):
         return [full, half, quarter, self.active("lines.last", joined)]
 
     def _keys(self) -> tuple[str, str]:
-        """Features and values of every key, by itself."""
+        """Return features and values of the keys, each independent of the others."""
         eighth = self._lines("key_lines")[3]
         features = self.reshaped(self._placed("key", eighth), 0, 0, -1, name="key_features")
         x = self.active("colours.by2", self.joined("key_colours", "key_lines"), stride=2)
@@ -109,14 +108,14 @@ class _Writer(NetWriter):
         return self.node("Transpose", [scaled], "queries", perm=[0, 2, 1])
 
     def _placed(self, kind: str, eighth: str) -> str:
-        """The projection of features plus that of where they are."""
+        """Add the projected features plus the projected positions."""
         height, width = self.size(eighth, 2), self.size(eighth, 3)
         down = self.node("Unsqueeze", [self._place(f"{kind}_down", height, height), self.integers(0, 3)])
         across = self.node("Unsqueeze", [self._place(f"{kind}_across", width, height), self.integers(0, 2)])
         return self.node("Add", [self.node("Add", [self.layer(kind, eighth), down]), across])
 
     def _place(self, name: str, count: str, height: str) -> str:
-        """The projected phases of the cells along one axis: d, count."""
+        """Add the projected position encoding of the cells along one axis: d, count."""
         numbers = self.node("Range", [self.integer(0), count, self.integer(1)])
         place, many, high = (self.node("Cast", [x], to=TensorProto.FLOAT) for x in (numbers, count, height))
         middle = self.node("Add", [self.node("Add", [place, place]), self.number(1.0)])
@@ -127,7 +126,7 @@ class _Writer(NetWriter):
         return self.node("MatMul", [self.stored(f"{name}.weight", self.arrays[f"{name}.weight"]), phases])
 
     def _attended(self, queries: str, features: str, values: str, eighth: str) -> str:
-        """Attention over all cells of all keys: 1, c, H / 8, W / 8."""
+        """Add attention over all cells of all keys: 1, c, H / 8, W / 8."""
         keys = self.reshaped(self.node("Transpose", [features], perm=[1, 0, 2]), self._depth, -1)
         found = self.reshaped(self.node("Transpose", [values], perm=[0, 2, 1]), -1, self._copied)
         attention = self.node("Softmax", [self.node("MatMul", [queries, keys])], "attention", axis=-1)
@@ -137,7 +136,7 @@ class _Writer(NetWriter):
         return self.node("Reshape", [self.node("Transpose", [attended], perm=[0, 2, 1]), shape])
 
     def _evidence(self) -> list[str]:
-        """The moved keys, how far they are trusted and where they disagree, at 1, 1/2, 1/4 and 1/8 of the size."""
+        """Add warped keys, line errors, prior and key difference, at 1, 1/2, 1/4 and 1/8 of the size."""
         self.reshaped("warped", 1, 6, 0, 0, name="both_warped")
         self.reshaped("prior", 1, 2, 0, 0, name="both_priors")
         errors = self.reshaped("errors", 1, 2, 0, 0)
@@ -148,12 +147,12 @@ class _Writer(NetWriter):
         return [full, half, quarter, self.active("evidence.by8", quarter, stride=2)]
 
     def _merged(self, level: str, x: str, lines: str, evidence: str) -> str:
-        """Twice the size, with lines and evidence of that size."""
+        """Add features at twice the size, joined with lines and evidence of that size."""
         large = self.nearest(self.layer(f"decoder.to_{level}", x), 2)
         return self.active(f"decoder.{level}", self.joined(large, lines, evidence))
 
     def _enlarged(self, deep: str, attended: str) -> str:
-        """The copied colours at full size: every pixel a convex mixture of its cell and the eight around it."""
+        """Add the copied color at full size; each pixel is a convex mixture of its cell and the eight around it."""
         logits = self.layer("enlargement.1", self.active("enlargement.0", deep))
         shares = self.node("Softmax", [self.node("DepthToSpace", [logits], blocksize=CELL, mode="CRD")], axis=1)
         cells = self.node("Pad", [self.sliced(attended, 0, 3), self.integers(0, 0, 1, 1, 0, 0, 1, 1)], mode="edge")
@@ -167,7 +166,7 @@ class _Writer(NetWriter):
         return self.joined(*planes, name="copied")
 
     def _mix(self, head: str, copied: str) -> None:
-        """Weights of the three pictures, their sum, and what is added to it."""
+        """Blend the three pictures and add the residual."""
         prior = self.node("Log", [self.node("Add", ["both_priors", self.number(LEAST_WEIGHT)])])
         unasked = self.node("Pad", [prior, self.integers(0, 0, 0, 0, 0, 1, 0, 0), self.number(UNASKED)])
         logits = self.node("Add", [self.sliced(head, 0, 3), unasked])

@@ -1,4 +1,4 @@
-"""The temporal constraint network: refines the colors of a frame between two others."""
+"""Registers the temporal constraint network, which refines the colors of a frame between two others."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The Temporal Constraint Network: gated convolutions that see their neighbours in time (after LGTSM, Chang
-et al. 2019).
+"""Defines the Temporal Constraint Network in torch: gated convolutions that see neighboring frames.
 
-A learnable shift lends channels of the frames before and after to each frame. No layer has a norm, so that a pixel
-depends on what is near it alone.
+It follows LGTSM (Chang et al. 2019): a learnable shift brings channels of the previous and the next frame to each
+frame. No layer has a norm, so that a pixel depends on its neighborhood only.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ FRAMES = 3  # previous, target, next
 
 
 class Temporal(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """The network; 8,191,807 weights at full width.
+    """The Temporal Constraint Network; 8,191,807 weights at full width.
 
     Args:
-        width: channels at full size, a multiple of 4; 64 in full.
-        residual: add the last convolution, which begins as nought, to the target's colours, so that an untrained
-            network changes nothing; without it, its sigmoid is the picture.
+        width: channels at full size, a multiple of 4; 64 for full width.
+        residual: whether the last convolution, which starts at zero, is added to the target's colors, so that an
+            untrained network changes nothing; otherwise its sigmoid is the picture.
     """
 
     multiple = MULTIPLE
@@ -60,14 +59,14 @@ class Temporal(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch 
             nn.init.zeros_(self.last.bias)
 
     def forward(self, lines: torch.Tensor, colours: torch.Tensor) -> torch.Tensor:
-        """Run the network; everything in [0, 1], H and W multiples of 4.
+        """Run the network on values in [0, 1]; H and W are multiples of 4.
 
         Args:
-            lines: B, 3, 1, H, W, in the order previous, target, next.
-            colours: B, 3, 3, H, W.
+            lines: line art, B, 3, 1, H, W, in the order previous, target, next.
+            colours: RGB in the same order, B, 3, 3, H, W.
 
         Returns:
-            The target's colours, B, 3, H, W in [0, 1].
+            The target's RGB, B, 3, H, W in [0, 1].
         """
         x = self.g2(self.first(torch.cat([lines, colours], 2).flatten(0, 1)))
         half = self.g3(x)
@@ -82,12 +81,12 @@ class Temporal(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch 
 
 
 class Gated(nn.Module):  # type: ignore[misc,unused-ignore]
-    """A gate that sees each frame alone, times features that see channels of its neighbours in time.
+    """A gated convolution: the gate sees each frame alone, the features see channels of neighboring frames, too.
 
     Args:
-        into: channels in.
-        out: channels out.
-        stride: 2 halves.
+        into: input channels.
+        out: output channels.
+        stride: 1, or 2 to halve the size.
         dilation: pixels from tap to tap.
     """
 
@@ -99,15 +98,15 @@ class Gated(nn.Module):  # type: ignore[misc,unused-ignore]
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """B * 3, into, H, W to B * 3, out, H, W or half of that."""
+        """Run the layer: B * 3, into, H, W to B * 3, out, H, W, or half of that size."""
         return torch.sigmoid(self.gate(x)) * functional.leaky_relu(self.feature(self.shift(x)), LEAK)
 
 
 class Shift(nn.Module):  # type: ignore[misc,unused-ignore]
-    """Mixes a quarter of the channels over time by one kernel of three taps, and another quarter by a second.
+    """A learnable shift in time: one kernel of three taps mixes a quarter of the channels, another a second quarter.
 
-    They begin as what brings the next frame's channels to each frame, and the previous one's. There is nothing before
-    the first frame and after the last.
+    Initially they bring the next and the previous frame's channels to each frame. Zeros are assumed before the first
+    and after the last frame.
     """
 
     def __init__(self) -> None:
@@ -115,7 +114,7 @@ class Shift(nn.Module):  # type: ignore[misc,unused-ignore]
         self.kernels = nn.Parameter(torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """B * 3, C, H, W to the same; C is a multiple of 4."""
+        """Run the shift: B * 3, C, H, W to the same shape; C is a multiple of 4."""
         frames = x.unflatten(0, (-1, FRAMES))
         count = x.shape[1] // SHIFTED
         padded = functional.pad(frames[:, :, : 2 * count], (0, 0, 0, 0, 0, 0, 1, 1))
@@ -134,7 +133,7 @@ NETS: tuple[type[nn.Module], ...] = (Temporal,)
 
 
 def to_onnx(net: Temporal) -> onnx.ModelProto:
-    """Write the network as plain ONNX."""
+    """Return the network as plain ONNX."""
     return temporal(arrays(net), residual=net.residual)
 
 
@@ -147,15 +146,15 @@ def from_onnx(proto: onnx.ModelProto) -> nn.Module:
 
 
 def make(network: Any) -> Temporal:
-    """Make a recipe's network with fresh weights."""
+    """Make an untrained network from a recipe's [network]."""
     return Temporal(network.width, residual=network.residual)
 
 
 def _find_weights(name: str, stored: Mapping[str, Array]) -> Array:
-    """Weights by the name that the torch module has for them; graphs hold a few in parts.
+    """Return the weights that have a name in the torch module; graphs store the shift kernels tap by tap.
 
     Raises:
-        KeyError: they are not there.
+        KeyError: if they do not exist.
     """
     if name.endswith(".shift.kernels"):
         part = name.removesuffix("kernels")

@@ -1,8 +1,8 @@
-"""The Temporal Constraint Network as plain ONNX: three frames in, the middle one refined.
+"""Writes the Temporal Constraint Network as plain ONNX: three frames in, the middle one refined.
 
 Inputs, f32 in [0, 1], in the order previous, target, next, height and width multiples of 4: `lines` 3, 1, H, W and
-`colours` 3, 3, H, W. Output: `colour` 1, 3, H, W. The shift in time is slices and sums: no operator knows of a third
-dimension.
+`colours` 3, 3, H, W. Output: `colour` 1, 3, H, W. The frames are the batch, and the shift in time consists of slices
+and sums, because the operators used here know no time axis.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from vsanime.arrays import Array
 
 MULTIPLE = 4  # of height and width
 LEAK = 0.2
-# Gated layers at a quarter of the size, behind those that halve, with their dilations.
+# Dilations of the gated layers at a quarter of the size.
 DILATED = {"d1": 2, "d2": 4, "d3": 8, "d4": 16}
-# Channels that each of the two shifts moves: one of so many.
+# Each of the two shifts moves one in this many channels.
 SHIFTED = 4
 
 
 def temporal(weights: Mapping[str, Array], *, residual: bool) -> onnx.ModelProto:
-    """Write the network.
+    """Return the network as plain ONNX.
 
     Args:
-        weights: by the names of `vsanime.architectures.temporal.module.Temporal`, without parametrizations.
-        residual: whether the last convolution is added to the target's colours; else its sigmoid is the picture.
+        weights: weights by the names of `vsanime.architectures.temporal.module.Temporal`, without parametrizations.
+        residual: whether the last convolution is added to the target's colors; otherwise its sigmoid is the picture.
     """
     return _Writer(weights, LEAK).whole(residual)
 
 
 class _Writer(NetWriter):
-    """Writes the layers one after another; frames are the batch."""
+    """A builder of this network; frames are the batch."""
 
     def whole(self, residual: bool) -> onnx.ModelProto:
-        """All of it."""
+        """Return the whole network."""
         size = ("height", "width")
         frames = self.joined(self.input("lines", 3, 1, *size), self.input("colours", 3, 3, *size))
         x = self._gated("g2", self.layer("first", frames))
@@ -57,14 +57,14 @@ class _Writer(NetWriter):
         return self.model()
 
     def _gated(self, name: str, x: str, *, stride: int = 1, dilation: int = 1) -> str:
-        """A gate that sees each frame alone, times features that see channels of its neighbours."""
+        """Add a gated convolution: the gate sees each frame alone, the features see channels of neighboring frames."""
         gate = self.node("Sigmoid", [self.layer(f"{name}.gate", x, stride=stride, dilation=dilation)])
         shifted = self._shifted(name, x, int(self.arrays[f"{name}.gate.weight"].shape[1]) // SHIFTED)
         features = self.leaky(self.layer(f"{name}.feature", shifted, stride=stride, dilation=dilation))
         return self.node("Mul", [gate, features])
 
     def _shifted(self, name: str, x: str, count: int) -> str:
-        """A quarter of the channels mixed over time by one kernel, another by a second, the others as they are."""
+        """Add the shift in time: two quarters of the channels are mixed by one kernel each, the others are kept."""
         padded = self.node("Pad", [x, self.integers(1, 0, 0, 0, 1, 0, 0, 0)])
         parts = []
         for group, taps in enumerate(self.arrays[f"{name}.shift.kernels"]):
