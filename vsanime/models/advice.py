@@ -17,10 +17,7 @@ def quote_for_shell(path: str | os.PathLike[str]) -> str:
 
 
 def import_command(path: str | os.PathLike[str]) -> str:
-    """Return the `vsanime import` command that converts a file to plain ONNX in the current folder.
-
-    The output of an ONNX file gets another name, so that the file is not overwritten.
-    """
+    """Return the `vsanime import` command that makes plain ONNX of a file; an ONNX file is not overwritten by it."""
     name = Path(path)
     output = f" -o {quote_for_shell(f'{name.stem}_plain.onnx')}" if name.suffix.lower() == ".onnx" else ""
     return f"`vsanime import {quote_for_shell(path)}{output}`"

@@ -162,13 +162,8 @@ def _copy(source: BinaryIO, sink: BinaryIO, asset: Asset, progress: bool) -> tup
 def _chunks(source: BinaryIO, most: int, seconds: float) -> Iterator[bytes]:
     """Yield a response in chunks until its end, or until `most` bytes were read.
 
-    Args:
-        source: response to read.
-        most: largest number of bytes to read.
-        seconds: time limit for the whole response.
-
     Raises:
-        TimeoutError: if the limit is exceeded, however steadily the server sends.
+        TimeoutError: after `seconds`, however steadily the server sends.
     """
     # read1 returns what has arrived; read would wait for a whole chunk before the clock is checked.
     read = getattr(source, "read1", source.read)

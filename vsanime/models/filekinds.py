@@ -7,7 +7,7 @@ import re
 
 # Length of the beginning by which file types are recognized.
 HEAD_BYTES = 4096
-_MOST_QUOTED = 60  # characters of a file in a message
+_MOST_QUOTED = 60  # characters quoted from a file in a message
 _LEAST_ZEROS = 16
 _BLANKS = b"\xef\xbb\xbf \t\r\n"  # the UTF-8 byte order mark and white space
 _LFS = re.compile(rb"version https://[\w.-]+/spec/v\d")
@@ -90,7 +90,7 @@ def describe(head: bytes) -> str:
 
 
 def describe_unknown(head: bytes) -> str:
-    """Return the same for a file that no reader accepts; only then are texts, zip archives and zeros reported."""
+    """Return what `describe` does for a file that no reader accepts, naming texts, zip archives and zeros as well."""
     if found := describe(head):
         return found
     if head.startswith(_ZIPS):

@@ -142,12 +142,9 @@ def _parse(path: Path, data: bytes) -> onnx.ModelProto:
 
 
 def _read_external(path: Path, tensors: Iterable[TensorProto], allowed: int) -> None:
-    """Read weights stored beside the file, checking that they are in its folder and within the size limit.
+    """Read weights stored beside the file, from its folder only and `allowed` bytes at most.
 
-    Args:
-        path: ONNX file.
-        tensors: tensors with external data, filled in place.
-        allowed: largest number of bytes to read; only the bytes that a tensor's shape requires are read.
+    Only the bytes that a tensor's shape requires are read, however long the file is.
     """
     for tensor in tensors:
         try:

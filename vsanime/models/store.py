@@ -96,7 +96,6 @@ def load(model: str | os.PathLike[str]) -> Model:
     variant = find(str(model))
     path = locate(variant) or fetch(variant)  # fetch refuses files without a known digest
     # The digest covers this file alone, so its weights must be inside it.
-
     proto = read_onnx(path, external=False) if path.suffix == ".onnx" else converted(path)
     return Model(variant.name, path, proto, variant)
 
@@ -281,16 +280,7 @@ def file_digest(path: Path) -> str:
 
 
 def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:
-    """Check that a file's digest is pinned or recorded.
-
-    Args:
-        variant: variant of the file.
-        path: file to check.
-        trusted: whether to accept a file for which no digest is known, because the user put it there.
-
-    Raises:
-        VsanimeError: if the digest is another one.
-    """
+    """Check that a file's digest is pinned or recorded; if neither is known, only a `trusted` file is accepted."""
     recorded = recorded_digest(path)
     accepted = [*variant.sha256, *([recorded] if recorded else [])]
     if not accepted and trusted:

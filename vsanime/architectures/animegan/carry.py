@@ -18,7 +18,7 @@ _PLANES = 3
 _PAIRS = 2 * _PLANES
 _LINEAR = 1 / 2  # a pair without activation differs by 2 x
 _RECTIFIED = 1 / (1 + LEAK)
-_GAIN = 0.5  # layer norm leaves values of unit variance; those of photographs on [-1, 1] have half that deviation
+_GAIN = 0.5  # layer norm gives unit deviation; photographs on [-1, 1] have about half of that
 _QUIET = 0.1  # factor of the random channels in the output
 
 

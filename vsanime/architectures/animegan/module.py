@@ -54,9 +54,9 @@ def doubled_by_centres(x: torch.Tensor) -> torch.Tensor:
 
 # Sample positions of the two up-samplings.
 UPSAMPLES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "tf": doubled_as_tf,  # the styles that TensorFlow trained, and ours
-    "align": doubled_by_corners,  # the styles that PyTorch trained
-    "half": doubled_by_centres,  # ports of these
+    "tf": doubled_as_tf,  # styles trained in TensorFlow, and ours
+    "align": doubled_by_corners,  # styles trained in PyTorch
+    "half": doubled_by_centres,  # ports of the PyTorch styles
 }
 
 

@@ -24,9 +24,9 @@ TF_EPSILON, TORCH_EPSILON = 1e-12, 1e-5
 
 # Sample positions of the two up-samplings, as coordinate_transformation_mode of ONNX.
 UPSAMPLES = {
-    "tf": "asymmetric",  # the styles that TensorFlow trained, and ours
-    "align": "align_corners",  # the styles that PyTorch trained
-    "half": "half_pixel",  # ports of these
+    "tf": "asymmetric",  # styles trained in TensorFlow, and ours
+    "align": "align_corners",  # styles trained in PyTorch
+    "half": "half_pixel",  # ports of the PyTorch styles
 }
 
 

@@ -17,7 +17,7 @@ import onnx
 from vsanime.architectures.writer import NetWriter
 from vsanime.arrays import Array
 
-MULTIPLE = 4  # of height and width
+MULTIPLE = 4  # height and width are multiples of this
 BLOCKS = 8
 # Terms added to the variance: in the norms of encoders and decoder, and in those that the style sets.
 NORM_EPSILON, STYLE_EPSILON = 1e-3, 1e-5

@@ -24,7 +24,7 @@ from vsanime.arrays import Array
 
 LEAK = 0.1
 CELL = 8  # width and height in pixels of a cell, the unit of matching
-MULTIPLE = 16  # of height and width
+MULTIPLE = 16  # height and width are multiples of this
 # Angular frequencies of the position encoding, in radians per half picture height.
 WAVES = tuple(pi / 2 * 2**i for i in range(4))
 # Added to the prior so that its logarithm is finite: a fortieth of an 8-bit code value.

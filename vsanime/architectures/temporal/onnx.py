@@ -14,7 +14,7 @@ import onnx
 from vsanime.architectures.writer import NetWriter
 from vsanime.arrays import Array
 
-MULTIPLE = 4  # of height and width
+MULTIPLE = 4  # height and width are multiples of this
 LEAK = 0.2
 # Dilations of the gated layers at a quarter of the size.
 DILATED = {"d1": 2, "d2": 4, "d3": 8, "d4": 16}

@@ -46,7 +46,7 @@ def stated(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Importe
     return checked
 
 
-# In the order in which they are tried.
+# In the order in which they are tried. A new importer adds one line.
 FORMATS = (
     Format("ncnn (.param and .bin)", ncnn.recognises, stated(ncnn.read)),
     Format("waifu2x's JSON", by_content(waifu2x_json.recognises), stated(waifu2x_json.read)),

@@ -37,7 +37,7 @@ _ARRAYS = -23300  # keys at or below hold arrays: the parameter is -23300 - key
 
 @dataclass(frozen=True)
 class _Line:
-    """One layer of the text."""
+    """One layer of the `.param`."""
 
     kind: str
     name: str

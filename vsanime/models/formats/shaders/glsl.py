@@ -84,15 +84,7 @@ class _Form:
     def header(
         self, what: str, binds: Iterable[str], save: str, size: tuple[int, int] = (1, 1), extra: Sequence[str] = ()
     ) -> list[str]:
-        """Return a pass's directives.
-
-        Args:
-            what: what the pass computes, for its description.
-            binds: textures to bind.
-            save: texture to write; empty overwrites the hooked plane.
-            size: width and height of the output in units of the luma plane.
-            extra: further directives.
-        """
+        """Return a pass's directives; `size` is in luma planes, and an empty `save` overwrites the hooked plane."""
         return [
             f"//!DESC {self.name}: {what}",
             f"//!HOOK {'LUMA' if self.luma else 'CHROMA'}",

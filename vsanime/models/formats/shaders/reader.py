@@ -175,10 +175,7 @@ class _Convolution:
         return cls(str(one), one.only("HOOK"), bool(one.only("COMPUTE")), reader.finish())
 
     def assemble(self, before: _Convolution) -> Layer:
-        """Return the layer's weights as arrays.
-
-        Args:
-            before: the layer that this one reads, or itself for the first layer.
+        """Return the layer's weights; `before` is the layer that it reads, or itself for the first layer.
 
         Raises:
             VsanimeError: if a tap is missing, or the layer reads something that the layer before does not write.
