@@ -83,7 +83,6 @@ def _array(number: int, values: object, shape: tuple[int, ...]) -> Array:
     """
     try:
         # With a number type: an array of strings would allocate the longest string's size for each.
-
         array = np.asarray(values, np.float64)
     except (ValueError, TypeError, OverflowError):
         raise VsanimeError(f"layer {number} has weights or biases that are not numbers in even lists") from None
