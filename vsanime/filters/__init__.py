@@ -1,1 +1,1 @@
-"""What a script calls, one module for each public filter: arguments, their checks, and what the filter is for."""
+"""Define the public filters, one module each: their arguments, the checks of these, and documentation for users."""

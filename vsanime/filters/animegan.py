@@ -1,4 +1,4 @@
-"""AnimeGANv2: photographs and film as drawn pictures (https://github.com/TachibanaYoshino/AnimeGANv2)."""
+"""Turn photographic clips into drawn pictures with AnimeGANv2 (https://github.com/TachibanaYoshino/AnimeGANv2)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vsanime.video.properties import finished, readable, write_gray_matrix
 
 _BRIGHTNESS = ("none", "scene")
 _ADVICE = "a style such as 'Pepper_VA', RGB to RGB at 1x, is needed (see `vsanime models list`)"
-# A side of a picture that every network of this kind takes.
+# Side length in pixels that every network of this kind accepts.
 _SMALL = 8
 
 
@@ -45,37 +45,38 @@ def animegan(
     backend: BackendProtocol | None = None,
     tiles: Tiles = None,
 ) -> vs.VideoNode:
-    """Turns photographic video into drawn pictures of one style, with an AnimeGANv2 network.
+    """Turn photographic video into drawn pictures of one style, with an AnimeGANv2 network.
 
-    The network works on RGB and on whole frames, each by itself. YUV is converted on the way in and out inside the
-    compiled graph, by the clip's own range, matrix and siting; frames whose size is no multiple of 4 are reflected to
-    the right and below, and cropped again.
+    The network works on RGB and on whole frames, each independent of the others. YUV is converted on the way in and
+    out inside the compiled graph, by the clip's own range, matrix and siting. Frames whose size is not a multiple of 4
+    are extended by reflection to the right and below, and cropped again.
 
     Args:
-        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive, 5x5 pixels or more.
-        style: a style's name (`vsanime models list` shows them; `Pepper_VA` travels with the package), or the path of
-            an ONNX file from RGB to RGB in [0, 1], such as `vsanime import` writes.
-        strength: 0 gives the input's codes back, 1 the network's, between them a blend of both.
-        brightness: "none"; or "scene" to give every scene back the mean luma that it had, up to what clips at white, by
-            one gain for all of its frames. Scenes are told by `_SceneChangePrev` and `_SceneChangeNext`, which
+        clip: source clip, RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive, 5x5 pixels or more.
+        style: name of a style (`vsanime models list` shows them; `Pepper_VA` comes with the package), or path of an
+            ONNX file from RGB to RGB in [0, 1], such as `vsanime import` writes.
+        strength: weight of the network's result, 0 to 1: 0 returns the input's codes, 1 the network's, values between
+            them a blend of both.
+        brightness: "none"; or "scene" to restore the mean luma of every scene, up to what clips at white, by one gain
+            for all of its frames. Scenes are read from `_SceneChangePrev` and `_SceneChangeNext`, which
             `vsanime.mark_scenes` or another detector has to have set; the whole clip is read for them when the script
             is evaluated.
-        work_size: (width, height) of a smaller picture for the network to work on, which takes less time and memory and
-            draws broader strokes; the detail that is lost is put back as `detail` says.
-        detail: how much of the difference between the input and its smaller self is added, 0 to 1.
-        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
+        work_size: (width, height) in pixels of a smaller picture for the network to work on, which takes less time and
+            memory and draws broader strokes; `detail` says how much of the lost detail is added back.
+        detail: how much of the difference between the input and its downscaled version is added, 0 to 1.
+        depth: output depth, 8 to 16 bits, "half" or "single"; None for the input's.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="bf16")`.
         tiles: refused: the network's layer norms are means over the whole frame, so a tile would look different from
-            its neighbour.
+            its neighbor.
 
     Returns:
-        A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
-        are set to what was used, even where the input left them to defaults; `_ChromaLocation` is removed from YUV and
-        GRAY where chroma is not subsampled. What `_Alpha` hides has no say in what is seen. With brightness="scene" the
-        gain is in `AnimeGANGain`.
+        A clip in the input's format (except for `depth`) with all its properties. `_Matrix`, `_Range` and
+        `_ChromaLocation` are set to what was used, even where the input left them to defaults; `_ChromaLocation` is
+        removed from YUV and GRAY where chroma is not subsampled. Pixels hidden by `_Alpha` do not influence visible
+        ones. With brightness="scene" the gain is in `AnimeGANGain`.
 
     Raises:
-        vs.Error: an argument, a style or a format that cannot be used, with what would be right.
+        vs.Error: an argument, a style or a format cannot be used; the message says what would be right.
 
     Example:
         ```python
@@ -108,27 +109,27 @@ def animegan(
     result = _run(source, spec, (made, form), network, look, backend)
     if scenes is not None:
         result = matched(source, result, (spec, replace(spec, format=made), replace(spec, format=form)), scenes)
-    # A gray clip's matrix that only served to weigh equal channels is not said to be another.
+    # A gray clip keeps its own matrix: the one in `spec` only weighs three equal channels.
     result = finished(result, replace(spec, matrix=original.matrix))
     return with_alpha(result, in_depth(alpha, form))
 
 
 def is_style(model: str) -> bool:
-    """Whether a model's name, or a file's layers, say that it is one for this filter.
+    """Return whether a model's name, or a file's layers, identify a model for this filter.
 
     Raises:
-        VsanimeError: a file that is none.
+        VsanimeError: the file is not a model.
     """
     if as_path(model) is not None:
         return looks_like(load(model).proto)
     try:
         return find(model).task == "style"
     except VsanimeError:
-        return False  # a family of another filter's, perhaps
+        return False  # it may be a model family of another filter
 
 
 def _network(style: str | Path) -> Network:
-    """The network of a style, as a thing of the whole frame, whose reflected edge is the graph's affair."""
+    """Return the network of a style, for whole frames; the graph reflects their edges."""
     if as_path(style) is not None:
         proto = load(style).proto
         if looks_like(proto) and not weights_of(proto).plain:
@@ -139,15 +140,15 @@ def _network(style: str | Path) -> Network:
 
 
 def _half(spec: FrameSpec) -> Pair:
-    """Return half of the frame's size, or what the network needs at least."""
+    """Return half of the frame's size, but at least the size that the network needs."""
     return max(spec.width // 2, min(spec.width, _SMALL)), max(spec.height // 2, min(spec.height, _SMALL))
 
 
 def _read_work_size(size: Pair | None, frame: Pair) -> Pair | None:
-    """Return the size of the picture that the network is to see, or None for the frame's.
+    """Return the size of the picture that the network sees, or None for the frame's.
 
     Raises:
-        VsanimeError: it is no width and height, or not inside the frame.
+        VsanimeError: the size is not a width and height within the frame.
     """
     if size is None:
         return None
@@ -167,7 +168,7 @@ def _run(
     look: Look,
     backend: BackendProtocol | None,
 ) -> vs.VideoNode:
-    """New frames in the first format; the second is what the filter's output ends in."""
+    """Return the network's frames in the first format; the second is the filter's output format."""
     form, final = forms
     planes = [0] if form.family is Family.GRAY else [0, 1, 2]
     whole = replace(network, facts=replace(network.facts, radius=None, multiple=1))

@@ -1,4 +1,4 @@
-"""ArtCNN: doubles luma, reconstructs chroma (https://github.com/Artoriuz/ArtCNN)."""
+"""Double luma and reconstruct chroma with ArtCNN (https://github.com/Artoriuz/ArtCNN)."""
 
 from __future__ import annotations
 
@@ -57,34 +57,36 @@ def artcnn(
     tilesize: Size = None,
     overlap: Size = None,
 ) -> vs.VideoNode:
-    """Doubles a clip: luma through an ArtCNN network, chroma resampled or reconstructed.
+    """Double a clip: luma through an ArtCNN network, chroma resampled or reconstructed.
 
     Args:
-        clip: GRAY or YUV, 8 to 16 bits, half or single float, progressive, any subsampling that zimg resizes.
-        model: a luma doubler. Ours come with the package: "C4F32_VA", "C4F16_VA", "C4F32_DS_VA" (removes artefacts),
-            "C4F32_BOX_VA" and "C4F16_BOX_VA" (for pictures halved by box). Others are downloaded: "C4F16", "C4F32",
-            "C16F64", "R8F64", "R16F96", their "_DS" and "_DN" variants. Or the path of an ONNX file of that shape.
+        clip: source clip, GRAY or YUV, 8 to 16 bits, half or single float, progressive, any subsampling that zimg
+            resizes.
+        model: a luma doubler. Ours come with the package: "C4F32_VA", "C4F16_VA", "C4F32_DS_VA" (removes artifacts),
+            "C4F32_BOX_VA" and "C4F16_BOX_VA" (for pictures that a box filter halved). Others are downloaded: "C4F16",
+            "C4F32", "C16F64", "R8F64", "R16F96", and their "_DS" and "_DN" variants. Or the path of an ONNX file with
+            the same inputs and outputs.
         chroma: "resample" for Spline36, or a chroma model such as "C4F32_Chroma_VA", which reconstructs full-size
             chroma at the source size before that is resampled to the output's chroma grid.
-        width: output width; with `height`, or alone to keep the proportions. The clip is doubled until both fit and
-            then scaled down by zimg's Spline36.
-        height: output height.
-        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
-        planes: planes to put through networks; the others are resampled by Spline36. All if None.
-        tta: average luma over the eight ways to turn and mirror the picture; eight times slower, a little better.
+        width: output width in pixels; with `height`, or alone to keep the proportions. The clip is doubled until both
+            fit and then scaled down by zimg's Spline36.
+        height: output height in pixels.
+        depth: output depth, 8 to 16 bits, "half" or "single"; None for the input's.
+        planes: planes to put through networks; the others are resampled by Spline36. None for all.
+        tta: average luma over the eight rotated and mirrored variants; eight times slower, a little better.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="f32")`.
-        tiles: number of tiles each way, or (across, down); "auto" cuts frames to what a card's memory holds.
-        tilesize: size of the tiles, overlap included.
+        tiles: number of tiles in both directions, or (across, down); "auto" cuts frames to fit a card's memory.
+        tilesize: size of the tiles in pixels, overlap included.
         overlap: pixels by which tiles overlap on each side; None for the exact number, with which tiles change nothing.
 
     Returns:
-        A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
-        are set to what was used, even where the input left them to defaults; `_ChromaLocation` is removed where chroma
-        is not subsampled. `_SARNum` and `_SARDen` follow where the proportions change. `_Alpha` is resized by Spline36;
-        what it hides has no say in what is seen.
+        A clip in the input's format (except for `depth`) with all its properties. `_Matrix`, `_Range` and
+        `_ChromaLocation` are set to what was used, even where the input left them to defaults; `_ChromaLocation` is
+        removed where chroma is not subsampled. `_SARNum` and `_SARDen` follow where the proportions change. `_Alpha` is
+        resized by Spline36; pixels that it hides do not influence visible ones.
 
     Raises:
-        vs.Error: an argument, a model or a format that cannot be used, with what would be right.
+        vs.Error: an argument, a model or a format cannot be used; the message says what would be right.
 
     Example:
         ```python
@@ -135,25 +137,26 @@ def artcnn_chroma(
 ) -> vs.VideoNode:
     """Reconstructs full-size chroma: 4:2:0 or 4:2:2 in, 4:4:4 out at the same size and depth.
 
-    Chroma is brought to the luma grid bilinearly, from where the clip's siting puts it, and enters the network with
-    luma. Luma itself comes out bit for bit as it went in.
+    Chroma is interpolated bilinearly onto the luma grid, from the positions that the clip's siting gives, and enters
+    the network together with luma. Luma itself is returned unchanged, bit for bit.
 
     Args:
-        clip: YUV with subsampled chroma, 8 to 16 bits, half or single float, progressive.
+        clip: source clip, YUV with subsampled chroma, 8 to 16 bits, half or single float, progressive.
         model: a chroma model: "C4F32_Chroma_VA" (ours, comes with the package), "C4F32_Chroma", "C16F64_Chroma",
-            "R8F64_Chroma", "R8F64_Chroma_DN", "R16F96_Chroma", or the path of an ONNX file of that shape.
-        planes: which of the chroma planes (1, 2) go through the network; the other is resampled by Spline36.
+            "R8F64_Chroma", "R8F64_Chroma_DN", "R16F96_Chroma", or the path of an ONNX file with the same inputs and
+            outputs.
+        planes: which of the chroma planes (1, 2) go through the network; the others are resampled by Spline36.
         backend: see `artcnn`.
         tiles: see `artcnn`.
         tilesize: see `artcnn`.
         overlap: see `artcnn`.
 
     Returns:
-        A 4:4:4 clip with all properties but `_ChromaLocation`, which 4:4:4 has not; `_Matrix` and `_Range` are set to
-        what was used. What `_Alpha` hides has no say in what is seen.
+        A 4:4:4 clip with all properties except `_ChromaLocation`, which 4:4:4 does not have; `_Matrix` and `_Range` are
+        set to what was used. Pixels hidden by `_Alpha` do not influence visible ones.
 
     Raises:
-        vs.Error: an argument, a model or a format that cannot be used, with what would be right.
+        vs.Error: an argument, a model or a format cannot be used; the message says what would be right.
     """
     spec, props = first_frame(clip)
     _check_reconstructable(spec)
@@ -204,14 +207,14 @@ def _doubler(model: str | Path, *, tta: bool) -> Network:
     network = network_for(model, "double_luma", (1, 1), (_SCALE,), _ADVICE)
     if not tta:
         return network
-    # Turning and mirroring changes what the network sees in no way but one: eight linear paths are not split off.
+    # Rotation and mirroring change none of the facts but one: eight linear paths cannot be split off.
     mean = replace(network.model, proto=ensemble(network.model.proto))
     return Network(mean, replace(network.facts, linear_path=False))
 
 
 @dataclass(frozen=True)
 class _Luma:
-    """What is to become of luma."""
+    """The source, output format and network of one luma conversion."""
 
     clip: vs.VideoNode
     spec: FrameSpec
@@ -222,7 +225,7 @@ class _Luma:
 
 
 def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
-    """Luma (or gray) at the output's size and depth, with the source's properties."""
+    """Return luma (or gray) at the output's size and depth, with the source's properties."""
     gray = replace(work.form, family=Family.GRAY, subsampling_w=0, subsampling_h=0)
     if work.doubling is None:
         return _scaled(plane_of(work.clip, 0), work.spec, gray, work.size)
@@ -230,10 +233,10 @@ def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
     passes = doublings((spec.width, spec.height), work.size)
     exact = (spec.width << passes, spec.height << passes) == work.size
     for i in range(passes):
-        # Between passes nothing is to be lost: 16 bits, or single float where the source is float.
+        # Lose nothing between passes: 16 bits, or single float where the source is float.
         final = exact and i == passes - 1
         target = gray if final else _wide(gray, spec.format)
-        # Said on the frames: a second pass must not guess anew what an untagged clip of twice the size means.
+        # Tag the frames: a second pass would guess from an untagged clip's doubled size.
         clip = _double(work, clip, spec, target, backend).std.SetFrameProps(**meaning(spec))
         spec = replace(
             spec, format=target, width=spec.width * _SCALE, height=spec.height * _SCALE, chroma_location=None
@@ -275,7 +278,7 @@ def _reconstructed(
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
-    """Full-size chroma at the source size, deep enough to be resampled without a loss."""
+    """Return full-size chroma at the source size, at a depth that loses nothing when it is resampled."""
     wide = replace(spec.format, subsampling_w=0, subsampling_h=0, bits=16 if spec.format.is_integer else 32)
     return _run_chroma(clip, spec, (wide, final), ("chroma", model), backend, tiling)
 
@@ -288,9 +291,15 @@ def _run_chroma(
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
-    """A 4:4:4 clip in the first format, whose chroma planes the network made; its luma plane is undefined.
+    """Return a 4:4:4 clip in the first format with the network's chroma planes; its luma plane is undefined.
 
-    The model comes with the name of the filter's argument that names it.
+    Args:
+        clip: source clip, YUV with subsampled chroma.
+        spec: format, size and color properties of the source.
+        forms: format of the network's frames, and format of the filter's output.
+        model: name of the filter's argument that selects the model, and its value.
+        backend: where the network runs; None to choose automatically.
+        tiling: how frames are cut into tiles.
     """
     form, final = forms
     argument, name = model

@@ -1,4 +1,4 @@
-"""How far every pixel of line art is from ink, as a clip: what colouring networks take beside the lines themselves."""
+"""Compute how far every pixel of line art is from ink, as a clip: an input of colorization networks."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ from vsanime.video.properties import finished
 def distance_field(
     lineart: vs.VideoNode, cap: float = CAP, *, threshold: float = 0.5, depth: int | str | None = None
 ) -> vs.VideoNode:
-    """Exact distances of all pixels to the nearest ink: gray, full range, 0 on ink and 1 from the cap on.
+    """Compute the exact distance of every pixel to the nearest ink: gray, full range, 0 on ink and 1 from the cap on.
 
-    Distances are divided by the cap and not by a frame's largest, so that they mean the same in every frame. A frame
-    without ink is 1 all over.
+    Distances are divided by the cap and not by the largest one of a frame, so that they mean the same in every frame. A
+    frame without ink is 1 everywhere.
 
     Args:
-        lineart: GRAY, 8 to 16 bits, half or single float, progressive; dark ink on light paper.
-        cap: the distance, relative to the frame's height, from which on the field is 1; above 0, at most 10.
-        threshold: what is darker than this is ink; from 0 for black to 1 for white. 0.5 makes ink of the codes to 127
-            of full-range 8 bits.
-        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None. Of 8 bits a code is a 255th of the
-            cap: at 1080p and the usual cap 0.42 pixels.
+        lineart: line art, GRAY, 8 to 16 bits, half or single float, progressive; dark ink on light paper.
+        cap: distance, as a fraction of the frame's height, from which on the field is 1; above 0, at most 10.
+        threshold: level below which a pixel is ink, above 0 (black) up to 1 (white). 0.5 makes ink of the codes up to
+            127 of full-range 8 bits.
+        depth: output depth, 8 to 16 bits, "half" or "single"; None for the input's. At 8 bits a code is a 255th of the
+            cap: 0.42 pixels at 1080p and the default cap.
 
     Returns:
-        A GRAY clip of the input's size and all its properties but `_ChromaLocation`; `_Range` is full. Where `_Alpha`
-        is transparent, line art lies on white paper.
+        A GRAY clip of the input's size with all its properties except `_ChromaLocation`; `_Range` is full. Where
+        `_Alpha` is transparent, line art lies on white paper.
 
     Raises:
-        vs.Error: an argument or a format that cannot be used, with what would be right; or SciPy is not installed.
+        vs.Error: an argument or a format cannot be used; the message says what would be right. Or SciPy is not
+            installed.
 
     Example:
         ```python
@@ -62,7 +63,7 @@ def distance_field(
     cap = read_number("cap", cap, 0, 10, above=True)
     limit = read_number("threshold", threshold, 0, 1, above=True)
     form = wanted_format(depth, spec.format)
-    ndimage()  # said at once what would otherwise be said of the first frame
+    ndimage()  # so that a missing SciPy is reported here and not with the first frame
     read, made = luma_coding(spec.format, spec.range), luma_coding(form, Range.FULL)
     alpha = alpha_of("distance_field", lineart, props)
     # The code below which samples are ink.

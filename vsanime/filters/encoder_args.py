@@ -1,4 +1,4 @@
-"""Encoder flags that say what a clip's samples mean, since y4m carries none of it."""
+"""Build encoder flags that describe what a clip's samples mean, because y4m carries none of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vsanime.video.frameprops import read_all, read_integer, read_numbers
 
 ENCODERS = ("x264", "x265", "ffmpeg")
 
-# H.273 code points by the names that x264, x265 and ffmpeg share. Code 2, unspecified, is what they assume unasked.
+# H.273 code points by the names that x264, x265 and ffmpeg share. Code 2, unspecified, is their default.
 _MATRICES = {
     0: "gbr",
     1: "bt709",
@@ -66,25 +66,25 @@ _TRANSFERS = {
 }
 _FFMPEG_SITING = ("left", "center", "topleft", "top", "bottomleft", "bottom")
 
-# ST 2086 counts chromaticity in steps of 0.00002 and luminance in steps of 0.0001 candela per square metre.
+# ST 2086 counts chromaticity in steps of 0.00002 and luminance in steps of 0.0001 candela per square meter.
 _CHROMATICITY_STEPS = 50_000
 _LUMINANCE_STEPS = 10_000
-# What the programs encode. Unasked x264 makes 8-bit 4:2:0 of whatever comes in, and x265 takes its build's depth.
+# Depths that the programs encode. By default x264 converts its input to 8-bit 4:2:0, and x265 takes its build's depth.
 _DEPTHS = {"x264": (8, 10), "x265": (8, 10, 12)}
 _X264_LAYOUTS = {(1, 1): "i420", (1, 0): "i422", (0, 0): "i444"}
 
 
 @dataclass(frozen=True)
 class Signal:
-    """What an encoder has to be told about the samples of a clip.
+    """What an encoder needs to know about the samples of a clip.
 
     Attributes:
-        spec: format, size, range, matrix, siting.
-        primaries: H.273 colour primaries, None where unspecified.
+        spec: format, size, range, matrix and siting.
+        primaries: H.273 color primaries, None where unspecified.
         transfer: H.273 transfer characteristics, None where unspecified.
-        sample_aspect: shape of a pixel, width to height, None where unspecified.
+        sample_aspect: shape of a pixel as (width, height), None where unspecified.
         mastering_display: ST 2086 metadata as x264 and x265 write it, None where absent.
-        content_light: maximum and frame-average light level, "1000,400", None where absent.
+        content_light: maximum and frame-average light level, such as "1000,400", None where absent.
     """
 
     spec: FrameSpec
@@ -97,22 +97,22 @@ class Signal:
 
 @raises_vs_error
 def encoder_args(clip: vs.VideoNode, encoder: str = "x264") -> list[str]:
-    """Command-line flags by which an encoder that reads the clip as y4m writes what its samples mean.
+    """Return command-line flags by which an encoder that reads the clip as y4m records what its samples mean.
 
     They are read from the first frame: matrix, primaries, transfer, range, chroma siting, sample aspect ratio, and
     HDR10 metadata where the frame has any. What the frame leaves open is resolved as every filter here resolves it.
 
     Args:
-        clip: GRAY or YUV, 8 to 16 bits, progressive.
+        clip: clip to be encoded, GRAY or YUV, 8 to 16 bits, progressive.
         encoder: "x264" or "x265" for these programs, "ffmpeg" for the output options of ffmpeg. ffmpeg has no option
             of its own for HDR10 metadata: give its libx265 `-x265-params` with what "x265" returns.
 
     Returns:
-        The arguments, to be placed before the file names. Output depth and, for x264, chroma layout are among them:
-        the programs would otherwise reduce what they get.
+        The arguments, to be placed before the file names. They include the output depth and, for x264, the chroma
+        layout: without these the programs would reduce what they get.
 
     Raises:
-        vs.Error: an unknown encoder, or a clip that encoders do not take.
+        vs.Error: the encoder is unknown, or encoders do not accept the clip.
 
     Example:
         ```python
@@ -128,10 +128,10 @@ def encoder_args(clip: vs.VideoNode, encoder: str = "x264") -> list[str]:
 
 
 def read_signal(clip: vs.VideoNode) -> Signal:
-    """Reads a clip's first frame.
+    """Read what a clip's samples mean from its first frame.
 
     Raises:
-        VsanimeError: RGB or float clips, those that vary, and properties with values that mean nothing.
+        VsanimeError: the clip is RGB, float or of variable format, or a property has a value without a meaning.
     """
     spec = frame_spec(clip)
     if spec.format.family is Family.RGB:
@@ -159,7 +159,7 @@ def read_signal(clip: vs.VideoNode) -> Signal:
 
 
 def ffmpeg_args(signal: Signal) -> list[str]:
-    """ffmpeg's output options for the first video stream.
+    """Return ffmpeg's output options for the first video stream.
 
     What frames can carry is set on the frames: newer versions convert to plain output options, or ignore them.
     """
@@ -181,7 +181,7 @@ def ffmpeg_args(signal: Signal) -> list[str]:
 
 def _x264(signal: Signal) -> list[str]:
     spec = signal.spec
-    # Without the input's range x264 takes y4m for limited, and converts to what --range asks for.
+    # Without the input's range x264 assumes that y4m is limited, and converts to what --range asks for.
     range_name = "pc" if spec.range is Range.FULL else "tv"
     args = ["--input-range", range_name, "--range", range_name, *_shared(signal)]
     if signal.mastering_display:
@@ -216,14 +216,14 @@ def _x265(signal: Signal) -> list[str]:
 
 
 def _depth(spec: FrameSpec, encoder: str) -> list[str]:
-    """The least depth that loses nothing, or the deepest; 8 bits are what both make of 8 bits."""
+    """Return the flags for the smallest lossless depth, or for the largest; none at 8 bits, which is the default."""
     depths = _DEPTHS[encoder]
     depth = next((depth for depth in depths if depth >= spec.format.bits), depths[-1])
     return [] if depth == depths[0] else ["--output-depth", str(depth)]
 
 
 def _shared(signal: Signal) -> list[str]:
-    """The options that x264 and x265 share."""
+    """Return the options that x264 and x265 share."""
     args = []
     if signal.spec.matrix is not None:
         args += ["--colormatrix", _MATRICES[signal.spec.matrix]]
@@ -239,7 +239,7 @@ def _shared(signal: Signal) -> list[str]:
 
 
 def _siting(spec: FrameSpec) -> int | None:
-    """Siting where the stream can say it: H.264 and H.265 have the field for 4:2:0 only."""
+    """Return the siting where the stream can store it: H.264 and H.265 have the field for 4:2:0 only."""
     is_420 = (spec.format.subsampling_w, spec.format.subsampling_h) == (1, 1)
     return int(spec.chroma_location) if is_420 and spec.chroma_location is not None else None
 

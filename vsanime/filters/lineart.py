@@ -1,4 +1,4 @@
-"""Line art of colour clips: by a difference of Gaussians, which needs no weights, or by SketchKeras."""
+"""Draw the line art of clips: by a difference of Gaussians, which needs no weights, or by SketchKeras."""
 
 from __future__ import annotations
 
@@ -49,42 +49,42 @@ def lineart(
     tilesize: Size = None,
     overlap: Size = None,
 ) -> vs.VideoNode:
-    """Draws the lines of a clip: gray, full range, black ink on white paper.
+    """Draw the lines of a clip: gray, full range, black ink on white paper.
 
-    Every frame is drawn by itself, and with a fixed gain, so that lines do not flicker with what else is in a frame.
+    Every frame is drawn independently and with a fixed gain, so that lines do not flicker when other parts of a frame
+    change.
 
     Args:
-        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive.
+        clip: source clip, RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive.
         method: "dog" for an extended difference of Gaussians, which needs no weights and inks whatever is darker than
             its surroundings: lines, and outlines of dark surfaces, which stay white inside. "sketchkeras" for that
-            network, whose weights are looked for as sketchkeras.onnx where models are (`vsanime import` makes the file
-            of the PyTorch port's weights; none come with the package); or the path of such a file.
-        sigma: of "dog": the narrow Gaussian's, in pixels, 0.1 to 20; the frame's height / 1000 if None, but 0.4
-            at least. Lines that are up to about six times as wide are drawn as lines, wider ones as two outlines.
-        threshold: of "dog": what is darker than its surroundings by less than this, in luma from 0 to 1, is paper;
-            0.015 if None. Of SketchKeras: ink below this is left out; 0 if None, 0.1 ("enhanced") and 0.18 ("pured")
-            are the published other two.
-        gain: of "dog": how fast ink grows beyond the threshold; 20 if None. Of SketchKeras: what its input is
-            multiplied with; 0.75 if None, or "frame" for one over each frame's largest value, as published, which
-            flickers.
-        long_side: of SketchKeras: pixels of the picture that it sees, 32 or more; 512 if None, 1024 for finer lines.
-            Larger frames are made smaller, and the lines larger again; smaller frames keep their size.
-        padding: of SketchKeras: what lies beyond the edges of its layers' pictures, "reflect" or "zero"; None for
-            "reflect".
-        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
-        backend: where it runs, such as `vsanime.Backend.OpenVINO()`.
-        tiles: of "dog": number of tiles each way, or (across, down); "auto" cuts frames to what a card's memory holds.
-        tilesize: of "dog": size of the tiles, overlap included.
-        overlap: of "dog": pixels by which tiles overlap on each side; None for the exact number, with which tiles
+            network, whose weights are searched for as sketchkeras.onnx in the model folders (`vsanime import` makes the
+            file from the weights of the PyTorch port; none come with the package); or the path of such a file.
+        sigma: only for "dog": standard deviation of the narrow Gaussian in pixels, 0.1 to 20; None for the frame's
+            height / 1000, but at least 0.4. Lines up to about six times as wide are drawn as lines, wider ones as two
+            outlines.
+        threshold: for "dog": what is darker than its surroundings by less than this, in luma from 0 to 1, is paper;
+            0.015 if None. For SketchKeras: ink below this is left out; 0 if None. The other two published values are
+            0.1 ("enhanced") and 0.18 ("pured").
+        gain: for "dog": how fast ink grows beyond the threshold; 20 if None. For SketchKeras: factor applied to its
+            input; 0.75 if None, or "frame" for one over each frame's largest value, as published, which flickers.
+        long_side: only for SketchKeras: long side in pixels of the picture that it sees, 32 or more; 512 if None, 1024
+            for finer lines. Larger frames are scaled down, and the lines up again; smaller frames keep their size.
+        padding: only for SketchKeras: how its layers pad inputs at the edges, "reflect" or "zero"; None for "reflect".
+        depth: output depth, 8 to 16 bits, "half" or "single"; None for the input's.
+        backend: where the method runs, such as `vsanime.Backend.OpenVINO()`.
+        tiles: only for "dog": number of tiles in both directions, or (across, down); "auto" fits a card's memory.
+        tilesize: only for "dog": size of the tiles in pixels, overlap included.
+        overlap: only for "dog": pixels by which tiles overlap on each side; None for the exact number, with which tiles
             change nothing.
 
     Returns:
-        A GRAY clip of the input's size and all its properties but `_ChromaLocation`; `_Range` is full. `_Matrix` is the
-        one that luma was made by, or none where the input was RGB. `_Alpha` is kept; what it hides has no say in what
-        is seen.
+        A GRAY clip of the input's size with all its properties except `_ChromaLocation`; `_Range` is full. `_Matrix` is
+        the one that luma was computed with, or absent where the input was RGB. `_Alpha` is kept; pixels that it hides
+        do not influence visible ones.
 
     Raises:
-        vs.Error: an argument, weights or a format that cannot be used, with what would be right.
+        vs.Error: an argument, weights or a format cannot be used; the message says what would be right.
 
     Example:
         ```python
@@ -113,14 +113,24 @@ def lineart(
         model = _model(wanted, "reflect" if padding is None else padding)
         lines = _sketched(source, readable(spec), form, model, sketch, backend)
     if spec.format.family is Family.RGB:
-        # That of RGB would be wrong on gray.
+        # RGB's matrix would be wrong on gray.
         lines = lines.std.RemoveFrameProps(["_Matrix"])
     meant = replace(spec, format=form, range=Range.FULL, chroma_location=None)
     return with_alpha(finished(lines, meant), in_depth(alpha, form))
 
 
 def _refuse(given: Mapping[str, object], names: Sequence[str], others: str, chosen: str) -> None:
-    """Refuses arguments of the other method."""
+    """Refuse arguments that belong to the other method.
+
+    Args:
+        given: values of the arguments by name; None where the user gave none.
+        names: arguments that the chosen method does not have.
+        others: the method that has them, for the message.
+        chosen: the chosen method, for the message.
+
+    Raises:
+        VsanimeError: one of `names` was given.
+    """
     for name in names:
         if given[name] is not None:
             raise VsanimeError(
@@ -129,7 +139,7 @@ def _refuse(given: Mapping[str, object], names: Sequence[str], others: str, chos
 
 
 def _pen(spec: FrameSpec, sigma: float | None, threshold: float | None, gain: float | str | None) -> Pen:
-    """What the arguments ask of a difference of Gaussians."""
+    """Return the settings of the difference of Gaussians that the arguments select."""
     pen = Pen(usual_sigma(spec.height) if sigma is None else read_number("sigma", sigma, LEAST_SIGMA, MOST_SIGMA))
     if threshold is not None:
         pen = replace(pen, threshold=read_number("threshold", threshold, 0, 1))
@@ -144,12 +154,12 @@ def _drawn(
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
-    """Lines by a difference of Gaussians."""
+    """Return lines drawn by a difference of Gaussians."""
 
     def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
         return line_graph(spec, form, width, height, traits, pen)
 
-    # There is no network; these are the facts of the two blurs.
+    # There is no network: these facts describe the two blurs.
     facts = NetFacts(1, pen.radius, 1, in_channels=1, out_channels=1, parameters=0, features=2, linear_path=False)
     nothing = Network(Model("difference of Gaussians", Path(), onnx.ModelProto(), None), facts)
     planes = [0, 1, 2] if spec.format.family is Family.RGB else [0]
@@ -157,7 +167,7 @@ def _drawn(
 
 
 def _sketch(threshold: float | None, gain: float | str | None, long_side: int | None) -> Sketch:
-    """What the arguments ask of SketchKeras."""
+    """Return the settings of SketchKeras that the arguments select."""
     sketch = Sketch()
     if threshold is not None:
         sketch = replace(sketch, threshold=read_number("threshold", threshold, 0, 1))
@@ -174,7 +184,7 @@ def _sketch(threshold: float | None, gain: float | str | None, long_side: int | 
 
 
 def _model(method: str | Path, padding: str) -> Model:
-    """SketchKeras with the layers' pictures padded as wished."""
+    """Return SketchKeras with the given padding of its layers' inputs."""
     padding = read_choice("padding", padding, PADDINGS)
     path = as_path(method)
     if path is None:
@@ -191,7 +201,11 @@ def _model(method: str | Path, padding: str) -> Model:
 
 
 def _found() -> Path:
-    """The file of that name where models are looked for."""
+    """Return the path of the weights file in the model folders.
+
+    Raises:
+        VsanimeError: no folder has the file.
+    """
     folders = search_path()
     path = next(find_files(folders, _FILE), None)
     if path is None:
@@ -211,14 +225,14 @@ def _sketched(
     sketch: Sketch,
     backend: BackendProtocol | None,
 ) -> vs.VideoNode:
-    """Lines by SketchKeras."""
+    """Return lines drawn by SketchKeras."""
     check_matrix(spec.matrix)
     check_size((spec.width, spec.height), sketch.long_side)
 
     def graph(width: int, height: int, traits: GraphTraits) -> PlanesGraph:
         return sketch_graph(model.proto, replace(spec, width=width, height=height), form, traits, sketch)
 
-    # What it sees beyond a pixel is more than what tiles of the small picture could be worth.
+    # No radius: the receptive field is too large for tiles of the small picture to be useful.
     facts = NetFacts(1, None, 1, in_channels=1, out_channels=1, parameters=0, features=1024, linear_path=False)
     planes = [0] if spec.format.family is Family.GRAY else [0, 1, 2]
     clip = write_gray_matrix(clip, spec)

@@ -1,4 +1,4 @@
-"""Marks where scenes begin, for filters that go by scenes."""
+"""Mark the frames where scenes begin, for filters that work by scenes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _BT709 = 1
 
 @raises_vs_error
 def mark_scenes(clip: vs.VideoNode, *, threshold: float = 0.1) -> vs.VideoNode:
-    """Marks where scenes begin, by how much each frame differs from the one before it.
+    """Mark where scenes begin, by how much each frame differs from the one before it.
 
-    Nothing else of the frames is changed. Fades and dissolves are no cuts; flashes are.
+    Nothing else of the frames is changed. Fades and dissolves do not count as cuts; flashes do.
 
     Args:
-        clip: any format but integers of more than 16 bits; progressive.
-        threshold: the mean difference of luma that makes a cut, as a share of the whole span of codes, above 0 and
-            below 1. Less finds more scenes.
+        clip: source clip, any format except integers of more than 16 bits; progressive.
+        threshold: mean difference of luma that makes a cut, as a fraction of the whole span of codes, above 0 and
+            below 1. A lower threshold finds more scenes.
 
     Returns:
-        The clip with `_SceneChangePrev` on every frame: 1 where a scene begins, as it does on the first, 0 elsewhere. A
-        `_SceneChangeNext` that was there is taken away.
+        The clip with `_SceneChangePrev` on every frame: 1 where a scene begins, including the first frame, and 0
+        elsewhere. An existing `_SceneChangeNext` is removed.
 
     Raises:
-        vs.Error: a threshold or a clip that cannot be used, with what would be right.
+        vs.Error: the threshold or the clip cannot be used; the message says what would be right.
 
     Example:
         ```python
@@ -54,7 +54,7 @@ def mark_scenes(clip: vs.VideoNode, *, threshold: float = 0.1) -> vs.VideoNode:
 
 
 def _luma(clip: vs.VideoNode) -> vs.VideoNode:
-    """What is compared, in a format that PlaneStats takes."""
+    """Return the luma that is compared, in a format that PlaneStats accepts."""
     if clip.format.color_family == vs.RGB:
         deep = (
             vs.GRAY8 if clip.format.id == vs.RGB24 else vs.GRAYS if clip.format.sample_type == vs.FLOAT else vs.GRAY16

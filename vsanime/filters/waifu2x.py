@@ -1,4 +1,4 @@
-"""waifu2x: doubles and denoises pictures in RGB (https://github.com/nagadomi/waifu2x)."""
+"""Double and denoise pictures in RGB with waifu2x (https://github.com/nagadomi/waifu2x)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from vsanime.video.properties import finished, readable, write_gray_matrix
 _TINTS = ("keep", "correct")
 # The network that comes with the package.
 _OURS = "ESPCN_7_SLIM_VA"
-# A name that says a noise level.
+# The suffix of a name that includes a noise level.
 _NOISY = re.compile(r"_noise[0-3]$", re.IGNORECASE)
 _ADVICE = "a network from RGB to RGB such as 'upconv_7_art' or 'ESPCN_7_SLIM_VA' is needed (see `vsanime models list`)"
 
@@ -56,29 +56,30 @@ def waifu2x(
     matrix and siting; chroma is resampled by Catmull-Rom. GRAY enters as three equal channels and leaves as luma.
 
     Args:
-        clip: RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. Its `_Alpha` is scaled, too.
-        noise: -1 to leave noise alone, 0 to 3 for how much of it to remove.
+        clip: source clip, RGB, YUV or GRAY, 8 to 16 bits, half or single float, progressive. `_Alpha` is scaled, too.
+        noise: noise level to remove, 0 to 3, or -1 to leave noise as it is.
         scale: 2, or 1 to denoise only: by a network of that kind ("vgg_7_art") where its weights are found, else by
             doubling and halving.
         model: "upconv_7_art", "upconv_7_photo", "vgg_7_art", "vgg_7_photo", "espcn_7", "drrn", "drrn_low"; or
             "ESPCN_7_SLIM_VA", which comes with the package, or the path of an ONNX file from RGB to RGB at 1x or 2x:
-            both leave noise alone or have one level of it.
-        tint: "keep" the network's own colours, or "correct" them: networks change flat areas, the strongly coloured
-            ones by up to 7 codes of 8 bits; by how much the mean of a neighbourhood changed is taken back.
-        tta: average over the eight ways to turn and mirror the picture; eight times slower, about 0.3 dB better.
-        depth: output depth, 8 to 16 bits, "half" or "single"; the input's if None.
+            both leave noise as it is or have one level of denoising.
+        tint: "keep" the network's own colors, or "correct" them: networks change flat areas, the strongly colored ones
+            by up to 7 codes of 8 bits; the change of each neighborhood's mean is subtracted again.
+        tta: average over the eight rotated and mirrored variants; eight times slower, about 0.3 dB better.
+        depth: output depth, 8 to 16 bits, "half" or "single"; None for the input's.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="bf16")`.
-        tiles: number of tiles each way, or (across, down); "auto" cuts frames to what a card's memory holds.
-        tilesize: size of the tiles, overlap included.
+        tiles: number of tiles in both directions, or (across, down); "auto" cuts frames to fit a card's memory.
+        tilesize: size of the tiles in pixels, overlap included.
         overlap: pixels by which tiles overlap on each side; None for the exact number, with which tiles change nothing.
 
     Returns:
-        A clip in the input's format (`depth` apart) and all its properties; `_Matrix`, `_Range` and `_ChromaLocation`
-        are set to what was used, even where the input left them to defaults; `_ChromaLocation` is removed from YUV and
-        GRAY where chroma is not subsampled. What `_Alpha` hides has no say in what is seen.
+        A clip in the input's format (except for `depth`) with all its properties. `_Matrix`, `_Range` and
+        `_ChromaLocation` are set to what was used, even where the input left them to defaults; `_ChromaLocation` is
+        removed from YUV and GRAY where chroma is not subsampled. Pixels hidden by `_Alpha` do not influence visible
+        ones.
 
     Raises:
-        vs.Error: an argument, a model or a format that cannot be used, with what would be right.
+        vs.Error: an argument, a model or a format cannot be used; the message says what would be right.
 
     Example:
         ```python
@@ -99,7 +100,7 @@ def waifu2x(
     network = _prepared(name, steps, tint=tint == "correct", tta=tta)
     alpha = alpha_of("waifu2x", clip, props)
     result = _scaled(fill_hidden(clip, alpha), spec, form, network, scale, backend, tiling)
-    # A gray clip's matrix that only served to weigh equal channels is not said to be another.
+    # A gray clip keeps its own matrix: the one in `spec` only weighs three equal channels.
     result = finished(result, replace(spec, matrix=original.matrix))
     if alpha is not None:
         alpha = _scaled_alpha(alpha, wanted, scale, depth, backend, tiling)
@@ -114,7 +115,7 @@ def _scaled_alpha(
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
-    """Transparency at the output's size and depth: by the network that leaves noise alone, without its tint."""
+    """Return transparency at the output's size and depth, by the network without denoising, its tint corrected."""
     alpha = alpha.std.SetFieldBased(0)
     spec = readable(spec_from_props(plane_format(alpha.format), alpha.width, alpha.height, {"_Range": vs.RANGE_FULL}))
     form = wanted_format(depth, spec.format)
@@ -126,10 +127,10 @@ def _scaled_alpha(
 
 
 def is_rgb(model: str) -> bool:
-    """Whether a model's name, or a file's channels, say that it is one for this filter.
+    """Return whether a model's name, or a file's channels, identify a model for this filter.
 
     Raises:
-        VsanimeError: a file that is none.
+        VsanimeError: the file is not a model.
     """
     if as_path(model) is not None:
         facts = inspect(load(model).proto)
@@ -142,17 +143,21 @@ def is_rgb(model: str) -> bool:
 
 
 def rgb_names() -> list[str]:
-    """Return the names that `model` takes; levels of noise are an argument of their own, so they are left out."""
+    """Return the names that `model` accepts, without noise levels, which are an argument of their own."""
     return list(dict.fromkeys(_NOISY.sub("", one.name) for one in variants().values() if one.task == "rgb"))
 
 
 def without_noise[Given: (str, str | Path)](model: Given) -> Given:
-    """The name of the network that leaves noise alone; a file is what it is."""
+    """Return the name of the network that leaves noise as it is; a path is returned unchanged."""
     return model if as_path(model) is not None else _NOISY.sub("", str(model))
 
 
 def _chosen(model: str | Path, noise: int, scale: int) -> tuple[str | Path, int]:
-    """Name or path of the network, and its scale: 0 for a file, which says so itself."""
+    """Return the name or path of the network, and its scale: 0 for a file, whose scale is read from its graph.
+
+    Raises:
+        VsanimeError: the model does not have the noise level or the scale, or is unknown.
+    """
     if as_path(model) is not None:
         if noise != -1:
             raise VsanimeError(
@@ -181,7 +186,7 @@ def _chosen(model: str | Path, noise: int, scale: int) -> tuple[str | Path, int]
 
 
 def _is_known(name: str) -> bool:
-    """Whether a card has that name."""
+    """Return whether a card has that name."""
     try:
         find(name)
     except VsanimeError:
@@ -190,7 +195,7 @@ def _is_known(name: str) -> bool:
 
 
 def _unknown(name: str, noise: int) -> VsanimeError:
-    """Return the error for a name that no card has, or none with that level of noise."""
+    """Return the error for a name without a card, or without a card for that noise level."""
     if noise != -1 and _is_known(name):
         task = find(name).task
         if task != "rgb":
@@ -203,7 +208,7 @@ def _unknown(name: str, noise: int) -> VsanimeError:
 
 
 def _same_size(name: str) -> bool:
-    """Whether a card of that name is of a network that does not scale."""
+    """Return whether the name is that of a card whose network does not scale."""
     try:
         return find(name).scale == 1
     except VsanimeError:
@@ -211,19 +216,19 @@ def _same_size(name: str) -> bool:
 
 
 def _prepared(name: str | Path, scale: int, *, tint: bool, tta: bool) -> Network:
-    """The network as it will run.
+    """Load a network and transform it as its arguments ask.
 
     Args:
-        name: name or path.
-        scale: what it has to be, or 0 for either.
-        tint: whether to take its tint off.
-        tta: whether to average over the eight variants.
+        name: name or path of the network.
+        scale: scale that the network must have, or 0 for 1 or 2.
+        tint: whether to correct its tint.
+        tta: whether to average over the eight rotated and mirrored variants.
     """
     network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), _ADVICE)
     proto = without_transposed(network.model.proto)
     if tta:
-        # The facts are those of one variant: turning and mirroring changes none of them. The mean of eight results that
-        # low precision had rounded would be no better than one.
+        # The facts of one variant hold for all: rotation and mirroring change none of them. `steady` stays off, since
+        # the mean of eight results that low precision rounded would be no better than one.
         return Network(replace(network.model, proto=ensemble(proto)), network.facts, tint=tint)
     return Network(replace(network.model, proto=proto), network.facts, tint=tint, steady=tint)
 
@@ -237,13 +242,13 @@ def _scaled(
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
-    """The clip at the wanted scale and depth, halved where only a doubler is there."""
+    """Return the clip at the given scale and depth, halved where the network can only double."""
     made = network.facts.scale
     if made == scale:
         return _run(clip, spec, (form, form), network, backend, tiling)
     if made < scale:
         raise VsanimeError(f"model={quote(network.model.name)} does not scale; scale=1 is needed")
-    # Deep enough that the halves are rounded once.
+    # Deep enough that halved samples are rounded only once.
     wide = replace(form, bits=16) if form.is_integer else replace(form, sample_type=SampleType.FLOAT, bits=32)
     large = finished(_run(clip, spec, (wide, form), network, backend, tiling), spec)
     if form.is_integer:
@@ -264,7 +269,7 @@ def _run(
     backend: BackendProtocol | None,
     tiling: Tiling,
 ) -> vs.VideoNode:
-    """New frames in the first format; the second is what the filter's output ends in."""
+    """Return the network's frames in the first format; the second is the filter's output format."""
     form, final = forms
     planes = [0] if form.family is Family.GRAY else [0, 1, 2]
 
