@@ -1,1 +1,1 @@
-"""What `colorize` does to a frame, without torch: keys, motion, networks, smoothing over time and output."""
+"""Color the frames of line art, without torch: keys, motion, networks, temporal smoothing and output."""

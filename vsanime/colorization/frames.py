@@ -1,4 +1,4 @@
-"""From line art and keys to frames in colours: what lanes share, and what each of them does."""
+"""Color frames from line art and keys: the state that lanes share, and the work of each lane."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ type Size = tuple[int, int]
 
 FLOW = "flow"
 TASK, TEMPORAL_TASK = "colorize", "colorize_temporal"
-# Keys whose pictures are kept: those of two spans side by side, and of the next.
+# Keys whose pictures are cached: those of two adjacent spans, and of the next.
 _KEYS_KEPT = 4
-# Ways to a key that are kept: from both sides in two spans, and in as many more as the frames in hand go over.
+# Chained motions that are cached: from both sides in two spans, and more if frames in progress cover more spans.
 _WAYS_KEPT = 4
-# Coloured frames are kept for the next time that their drawing comes: a mouth goes through three of them again and
-# again, and animation on twos shows each twice.
+# Colored frames are cached for the next use of their drawing: a mouth alternates between three of them, and animation
+# on twos shows each twice.
 _KEPT_BYTES = 1 << 28
 _MOST_KEPT = 64
-# A network that sees more than this has layers of gigabytes, and one lane unless the user asked for several.
+# Above this a network has layers of gigabytes, and one lane unless the user asked for several.
 _SMALL_PIXELS = 1280 * 720
 
 
 @dataclass(frozen=True)
 class Work:
-    """The clips that frames are coloured from, all of one length.
+    """The clips that frames are colored from, all of one length.
 
     Attributes:
-        clips: the line art as it came; its lines at the frame's and at the work size; then of the key before and of
-            that after: lines and colours at the frame's size, and both at the work size; and last the lines of the
-            window of either, one above the other.
-        befores: for every frame the place of the key before it.
-        afters: of that after it.
-        windows: for every frame the frames between it and either key, None for no look at them.
-        form: RGB of the depth that results have.
+        clips: the line art in its own format; its lines at the frame's and at the work size; then for the key before
+            and for the key after: lines and colors at the frame's size, and both at the work size; last the lines of
+            both windows, each stacked vertically.
+        befores: index of the key before, for every frame.
+        afters: index of the key after, for every frame.
+        windows: search windows of every frame toward both keys, None where motion is not chained.
+        form: format of the results, RGB.
     """
 
     clips: Sequence[vs.VideoNode]
@@ -70,16 +70,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Colouring:
-    """What the user asked for.
+    """The options that the user chose.
 
     Attributes:
-        size: width and height of the pictures that networks see, and that motion is looked for in.
-        large_motion: look for motion in pictures of the frame's size all the same.
-        model: a network, or "flow".
-        temporal: whether a second network refines the result, or which.
-        segments: whether closed regions get one colour where motion fails.
-        doubts: whether frames tell where their colours are doubtful.
-        backend: where networks run.
+        size: width and height in pixels of the pictures that networks see and in which motion is searched.
+        large_motion: search motion in pictures of the frame's size as well.
+        model: name or path of a network, or "flow".
+        temporal: whether a second network refines the result, or its name or path.
+        segments: whether closed regions get one color where motion fails.
+        doubts: whether frames carry the uncertainty of their colors.
+        backend: where networks run; None to choose automatically.
     """
 
     size: Size
@@ -92,18 +92,18 @@ class Colouring:
 
 
 def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.VideoNode:
-    """Every frame of line art in colours, also those for which that is of no use: they are made when asked for.
+    """Return every frame of line art in color, including frames whose result is not used: each is computed on request.
 
     Args:
-        name: the filter's, for messages.
-        work: see there.
-        spec: what the line art's frames are.
-        colouring: how.
+        name: name of the filter, for messages.
+        work: the source clips.
+        spec: format and color properties of the line art.
+        colouring: the user's options.
 
     Raises:
-        VsanimeError: OpenCV or SciPy is missing, or the model, the backend or an option cannot be had.
+        VsanimeError: OpenCV or SciPy is missing, or the model, the backend or an option is not available.
     """
-    # Said now what would otherwise be said of the first frame.
+    # Report missing packages here and not with the first frame.
     opencv()
     if colouring.segments:
         ndimage()
@@ -118,12 +118,12 @@ def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.Vide
 
 @dataclass(frozen=True)
 class Engines:
-    """The networks of a filter.
+    """The compiled networks of a filter.
 
     Attributes:
-        lanes: frames that are coloured at once.
-        colour: mixes keys; None to mix them by motion.
-        temporal: refines frames; None for nothing.
+        lanes: number of frames that are colored at once.
+        colour: engine that mixes keys; None to mix them by motion.
+        temporal: engine that refines frames; None for none.
     """
 
     lanes: int
@@ -131,7 +131,7 @@ class Engines:
     temporal: TemporalEngine | None
 
     def close(self) -> None:
-        """Gives back what they hold."""
+        """Release the engines."""
         for engine in (self.colour, self.temporal):
             if engine is not None:
                 engine.close()
@@ -151,19 +151,19 @@ def _engines(colouring: Colouring, frames: int) -> Engines:
 
 
 def is_flow(model: str | os.PathLike[str]) -> bool:
-    """Whether a model is motion alone."""
+    """Return whether a model stands for motion alone."""
     return isinstance(model, str) and model.lower() == FLOW
 
 
 def _colour_model(model: str | os.PathLike[str]) -> Model | None:
-    """The network; None for motion alone."""
+    """Return the colorization network; None for motion alone."""
     if is_flow(model):
         return None
     return _loaded("model", model, TASK, "one that colours line art, or 'flow', is needed")
 
 
 def _temporal_model(temporal: bool | str | os.PathLike[str]) -> Model | None:
-    """The network over three frames; None for none."""
+    """Return the temporal network, which sees three frames; None for none."""
     if temporal is False:
         return None
     if temporal is True:
@@ -187,7 +187,7 @@ def _loaded(argument: str, model: str | os.PathLike[str], task: str, advice: str
 
 
 def _lanes(backend: BackendProtocol, size: Size, *, bare: bool) -> int:
-    """Frames to colour at once; `bare` is without networks."""
+    """Return the number of frames to color at once; `bare` means without networks."""
     threads = vs.core.num_threads
     if bare:
         return lanes_wanted(None, threads)
@@ -197,20 +197,20 @@ def _lanes(backend: BackendProtocol, size: Size, *, bare: bool) -> int:
 
 
 class Shared:
-    """What lanes have in common: the networks' engines, keys, and frames that were coloured before.
+    """State that lanes share: the networks' engines, keys, chained motion and cached frames.
 
     Attributes:
-        engines: the networks.
+        engines: the compiled networks.
     """
 
     def __init__(self, work: Work, spec: FrameSpec, engines: Engines, colouring: Colouring) -> None:
-        """Keeps nothing yet.
+        """Start with empty caches.
 
         Args:
-            work: the clips.
-            spec: what the line art's frames are.
-            engines: the networks.
-            colouring: what the user asked for.
+            work: the source clips.
+            spec: format and color properties of the line art.
+            engines: the compiled networks.
+            colouring: the user's options.
         """
         self._work = work
         self._spec = spec
@@ -225,7 +225,7 @@ class Shared:
         self._results: Once[Hashable, Painted] = Once(max(2, min(_KEPT_BYTES // frame_bytes, _MOST_KEPT)))
 
     def new_lane(self) -> FrameWork:
-        """Colours frames, one after the other."""
+        """Return a function that colors frames one after the other."""
         colour, temporal = self.engines.colour, self.engines.temporal
         mixer: Mixer = ByMotion() if colour is None else colour.new_mixer()
         refiner = None if temporal is None else temporal.new_refiner()
@@ -235,22 +235,22 @@ class Shared:
         return partial(self._coloured, painter)
 
     def kept(self) -> int:
-        """How many keys, ways to them and coloured frames are kept."""
+        """Return the number of cached keys, chained motions and colored frames."""
         return len(self._keys) + len(self._ways) + len(self._results)
 
     def close(self) -> None:
-        """Gives back what the engines hold, and forgets keys, ways to them and frames."""
+        """Release the engines and the cached keys, motions and frames."""
         self.engines.close()
         self._keys.close()
         self._ways.close()
         self._results.close()
 
     def _known(self, frame: vs.VideoFrame) -> dict[str, Any]:
-        """A frame's properties; its range where it does not say."""
+        """Return a frame's properties, with the clip's range where the frame has none."""
         return {"_Range": int(self._spec.range)} | read_all(frame.props)
 
     def _coloured(self, painter: Painter, number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
-        """Fill a frame with its colours, from before if the same drawing was there between the same keys."""
+        """Fill a frame with its colors, from the cache if the same drawing was colored from the same keys."""
         check_same(number, self._known(frames[0]), self._spec)
         pair = self._work.befores[number], self._work.afters[number]
         windows = self._work.windows[number]
@@ -270,7 +270,7 @@ class Shared:
             with_doubts(frame, result.doubts)
 
     def _led(self, number: int, window: Window | None, stack: vs.VideoFrame) -> Led | None:
-        """Where steps lead from a frame to the key of a window, whose lines are one above the other."""
+        """Return the chained motion from a frame to the key of a window, whose lines are stacked vertically."""
         if window is None:
             return None
         count = window.end - window.start

@@ -1,4 +1,4 @@
-"""Which reference pictures a frame is coloured from: the nearest before and after it, inside its scene."""
+"""Choose the reference frames that color each frame: the nearest before and after it within its scene."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ POLICIES = ("error", "nearest", "passthrough")
 
 @dataclass(frozen=True)
 class Choice:
-    """Where a frame's colours come from, by the places of references in their clip.
+    """The references of one frame, as indices into the reference clip.
 
     Attributes:
-        before: the reference before it; None for none at all.
-        after: the one after it. The same as `before` where there is only one.
+        before: index of the reference before the frame; None if there is no reference at all.
+        after: index of the reference after it; equal to `before` if there is only one.
         is_key: whether the frame is that reference itself.
     """
 
@@ -27,16 +27,16 @@ class Choice:
 
 
 def choose(length: int, keys: Sequence[int], starts: Sequence[int], no_reference: str) -> list[Choice]:
-    """The references of every frame.
+    """Return the references of every frame.
 
     Args:
-        length: frames of the clip.
-        keys: numbers of the frames that references are of, ascending.
+        length: number of frames in the clip.
+        keys: frame numbers of the references, ascending.
         starts: number of each scene's first frame, ascending, 0 first.
-        no_reference: what becomes of a scene without any, one of `POLICIES`.
+        no_reference: what happens to a scene without a reference, one of `POLICIES`.
 
     Raises:
-        VsanimeError: a scene without a reference where that is an error; names its frames.
+        VsanimeError: a scene has no reference and `no_reference` is "error"; the message names its frames.
     """
     bare = [(start, end) for start, end in _scenes(starts, length) if _count(keys, start, end) == 0]
     if bare and no_reference == "error":
@@ -53,13 +53,13 @@ def choose(length: int, keys: Sequence[int], starts: Sequence[int], no_reference
 
 @dataclass(frozen=True)
 class Window:
-    """Frames on one side of a key, with it.
+    """The frames from a key toward the next key or the end of the scene, within which motion is chained.
 
     Attributes:
-        start: the first of them.
-        end: the one after the last.
-        key: number of the key's frame, at one end.
-        cut: whether the other end is neither a key nor the scene's, but as far as is looked.
+        start: number of the first frame.
+        end: number of the last frame plus 1.
+        key: frame number of the key, at one end of the window.
+        cut: whether the other end is the search limit and not a key or the end of the scene.
     """
 
     start: int
@@ -71,15 +71,16 @@ class Window:
 def windows(
     choices: Sequence[Choice], keys: Sequence[int], starts: Sequence[int], reach: int
 ) -> list[tuple[Window | None, Window | None]]:
-    """For every frame the frames between it and each of its two keys, and beyond it as far as the next key.
+    """Return the search windows of every frame, one for each of its two keys.
 
-    None for a key of another scene, one that is too far, and where the frame is a key or has none.
+    A window reaches from its key past the frame as far as the next key, the scene and `reach` allow. It is None for a
+    key of another scene or a key that is too far, and for frames that are keys or have none.
 
     Args:
-        choices: of every frame.
-        keys: numbers of the frames that references are of, ascending.
+        choices: references of every frame.
+        keys: frame numbers of the references, ascending.
         starts: number of each scene's first frame, ascending, 0 first.
-        reach: frames on one side of a key that are in its window at most.
+        reach: largest number of frames in a window beside the key.
     """
     found: list[tuple[Window | None, Window | None]] = []
     for start, end in _scenes(starts, len(choices)):
@@ -95,12 +96,12 @@ def windows(
 
 
 def longest(found: Sequence[tuple[Window | None, Window | None]]) -> int:
-    """Frames in the longest of the windows of all frames; 0 where there are none."""
+    """Return the length of the longest window in frames, or 0 if there is none."""
     return max((window.end - window.start for pair in found for window in pair if window is not None), default=0)
 
 
 def _window(n: int, key: int, first: int, last: int, reach: int) -> Window | None:
-    """A key's, among the frames from `first` to `last`."""
+    """Return the window of a key at `first` or `last`; None for another key, or one too far from frame `n`."""
     if key not in (first, last) or abs(n - key) > reach:
         return None
     if key < n:
@@ -109,7 +110,7 @@ def _window(n: int, key: int, first: int, last: int, reach: int) -> Window | Non
 
 
 def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Numbers that repeat as (number, how often), in order."""
+    """Return runs of equal numbers as (number, length), in order."""
     found: list[tuple[int, int]] = []
     for number in numbers:
         if found and found[-1][0] == number:
@@ -128,7 +129,7 @@ def _count(keys: Sequence[int], start: int, end: int) -> int:
 
 
 def _from_afar(start: int, end: int, keys: Sequence[int], no_reference: str) -> Choice:
-    """What a scene without a reference gets, one for all of its frames: colours do not change in its midst."""
+    """Return the references of a scene without its own, the same for all of its frames: the nearest key, or none."""
     if no_reference == "passthrough":
         return Choice(None, None)
     nearest = min(range(len(keys)), key=lambda i: (max(start - keys[i], keys[i] - end + 1), i))
@@ -136,7 +137,7 @@ def _from_afar(start: int, end: int, keys: Sequence[int], no_reference: str) -> 
 
 
 def _choice(n: int, keys: Sequence[int], inside: range) -> Choice:
-    """The references of one frame, among those inside its scene."""
+    """Return the references of one frame among those within its scene."""
     before = bisect_right(keys, n) - 1
     if before in inside and keys[before] == n:
         return Choice(before, before, is_key=True)

@@ -1,4 +1,4 @@
-"""Where scenes of line art begin: as the user lists them, as frames are marked, or as the drawings tell."""
+"""Find where scenes of line art begin: as the user lists them, by marks on frames, or by cuts in the drawings."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from vsanime.video.scenes import BEGINS, ENDS, marked_starts
 
 type Scenes = Sequence[int] | str | None
 
-# Pictures are compared this small, so that a line that moves a little still falls on itself.
+# Pictures are compared at this size, in pixels, so that a line that moves a little still overlaps itself.
 _LONG_SIDE = 32
-# The share of ink of two small pictures that does not lie on ink. Frames of a shot differ by less than 0.06, also where
-# the camera pans fast; frames of different shots by more than 0.6.
+# Fraction of the ink of two small pictures that does not lie on ink of the other. Frames of a shot differ by less than
+# 0.06, also where the camera pans fast; frames of different shots by more than 0.6.
 _CUT = 0.35
 
 
 def scene_starts(lineart: vs.VideoNode, scenes: Scenes) -> list[int]:
-    """Number of each scene's first frame.
+    """Return the number of each scene's first frame.
 
     Args:
-        lineart: GRAY8, full range.
-        scenes: those numbers; "marked" for the frames' own marks, "detect" to find cuts, None for a single scene.
+        lineart: line art, GRAY8, full range.
+        scenes: numbers of first frames; "marked" to read the frames' marks, "detect" to find cuts, None for one scene.
 
     Raises:
-        VsanimeError: something else, numbers that are not of the clip, or frames without marks.
+        VsanimeError: `scenes` is something else, a number is outside the clip, or frames have no marks.
     """
     if scenes is None:
         return [0]
@@ -50,10 +50,10 @@ def scene_starts(lineart: vs.VideoNode, scenes: Scenes) -> list[int]:
 
 
 def _marked(lineart: vs.VideoNode) -> list[int]:
-    """Return where scenes begin as frames are marked.
+    """Return where scenes begin according to the marks on frames.
 
     Raises:
-        VsanimeError: they are not.
+        VsanimeError: the frames have no marks.
     """
     starts = marked_starts(lineart)
     if starts is None:
@@ -65,10 +65,10 @@ def _marked(lineart: vs.VideoNode) -> list[int]:
 
 
 def cuts(lineart: vs.VideoNode) -> list[int]:
-    """Frames whose lines are elsewhere than those of the frame before, and 0; reads every frame, once.
+    """Return frame 0 and every frame whose lines lie elsewhere than those of the frame before; reads each frame once.
 
     Args:
-        lineart: GRAY8, full range.
+        lineart: line art, GRAY8, full range.
     """
     share = _LONG_SIDE / max(lineart.width, lineart.height)
     size = [max(1, round(side * min(share, 1.0))) for side in (lineart.width, lineart.height)]
@@ -84,6 +84,6 @@ def cuts(lineart: vs.VideoNode) -> list[int]:
 
 
 def _apart(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """The share of the ink of both that does not lie on ink of the other; 0 for the same, 1 for nothing in common."""
+    """Return the fraction of both pictures' ink that does not lie on ink of the other: 0 if equal, 1 if disjoint."""
     both = float(first.sum() + second.sum())
     return float(np.abs(first - second).sum()) / both if both else 0.0

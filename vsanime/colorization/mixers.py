@@ -1,4 +1,4 @@
-"""A network that colours line art on a backend: what keys are worth, computed once a key, and mixtures from that."""
+"""Run networks that color line art on a backend: key features once per key, then mixtures for each frame."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from vsanime.spec import PlanesGraph
 
 type Size = tuple[int, int]
 
-# Keys whose features are kept: those of two spans side by side, and of the next.
+# Keys whose features are cached: those of two adjacent spans, and of the next.
 _KEYS_KEPT = 4
-# Networks learn from motion in one leap and from misfit, which does not tell them what is hidden. Where motion leads
-# astray by as much as this they have 1/e of a say; the prior, which knows of it, has the rest.
+# Networks learn from direct flow and line error, which do not show what is hidden. At a forward-backward error (as in
+# `Matched.astray`) of this size their weights count 1/e; the prior, which includes that error, has the rest.
 _BELIEVED = np.float32(0.02)
 # Channels of the temporal network's widest layer, at full width.
 _TEMPORAL_FEATURES = 256
@@ -46,48 +46,49 @@ _TEMPORAL_FEATURES = 256
 
 @dataclass(frozen=True)
 class Compiled:
-    """A graph and its engine."""
+    """A graph and the engine compiled from it."""
 
     graph: PlanesGraph
     engine: Engine
 
 
 def usable(backend: BackendProtocol | None) -> BackendProtocol:
-    """The backend to run on.
+    """Return the backend to run on, or the automatic choice for None.
 
     Raises:
-        VsanimeError: it is none.
+        VsanimeError: the value is not a backend.
     """
     check_backend(backend)
     return backend if backend is not None else Backend.auto()
 
 
 class ColourEngine:
-    """Both halves of a network, compiled for one size of picture, and what is known of the last keys.
+    """Both halves of a colorization network, compiled for one picture size, and the cached features of the last keys.
 
     Attributes:
-        size: width and height of the pictures it sees.
-        worth: what goes through the cut, by a key's number; made by `computed`.
+        size: width and height in pixels of the pictures that the network sees.
+        worth: key features by number of the key, as `computed` returns them.
     """
 
     def __init__(self, model: Model, size: Size, backend: BackendProtocol, lanes: int, threads: int) -> None:
-        """Compiles both.
+        """Compile both halves.
 
         Args:
             model: the network.
-            size: width and height of the pictures it sees.
+            size: width and height in pixels of the pictures that it sees.
             backend: where it runs.
-            lanes: how many frames are coloured at once.
-            threads: of the frame server.
+            lanes: number of frames that are colored at once.
+            threads: number of threads of the frame server.
 
         Raises:
-            VsanimeError: it is no such network, the runtime refuses it, or SciPy is missing and it takes distances.
+            VsanimeError: the model is not a colorization network, the runtime refuses it, or SciPy is missing and the
+                network needs distances.
         """
         self.size = size
         padded = _padded(size)
         self._cut = _cut(model)
         if self._cut.kind is DOCUMENT:
-            ndimage()  # which its distances are found by
+            ndimage()  # fails now if SciPy, which computes its distances, is missing
         precision = backend.precision_for(_workload(padded, max(self._cut.channels)))
         traits = backend.traits(precision)
         graph = key_graph(model.proto, self._cut, padded, traits)
@@ -99,22 +100,22 @@ class ColourEngine:
         self.worth: Once[int, dict[str, Array]] = Once(_KEYS_KEPT)
 
     def new_mixer(self) -> Mixer:
-        """A lane of the network."""
+        """Return a mixer with a lane of its own."""
         kind = NetworkMixer if self._cut.kind is MIXING else DocumentMixer
         return kind(self, BoundLane(self._frames))
 
     def kept(self) -> int:
-        """Of how many keys the features are kept."""
+        """Return the number of keys whose features are cached."""
         return len(self.worth)
 
     def close(self) -> None:
-        """Gives back what the engines hold, and forgets the keys."""
+        """Release the engines and the cached key features."""
         self._keys.engine.close()
         self._frames.engine.close()
         self.worth.close()
 
     def computed(self, key: Key) -> dict[str, Array]:
-        """What goes through the cut of a key."""
+        """Compute the features of a key: the tensors that pass from the key half to the frame half."""
         with self._key_lock:
             lane = self._key_lane
             lane.show("key_lines", key.drawing.line[None, None])
@@ -126,10 +127,10 @@ class ColourEngine:
 
 
 class TemporalEngine:
-    """A network that refines a frame between two keys, compiled for one size of picture."""
+    """A network that refines a frame between two keys, compiled for one picture size."""
 
     def __init__(self, model: Model, size: Size, backend: BackendProtocol, lanes: int, threads: int) -> None:
-        """Compiles it; see `ColourEngine`."""
+        """Compile the network; see `ColourEngine`."""
         self.size = size
         padded = _padded(size)
         try:
@@ -141,16 +142,16 @@ class TemporalEngine:
         self._compiled = Compiled(graph, backend.compile(graph, precision, lanes, threads))
 
     def new_refiner(self) -> NetworkRefiner:
-        """A lane of the network."""
+        """Return a refiner with a lane of its own."""
         return NetworkRefiner(self.size, BoundLane(self._compiled))
 
     def close(self) -> None:
-        """Gives back what the engine holds."""
+        """Release the engine."""
         self._compiled.engine.close()
 
 
 class NetworkRefiner:
-    """Refines frames between two keys; belongs to one lane."""
+    """A refiner of frames between two keys, for one lane."""
 
     def __init__(self, size: Size, lane: BoundLane) -> None:
         self._size = size
@@ -172,11 +173,11 @@ class NetworkRefiner:
 
 
 class BoundLane:
-    """A lane with its arrays.
+    """A lane together with its input and output arrays.
 
     Attributes:
-        inputs: by name, to be filled.
-        outputs: in order, filled by `run`.
+        inputs: arrays by name, to be filled.
+        outputs: arrays in order, filled by `run`.
     """
 
     def __init__(self, compiled: Compiled) -> None:
@@ -186,16 +187,16 @@ class BoundLane:
         self._arrays = list(self.inputs.values())
 
     def show(self, name: str, pictures: Array) -> None:
-        """Fills an input with pictures, count, channels, height, width, perhaps smaller ones."""
+        """Fill an input with pictures of shape count, channels, height, width; smaller ones are padded."""
         fill(self.inputs[name], pictures)
 
     def run(self) -> None:
-        """From inputs to outputs."""
+        """Run the network on the inputs and write the outputs."""
         self._lane.run(self._arrays, self.outputs)
 
 
 class HeldKeys:
-    """What keys are worth, in a lane's arrays; between the same keys it stays there."""
+    """The key features in a lane's arrays, which stay there between frames that have the same keys."""
 
     def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
         self._engine = engine
@@ -203,7 +204,7 @@ class HeldKeys:
         self._held: tuple[int, ...] = ()
 
     def hold(self, keys: Sequence[Key]) -> None:
-        """Has these keys there."""
+        """Write the features of these keys into the lane's arrays, unless they are there already."""
         numbers = tuple(key.number for key in keys)
         if numbers == self._held:
             return
@@ -215,7 +216,7 @@ class HeldKeys:
 
 
 class NetworkMixer:
-    """Mixes keys as a network says; belongs to one lane of frames."""
+    """A mixer that lets a network decide, for one lane."""
 
     def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
         self._size = engine.size
@@ -239,10 +240,7 @@ class NetworkMixer:
 
 
 class DocumentMixer:
-    """Takes the colours of the Color Transform Network after Shi et al., which knows nothing of moved keys.
-
-    It belongs to one lane.
-    """
+    """A mixer by the Color Transform Network after Shi et al., which takes no moved keys; for one lane."""
 
     def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
         self._size = engine.size
@@ -261,12 +259,12 @@ class DocumentMixer:
 
 
 def planar(picture: Array) -> Array:
-    """Height, width, 3 as 3, height, width."""
+    """Return an array of height, width, 3 as 3, height, width."""
     return picture.transpose(2, 0, 1)
 
 
 def fill(target: Array, source: Array) -> None:
-    """Copies pictures into larger ones, whose border goes on to the right and below."""
+    """Copy pictures into larger arrays, repeating their right and bottom edges."""
     height, width = source.shape[-2:]
     target[..., :height, :width] = source
     target[..., :height, width:] = source[..., -1:]
@@ -274,7 +272,7 @@ def fill(target: Array, source: Array) -> None:
 
 
 def _interleaved(planes: Array) -> Array:
-    """3, height, width as height, width, 3, as its own array."""
+    """Return planes of 3, height, width as a contiguous array of height, width, 3."""
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
@@ -291,7 +289,7 @@ def _cut(model: Model) -> Cut:
 
 
 def _workload(size: Size, features: int) -> Workload:
-    """What the network is to a backend: it sees whole pictures, and makes what pictures of 8 bits are mixed by."""
+    """Return the job as backends see it: whole pictures in, outputs for mixing 8-bit pictures."""
     return Workload(
         width=size[0],
         height=size[1],

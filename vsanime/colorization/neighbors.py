@@ -1,8 +1,8 @@
-"""Which drawings come before and after each frame's, however long each of them is held.
+"""Find the drawings before and after each frame's drawing, however long each of them is held.
 
 Animation is drawn on ones, twos or threes: the frame before often shows the same drawing. All frames that hold one
-drawing have the same neighbours here, so that what is made of neighbours holds as long. A drawing that is held for
-longer than can be looked around has none.
+drawing have the same neighbors here, so that what is computed from neighbors is equal in all of them. A drawing that
+is held for longer than `REACH` frames has no neighbors.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import vapoursynth as vs
 
-# Frames that are looked at on either side, and the longest hold whose neighbours are found.
+# Frames that are compared on either side, and the longest hold, in frames, whose neighbors are found.
 REACH = 4
 BEFORE, AFTER, HELD = "_VsanimeBefore", "_VsanimeAfter", "_VsanimeHeld"
 
 
 class Drawings:
-    """The neighbours of every frame, inside its scene."""
+    """The neighboring drawings of every frame within its scene.
+
+    Attributes:
+        told: 1x1 clip whose properties `BEFORE`, `AFTER` and `HELD` are numbers of frames: back to the drawing before,
+            on to the one after, and since the drawing's first frame; 0 for none.
+    """
 
     def __init__(self, lines: vs.VideoNode, starts: Sequence[int]) -> None:
-        """Looks at nothing yet.
+        """Build the clips; frames are compared when they are requested.
 
         Args:
             lines: line art, GRAY8.
@@ -33,16 +38,14 @@ class Drawings:
         bounds = (*starts, lines.num_frames)
         small = vs.core.std.BlankClip(lines, 1, 1, vs.GRAY8, keep=True)
         seen = [small, *(_shifted(lines, by) for by in offsets)]
-        # Frames with the numbers of frames to go: back to the drawing before, on to the one after, and since when the
-        # drawing is held; 0 for none.
         self.told = small.std.ModifyFrame(seen, _teller(bounds))
 
     def before(self, clip: vs.VideoNode) -> vs.VideoNode:
-        """For every frame that of the drawing before; its own where there is none."""
+        """Return a clip that shows at each frame the drawing before; the frame itself where there is none."""
         return self._chosen(clip, BEFORE, -1)
 
     def after(self, clip: vs.VideoNode) -> vs.VideoNode:
-        """For every frame that of the drawing after; its own where there is none."""
+        """Return a clip that shows at each frame the drawing after; the frame itself where there is none."""
         return self._chosen(clip, AFTER, 1)
 
     def _chosen(self, clip: vs.VideoNode, told: str, sign: int) -> vs.VideoNode:
@@ -68,12 +71,12 @@ def _teller(bounds: Sequence[int]) -> Callable[[int, list[vs.VideoFrame]], vs.Vi
 
 
 def neighbours(pictures: Sequence[np.ndarray], behind: int, ahead: int) -> tuple[int, int, int]:
-    """How far the drawings before and after are, and since when the one in the middle is held; 0 for none.
+    """Return the distances in frames to the drawings before and after, and to the current drawing's start; 0 for none.
 
     Args:
-        pictures: `REACH` frames, the one at hand, and `REACH` more.
-        behind: frames of the scene before the one at hand.
-        ahead: likewise after it.
+        pictures: 2 * `REACH` + 1 consecutive frames, the current one in the middle.
+        behind: number of frames of the scene before the current one.
+        ahead: number of frames of the scene after it.
     """
     drawing = pictures[REACH]
 
@@ -88,7 +91,7 @@ def neighbours(pictures: Sequence[np.ndarray], behind: int, ahead: int) -> tuple
 
 
 def _shifted(clip: vs.VideoNode, by: int) -> vs.VideoNode:
-    """A clip that shows at frame n what the other does at n + by; its ends are held."""
+    """Return a clip that shows frame n + `by` at frame n; its first or last frame is repeated at the ends."""
     if by == 0:
         return clip
     held = clip[0 if by < 0 else -1].std.Loop(abs(by))

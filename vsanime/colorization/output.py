@@ -1,4 +1,4 @@
-"""The format that coloured frames end in, and zimg's way there, with everything said that it might guess."""
+"""Resolve the output format of colored frames, and convert to it by zimg with every property explicit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range
 from vsanime.values import parse_text, parse_whole
 from vsanime.video.clips import guess_matrix, plane_format, video_format
 
-# What says how colours are meant. A frame has those of its own colours and none of those of its line art.
+# Properties that describe colors. An output frame has those of its own colors and none of its line art's.
 _COLOUR_PROPS = (
     "_Matrix",
     "_Range",
@@ -26,14 +26,17 @@ _COLOUR_PROPS = (
 )
 _KEPT = ("_Transfer", "_Primaries")
 _MOST_BITS = 16
-# Numbers of formats are unsigned and of 32 bits.
+# Numbers of formats are unsigned 32-bit integers.
 _FORMATS_END = 1 << 32
 # Value of _Matrix on RGB.
 _NO_MATRIX = 0
 
 
 def rgb_of(spec: FrameSpec) -> FrameSpec:
-    """RGB of a depth, full range; of half floats, whose arithmetic is not to be had, single ones."""
+    """Return the full-range RGB spec at the clip's depth.
+
+    Half floats become single floats: nothing here computes in half precision.
+    """
     form = replace(spec.format, family=Family.RGB, subsampling_w=0, subsampling_h=0)
     if not form.is_integer:
         form = replace(form, bits=32)
@@ -41,16 +44,16 @@ def rgb_of(spec: FrameSpec) -> FrameSpec:
 
 
 def wanted_output(format: int | vs.VideoFormat | None, depth: int | str | None, source: FrameSpec) -> FrameSpec:
-    """What the output's frames are.
+    """Return the format and color properties of the output's frames.
 
     Args:
-        format: VapourSynth's, or its number; None for RGB.
-        depth: of RGB; None for that of the references.
-        source: what the references are.
+        format: VapourSynth format or its number; None for RGB.
+        depth: depth of RGB output; None for that of the references.
+        source: format and color properties of the references.
 
     Raises:
-        VsanimeError: both given, a format that does not exist, gray, one of more bits than are made, or one whose
-                chroma does not go into the frame.
+        VsanimeError: both are given, or the format does not exist, is gray, has more than 16 bits, or its chroma
+            subsampling does not divide the frame's size.
     """
     if format is not None and depth is not None:
         raise VsanimeError(f"format={quote(format)} and depth={quote(depth)}; a format has its depth: give one of them")
@@ -91,7 +94,7 @@ def _asked(format: Any, size: tuple[int, int]) -> PlaneFormat:
 
 
 def _find_format(format: object) -> vs.VideoFormat | None:
-    """Return a format by VapourSynth's object, its number, or its name; None where there is none."""
+    """Return the format given as VapourSynth's object, its number or its name; None if there is none."""
     if isinstance(format, vs.VideoFormat):
         return format
     number = parse_whole(format)
@@ -107,7 +110,7 @@ def _find_format(format: object) -> vs.VideoFormat | None:
 
 
 def converted(clip: vs.VideoNode, before: FrameSpec, after: FrameSpec) -> vs.VideoNode:
-    """A clip in another format, by zimg."""
+    """Convert a clip to another format by zimg."""
     if before == after:
         return clip
     said: dict[str, int] = {"range_in": int(before.range), "range": int(after.range)}
@@ -123,12 +126,12 @@ def converted(clip: vs.VideoNode, before: FrameSpec, after: FrameSpec) -> vs.Vid
 
 
 def told(clip: vs.VideoNode, spec: FrameSpec, colours: Mapping[str, Any]) -> vs.VideoNode:
-    """`clip` with what its colours mean said on its frames, and nothing left of what others meant.
+    """Return `clip` with the color properties of its own frames instead of the line art's.
 
     Args:
         clip: new frames, with the properties of the line art.
-        spec: what they are.
-        colours: the references' properties, which have transfer and primaries.
+        spec: format and color properties of the frames.
+        colours: frame properties of the references, of which transfer and primaries are kept.
     """
     props = {name: colours[name] for name in _KEPT if name in colours}
     props |= {"_Range": int(spec.range), "_Matrix": _NO_MATRIX if spec.matrix is None else spec.matrix}

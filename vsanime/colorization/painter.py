@@ -1,4 +1,4 @@
-"""Colours one drawing from two keys: motion first, then a network where there is one, then the frame's own size."""
+"""Color one drawing from two keys: by motion, then by a network if there is one, then at the frame's own size."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from vsanime.optional import opencv
 
 type Leads = Callable[[], Sequence[Led | None]]
 
-# Weights are compared by their logarithms: 0 has none. The networks trained here add the latter to their prior.
+# Limits for logarithms of weights, since 0 has none. The networks trained here add the latter to their prior.
 _UNHEARD, _LEAST_PRIOR = np.float32(1e-9), np.float32(1e-4)
-# Short side of the map of doubts.
+# Largest short side of the uncertainty map, in pixels.
 _TOLD_SIDE = 288
 
 
@@ -31,8 +31,8 @@ class Drawing:
     """Line art at two sizes; 255 is paper.
 
     Attributes:
-        line: height, width at which motion is looked for and a network works.
-        full: at the frame's size.
+        line: array of height, width at the size at which motion is searched and a network works.
+        full: array of height, width at the frame's size.
     """
 
     line: Bytes
@@ -41,13 +41,13 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Key:
-    """A reference.
+    """A reference picture and its line art.
 
     Attributes:
-        number: its place among the references.
-        drawing: its line art.
-        colours: height, width, 3 at the smaller size.
-        full: at the frame's size, in codes of the output's depth.
+        number: index of the reference.
+        drawing: line art of the reference.
+        colours: array of height, width, 3 at the smaller size.
+        full: array of height, width, 3 at the frame's size, in codes of the output's depth.
     """
 
     number: int
@@ -57,27 +57,27 @@ class Key:
 
 
 class Motion:
-    """Both keys moved onto a drawing; what nobody asks for is not looked for."""
+    """Both keys moved onto a drawing, computed on first use."""
 
     def __init__(self, drawing: Drawing, keys: Sequence[Key], leads: Leads) -> None:
-        """Keeps all for then.
+        """Store the inputs; motion is computed on first use.
 
         Args:
-            drawing: line art.
-            keys: the two references, of a single one twice the same.
-            leads: tells for each where steps from drawing to drawing lead, None where there are none.
+            drawing: line art of the frame.
+            keys: the two references; the same one twice if there is only one.
+            leads: returns the chained motion to each key, None where there is none.
         """
         self._drawing, self._keys, self._leads = drawing, keys, leads
 
     @cached_property
     def small(self) -> Matched:
-        """By the motion between the smaller pictures."""
+        """Return both keys moved by the motion between the smaller pictures."""
         lines = [key.drawing.line for key in self._keys]
         return match(self._drawing.line, lines, [key.colours for key in self._keys], self._led)
 
     @cached_property
     def large(self) -> Matched:
-        """By that at the frame's size. Colours are not moved, which may be deep."""
+        """Return the motion at the frame's size, without moved colors, whose depth may exceed 8 bits."""
         lines = [key.drawing.full for key in self._keys]
         nothing = np.zeros((*self._drawing.full.shape, 3), np.uint8)
         return match(self._drawing.full, lines, [nothing] * len(lines), self._led)
@@ -89,13 +89,13 @@ class Motion:
 
 @dataclass(frozen=True)
 class Mix:
-    """What a picture is put together from.
+    """The parts that a picture is composed of.
 
     Attributes:
-        weights: 3, height, width, sum 1: of the two moved keys and of what was copied. 2 where nothing was; None where
-            no key was moved, and the residual is the picture.
-        copied: height, width, 3 in [0, 1]; what was copied from the keys by likeness. None for nothing.
-        residual: height, width, 3, what is added to all of it. None for nothing.
+        weights: array of 3, height, width, sum 1: weights of the two moved keys and of `copied`; 2 planes without
+            `copied`. None if no key was moved and the residual is the picture.
+        copied: array of height, width, 3 in [0, 1] with colors copied from the keys by similarity, or None.
+        residual: array of height, width, 3 that is added to the weighted sum, or None.
     """
 
     weights: Floats | None
@@ -104,20 +104,20 @@ class Mix:
 
 
 class Mixer(Protocol):
-    """Decides how two moved keys are mixed."""
+    """A method that decides how two moved keys are mixed."""
 
     def mix(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
-        """The mixture for a drawing.
+        """Return the mixture for a drawing.
 
         Args:
-            line: its line art.
+            line: line art of the drawing, height and width.
             keys: the two references.
-            motion: both moved onto it.
+            motion: both references moved onto the drawing.
         """
 
 
 class ByMotion:
-    """Mixes keys by how far things moved and how well lines fit, without any network."""
+    """A mixer without a network: weights follow how far things moved and how well lines fit."""
 
     def mix(self, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:  # noqa: ARG002 - see `Mixer`
         """See `Mixer`."""
@@ -125,26 +125,26 @@ class ByMotion:
 
 
 class Refiner(Protocol):
-    """Changes a picture that was mixed, knowing both keys."""
+    """A network that changes a mixed picture, given both keys."""
 
     def refine(self, line: Bytes, keys: Sequence[Key], colours: Floats) -> Floats:
-        """The picture that it makes of one: height, width, 3 in [0, 1].
+        """Return the refined picture as an array of height, width, 3 in [0, 1].
 
         Args:
-            line: its line art.
+            line: line art of the drawing, height and width.
             keys: the two references.
-            colours: height, width, 3 in [0, 1].
+            colours: mixed picture, height, width, 3 in [0, 1].
         """
 
 
 @dataclass(frozen=True)
 class Painted:
-    """A drawing in colours.
+    """A drawing in colors.
 
     Attributes:
-        colours: height, width, 3 in the codes of `Key.full`.
-        doubts: where they are doubtful (`vsanime.motion.smooth.doubts`), at a short side of 288 at most; None where
-            nobody asked, or no key was moved.
+        colours: array of height, width, 3 in the codes of `Key.full`.
+        doubts: uncertainty of the colors (`vsanime.motion.smooth.doubts`), at a short side of 288 pixels at most; None
+            if it was not requested or no key was moved.
     """
 
     colours: Array
@@ -153,15 +153,15 @@ class Painted:
 
 @dataclass(frozen=True)
 class Painter:
-    """How drawings are coloured.
+    """The method and options by which drawings are colored.
 
     Attributes:
         mixer: decides how two moved keys are mixed.
-        peak: the code of white.
-        refiner: changes the result; None for nobody.
-        large_motion: look for motion at the frame's own size, where a network works at a smaller one.
-        segments: give regions that are closed by lines one colour where motion fails.
-        doubts: tell where colours are doubtful, if keys are moved.
+        peak: code of white.
+        refiner: network that changes the result; None for none.
+        large_motion: search motion at the frame's own size, even if a network works at a smaller one.
+        segments: give regions that are closed by lines one color where motion fails.
+        doubts: return the uncertainty of colors, if keys are moved.
     """
 
     mixer: Mixer
@@ -172,11 +172,11 @@ class Painter:
     doubts: bool = False
 
     def paint(self, drawing: Drawing, keys: Sequence[Key], leads: Leads) -> Painted:
-        """A drawing in colours.
+        """Color a drawing.
 
         Args:
-            drawing: line art.
-            keys: the two references, of a single one twice the same.
+            drawing: line art of the frame.
+            keys: the two references; the same one twice if there is only one.
             leads: see `Motion`.
         """
         motion = Motion(drawing, keys, leads)
@@ -186,12 +186,12 @@ class Painter:
         result = self._mixed(drawing, keys, motion, mixed)
         if self.segments:
             result = filled(drawing, result, motion.small, self.peak)
-        # Of pictures that no key was moved for motion says nothing.
+        # Motion says nothing about a picture for which no key was moved.
         told = self.doubts and mixed.weights is not None
         return Painted(result, _small(doubts(motion.small)) if told else None)
 
     def _mixed(self, drawing: Drawing, keys: Sequence[Key], motion: Motion, mixed: Mix) -> Array:
-        """Both keys, moved and mixed."""
+        """Return the moved and mixed keys as codes at the frame's size."""
         dtype = keys[0].full.dtype
         if drawing.full.shape != drawing.line.shape:
             mixed, moved = self._at_full_size(drawing, keys, motion, mixed)
@@ -206,17 +206,17 @@ class Painter:
         return codes(composed(mixed, moved, self.peak), self.peak, dtype)
 
     def _refined(self, refiner: Refiner, mixed: Mix, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
-        """The mixture, what the refiner changes added to it."""
+        """Return the mixture with the refiner's change added to its residual."""
         white = np.float32(255)
         colours = composed(mixed, [] if mixed.weights is None else motion.small.warped, white) / white
-        # It sees colours that there are; what was beyond them is taken back with the rest.
+        # The refiner sees colors clipped to [0, 1]; the change also removes what lay beyond that range.
         change = refiner.refine(line, keys, np.clip(colours, 0, 1)) - colours
         return replace(mixed, residual=change if mixed.residual is None else mixed.residual + change)
 
     def _at_full_size(
         self, drawing: Drawing, keys: Sequence[Key], motion: Motion, mixed: Mix
     ) -> tuple[Mix, list[Array]]:
-        """The mixture at the frame's size, and the keys moved there."""
+        """Return the mixture at the frame's size, and the keys moved there."""
         height, width = drawing.full.shape
         weights, moved = None, []
         if mixed.weights is not None:
@@ -235,16 +235,16 @@ class Painter:
 
 
 def reweighted(weights: Floats, prior: Floats, large_prior: Floats, drawing: Drawing) -> Floats:
-    """Weights at the frame's size: by the motion found there, changed as the mixer changed those of the small picture.
+    """Return weights at the frame's size: those of the motion found there, changed as the mixer changed the small ones.
 
-    What is enlarged is how the logarithms differ. A mixer that keeps to motion keeps to the better motion so, which is
-    worth up to 1.3 dB where keys are 24 frames apart.
+    The difference of the logarithms is what is enlarged. A mixer that keeps to the motion thus keeps to the better
+    motion, which is worth up to 1.3 dB where keys are 24 frames apart.
 
     Args:
-        weights: 2 or 3, height, width.
-        prior: 2, height, width, what motion alone would have said.
-        large_prior: likewise at the frame's size.
-        drawing: line art.
+        weights: mixer's weights, 2 or 3, height, width.
+        prior: weights from motion alone at the smaller size, 2, height, width.
+        large_prior: weights from motion alone at the frame's size, 2, height, width.
+        drawing: line art of the frame.
     """
     logits = np.log(np.maximum(weights, _UNHEARD))
     logits[:2] -= np.log(prior + _LEAST_PRIOR)
@@ -256,26 +256,26 @@ def reweighted(weights: Floats, prior: Floats, large_prior: Floats, drawing: Dra
 
 
 def _enlarged_planes(planes: Floats, drawing: Drawing) -> Floats:
-    """Planes at the frame's size, along its lines."""
+    """Return planes enlarged to the frame's size along its lines."""
     large = enlarge(np.ascontiguousarray(planes.transpose(1, 2, 0)), drawing.line, drawing.full)
     return np.ascontiguousarray(large.transpose(2, 0, 1))
 
 
 def filled(drawing: Drawing, colours: Array, matched: Matched, peak: float) -> Array:
-    """Colours with one for every closed region of which no key's lines fit; see `fill`.
+    """Give every closed region in which no key's lines fit one color; see `fill`.
 
     Args:
-        drawing: line art.
-        colours: height, width, 3 in codes.
-        matched: the keys, moved.
-        peak: the code of white.
+        drawing: line art of the frame.
+        colours: array of height, width, 3 in codes.
+        matched: the moved keys.
+        peak: code of white.
     """
     errors = matched.errors.min(axis=0)
     if drawing.full.shape != drawing.line.shape:
         errors = _resized(errors, (drawing.full.shape[1], drawing.full.shape[0]))
     if colours.dtype == np.uint8:
         return fill(drawing.full, colours, errors)
-    # Colours are counted in codes of 8 bits; what no region's colour takes the place of keeps its depth.
+    # Colors are counted in 8-bit codes; pixels that are not filled keep their depth.
     coarse = np.rint(colours * np.float32(255 / peak)).astype(np.uint8)
     flat = fill(drawing.full, coarse, errors)
     changed = (flat != coarse).any(axis=-1, keepdims=True)
@@ -283,7 +283,7 @@ def filled(drawing: Drawing, colours: Array, matched: Matched, peak: float) -> A
 
 
 def _small(plane: Bytes) -> Bytes:
-    """A map that travels with a frame: smaller by area."""
+    """Return a map averaged down to a short side of 288 pixels at most, small enough for a frame property."""
     height, width = plane.shape
     share = _TOLD_SIDE / min(height, width)
     if share >= 1:
@@ -301,12 +301,12 @@ def _resized(picture: Floats, size: tuple[int, int]) -> Floats:
 
 
 def composed(mixed: Mix, moved: Sequence[Array] | Array, peak: float | np.float32) -> Floats:
-    """Moved keys and what was copied, by their weights, and the residual: height, width, 3 in codes.
+    """Return the weighted sum of moved keys and copied colors plus the residual, as height, width, 3 in codes.
 
     Args:
-        mixed: see there.
-        moved: the two moved keys, height, width, 3 in codes; none where none is wanted.
-        peak: the code of white.
+        mixed: weights, copied colors and residual.
+        moved: the two moved keys, height, width, 3 in codes; empty if the mixture has no weights.
+        peak: code of white.
     """
     total: Floats = np.zeros((), np.float32)
     if mixed.weights is not None:
@@ -320,7 +320,7 @@ def composed(mixed: Mix, moved: Sequence[Array] | Array, peak: float | np.float3
 
 
 def codes(values: Floats, peak: float, dtype: np.dtype[Any]) -> Array:
-    """Values rounded to codes; of floats, clipped."""
+    """Return values clipped to [0, peak] and, for integer types, rounded."""
     if dtype == np.float32:
         return np.clip(values, 0, peak)
     whole: Array = np.clip(np.rint(values), 0, peak).astype(dtype)

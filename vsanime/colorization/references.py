@@ -1,4 +1,4 @@
-"""Reference pictures as a clip of one frame a key, from a clip, or from pictures and clips by their frame's number."""
+"""Read reference pictures into a clip of one frame per key, from a clip, or from pictures and clips by frame number."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ type Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class References:
-    """The pictures that colours come from.
+    """The pictures that colors are taken from.
 
     Attributes:
-        clip: one frame a key, all of them alike, their matrix, range and siting said.
-        keys: the frames of line art that they are of, ascending.
-        spec: what the frames are.
-        props: the first frame's properties.
+        clip: one frame per key, all in one format, with matrix, range and siting set.
+        keys: frame numbers in the line art that they belong to, ascending.
+        spec: format and color properties of the frames.
+        props: properties of the first frame.
     """
 
     clip: vs.VideoNode
@@ -45,16 +45,16 @@ class References:
 
 
 def read_references(references: Sources, keys: Sequence[int] | None, size: Size, length: int) -> References:
-    """The references in the order of their frames.
+    """Return the references, ordered by their frames.
 
     Args:
-        references: a colour clip, or picture files and one-frame clips by the number of the frame that they are of.
-        keys: numbers of the frames that the clip's are of; None where `references` says them.
-        size: width and height of the line art.
-        length: its number of frames.
+        references: a color clip, or picture files and one-frame clips by the number of their frame.
+        keys: frame numbers in the line art of the clip's frames; None if `references` is a mapping, which has them.
+        size: width and height of the line art in pixels.
+        length: number of frames of the line art.
 
     Raises:
-        VsanimeError: what is no reference, or not one of this line art.
+        VsanimeError: a reference is not a picture or clip, or does not fit the line art.
     """
     if isinstance(references, Mapping):
         if keys is not None:
@@ -81,7 +81,7 @@ def read_references(references: Sources, keys: Sequence[int] | None, size: Size,
 
 
 def _picked(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tuple[vs.VideoNode, list[int]]:
-    """The frames of a clip that are references, in order."""
+    """Return the frames of a clip that are references, in order, and their frame numbers in the line art."""
     if keys is None:
         raise VsanimeError(
             f"keys are missing: which of the {length} frames of line art the references are of, such as "
@@ -104,11 +104,11 @@ def _picked(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tupl
 
 
 def _example(count: int, length: int) -> str:
-    """Return frame numbers for references, evenly spaced.
+    """Return an example of evenly spaced frame numbers for references, as text.
 
     Args:
-        count: how many references there are.
-        length: how many frames they may be of; where it is as many, some of them.
+        count: number of references; if it is `length` or more, an example of up to two frames is given.
+        length: number of frames of the line art.
     """
     count = min(2, length) if count >= length else count
     step = length // count
@@ -119,7 +119,7 @@ def _read_keys(keys: object, length: int) -> list[int]:
     """Return frame numbers in the order in which they were given.
 
     Raises:
-        VsanimeError: there is none, one is no frame of the line art, or is there twice.
+        VsanimeError: there is none, or one is outside the line art or given twice.
     """
     one = parse_whole(keys)
     numbers = [one] if one is not None else parse_wholes(keys, length)
@@ -130,12 +130,12 @@ def _read_keys(keys: object, length: int) -> list[int]:
 
 
 def _checked(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.VideoNode:
-    """Return the same frames, on white where they are transparent; refuse those that mean another thing than the first.
+    """Return the frames, on white where they are transparent; refuse frames whose format differs from the first one's.
 
     Args:
         clip: the references.
-        spec: what the first one is.
-        keys: the frames of line art that they are of, for messages.
+        spec: format and color properties of the first reference.
+        keys: frame numbers in the line art that they belong to, for messages.
     """
 
     def check(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
@@ -152,7 +152,11 @@ def _checked(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.Vid
 
 
 def _joined(pictures: Sequence[tuple[int, vs.VideoNode]], size: Size) -> vs.VideoNode:
-    """Single frames as one clip."""
+    """Return single frames as one clip.
+
+    Raises:
+        VsanimeError: a clip has more than one frame, another size than the line art, or another format than the first.
+    """
     first, model = pictures[0]
     for number, clip in pictures:
         if clip.num_frames != 1:
@@ -168,25 +172,25 @@ def _joined(pictures: Sequence[tuple[int, vs.VideoNode]], size: Size) -> vs.Vide
 
 
 def _check_size(whose: str, found: Size, wanted: Size) -> None:
-    # Sizes or formats that vary are for `first_frame` to refuse.
+    # `first_frame` refuses variable sizes or formats.
     if 0 not in found and found != wanted:
         raise VsanimeError(f"{whose} {found[0]}x{found[1]}, the line art {wanted[0]}x{wanted[1]}; one size is needed")
 
 
 def _opened(number: int, source: Picture) -> vs.VideoNode:
-    """A reference as a clip."""
+    """Return a reference as a clip; a picture file is decoded when its frame is requested."""
     if isinstance(source, vs.VideoNode):
         return source
     try:
         path = Path(os.fsdecode(source))
-    except Exception:  # no path; a class may raise anything in `__fspath__`
+    except Exception:  # not a path; a class may raise anything in `__fspath__`
         raise VsanimeError(
             f"the reference of frame {number} is {type(source).__name__}; a picture file or a one-frame clip is needed"
         ) from None
     height, width = _read(number, path).shape[:2]
     blank = vs.core.std.BlankClip(None, width, height, vs.RGB24, 1, keep=True)
 
-    # Read when wanted, so that a hundred references do not lie in memory.
+    # Decode on request, so that a hundred references do not stay in memory.
     def decoded(n: int, f: vs.VideoFrame) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth calls it so
         frame = f.copy()
         try:
@@ -204,10 +208,10 @@ def _opened(number: int, source: Picture) -> vs.VideoNode:
 
 
 def _read(number: int, path: Path) -> NDArray[np.uint8]:
-    """A picture as height, width, 3, upright, on white where it is transparent.
+    """Read a picture as an array of height, width, 3, upright, on white where it is transparent.
 
     Raises:
-        VsanimeError: Pillow is not installed, or cannot read it.
+        VsanimeError: Pillow is not installed, or cannot read the file.
     """
     try:
         with open_picture(path) as picture:

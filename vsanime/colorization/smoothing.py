@@ -1,4 +1,4 @@
-"""Coloured frames made to agree with those of the drawings before and after; see `vsanime.motion.smooth`."""
+"""Smooth colored frames over time with those of neighboring drawings; see `vsanime.motion.smooth`."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from vsanime.video.clips import peak_of
 from vsanime.video.framearrays import picture_of, plane_of, put
 from vsanime.video.lifetime import close_with_script
 
-# What coloured frames have on them that tell of doubts: height, width and the map, row by row. None without any doubt.
+# Frame property with the uncertainty of colors: height, width and the map, row by row. Absent where all is certain.
 DOUBTS = "_VsanimeDoubts"
-# A second round agrees with what the first one made; a third changes little more.
+# A second round smooths with the first round's results; a third changes little more.
 _ROUNDS = 2
-# Frames kept for those of the same drawing.
+# Smoothed frames that are cached for other frames of the same drawing.
 _KEPT = 8
-# Drawings whose motion is kept for the next round, beside those that lanes are at: it waits for the drawing after.
+# Drawings whose motion is cached for the next round, which waits for the drawing after, beside those in lanes.
 _AHEAD = 3
 
 
 def with_doubts(frame: vs.VideoFrame, doubts: Bytes) -> None:
-    """Put a map on a frame."""
+    """Store an uncertainty map in a frame's properties, unless it is all 0."""
     if doubts.any():
         frame.props[DOUBTS] = np.array(doubts.shape, "<u4").tobytes() + doubts.tobytes()
 
 
 def doubts_of(frame: vs.VideoFrame) -> Bytes:
-    """The map on a frame at the frame's size; all 0 where there is none."""
+    """Return a frame's uncertainty map at the frame's size; all 0 if it has none."""
     told = frame.props.get(DOUBTS)
     if told is None:
         return np.zeros((frame.height, frame.width), np.uint8)
@@ -50,11 +50,11 @@ def doubts_of(frame: vs.VideoFrame) -> Bytes:
 
 
 def agreeing(name: str, shown: vs.VideoNode, lines: vs.VideoNode, starts: Sequence[int]) -> vs.VideoNode:
-    """Every frame averaged with those of the drawings around it, where its colours are doubtful.
+    """Return frames averaged with those of the neighboring drawings where their colors are uncertain.
 
     Args:
-        name: the filter's, for messages.
-        shown: frames in colours, RGB of any depth, which tell of doubts; what tells of none stays.
+        name: name of the filter, for messages.
+        shown: colored frames, RGB of any depth, with uncertainty maps; frames without a map are returned unchanged.
         lines: their line art, GRAY8.
         starts: number of each scene's first frame, ascending, 0 first.
     """
@@ -72,32 +72,36 @@ def agreeing(name: str, shown: vs.VideoNode, lines: vs.VideoNode, starts: Sequen
 
 
 class Steadying:
-    """What lanes share: frames that were made, for as long as their drawing is held, and motion to neighbours."""
+    """State that lanes share: smoothed frames, cached while their drawing is held, and motion to neighbors."""
 
     def __init__(self, form: vs.VideoFormat, flows: Once[tuple[int, int], Floats]) -> None:
-        """Keeps nothing yet.
+        """Start with empty caches.
 
         Args:
-            form: of the frames, RGB.
-            flows: by the first frame that holds a drawing, and -1 for the drawing before or 1 for that after; shared
-                with other rounds.
+            form: format of the frames, RGB.
+            flows: cache of motion by the first frame that holds a drawing, and -1 for the drawing before or 1 for the
+                one after; shared with other rounds.
         """
         self._peak = peak_of(form)
         self._flows = flows
         self._made: Once[int, Array] = Once(_KEPT)  # by the first frame that holds a drawing
 
     def kept(self) -> int:
-        """How many frames and motions there are."""
+        """Return the number of cached frames and motions."""
         return len(self._made) + len(self._flows)
 
     def close(self) -> None:
-        """Forgets them."""
+        """Release cached frames."""
         self._made.close()
 
     def steadied(self, number: int, frames: Sequence[vs.VideoFrame], frame: vs.VideoFrame) -> None:
-        """Fills a frame: of the colours shown, what was told of the drawing, its lines, and lines and colours beside.
+        """Fill a frame with smoothed colors.
 
-        Of the drawings before and after, as of lines and colours, in this order.
+        Args:
+            number: number of the frame.
+            frames: the colored frame; the frame of `Drawings.told`; its lines; lines of the drawings before and after;
+                colors of the drawings before and after.
+            frame: new frame to fill.
         """
         shown, told = frames[0], frames[1].props
         away = [int(told[BEFORE]), int(told[AFTER])]
@@ -116,13 +120,13 @@ class Steadying:
         put(self._made.get(first, made), frame)
 
     def _neighbour(self, place: tuple[int, int], line: Bytes, lines: vs.VideoFrame, shown: vs.VideoFrame) -> Neighbour:
-        """The drawing on one side of a frame's.
+        """Return the drawing on one side of a frame's drawing.
 
         Args:
-            place: first frame that holds the frame's drawing, and -1 for the drawing before it or 1 for that after.
-            line: the frame's line art.
-            lines: the neighbour's.
-            shown: its colours.
+            place: first frame that holds the frame's drawing, and -1 for the drawing before it or 1 for the one after.
+            line: line art of the frame.
+            lines: line art of the neighbor.
+            shown: colors of the neighbor.
         """
         beside = plane_of(lines)
         found = self._flows.get(place, lambda: small_flow(line, beside))
