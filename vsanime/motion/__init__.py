@@ -1,1 +1,1 @@
-"""How line pictures move, and colours with them: needs NumPy, OpenCV and SciPy (`vsanime[colorize]`), nothing else."""
+"""Estimate motion between line pictures and move colors with it, using only NumPy, OpenCV and SciPy."""

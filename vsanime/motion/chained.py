@@ -1,9 +1,9 @@
-"""Motion from a key to the drawings around it, step by step: from each drawing to the one that is nearer the key.
+"""Chain motion from a key to the drawings around it: from each drawing to the one that is nearer the key.
 
-What opens or closes moves little from drawing to drawing, where one leap from the key finds nothing that fits. The
-steps add up, and each sum is searched once more against the key itself, so that it does not drift; how far each step
-there and back ends from where it began is added up as well, and tells what is hidden on the way. Drawings that come
-again shorten the way: a mouth of three drawings is never further than two steps from any of them.
+What opens or closes moves little from drawing to drawing, where direct flow from the key finds nothing that fits. The
+motions add up, and each sum is searched once more against the key itself, so that it does not drift. The
+forward-backward error of each link is added up as well, and shows what is hidden on the way. Repeated drawings shorten
+the chain: in a mouth of three drawings none is more than two links from another.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from vsanime.motion.warp import warp
 
 @dataclass(frozen=True)
 class Led:
-    """Where the steps from a drawing to a key lead.
+    """The chained motion from a drawing to a key.
 
     Attributes:
-        flow: height, width, 2; how far right and down in the key a pixel of the drawing comes from, in pixels.
-        astray: height, width; by how many pixels the steps, each there and back, miss where they began.
+        flow: array of height, width, 2; how far right and down in the key a pixel of the drawing comes from, in pixels.
+        astray: array of height, width; forward-backward error in pixels, summed over the links.
     """
 
     flow: Floats
@@ -34,18 +34,18 @@ class Led:
 
 
 class Steps:
-    """The way to one key from the drawings of consecutive frames, among which the key is.
+    """The chains of motion to one key from the drawings of consecutive frames, which include the key.
 
-    Safe in threads: a drawing's way depends on the drawings alone, not on which was asked for first.
+    Thread-safe: a drawing's chain depends on the drawings alone, not on the order of requests.
     """
 
     def __init__(self, lines: Bytes, key: int, *, cut: bool = False) -> None:
-        """Searches nothing yet.
+        """Store the drawings; motion is computed on request.
 
         Args:
-            lines: line art of consecutive frames: count, height, width; 255 is paper.
-            key: the place of the key's among them, the first or the last.
-            cut: whether frames go on at the other end. The drawing there may be held beyond it, so it is out of reach.
+            lines: line art of consecutive frames, count, height, width; 255 is paper.
+            key: index of the key's frame, the first or the last.
+            cut: whether frames continue at the other end. The drawing there may be held beyond it, so it is left out.
         """
         self._lines = lines
         self._drawings = _first_places(lines)
@@ -57,7 +57,7 @@ class Steps:
         self._lock = Lock()
 
     def to(self, place: int) -> Led | None:
-        """Where the steps from a frame's drawing to the key lead; None for a drawing out of reach."""
+        """Return the chained motion from a frame's drawing to the key; None for a drawing out of reach."""
         drawing = self._drawings[place]
         if drawing == self._beyond:
             return None
@@ -71,7 +71,7 @@ class Steps:
             return self._led[self._drawings[place]]
 
     def _stepped(self, drawing: int) -> Led:
-        """One step more than the drawing that is nearer the key."""
+        """Return a drawing's chained motion: that of the drawing nearer the key, extended by one link."""
         nearer = self._nearer[drawing]
         line, towards, led = self._lines[drawing], self._lines[nearer], self._led[nearer]
         step = coarse_flow(line, towards)
@@ -81,17 +81,17 @@ class Steps:
 
 
 def _first_places(lines: Bytes) -> list[int]:
-    """For every frame the first one that shows the same drawing."""
+    """Return for every frame the index of the first frame that shows the same drawing."""
     first: dict[bytes, int] = {}
     return [first.setdefault(blake2b(line, digest_size=16).digest(), place) for place, line in enumerate(lines)]
 
 
 def _tree(drawings: list[int], key: int) -> dict[int, int]:
-    """For every drawing but the key's the one that follows or precedes it somewhere and is fewest steps from the key.
+    """Return for every drawing but the key's the next drawing on a shortest chain to the key.
 
     Args:
-        drawings: what each frame shows.
-        key: the key's.
+        drawings: drawing of each frame, as the index of the first frame that shows it.
+        key: drawing of the key.
     """
     beside: dict[int, set[int]] = {drawing: set() for drawing in drawings}
     for one, other in pairwise(drawings):

@@ -1,4 +1,4 @@
-"""How far every pixel of a line picture is from ink, up to a cap that grows with the frame's height."""
+"""Compute how far every pixel of a line picture is from ink, up to a cap proportional to the frame's height."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from numpy.typing import NDArray
 
 from vsanime.optional import ndimage
 
-# Ink is what lies below the middle of the range: codes to 127 of 255, as the published pipeline binarises its lines.
+# Ink lies below the middle of the range: codes up to 127 of 255, as the published pipeline binarizes its lines.
 THRESHOLD = 127
 CAP = 0.1
 
 
 def field(line: NDArray[np.uint8], cap: float = CAP) -> NDArray[np.float32]:
-    """The capped distance of every pixel of a line picture to the nearest ink.
+    """Return the capped distance of every pixel of a line picture to the nearest ink.
 
-    Divided by the cap and not by the picture's own maximum, it means the same in every frame: by the maximum, all of it
-    would change with one stroke in a corner.
+    The distance is divided by the cap and not by the picture's own maximum, so that it means the same in every frame:
+    by the maximum, one stroke in a corner would change all of it.
 
     Args:
-        line: [height, width], 255 for paper; ink is whatever is 127 or less.
-        cap: the distance, relative to the height, from which on the field is 1; more than 0.
+        line: line art, height and width, 255 for paper; ink is 127 or less.
+        cap: distance, as a fraction of the height, from which on the field is 1; more than 0.
 
     Returns:
-        [height, width] in [0, 1], 0 on ink. All 1 where there is no ink.
+        An array of height and width in [0, 1], 0 on ink. All 1 where there is no ink.
 
     Raises:
         VsanimeError: SciPy is not installed.
@@ -32,11 +32,11 @@ def field(line: NDArray[np.uint8], cap: float = CAP) -> NDArray[np.float32]:
 
 
 def distance_to(ink: NDArray[np.bool_], cap: float = CAP) -> NDArray[np.float32]:
-    """The same where it is known already which pixels are ink.
+    """Return the capped distance of every pixel to the nearest pixel of a mask of ink; see `field`.
 
     Args:
-        ink: [height, width].
-        cap: relative to the height; more than 0.
+        ink: mask of ink, height and width.
+        cap: distance, as a fraction of the height, from which on the field is 1; more than 0.
 
     Raises:
         VsanimeError: SciPy is not installed.

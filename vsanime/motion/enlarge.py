@@ -1,8 +1,8 @@
-"""Small maps made large along the lines of a large picture.
+"""Enlarge small maps along the lines of a large picture.
 
-The fast guided filter (He, Sun 2015): around each pixel of the small map its values are fitted by a straight line in
-those of the small line art; the two coefficients are enlarged, and the large line art is put in. So a map that has
-other values on lines than beside them has so at full size as well, on lines as thin as they are drawn there.
+This is the fast guided filter (He, Sun 2015): around each pixel of the small map its values are fitted as a linear
+function of the small line art; the two coefficients are enlarged and applied to the large line art. A map whose values
+on lines differ from those beside them thus does so at full size as well, on lines as thin as they are drawn there.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from vsanime.optional import opencv
 
 # Half the side of the window, in pixels of the small map: a line and what lies beside it.
 _RADIUS = 1
-# Line art that varies by less (in squares, of full scale) is taken for flat.
+# Line art with less variance (of full scale, squared) counts as flat.
 _FLAT = 3e-4
 
 
 def enlarge(small: Floats, small_line: Bytes, line: Bytes) -> Floats:
-    """A map at the size of large line art.
+    """Return a map at the size of large line art.
 
-    Constants are kept to the bit, and no value leaves the range that its channel had. But for that it is linear in the
-    map; weights that have to sum to 1 exactly are divided by their sum afterwards.
+    Constants are kept exactly, and no value leaves the range of its channel. Except for that clipping the result is
+    linear in the map; weights that must sum to 1 exactly have to be divided by their sum afterwards.
 
     Args:
-        small: height, width, channels.
-        small_line: line art that the map belongs to; height and width.
-        line: the same drawing at the size that is wanted.
+        small: map of height, width, channels.
+        small_line: line art at the map's size, height and width.
+        line: the same drawing at the size of the result.
 
     Returns:
-        Of the large height and width, and as many channels.
+        An array of the large height and width, with the map's channels.
 
     Raises:
         VsanimeError: map and small line art differ in size.
     """
     if small.ndim != 3 or small.shape[:2] != small_line.shape:
         raise VsanimeError(f"a map of {small.shape} for line art of {small_line.shape}; height and width must agree")
-    # The map is fitted less a value of its own: what is constant stays exactly 0 through every sum below.
+    # Subtract one of the map's values before the fit: constants stay exactly 0 through every sum below.
     ground = small[0, 0].copy()
     guide = small_line.astype(np.float32)[..., None] / np.float32(255)
     values = small - ground
@@ -53,7 +53,7 @@ def enlarge(small: Floats, small_line: Bytes, line: Bytes) -> Floats:
 
 
 def _mean(planes: Floats) -> Floats:
-    """Over a square around each pixel, each channel for itself."""
+    """Return the mean over a square around each pixel, per channel."""
     side = 2 * _RADIUS + 1
     return _planes(opencv().blur(planes, (side, side)))
 
@@ -65,5 +65,5 @@ def _resized(planes: Floats, size: tuple[int, ...]) -> Floats:
 
 
 def _planes(found: Floats) -> Floats:
-    """OpenCV drops the axis of a single channel."""
+    """Return planes with a channel axis, which OpenCV drops for a single channel."""
     return found if found.ndim == 3 else found[..., None]

@@ -1,8 +1,8 @@
-"""Closed regions of line art, and one flat colour for each.
+"""Find closed regions of line art and give each one flat color.
 
-Lines of drawings have gaps. A ball that is too large to pass through them finds the regions all the same (Zhang, Chen,
-Shu, Xu 2009: trapped-ball segmentation): where a ball of some size fits is one region, balls get smaller step by step,
-and what no ball reached is given to the region it touches.
+Lines of drawings have gaps. Trapped-ball segmentation (Zhang, Chen, Shu, Xu 2009) finds the regions nevertheless, by a
+ball that is too large to pass through them: where a ball of some size fits is one region, balls get smaller step by
+step, and what no ball reached is added to the region it touches.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from vsanime.arrays import Bytes, Labels
 from vsanime.errors import VsanimeError
 from vsanime.optional import ndimage, opencv
 
-# A pixel belongs to a line if it is darker: gray rims of smoothed lines are of the region beside them.
+# A pixel belongs to a line if it is darker: gray rims of smoothed lines belong to the region beside them.
 _INK = 128
 _PAPER = 224
-# Radii of the balls as shares of the height, the largest first: gaps of twice the first are closed.
+# Radii of the balls as fractions of the height, the largest first: gaps of twice the first are closed.
 _BALLS = (0.014, 0.007, 0.0035)
 # The error beyond which colours are not trusted; 0.04 loses 0.5 dB over whole frames of docs/colorize.md's Prologue.
 TRUSTED = 0.06
-# A region of fewer pixels says nothing; and less than this share of one does not speak for it.
+# Regions of fewer pixels are skipped; trusted pixels vote alone if they are at least this fraction of their region.
 _LEAST_PIXELS, _LEAST_SURE = 8, 0.25
-# Of a large region so many, evenly spread, speak for all.
+# Largest number of pixels that vote for a region, evenly spread.
 _MOST_VOTERS = 4096
-# Colours are counted in cells of so many codes.
+# Side of the cells in which colors are counted, in codes.
 _CELL = 8
-# A region is flat if so much of it lies within so many codes of its colour in red, green and blue.
+# A region is flat if this fraction of it lies within this many codes of its color in red, green and blue.
 _FLAT_SHARE, _FLAT_CODES = 0.9, 12
 
 
 def regions(line: Bytes) -> Labels:
-    """Numbers of the regions between lines, from 1; 0 on lines.
+    """Return labels of the regions between lines, from 1; 0 on lines.
 
     Args:
         line: line art, height and width; 255 is paper.
@@ -45,17 +45,17 @@ def regions(line: Bytes) -> Labels:
 
 
 def fill(line: Bytes, colour: Bytes, errors: NDArray[np.float32], trusted: float = TRUSTED) -> Bytes:
-    """Where colours were moved badly inside a flat region, give them the colour that most of it has.
+    """Give badly moved pixels inside a flat region the color of most of that region.
 
     Args:
         line: line art, height and width.
-        colour: what is to be mended, height, width, 3.
-        errors: how badly the moved line art fits, height and width in [0, 1].
-        trusted: pixels with more error are filled; those with less vote, or all of a region where too few have less. A
-            negative number fills flat regions whole, whatever the errors.
+        colour: colors to correct, height, width, 3.
+        errors: error of the moved line art, height and width in [0, 1].
+        trusted: pixels with more error are filled; those with less vote, or all of a region if too few have less. A
+            negative number fills flat regions completely, regardless of errors.
 
     Returns:
-        `colour`, with lines, regions that are not flat, and what is trusted as they were.
+        `colour`, with lines, regions that are not flat, and trusted pixels unchanged.
 
     Raises:
         VsanimeError: the sizes differ, or OpenCV or SciPy is not installed.
@@ -78,17 +78,17 @@ def fill(line: Bytes, colour: Bytes, errors: NDArray[np.float32], trusted: float
 
 
 def _plain(line: Bytes) -> NDArray[np.bool_]:
-    """Paper without the rims of lines, which are part ink and have no colour of their own."""
+    """Return the mask of paper without the rims of lines, which are part ink and have no color of their own."""
     darkest = opencv().erode(line, np.ones((3, 3), np.uint8))
     plain: NDArray[np.bool_] = darkest >= _INK
     return plain & (line >= _PAPER)
 
 
 def majority(colours: Bytes) -> Bytes:
-    """The colour most of them have: the median of those in the fullest cell of a coarse grid.
+    """Return the color of most pixels: the median of those in the fullest cell of a coarse grid.
 
     Args:
-        colours: count, 3.
+        colours: array of count, 3.
     """
     cells = (colours // _CELL).astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
     kinds, counts = np.unique(cells, return_counts=True)
@@ -102,30 +102,30 @@ def _flat(colours: Bytes, colour: Bytes) -> bool:
 
 
 def _trapped(paper: NDArray[np.bool_], labels: Labels, radius: int) -> Labels:
-    """Adds the regions that a ball of this radius fits into, where no larger one did."""
+    """Add the regions that a ball of this radius fits into and no larger one did."""
     cv2 = opencv()
     ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     free = (paper & (labels == 0)).astype(np.uint8)
-    # Beyond the border is paper: a region may go on there.
+    # Beyond the border is paper: a region may continue there.
     reached = cv2.erode(free, ball, borderType=cv2.BORDER_CONSTANT, borderValue=1)
     count, places = cv2.connectedComponents(reached, connectivity=4)
     if count == 1:
         return labels
-    # Each place of a ball's centre covers the ball; two regions' balls cannot overlap by more than a rim.
+    # Each center of a ball marks the whole ball; balls of two regions cannot overlap by more than a rim.
     grown = cv2.dilate(places.astype(np.float32), ball).astype(np.int32)
     grown[free == 0] = 0
     return np.where(grown > 0, grown + labels.max(), labels)
 
 
 def _spread(labels: Labels, paper: NDArray[np.bool_]) -> Labels:
-    """Gives paper that no ball reached to the region it touches; a pocket that touches none is one of its own."""
+    """Add paper that no ball reached to the region it touches; a pocket that touches none becomes a region."""
     scipy = ndimage()
     left = paper & (labels == 0)
     pockets, count = scipy.label(left)
     if not count:
         return labels
     cv2 = opencv()
-    # The highest number among the eight neighbours; pockets between balls are small, so any that touches will do.
+    # The highest label among the eight neighbors; pockets between balls are small, so any region that touches is right.
     near = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
     touched = np.asarray(scipy.maximum(near, pockets, np.arange(1, count + 1))).astype(np.int32)
     own = labels.max() + np.arange(1, count + 1, dtype=np.int32)
@@ -134,7 +134,7 @@ def _spread(labels: Labels, paper: NDArray[np.bool_]) -> Labels:
 
 
 def _members(labels: Labels) -> list[NDArray[np.intp]]:
-    """Flat indices of the pixels of each region."""
+    """Return flat indices of the pixels of each region."""
     order = np.argsort(labels, axis=None, kind="stable")
     counts = np.bincount(labels.ravel())
     return np.split(order, np.cumsum(counts)[:-1])[1:]

@@ -1,11 +1,11 @@
-"""Where in one line picture the places of another come from: dense inverse search, on several views of the lines.
+"""Estimate dense motion between two line pictures by dense inverse search on several views of the lines.
 
-No one view of line art does for every motion. Raw lines are matched best where they moved little and are smooth; maps
-of the distance from lines lead from one line to another far away; blurred lines stand between. Each view is searched by
-OpenCV's DIS (Kroeger, Timofte, Dai, Van Gool 2016), one of them finely, and each pixel takes the flow by which the line
-art around it fits best; standing still and moving as the whole picture does are tried as well. Both keys blended, 24
-frames apart, on changed pixels: raw lines alone give 23.2 dB on Prologue, 22.6 on a run before a pan, 22.4 on an eye
-that opens; a narrow distance map over the lines alone 23.4, 22.9 and 23.1; all of it 23.2, 23.8 and 23.6.
+No single view of line art suits every motion. Raw lines are matched best where they moved little and are smooth; maps
+of the distance from lines bridge large distances between lines; blurred lines stand between. Each view is searched by
+OpenCV's DIS (Kroeger, Timofte, Dai, Van Gool 2016), one of them finely, and each pixel takes the flow with the lowest
+line error around it; no motion and the motion of the whole picture are candidates as well. PSNR on changed pixels with
+both keys blended, 24 frames apart: raw lines alone give 23.2 dB on Prologue, 22.6 on a run before a pan, 22.4 on an eye
+that opens; a narrow distance map over the lines alone 23.4, 22.9 and 23.1; all views 23.2, 23.8 and 23.6.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
 from vsanime.optional import opencv
 
-SMALLEST = 16  # pixels that DIS needs, both ways
-# A pixel is ink if it is darker; only distance maps ask.
+SMALLEST = 16  # pixels that DIS needs in width and height
+# A pixel is ink if it is darker; used by distance maps only.
 _INK = 128
-# Lengths below are shares of the height.
-_NEAR = 0.055  # the band along lines that a narrow distance map reaches over
+# Lengths below are fractions of the height.
+_NEAR = 0.055  # width of the band along lines in a narrow distance map
 _WIDE = 0.09
 _BLUR = 0.0075  # standard deviation
-# Fits are compared of slightly smoothed lines, by their mean difference around a pixel.
+# Line errors are mean differences of slightly smoothed lines around a pixel.
 _SMOOTHED = 0.8  # pixels: lines that lie between the pixels of the key
 _AROUND = 0.012  # half the side of the window
-# Another view than the first has to fit better by so much (of full scale): in blank paper everything fits.
+# A candidate must have a line error lower by this (of full scale) to replace the first: on blank paper all are equal.
 _BETTER = 0.01
-# Where lengths of motion, averaged over a window around the pixel, are above this steps are believed before one leap.
+# Where lengths of motion, averaged over a window around the pixel, exceed this, chained motion precedes direct flow.
 _FAR, _PART = 0.01, 0.05  # of the height; half the side of the window
-# The smallest patches that DIS was made for, at every third pixel, and more weight on gradients than its presets give
-# (10), since line art is little else; of 3 to 100 this was best or nearly so on every clip.
+# The smallest patches that DIS is meant for, at every third pixel, and more weight on gradients than its presets (10),
+# since line art is little else; of 3 to 100 this was best or nearly so on every clip.
 _PATCH, _STRIDE, _GRADIENTS = 8, 3, 30.0
-# Pictures whose short side is twice this or more are searched at half their size, and so on.
+# Pictures whose short side is 2**n times this or more, in pixels, are searched at 1 / 2**n of their size.
 _SHORT_SIDE = 480
 _lanes = threading.local()
 
 
 def flow(target: Bytes, key: Bytes) -> Flow:
-    """How far right and down in `key` each pixel of `target` comes from.
+    """Return how far right and down in `key` each pixel of `target` comes from.
 
-    Safe in threads: each has searchers of its own, and the result depends on the two pictures alone.
+    Thread-safe: each thread has searchers of its own, and the result depends on the two pictures alone.
 
     Args:
         target: line art, height and width, `SMALLEST` or more; 255 is paper.
         key: line art of the same size.
 
     Returns:
-        Height, width, 2, in pixels. Zero where both pictures are the same one.
+        An array of height, width, 2, in pixels. Zero where the pictures are equal.
     """
     if np.array_equal(target, key):
         return np.zeros((*target.shape, 2), np.float32)
@@ -63,17 +63,18 @@ def flow(target: Bytes, key: Bytes) -> Flow:
 
 
 def flow_by_steps(target: Bytes, key: Bytes, led: Flow) -> tuple[Flow, NDArray[np.bool_]]:
-    """As `flow`, where it is known how motion leads there through the drawings between (`vsanime.motion.chained`).
+    """Return the better of direct flow and chained motion (`vsanime.motion.chained`) at each pixel.
 
-    Where things moved far the steps are believed, elsewhere the direct way; the other one where it fits clearly better.
+    Where things moved far, chained motion is preferred, elsewhere direct flow; the other one is taken where its line
+    error is clearly lower.
 
     Args:
         target: line art, height and width, `SMALLEST` or more; 255 is paper.
         key: line art of the same size, another drawing.
-        led: what the steps add up to, in pixels of its own size, which may be another.
+        led: chained motion, height, width, 2, in pixels of its own size, which may differ.
 
     Returns:
-        Height, width, 2, in pixels; and where things moved far, height and width.
+        The flow, height, width, 2, in pixels; and a mask of height and width where things moved far.
     """
     small_target, small_key = _shrunk(target), _shrunk(key)
     direct = _direct(small_target, small_key)
@@ -89,47 +90,48 @@ def flow_by_steps(target: Bytes, key: Bytes, led: Flow) -> tuple[Flow, NDArray[n
 
 
 def searched_on(target: Bytes, key: Bytes, led: Flow) -> Flow:
-    """One more fine search from where a flow leads, taken where lines fit better by it.
+    """Refine a flow by one more fine search, where that lowers the line error.
 
     Args:
         target: line art, height and width, `SMALLEST` or more; 255 is paper.
         key: line art of the same size.
-        led: height, width, 2, in pixels.
+        led: flow to start from, height, width, 2, in pixels.
     """
     more = _searcher(0).calc(target, warp(key, led), None)
     return _best(target, key, [led, more + warp(led, more)], better=0.0)
 
 
 def small_flow(target: Bytes, neighbour: Bytes) -> Flow:
-    """As `flow`, for drawings that follow each other: one fine search of the lines as they are, a third of the time.
+    """Return the flow between consecutive drawings: one fine search of the raw lines, in a third of the time of `flow`.
 
     Args:
         target: line art, height and width, `SMALLEST` or more; 255 is paper.
         neighbour: line art of the same size.
 
     Returns:
-        Height, width, 2, of the picture that was searched, which may be smaller, and in its pixels; see `enlarged`.
+        An array of height, width, 2 at the size of the searched picture, which may be smaller, in its pixels; see
+        `enlarged`.
     """
     found: Flow = _searcher(0).calc(_shrunk(target), _shrunk(neighbour), None)
     return found
 
 
 def coarse_flow(target: Bytes, key: Bytes) -> Flow:
-    """As `flow`, from one view alone, in a sixth of the time: for drawings that follow each other, or the way back.
+    """Return the flow from one view alone, in a sixth of the time of `flow`: for consecutive drawings or backward flow.
 
     Args:
         target: line art, height and width, `SMALLEST` or more; 255 is paper.
         key: line art of the same size.
 
     Returns:
-        Height, width, 2, in pixels.
+        An array of height, width, 2, in pixels.
     """
     small_target, small_key = _blurred(_shrunk(target)), _blurred(_shrunk(key))
     return enlarged(_searcher(1).calc(small_target, small_key, None), target.shape)
 
 
 def _shrunk(line: Bytes) -> Bytes:
-    """By area to half its size, as often as it is larger than needed."""
+    """Return line art reduced by area to half its size, as often as its size allows."""
     times = 2 ** max(0, math.floor(math.log2(min(line.shape) / _SHORT_SIDE)))
     if times == 1:
         return line
@@ -139,7 +141,7 @@ def _shrunk(line: Bytes) -> Bytes:
 
 
 def enlarged(small: Flow, size: tuple[int, ...]) -> Flow:
-    """A flow at another size, and in its pixels."""
+    """Return a flow at another size, in pixels of that size."""
     if small.shape[:2] == size:
         return small
     height, width = size
@@ -147,11 +149,11 @@ def enlarged(small: Flow, size: tuple[int, ...]) -> Flow:
     return large * np.array([width / small.shape[1], height / small.shape[0]], np.float32)
 
 
-# What is looked at ---------------------------------------------------------------------------------------------------
+# Views of line art ---------------------------------------------------------------------------------------------------
 
 
 def _near_lines(line: Bytes) -> Bytes:
-    """The lines, and a slope towards them from both sides."""
+    """Return the lines with a gradient toward them on both sides."""
     shown: Bytes = np.rint(_distance(line, _NEAR) * 64 + line * np.float32(191 / 255)).astype(np.uint8)
     return shown
 
@@ -167,7 +169,7 @@ def _blurred(line: Bytes) -> Bytes:
 
 
 def _distance(line: Bytes, share: float) -> NDArray[np.float32]:
-    """From the nearest ink, 1 at a share of the height and beyond."""
+    """Return the distance from the nearest ink, scaled so that `share` of the height, or more, is 1."""
     cv2 = opencv()
     band = np.float32(max(4.0, share * line.shape[0]))
     paper = np.where(line < _INK, 0, 255).astype(np.uint8)
@@ -175,11 +177,11 @@ def _distance(line: Bytes, share: float) -> NDArray[np.float32]:
     return distance
 
 
-# What is found -------------------------------------------------------------------------------------------------------
+# Searches ------------------------------------------------------------------------------------------------------------
 
 
 def _direct(target: Bytes, key: Bytes) -> Flow:
-    """By all views, at the pictures' own size."""
+    """Return the best flow of all views, at the pictures' own size."""
     still = np.zeros((*target.shape, 2), np.float32)
     found = [_searcher(0).calc(target, key, None)]
     found += [_searcher(1).calc(view(target), view(key), None) for view in (_near_lines, _blurred, _wide_distance)]
@@ -187,14 +189,14 @@ def _direct(target: Bytes, key: Bytes) -> Flow:
 
 
 def _searcher(finest: int) -> Any:
-    """This thread's, down to pictures halved so many times; a search keeps its pyramids in the object."""
+    """Return this thread's searcher, down to pictures halved `finest` times; it keeps its pyramids between calls."""
     searchers = _lanes.__dict__.setdefault("searchers", {})
     if finest not in searchers:
         cv2 = opencv()
         searchers[finest] = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         searchers[finest].setVariationalRefinementGamma(_GRADIENTS)
     found = searchers[finest]
-    # Every time: a picture too small for these has OpenCV choose others, and keep them.
+    # Set on every call: for a picture too small for these values OpenCV chooses others and keeps them.
     found.setFinestScale(finest)
     found.setPatchSize(_PATCH)
     found.setPatchStride(_STRIDE)
@@ -202,15 +204,15 @@ def _searcher(finest: int) -> Any:
 
 
 def _pan(target: Bytes, key: Bytes) -> NDArray[np.float32]:
-    """By how much all of it moved together, right and down: the peak of phase correlation."""
+    """Return the motion of the whole picture, right and down in pixels: the peak of phase correlation."""
     ink, key_ink = (255 - picture.astype(np.float32) for picture in (target, key))
     (right, down), _ = opencv().phaseCorrelate(ink, key_ink)
     found = np.array([right, down], np.float32)
-    return found if np.isfinite(found).all() else np.zeros(2, np.float32)  # there is no peak in blank paper
+    return found if np.isfinite(found).all() else np.zeros(2, np.float32)  # blank paper has no peak
 
 
 def _best(target: Bytes, key: Bytes, flows: Sequence[Flow], better: float = _BETTER) -> Flow:
-    """At each pixel the flow by which the lines around it fit best; the first where none is clearly better."""
+    """Return at each pixel the flow with the lowest line error around it; the first where none is clearly better."""
     views = _smoothed(target), _smoothed(key)
     chosen, least = flows[0], _cost(*views, flows[0])
     for candidate in flows[1:]:
@@ -226,6 +228,6 @@ def _smoothed(line: Bytes) -> Bytes:
 
 
 def _cost(line: Bytes, key_line: Bytes, found: Flow) -> NDArray[np.float32]:
-    """How badly the lines around each pixel fit, of full scale."""
+    """Return the line error around each pixel, in [0, 1]."""
     difference = opencv().absdiff(warp(key_line, found), line).astype(np.float32) / np.float32(255)
     return mean(difference, _AROUND)

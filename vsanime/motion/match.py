@@ -1,8 +1,8 @@
-"""Both keys moved onto a frame, how well each fits, and the blend of the two that needs no network.
+"""Move both keys onto a frame, measure how well each fits, and blend the two without a network.
 
-Everything is told from the pictures: no frame number enters, so that a drawing that is shown twice comes out the same
-twice, and a drawing that is a key's comes out as that key. How far between the keys a frame lies is told from how far
-things moved.
+Everything is computed from the pictures and no frame number is used, so that a drawing that is shown twice gives the
+same result twice, and a drawing that is a key's gives that key. How far between the keys a frame lies is inferred from
+how far things moved.
 """
 
 from __future__ import annotations
@@ -21,35 +21,36 @@ from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean
 from vsanime.optional import opencv
 
-# Half the sides of the two windows over which misfit is averaged: one for the line at hand, one for what it belongs to.
+# Half the sides of the two windows over which line error is averaged: one for a line, one for the part it belongs to.
 _LINE, _PART = 0.004, 0.02  # of the height
-# What is hidden in a key has no place to come from: motion leads into something else, and from there back elsewhere. In
-# blank paper lines cannot tell. At this distance between there and the pixel doubt is half of its most. Both keys
-# blended, 12 and 24 frames apart: 0.4 and 0.5 dB on changed pixels of an eye that opens, 0.0 on Prologue, which hides
-# little, -0.06 on a run before a pan.
+# What is hidden in a key has no counterpart there: motion ends in something else, and motion back ends elsewhere. On
+# blank paper line error cannot show that. At this forward-backward distance the error is half of its maximum. Gain with
+# both keys blended, 12 and 24 frames apart: 0.4 and 0.5 dB on changed pixels of an eye that opens, 0.0 on Prologue,
+# which hides little, -0.06 on a run before a pan.
 _ASTRAY = 0.02  # of the height
 _DOUBT = 0.05
-# How much a misfit counts: at this error a key weighs 1/e of what it would otherwise.
+# At this error a key's weight is 1/e of what it would otherwise be.
 _TOLERATED = 0.0225
-# Lengths of motion are averaged over this window, and have the mean of the picture added to this share. A key counts
-# by the other's length, a little damped: in proportion, frames beside a key were given too little of the other.
+# Lengths of motion are averaged over this window, and this fraction of the picture's mean length is added. A key's
+# weight is the other's length, damped by an exponent: in proportion, frames beside a key got too little of the other.
 _FAR = 0.03  # of the height, half the side
 _WHOLE = 0.3
-_LEAST = 0.05  # pixels: what stands still in one key may yet be hidden in it
+_LEAST = 0.05  # pixels: what does not move in one key may still be hidden in it
 _DAMPED = 0.8
 
 
 @dataclass(frozen=True)
 class Matched:
-    """Two keys on a frame.
+    """Two keys moved onto a frame.
 
     Attributes:
-        warped: 2, height, width, 3; the colours of both moved onto the frame.
-        misfit: 2, height, width in [0, 1]; how badly the moved line art fits the frame's: mean differences around each
-            pixel, of a small and a large window, halved.
-        astray: likewise, how badly motion there and back ends where it began.
-        prior: 2, height, width, sum 1; weights by which `blend` mixes the two.
-        flows: 2, height, width, 2; how far right and down in the key a pixel of the frame comes from, in pixels.
+        warped: array of 2, height, width, 3; colors of both keys moved onto the frame.
+        misfit: array of 2, height, width in [0, 1]; line error: mean differences between the moved line art and the
+            frame's around each pixel, averaged over a small and a large window.
+        astray: array of 2, height, width; forward-backward error of motion.
+        prior: array of 2, height, width, sum 1; weights by which `blend` mixes the two.
+        flows: array of 2, height, width, 2; how far right and down in the key a pixel of the frame comes from, in
+            pixels.
     """
 
     warped: Bytes
@@ -60,7 +61,7 @@ class Matched:
 
     @property
     def errors(self) -> Floats:
-        """How much each key is to be doubted: 2, height, width in [0, 1]."""
+        """The uncertainty of each key: 2, height, width in [0, 1]."""
         errors: Floats = np.minimum(self.misfit + self.astray, 1)
         return errors
 
@@ -72,9 +73,9 @@ def match(
 
     Args:
         line: line art of the frame, height and width; 255 is paper.
-        key_lines: that of the two keys; of a single one, twice the same.
-        key_colours: their pictures, height, width, 3.
-        led: for both, where the drawings between it and the frame lead, at any size; None where there are none.
+        key_lines: line art of the two keys; the same one twice if there is only one.
+        key_colours: pictures of the two keys, height, width, 3.
+        led: chained motion from the frame to each key, at any size; None where there is none.
 
     Raises:
         VsanimeError: there are not two keys, the sizes differ, or OpenCV is not installed.
@@ -90,7 +91,7 @@ def match(
 
 
 def blend(matched: Matched) -> Bytes:
-    """The keys mixed by the prior weights alone: the flow baseline; height, width, 3."""
+    """Return the keys mixed by the prior weights alone, height, width, 3: the baseline without a network."""
     first, second = matched.warped.astype(np.float32)
     mixed = second + matched.prior[0, ..., None] * (first - second)
     codes: Bytes = np.rint(mixed).astype(np.uint8)
@@ -98,7 +99,7 @@ def blend(matched: Matched) -> Bytes:
 
 
 def _found(line: Bytes, key: Bytes, led: Led | None) -> tuple[Floats, Floats, Floats]:
-    """Motion to a key, how badly its lines fit, and how badly motion there and back ends where it began."""
+    """Return the motion to a key, its line error and its forward-backward error."""
     if np.array_equal(line, key):
         nothing = np.zeros(line.shape, np.float32)
         return flow(line, key), nothing, nothing
@@ -120,7 +121,7 @@ def _there_and_back(line: Bytes, key: Bytes, found: Floats) -> Floats:
 
 
 def _along(led: Led, size: tuple[int, ...]) -> Floats:
-    """What the steps missed, at another size."""
+    """Return the summed forward-backward error of chained motion, at another size."""
     astray = _doubted(led.astray)
     if astray.shape == size:
         return astray
@@ -129,20 +130,20 @@ def _along(led: Led, size: tuple[int, ...]) -> Floats:
 
 
 def _doubted(missed: Floats) -> Floats:
-    """What pixels between the beginning and the end of a way there and back are worth as an error."""
+    """Return forward-backward distances in pixels as errors in [0, _DOUBT]."""
     around = mean(missed, _LINE)
     doubt: Floats = np.float32(_DOUBT) * around / (around + np.float32(_ASTRAY * missed.shape[0]))
     return doubt
 
 
 def _prior(errors: Floats, flows: Floats, same: NDArray[np.bool_]) -> Floats:
-    """Weights of the two keys: the nearer one weighs more, and one whose lines do not fit less."""
+    """Return the weights of the two keys: the nearer key has more weight, and one whose lines do not fit less."""
     if same.any():  # the drawing is a key's: that key alone
         weights = same.astype(np.float32)[:, None, None] * np.ones_like(errors)
     else:
         lengths = [np.hypot(found[..., 0], found[..., 1]) for found in flows]
         far = np.stack([mean(length, _FAR) + _WHOLE * length.mean() + _LEAST for length in lengths])
-        # The better of the two fits perfectly, so that two bad ones are still weighed against each other.
+        # Errors relative to the better key, so that two bad keys still differ in weight.
         misfit = (errors - errors.min(axis=0)) / _TOLERATED
         weights = far[::-1] ** _DAMPED * np.exp(-misfit)
     prior: Floats = (weights / weights.sum(axis=0)).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Frames beside each other agree: colours that a frame is unsure of are taken from the drawings before and after it.
+"""Smooth colors over time: average uncertain colors with those of the drawings before and after.
 
-Where neither key shows what a frame does, each frame errs in another way, and that flickers. Neighbours that were
-coloured by themselves are moved onto the frame, which is a small step where that from a key is a large one, and all
-three are averaged, by how much the keys are to be doubted in each, and how well the neighbours' lines fit.
+Where neither key shows what a frame does, each frame errs in another way, and that flickers. Neighbors that were
+colored independently are moved onto the frame, by a motion that is small where that from a key is large. All three are
+averaged, weighted by the uncertainty of each and by how well the neighbors' lines fit.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean, side_of
 from vsanime.optional import opencv
 
-# Variances, of squares of full scale. Of doubtful colours: the square of the lesser key's misfit and so many times its
-# motion's going astray; and what the two moved keys differ by.
+# Variances, in squares of full scale. That of a frame's colors: (line error + this * forward-backward error)**2 of the
+# better key, plus the difference between the two moved keys.
 _ASTRAY = 8.0
-# Of a neighbour's, beside its own: for having been moved, and so many times the square of how its lines misfit.
+# Added to a neighbor's own variance: a constant for its motion, and this times the square of its line error.
 _MOVED = 0.02**2
 _MISFIT = 6.0
-# Half the side of the window in which lines have to fit, as a share of the height.
+# Half the side of the window in which lines have to fit, as a fraction of the height.
 _LINE = 0.004
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """The drawing before or after a frame's.
+    """The drawing before or after a frame's drawing.
 
     Attributes:
-        line: its line art, height and width; 255 is paper.
-        colours: height, width, 3.
-        doubts: see `doubts`.
-        flow: by which it is moved onto the frame (`vsanime.motion.flow.small_flow`), at any size.
+        line: line art, height and width; 255 is paper.
+        colours: array of height, width, 3.
+        doubts: uncertainty of the colors; see `doubts`.
+        flow: motion from the frame to the neighbor (`vsanime.motion.flow.small_flow`), at any size.
     """
 
     line: Bytes
@@ -47,9 +47,9 @@ class Neighbour:
 
 
 def doubts(matched: Matched) -> Bytes:
-    """Standard deviation of a frame's colours, in 255ths of full scale; height and width.
+    """Return the standard deviation of a frame's colors, in 255ths of full scale; height and width.
 
-    None at all where the frame's drawing is a key's.
+    It is 0 where the frame's drawing is a key's.
     """
     first, second = matched.warped.astype(np.float32) / np.float32(255)
     apart = matched.prior[0] * matched.prior[1] * np.square(first - second).mean(axis=-1)
@@ -60,14 +60,13 @@ def doubts(matched: Matched) -> Bytes:
 
 
 def steadied(line: Bytes, colours: Array, doubted: Bytes, neighbours: Sequence[Neighbour]) -> Floats:
-    """A frame's colours and those of its neighbours, averaged; where nothing is doubted the colours themselves.
+    """Return a frame's colors averaged with its neighbors'; colors without uncertainty are unchanged.
 
     Args:
-        line: the frame's line art, height and width; 255 is paper.
-        colours: height, width, 3, in any codes.
-        doubted: what `doubts` says of them.
-        neighbours: those there are; without any the colours stay.
-
+        line: line art of the frame, height and width; 255 is paper.
+        colours: colors of the frame, height, width, 3, in codes of any depth.
+        doubted: uncertainty of the colors, as `doubts` returns it.
+        neighbours: drawings before and after, none to two; without any the colors are unchanged.
     """
     total: Floats = colours.astype(np.float32)
     weights: Floats = np.ones((*line.shape, 1), np.float32)
@@ -86,7 +85,7 @@ def _variance(doubted: Bytes) -> Floats:
 
 
 def _misfit(line: Bytes, moved: Bytes) -> Floats:
-    """The largest difference of the two line pictures around each pixel, in [0, 1], without its edges."""
+    """Return the largest difference of the two line pictures around each pixel, averaged over a window; in [0, 1]."""
     cv2 = opencv()
     side = side_of(_LINE, line.shape[0])
     worst = cv2.dilate(cv2.absdiff(line, moved), np.ones((side, side), np.uint8))

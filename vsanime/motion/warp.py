@@ -1,4 +1,4 @@
-"""Pictures moved by a flow: bilinear, and beyond the border the border goes on."""
+"""Move pictures by a flow, with bilinear interpolation and edges that repeat beyond the border."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from vsanime.optional import opencv
 
 
 def warp[T: (np.uint8, np.float32)](picture: NDArray[T], flow: NDArray[np.float32]) -> NDArray[T]:
-    """What lies where the flow points to.
+    """Return the picture sampled where the flow points.
 
-    OpenCV interpolates at 32nds of a pixel; a flow of nothing gives the picture itself, bit by bit.
+    OpenCV interpolates at 32nds of a pixel; a zero flow returns the picture bit by bit.
 
     Args:
-        picture: height, width, or height, width, channels.
-        flow: height, width, 2; for each pixel how far right and down in `picture` its value lies, in pixels.
+        picture: array of height, width, or height, width, channels.
+        flow: array of height, width, 2; for each pixel how far right and down in `picture` its value lies, in pixels.
 
     Returns:
-        Of the flow's height and width.
+        An array of the flow's height and width, with the picture's channels.
     """
     cv2 = opencv()
     height, width = flow.shape[:2]

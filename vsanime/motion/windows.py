@@ -1,4 +1,4 @@
-"""Square windows whose size goes with the picture's."""
+"""Average over square windows whose size is proportional to the picture's height."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from vsanime.optional import opencv
 
 
 def side_of(radius: float, height: int) -> int:
-    """Pixels along a window, an odd number, 3 or more.
+    """Return the side of a window in pixels, an odd number, 3 or more.
 
     Args:
-        radius: half the side, as a share of the height.
-        height: of the picture.
+        radius: half the side, as a fraction of the height.
+        height: height of the picture in pixels.
     """
     return 2 * max(1, round(radius * height)) + 1
 
 
 def mean(plane: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
-    """Over a square around each pixel.
+    """Return the mean over a square around each pixel.
 
     Args:
-        plane: height and width.
-        radius: half the side of the square, as a share of the height.
+        plane: array of height and width.
+        radius: half the side of the square, as a fraction of the height.
     """
     side = side_of(radius, plane.shape[0])
     averaged: NDArray[np.float32] = opencv().blur(plane, (side, side))
