@@ -75,7 +75,7 @@ def artcnn(
         planes: planes to put through networks; the others are resampled by Spline36. None for all.
         tta: average luma over the eight rotated and mirrored variants; eight times slower, a little better.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="f32")`.
-        tiles: number of tiles in both directions, or (across, down); "auto" cuts frames to fit a card's memory.
+        tiles: number of tiles in each direction, or (across, down); "auto" cuts frames to fit a card's memory.
         tilesize: size of the tiles in pixels, overlap included.
         overlap: pixels by which tiles overlap on each side; None for the exact number, with which tiles change nothing.
 

@@ -73,7 +73,7 @@ def lineart(
         padding: only for SketchKeras: how its layers pad inputs at the edges, "reflect" or "zero"; None for "reflect".
         depth: output depth, 8 to 16 bits, "half" or "single"; None for the input's.
         backend: where the method runs, such as `vsanime.Backend.OpenVINO()`.
-        tiles: only for "dog": number of tiles in both directions, or (across, down); "auto" fits a card's memory.
+        tiles: only for "dog": number of tiles in each direction, or (across, down); "auto" fits a card's memory.
         tilesize: only for "dog": size of the tiles in pixels, overlap included.
         overlap: only for "dog": pixels by which tiles overlap on each side; None for the exact number, with which tiles
             change nothing.

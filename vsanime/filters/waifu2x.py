@@ -68,7 +68,7 @@ def waifu2x(
         tta: average over the eight rotated and mirrored variants; eight times slower, about 0.3 dB better.
         depth: output depth, 8 to 16 bits, "half" or "single"; None for the input's.
         backend: where the network runs, such as `vsanime.Backend.OpenVINO(precision="bf16")`.
-        tiles: number of tiles in both directions, or (across, down); "auto" cuts frames to fit a card's memory.
+        tiles: number of tiles in each direction, or (across, down); "auto" cuts frames to fit a card's memory.
         tilesize: size of the tiles in pixels, overlap included.
         overlap: pixels by which tiles overlap on each side; None for the exact number, with which tiles change nothing.
 
