@@ -1,4 +1,4 @@
-"""Compiles planes graphs into engines; `Backend` lists the runtimes a user can choose from."""
+"""Compile planes graphs into engines; `Backend` lists the runtimes a user can choose from."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Backend:
 
     @staticmethod
     def auto() -> BackendProtocol:
-        """TensorRT where there are an NVIDIA card and a TensorRT that serves it, OpenVINO on the CPU elsewhere."""
+        """Return TensorRT if there are an NVIDIA card and a package that supports it, else OpenVINO on the CPU."""
         return TensorRT() if is_usable() else OpenVINO()

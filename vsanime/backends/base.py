@@ -1,4 +1,4 @@
-"""What a runtime has to offer: the `Backend`, `Engine` and `Lane` protocols, and how tiles are sized."""
+"""Define what a runtime provides (the `Backend`, `Engine` and `Lane` protocols), and size tiles."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from vsanime.values import parse_text, parse_whole, parse_wholes, read_whole
 
 @dataclass(frozen=True)
 class Workload:
-    """What a backend needs to know of a job to choose precision and tile size.
+    """The properties of a job by which a backend chooses precision and tile size.
 
     Attributes:
-        width: width of the network's input frame.
-        height: its height.
-        radius: receptive-field radius, or None for nets that need the whole frame.
+        width: width of the network's input frame in pixels.
+        height: height of the network's input frame in pixels.
+        radius: receptive-field radius in pixels, or None for networks that need the whole frame.
         features: channels of the widest layer.
-        anchored: whether low precision leaves the net's averages alone: its linear path can stay exact, or its tint is
-            taken off.
-        out_channels: planes that the net puts out: 1 for luma, 2 for chroma.
+        anchored: whether low precision leaves the network's averages unchanged: its linear path can stay exact, or its
+            tint is corrected.
+        out_channels: planes that the network returns: 1 for luma, 2 for chroma, 3 for RGB.
         output_bits: bits of an integer output sample, 16 or 32 for floats.
         output_float: whether the output is float.
     """
@@ -43,7 +43,7 @@ class Workload:
 
 
 class Lane(Protocol):
-    """One place where frames run one after another; two lanes run side by side.
+    """A queue in which frames run one after another; two lanes run side by side.
 
     Attributes:
         writes_anywhere: whether `run` writes into any array at no cost; if not, the arrays of `buffer` are faster.
@@ -52,15 +52,15 @@ class Lane(Protocol):
     writes_anywhere: bool
 
     def buffer(self, spec: TensorSpec) -> Array:
-        """An array for one of the graph's tensors, which `run` takes without copying it.
+        """Return an array for one of the graph's tensors, which `run` uses without copying it.
 
-        It may be the same array at every call, and is still good memory after the engine was closed.
+        It may be the same array at every call, and remains valid memory after the engine is closed.
         """
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Runs the engine on `inputs` and writes the results into `outputs`.
+        """Run the engine on `inputs` and write the results into `outputs`.
 
-        The arrays are C-contiguous, of the graph's shapes and types. Passing the same arrays again costs nothing.
+        The arrays are C-contiguous and have the graph's shapes and types. Passing the same arrays again costs nothing.
         """
 
 
@@ -68,24 +68,24 @@ class Engine(Protocol):
     """A compiled graph."""
 
     def lanes(self) -> int:
-        """How many lanes it was compiled to serve at once."""
+        """Return the number of lanes that it was compiled to serve at once."""
 
     def new_lane(self) -> Lane:
-        """A lane with buffers of its own."""
+        """Return a lane with buffers of its own."""
 
     def close(self) -> None:
-        """Waits for running frames where it has to, and gives back what the engine and its lanes hold.
+        """Wait for running frames where necessary, and release what the engine and its lanes own.
 
-        A frame that is run afterwards is a `VsanimeError`; closing twice is harmless.
+        A frame that is run afterwards raises `VsanimeError`; closing twice is harmless.
         """
 
 
-# What a frame gets that is asked for after `Engine.close`.
+# Message for a frame that is requested after `Engine.close`.
 CLOSED = "the engine was closed: the script was unloaded"
 
 
 class HostLane:
-    """What lanes on the CPU have in common: one array is as good as another."""
+    """A base class of lanes on the CPU, where any array is as fast as another."""
 
     writes_anywhere = True
 
@@ -98,35 +98,35 @@ class Backend(Protocol):
     """A runtime and its options."""
 
     def precision_for(self, work: Workload) -> str:
-        """The precision that inner layers will run in: "f32", "bf16", "fp16"; what "auto" means is decided here.
+        """Return the precision of inner layers, "f32", "bf16" or "fp16"; this resolves "auto".
 
         Raises:
-            VsanimeError: the precision asked for is not to be had here.
+            VsanimeError: the requested precision is not available.
         """
 
     def traits(self, precision: str) -> GraphTraits:
-        """What graphs for this backend should look like."""
+        """Return the properties that graphs for this backend should have."""
 
     def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:
-        """Width and height of the tiles that suit it best, overlap included; the frame's own size for whole frames.
+        """Return the best width and height of tiles in pixels, overlap included; the frame's own size for whole frames.
 
         Args:
             work: the job.
-            precision: what `precision_for` said.
-            fit: cut frames to what memory allows, where the backend would not do so by itself.
+            precision: result of `precision_for`.
+            fit: cut frames to fit memory, even if the backend would not do so by default.
         """
 
     def lanes_for(self, threads: int) -> int:
-        """How many lanes to run when the frame server has `threads` threads."""
+        """Return the number of lanes to run when the frame server has `threads` threads."""
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Engine:
-        """Compiles a graph.
+        """Compile a graph.
 
         Args:
-            graph: planes in, planes out.
-            precision: what `precision_for` said.
-            lanes: lanes wanted at once.
-            threads: threads of the frame server, the budget that inference shares.
+            graph: graph from planes to planes.
+            precision: result of `precision_for`.
+            lanes: number of lanes that run at once.
+            threads: number of threads of the frame server, the budget that inference shares.
 
         Raises:
             VsanimeError: the runtime is missing or refuses the graph.
@@ -135,26 +135,26 @@ class Backend(Protocol):
 
 type Reader = Callable[[str, object], Any]
 
-# More lanes or threads than any machine has use for; each takes memory.
+# More lanes or threads than any machine can use; each takes memory.
 _MOST_STREAMS = 256
 _MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the options of all backends have in common: they are read as the arguments of filters are.
+    """A base class for the options of backends, which are read as the arguments of filters are.
 
-    Making a backend never fails: what stands for another value is replaced by it ("2" by 2), and what is wrong is
-    refused when the backend is used, so that the message is the filter's.
+    Constructing a backend never fails: convertible values are replaced by their meaning ("2" by 2), and wrong values
+    are refused when the backend is used, so that the message comes from the filter.
 
     Attributes:
-        READERS: reads an option's value, by the option's name.
+        READERS: function that reads an option's value, by the option's name.
     """
 
     READERS: ClassVar[Mapping[str, Reader]] = {}
 
     def __post_init__(self) -> None:
-        """Read what can be read."""
+        """Convert the values that can be read."""
         for name, read in self.READERS.items():
             with suppress(VsanimeError):
                 object.__setattr__(self, name, read(name, getattr(self, name)))
@@ -163,7 +163,7 @@ class Options:
         """Refuse wrong values.
 
         Raises:
-            VsanimeError: what could not be read when the backend was made.
+            VsanimeError: a value could not be read.
         """
         for name, read in self.READERS.items():
             read(name, getattr(self, name))
@@ -175,10 +175,10 @@ def optional(read: Reader) -> Reader:
 
 
 def read_word(name: str, value: object) -> str:
-    """Return text that names something which only the runtime knows.
+    """Return text that only the runtime can interpret.
 
     Raises:
-        VsanimeError: it is no text.
+        VsanimeError: the value is not text.
     """
     text = parse_text(value)
     if text is None:
@@ -190,7 +190,7 @@ def read_streams(name: str, value: object) -> int:
     """Return a number of lanes.
 
     Raises:
-        VsanimeError: it is none.
+        VsanimeError: the value is not a whole number from 1 to 256.
     """
     return read_whole(name, value, 1, _MOST_STREAMS, f"1 or more is needed, {_MOST_STREAMS} at most")
 
@@ -199,16 +199,16 @@ def read_threads(name: str, value: object) -> int:
     """Return a number of threads.
 
     Raises:
-        VsanimeError: it is none.
+        VsanimeError: the value is not a whole number from 1 to 1024.
     """
     return read_whole(name, value, 1, _MOST_THREADS, f"1 or more is needed, {_MOST_THREADS} at most")
 
 
 def read_cards(name: str, value: object) -> int | tuple[int, ...]:
-    """Return CUDA's number of a card, or several in the order given.
+    """Return CUDA's index of a card, or several in the order given.
 
     Raises:
-        VsanimeError: none, no number, or one named twice.
+        VsanimeError: there is none, one is not a whole number from 0 up, or one is named twice.
     """
     one = parse_whole(value)
     cards = [one] if one is not None else parse_wholes(value, _MOST_STREAMS)
@@ -218,10 +218,10 @@ def read_cards(name: str, value: object) -> int | tuple[int, ...]:
 
 
 def lanes_wanted(num_streams: int | None, threads: int) -> int:
-    """The user's number of lanes, or one less than there are threads, at most 4.
+    """Return the user's number of lanes, or one less than there are threads, at most 4.
 
     Raises:
-        VsanimeError: less than 1.
+        VsanimeError: the number is less than 1.
     """
     if num_streams is None:
         return max(1, min(threads - 1, 4))
@@ -229,25 +229,32 @@ def lanes_wanted(num_streams: int | None, threads: int) -> int:
 
 
 def inference_threads(num_threads: int | None, threads: int) -> int:
-    """The user's number of inference threads, or as many as the frame server has and the machine can run at once.
+    """Return the user's number of inference threads, or the frame server's, limited to the number of processors.
 
     Raises:
-        VsanimeError: less than 1.
+        VsanimeError: the number is less than 1.
     """
     if num_threads is None:
         return min(threads, os.cpu_count() or 1)
     return read_threads("num_threads", num_threads)
 
 
-# One layer's output may take this much memory: a 1080p frame in 96 channels of f32 fits, and a 720p frame in 256.
-# Two to three layers are alive at once, in every lane.
+# Most bytes for one layer's output: a 1080p frame in 96 channels of f32 fits, and a 720p frame in 256. Two to three
+# layers are alive at once, in every lane.
 LAYER_BYTES = 1 << 30
 
 
 def tile_within(
     work: Workload, bytes_per_value: int, rows: int | None = None, layer_bytes: int = LAYER_BYTES
 ) -> tuple[int, int]:
-    """A full-width strip as tall as memory allows, at most `rows` (a hint), the whole frame where that is enough."""
+    """Return the size of a full-width strip as tall as memory allows, or of the whole frame if that fits.
+
+    Args:
+        work: the job.
+        bytes_per_value: bytes of one value in a layer.
+        rows: preferred height of a strip in pixels; None for no limit.
+        layer_bytes: bytes that one layer's output may take.
+    """
     if work.radius is None:
         return work.width, work.height
     budget = layer_bytes // (bytes_per_value * work.features)

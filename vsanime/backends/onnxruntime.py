@@ -1,4 +1,4 @@
-"""ONNX Runtime: the reference engine on the CPU, and one of two ways onto an NVIDIA card."""
+"""Run graphs by ONNX Runtime: the reference engine on the CPU, and one of two backends for NVIDIA cards."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from vsanime.backends.cuda.onnxruntime import compile_cuda, first_line
 from vsanime.errors import VsanimeError, quote
 from vsanime.spec import GraphTraits, PlanesGraph
 
-# What each provider computes in.
+# Precisions of each provider.
 _PRECISIONS = {"CPU": ("f32",), "CUDA": ("f32", "fp16")}
 
 _CPU = "CPUExecutionProvider"
@@ -45,11 +45,12 @@ class ONNXRuntime(Options):
     Attributes:
         provider: "CPU" or "CUDA".
         precision: "f32" or "auto", which is f32. For "CUDA" also "fp16": the network's inner layers in fp16, the linear
-            path in TF32, which keeps 10 bits as well: cuDNN is given tensor cores for both or for neither.
-        num_streams: lanes that run side by side: on each card, where None is 2; on the CPU None is one less than the
-            frame server's threads, at most 4.
-        num_threads: threads for inference on the CPU, shared by the lanes; None for as many as the frame server has.
-        device_id: CUDA's number of the card, or several to spread the lanes over; for "CUDA" only.
+            path in TF32, which keeps 10 bits as well: cuDNN gets tensor cores for both or for neither.
+        num_streams: number of lanes that run side by side: on each card, where None is 2; on the CPU None is one less
+            than the frame server's threads, at most 4.
+        num_threads: number of threads for inference on the CPU, shared by the lanes; None for as many as the frame
+            server has.
+        device_id: CUDA's index of the card, or several to spread the lanes over; for "CUDA" only.
     """
 
     provider: str = "CPU"
@@ -87,7 +88,7 @@ class ONNXRuntime(Options):
         return GraphTraits(block=2, exact_linear=lowered, body="float16" if lowered else "float32")
 
     def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> tuple[int, int]:  # noqa: ARG002
-        """See `Backend`: layers are bounded by themselves, so there is nothing more to fit."""
+        """See `Backend`: layers are always limited to fit memory, so `fit` changes nothing."""
         return tile_within(work, bytes_per_value=2 if precision == "fp16" else 4)
 
     def lanes_for(self, threads: int) -> int:
@@ -117,7 +118,7 @@ class ONNXRuntime(Options):
 
 
 class ONNXRuntimeEngine:
-    """One session a lane: sessions share no threads, so lanes do not wait for one another."""
+    """The sessions of a graph, one per lane: sessions share no threads, so lanes do not wait for one another."""
 
     def __init__(self, sessions: list[Any], graph: PlanesGraph) -> None:
         self._count = len(sessions)
@@ -149,10 +150,10 @@ class ONNXRuntimeEngine:
 
 
 class ONNXRuntimeLane(HostLane):
-    """A session with its arrays bound."""
+    """A session bound to its caller's arrays."""
 
     def __init__(self, engine: ONNXRuntimeEngine, session: Any, graph: PlanesGraph) -> None:
-        self._engine = engine  # lives as long as its lanes, so that it can be told to close
+        self._engine = engine  # lives as long as its lanes, so that it can be closed
         self._session = session
         self._graph = graph
         self._binding = session.io_binding()
@@ -173,7 +174,7 @@ class ONNXRuntimeLane(HostLane):
             raise VsanimeError(f"ONNX Runtime failed on a frame: {first_line(error)}") from error
 
     def close(self) -> None:
-        """Drops the session; a frame that is running keeps it to its end."""
+        """Drop the session; a running frame keeps it until it ends."""
         self._session = self._binding = None
 
     def _bind(self, binding: Any, arrays: tuple[Array, ...]) -> None:

@@ -1,4 +1,4 @@
-"""OpenVINO: the default engine on CPUs and Intel GPUs."""
+"""Run graphs by OpenVINO, the default on CPUs and Intel GPUs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _STRIP_FEATURES = 32
 _COARSE_LUMA_BITS = 10
 _COARSE_CHROMA_BITS = 8
 
-# Kinds of devices that OpenVINO lists where they are there.
+# Kinds of devices that OpenVINO lists if the machine has them.
 _HARDWARE = ("CPU", "GPU", "NPU")
 
 
@@ -51,12 +51,12 @@ class OpenVINO(Options):
     """OpenVINO on a CPU or an Intel GPU.
 
     Attributes:
-        device: "CPU", or another device OpenVINO lists, such as "GPU" (see `vsanime info`).
-        precision: "f32"; "bf16" for the inner layers, the linear path staying f32; "auto" for bf16 where the CPU
-            computes it natively, the network's averages stay exact (by its linear path, or its tint corrected) and
-            the output has at most 10 bits (luma) or 8 bits (chroma, RGB), f32 otherwise.
+        device: "CPU", or another device that OpenVINO lists, such as "GPU" (see `vsanime info`).
+        precision: "f32"; "bf16" for the inner layers, with the linear path in f32; "auto" for bf16 where the CPU
+            computes it natively, the network's averages stay exact (by its linear path, or its tint corrected) and the
+            output has at most 10 bits (luma) or 8 bits (chroma, RGB), f32 otherwise.
         num_streams: lanes that run side by side; None for one less than the frame server's threads, at most 4.
-        num_threads: threads for inference, shared by the lanes; None for as many as the frame server has.
+        num_threads: number of threads for inference, shared by the lanes; None for as many as the frame server has.
         exact_linear: keep the linear path in f32 under bf16. False is for comparisons: it is biased and barely faster.
     """
 
@@ -112,14 +112,14 @@ class OpenVINO(Options):
             config |= {
                 "NUM_STREAMS": lanes,
                 "INFERENCE_NUM_THREADS": inference_threads(self.num_threads, threads),
-                # The decoder before and the encoder after us run on the same cores: let the system place threads.
+                # Decoder and encoder run on the same cores: let the system place threads.
                 "ENABLE_CPU_PINNING": False,
             }
         core = _core()
         try:
             model = _read_exact(core, graph.onnx) if precision != "f32" else core.read_model(graph.onnx, b"")
             return OpenVINOEngine(core.compile_model(model, self.device, config), lanes, len(graph.inputs))
-        except (RuntimeError, ValueError, TypeError) as error:  # its own, and those of Python's strings and numbers
+        except (RuntimeError, ValueError, TypeError) as error:  # its own, and those of Python's conversions
             raise VsanimeError(f"OpenVINO could not compile the network: {_last_line(error)}") from error
 
 
@@ -152,10 +152,10 @@ class OpenVINOEngine:
 
 
 class OpenVINOLane(HostLane):
-    """One inference request, bound to its caller's arrays."""
+    """An inference request bound to its caller's arrays."""
 
     def __init__(self, engine: OpenVINOEngine, request: Any, inputs: int) -> None:
-        self._engine = engine  # lives as long as its lanes, so that it can be told to close
+        self._engine = engine  # lives as long as its lanes, so that it can be closed
         self._request = request
         self._inputs = inputs
         self._bound: tuple[int, ...] = ()
@@ -175,7 +175,7 @@ class OpenVINOLane(HostLane):
             raise VsanimeError(f"OpenVINO failed on a frame: {_last_line(error)}") from error
 
     def close(self) -> None:
-        """Drops the request; a frame that is running keeps it to its end."""
+        """Drop the request; a running frame keeps it until it ends."""
         self._request = None
 
     def _bind(self, request: Any, arrays: tuple[Array, ...]) -> None:
@@ -190,9 +190,9 @@ class OpenVINOLane(HostLane):
 
 
 def _read_exact(core: Any, onnx_bytes: bytes) -> Any:
-    """Reads a graph and marks its `exact/` nodes to stay in f32.
+    """Read a graph and mark its `exact/` nodes to stay in f32.
 
-    The mark is a runtime attribute that only OpenVINO's own XML can carry, so the model takes the way over a file.
+    The mark is a runtime attribute that only OpenVINO's own XML can carry, so the model is written to a file and read.
     """
     import openvino
 
@@ -213,12 +213,12 @@ def _read_exact(core: Any, onnx_bytes: bytes) -> Any:
 
 
 def has_matrix_units(device: str = "CPU") -> bool:
-    """Whether the CPU has matrix units (AMX); OpenVINO names fp16 arithmetic only on generations that have both."""
+    """Return whether the CPU has matrix units (AMX): OpenVINO lists fp16 only for generations that have both."""
     return device.startswith("CPU") and "FP16" in _capabilities(device)
 
 
 def import_openvino() -> Any:
-    """The module, without its telemetry.
+    """Import OpenVINO without its telemetry and return the module.
 
     Where `openvino_telemetry` is installed, importing OpenVINO reports the import to its makers. We open no sockets.
 
@@ -242,27 +242,27 @@ def _core() -> Any:
 
 @cache
 def _capabilities(device: str) -> tuple[str, ...]:
-    """What a device computes natively, by OpenVINO's names.
+    """Return what a device computes natively, by OpenVINO's names.
 
     Raises:
-        VsanimeError: there is no such device; the devices that there are are listed.
+        VsanimeError: there is no such device; the message lists the available ones.
     """
     core = _core()
-    # A plugin may answer for hardware that is not there, as that of NPUs does.
+    # A plugin may answer for absent hardware, as that of NPUs does.
     if not _is_there(device, core.available_devices):
         raise VsanimeError(_no_device(device))
     try:
         return tuple(core.get_property(device, "OPTIMIZATION_CAPABILITIES"))
-    except (RuntimeError, TypeError) as error:  # TypeError: characters that UTF-8 does not have
+    except (RuntimeError, TypeError) as error:  # TypeError: characters that UTF-8 cannot encode
         raise VsanimeError(_no_device(device)) from error
 
 
 def _is_there(device: str, available: Sequence[str]) -> bool:
-    """Whether a name may be that of a device of this machine: what is no hardware, as AUTO, OpenVINO knows better.
+    """Return whether this machine may have a device; names that are not hardware, such as AUTO, are left to OpenVINO.
 
     Args:
-        device: such as "CPU", "GPU", "GPU.1".
-        available: names of devices: "GPU" where there is one, "GPU.0" and "GPU.1" where there are two.
+        device: name of a device, such as "CPU", "GPU" or "GPU.1".
+        available: names of the available devices: "GPU" if there is one, "GPU.0" and "GPU.1" if there are two.
     """
     kind, _, number = device.partition(".")
     alike = [one for one in available if one.partition(".")[0] == kind]

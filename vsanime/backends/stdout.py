@@ -1,4 +1,4 @@
-"""Keeps native libraries from writing into the pipe: what they print to stdout goes to stderr instead."""
+"""Redirect what native libraries print on stdout to stderr, to keep it out of the pipe of frames."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _saved = -1
 
 @contextlib.contextmanager
 def stdout_guarded() -> Iterator[None]:
-    """Points file descriptor 1 at stderr meanwhile; for any number of threads at once.
+    """Point file descriptor 1 at stderr within the context; any number of threads may do so at once.
 
-    Not for the time when frames are written: those of other scripts in the process would go astray as well.
+    Do not use it while frames are written: frames of other scripts in the process would go to stderr as well.
     """
     _enter()
     try:
@@ -36,7 +36,7 @@ def _enter() -> None:
         if _guests > 1:
             return
         _flush()
-        # A program without a console may have neither.
+        # A program without a console may have neither descriptor.
         with contextlib.suppress(OSError):
             _saved = os.dup(_STDOUT)
             try:
@@ -59,7 +59,7 @@ def _leave() -> None:
 
 
 def _flush() -> None:
-    """Writes out what Python and the C library still hold, while their stdout is where it was meant for."""
+    """Flush the buffers of Python and of the C library, before descriptor 1 changes."""
     if sys.stdout is not None:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
