@@ -1,1 +1,1 @@
-"""CUDA for every backend on NVIDIA's cards: the runtime's API, lanes on a card, and ONNX Runtime's provider."""
+"""Wrap CUDA for every backend on NVIDIA cards: the runtime's API, lanes on a card, and ONNX Runtime's provider."""

@@ -1,8 +1,8 @@
-"""Lanes on a card: pinned arrays, copies and a network on one stream each, so that lanes overlap one another.
+"""Run frames in lanes on a card, each with pinned arrays, copies and a network on one stream, so that lanes overlap.
 
-A frame goes up, through the network and down on its lane's stream while the thread sleeps; another lane's copies run
-meanwhile on the card's copy engines. What the network is, an execution context of TensorRT or a session of ONNX
-Runtime, is a `Program`'s matter.
+A frame is uploaded, goes through the network and is downloaded on its lane's stream while the thread sleeps; another
+lane's copies run meanwhile on the card's copy engines. The network is a `Program`: an execution context of TensorRT or
+a session of ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from vsanime.spec import PlanesGraph, TensorSpec
 
 log = logging.getLogger("vsanime")
 
-# Left free on a card: kernels are loaded when they first run, libraries keep work space, and a desktop lives there.
+# Left free on a card: kernels are loaded when they first run, libraries keep work space, and a desktop needs memory.
 RESERVE_BYTES = 256 << 20
 
-# cudaMalloc hands out memory in pieces of this size.
+# cudaMalloc allocates memory in multiples of this size.
 _GRAIN_BYTES = 2 << 20
 
 
 class Program(Protocol):
-    """One lane's instance of a compiled network; its calls come from one thread at a time, its card being current."""
+    """One lane's instance of a compiled network; it is called by one thread at a time, while its card is current."""
 
     def bind(self, addresses: Mapping[str, int], stream: int) -> None:
-        """Takes the device address of every input and output tensor, once, before the first `enqueue`.
+        """Set the device address of every input and output tensor, once, before the first `enqueue`.
 
         Raises:
             VsanimeError: the runtime refuses an address.
         """
 
     def capturable(self, stream: int) -> bool:
-        """Whether what `enqueue` puts on the stream may be recorded into a CUDA graph; asked after one `enqueue`."""
+        """Return whether the work of `enqueue` may be recorded into a CUDA graph; called after one `enqueue`."""
 
     def enqueue(self, stream: int) -> None:
-        """Puts the network's work on the stream and returns without waiting for it.
+        """Put the network's work on the stream and return without waiting for it.
 
         Raises:
             VsanimeError: the runtime refuses.
         """
 
     def close(self) -> None:
-        """Frees what it holds, on the card too; nothing of it is running."""
+        """Free what it owns, on the card too; none of its work may be running."""
 
 
 type MakeProgram = Callable[[Device, int], Program]
@@ -62,7 +62,7 @@ type MakeProgram = Callable[[Device, int], Program]
 class GpuEngine:
     """A compiled network on one or several cards, with the lanes that run it.
 
-    The engine keeps no lane alive: a lane that nobody holds any longer frees what it has, as does `close`.
+    The engine keeps no lane alive: an unreferenced lane frees what it owns, and `close` frees all lanes.
     """
 
     def __init__(
@@ -75,19 +75,19 @@ class GpuEngine:
         program_bytes: int = 0,
         cuda_graph: bool = False,
     ) -> None:
-        """Makes the lanes, lane i on device i % len(devices).
+        """Create the lanes, lane i on device i % len(devices).
 
         Args:
-            graph: the tensors of the network.
-            devices: the cards, opened.
-            lanes: how many lanes.
-            make_program: makes a lane's program from its device and its stream's address, that device being current.
-            program_bytes: memory that each program will take on its card.
+            graph: graph whose inputs and outputs are the tensors of the network.
+            devices: opened cards.
+            lanes: number of lanes.
+            make_program: returns a lane's program, given its device, which is current, and its stream's address.
+            program_bytes: memory in bytes that each program will take on its card.
             cuda_graph: record a frame's work into a graph, where the program allows it.
 
         Raises:
-            TooLittleMemory: a card has less than that; nothing was allocated.
-            VsanimeError: a buffer or a program could not be made; what had been made was freed.
+            TooLittleMemory: a card has too little free memory; nothing was allocated.
+            VsanimeError: a buffer or a program could not be created; everything created before it was freed.
         """
         placed = [devices[i % len(devices)] for i in range(lanes)]
         buffers = buffer_bytes(graph)
@@ -121,7 +121,7 @@ class GpuEngine:
             if not self._waiting:
                 raise VsanimeError(f"the engine was compiled for {self._count} lanes and all are taken")
             lane = self._waiting.pop()
-        lane.engine = self  # which lives as long as its lanes, so that it can be told to close
+        lane.engine = self  # the engine lives as long as its lanes, so that it can be closed
         return lane
 
     def close(self) -> None:
@@ -138,14 +138,14 @@ class GpuLane:
     """One stream with a program, an event, and a pinned array and a device buffer for every tensor.
 
     Attributes:
-        engine: what it came from.
+        engine: engine that the lane belongs to; None until `GpuEngine.new_lane` returns the lane.
         writes_anywhere: see `Lane`; a card copies fast from and to pinned memory only.
     """
 
     writes_anywhere = False
 
     def __init__(self, device: Device, graph: PlanesGraph, make_program: MakeProgram, cuda_graph: bool) -> None:
-        """Allocates everything a frame needs; see `GpuEngine`."""
+        """Allocate everything that a frame needs; see `GpuEngine`."""
         self.engine: GpuEngine | None = None
         self._device = device
         self._lock = Lock()
@@ -153,7 +153,7 @@ class GpuLane:
         self._record = cuda_graph
         self._warm = False
         self._graph: Graph | None = None
-        # What is made first is freed last: the graph, which comes much later, before the program, and so on.
+        # Freed in reverse order: the graph, which is recorded much later, before the program, and so on.
         with ExitStack() as owned:
             self._stream: Stream = _owned(owned, device.stream())
             self._event: Event = _owned(owned, device.event())
@@ -176,7 +176,7 @@ class GpuLane:
         """See `Lane`.
 
         Raises:
-            VsanimeError: the card, or the runtime, failed on this frame, or the engine was closed.
+            VsanimeError: the card or the runtime failed on this frame, or the engine was closed.
         """
         with self._lock:
             if self._closed:
@@ -198,7 +198,7 @@ class GpuLane:
                     np.copyto(array, host.array)
 
     def close(self) -> None:
-        """Waits for the frame that is running and frees everything; later frames are errors."""
+        """Wait for the running frame and free everything; later frames are errors."""
         with self._lock:
             if self._closed:
                 return
@@ -206,17 +206,17 @@ class GpuLane:
             try:
                 with self._device.current():
                     self._drain()
-                    self._owned.close()  # goes on to the end whatever fails on the way
+                    self._owned.close()  # continues to the end even if some of it fails
             except VsanimeError as error:
                 log.debug("a lane was closed with an error: %s", error)
-                self._owned.close()  # what is left of it on a dead card, whose own memory goes with its reset
+                self._owned.close()  # what is left on a dead card, whose memory its reset frees
 
     def __del__(self) -> None:
         if hasattr(self, "_owned"):
             finalize(self.close)
 
     def _queue_frame(self) -> None:
-        # The first frame runs plainly: runtimes allocate and load kernels then, which cannot be recorded.
+        # The first frame is not recorded: runtimes allocate and load kernels then, which a graph cannot record.
         if self._record and self._warm:
             self._record = False
             self._graph = self._recorded()
@@ -233,7 +233,7 @@ class GpuLane:
             self._stream.download(host, memory)
 
     def _recorded(self) -> Graph | None:
-        """A frame's work as a graph, or None where it cannot be recorded."""
+        """Return a frame's work as a graph, or None if it cannot be recorded."""
         if not self._program.capturable(self._stream.address):
             log.info("CUDA graphs are off: the runtime says that this network cannot be recorded")
             return None
@@ -246,7 +246,7 @@ class GpuLane:
             return None
 
     def _drain(self) -> None:
-        """Leaves nothing in flight, so that arrays and buffers can be used again or freed."""
+        """Wait until nothing is in flight, so that arrays and buffers can be reused or freed."""
         try:
             self._stream.wait()
         except CudaError as error:
@@ -268,17 +268,17 @@ def _tensor(stack: ExitStack, device: Device, spec: TensorSpec) -> tuple[PinnedA
 
 
 def card_numbers(device_id: int | Sequence[int]) -> tuple[int, ...]:
-    """The cards that a backend's `device_id` names.
+    """Return the indices of the cards that a backend's `device_id` names.
 
     Raises:
-        VsanimeError: none, no number, or one named twice.
+        VsanimeError: there is none, one is not a whole number from 0 up, or one is named twice.
     """
     cards = read_cards("device_id", device_id)
     return (cards,) if isinstance(cards, int) else cards
 
 
 def buffer_bytes(graph: PlanesGraph) -> int:
-    """What one lane's device buffers take, in bytes."""
+    """Return the size of one lane's device buffers in bytes."""
     sizes = (prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in (*graph.inputs, *graph.outputs))
     return sum(-(-size // _GRAIN_BYTES) * _GRAIN_BYTES for size in sizes)
 

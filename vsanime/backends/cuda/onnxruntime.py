@@ -1,4 +1,4 @@
-"""ONNX Runtime's CUDA provider: a session for every lane, on the lane's own stream and buffers."""
+"""Run ONNX Runtime's CUDA provider: a session for every lane, on the lane's own stream and buffers."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ log = logging.getLogger("vsanime")
 
 _PROVIDER = "CUDAExecutionProvider"
 
-# Beside the tensors: cuDNN's and cuBLAS's handles, and their work space for one layer.
+# Memory beside the tensors: cuDNN's and cuBLAS's handles, and their work space for one layer.
 _LIBRARY_BYTES = 256 << 20
 
 
 def compile_cuda(
     runtime: Any, graph: PlanesGraph, device_id: int | Sequence[int], precision: str, lanes: int
 ) -> GpuEngine:
-    """An engine whose lanes are sessions on one or several cards.
+    """Return an engine whose lanes are sessions on one or several cards.
 
     Args:
         runtime: the module `onnxruntime`.
-        graph: planes in, planes out.
-        device_id: CUDA's number of the card, or several to spread the lanes over.
+        graph: graph from planes to planes.
+        device_id: CUDA's index of the card, or several to spread the lanes over.
         precision: "f32" or "fp16".
-        lanes: how many.
+        lanes: number of lanes.
 
     Raises:
         VsanimeError: the provider, the driver, the card or a library is missing, a card has too little memory, or the
@@ -67,7 +67,7 @@ class SessionProgram:
 
     def bind(self, addresses: Mapping[str, int], stream: int) -> None:  # noqa: ARG002 - the session has its stream
         """See `Program`."""
-        # Each tensor is listed as bind_input and bind_output take it: name, place, type, shape, address.
+        # bind_input and bind_output take name, device, type, shape and address.
         for specs, bind in (
             (self._graph.inputs, self._binding.bind_input),
             (self._graph.outputs, self._binding.bind_output),
@@ -92,13 +92,13 @@ class SessionProgram:
 
 
 def open_session(runtime: Any, model: bytes, device: int, stream: int, precision: str) -> Any:
-    """A session that puts its work on a stream.
+    """Create a session that puts its work on a stream.
 
     Args:
         runtime: the module `onnxruntime`.
-        model: the graph.
-        device: the card's number.
-        stream: the stream's address.
+        model: serialized ONNX graph.
+        device: index of the card.
+        stream: address of the stream.
         precision: "f32" or "fp16".
 
     Raises:
@@ -108,18 +108,18 @@ def open_session(runtime: Any, model: bytes, device: int, stream: int, precision
     options.log_severity_level = 3
     options.intra_op_num_threads = 1  # nothing is computed on the CPU
     options.use_deterministic_compute = True
-    # A node without a CUDA kernel would wander to the CPU, with two copies and a wait in every frame.
+    # A node without a CUDA kernel would run on the CPU, with two copies and a wait in every frame.
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     provider = {
         "device_id": str(device),
         "user_compute_stream": str(stream),
-        "do_copy_in_default_stream": "1",  # what it copies goes through our stream, in order
-        # TF32 keeps 10 bits of 23: it is not f32. cuDNN is given tensor cores for both types or for none, so that fp16
+        "do_copy_in_default_stream": "1",  # its copies go through our stream, in order
+        # TF32 keeps 10 bits of 23: it is not f32. cuDNN gets tensor cores for both types or for neither, so that fp16
         # needs it on.
         "use_tf32": "1" if precision == "fp16" else "0",
-        # By rule, not by measurement: two lanes must not choose different sums.
+        # By heuristic and not by measurement: two lanes must not choose algorithms that round differently.
         "cudnn_conv_algo_search": "HEURISTIC",
-        "arena_extend_strategy": "kSameAsRequested",  # the default doubles what it takes
+        "arena_extend_strategy": "kSameAsRequested",  # the default doubles the arena
     }
     try:
         return runtime.InferenceSession(model, options, providers=[(_PROVIDER, provider)])
@@ -133,7 +133,7 @@ def open_session(runtime: Any, model: bytes, device: int, stream: int, precision
 
 
 def _starts(runtime: Any, device: int) -> bool:
-    """Whether the provider runs at all: where a library is missing, ONNX Runtime only logs that and takes the CPU."""
+    """Return whether the provider runs at all: if a library is missing, ONNX Runtime only logs it and uses the CPU."""
     value = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "probe", value[:1], value[1:])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
@@ -157,7 +157,7 @@ def _run_options() -> Any:
 
 
 def _load_libraries(runtime: Any) -> None:
-    """Loads CUDA's and cuDNN's libraries from the packages pip put them into, where there are such."""
+    """Load CUDA's and cuDNN's libraries from the packages that pip installed, if there are any."""
     preload = getattr(runtime, "preload_dlls", None)
     if preload is not None:
         said = io.StringIO()
@@ -167,7 +167,7 @@ def _load_libraries(runtime: Any) -> None:
 
 
 def peak_bytes(model: bytes) -> int:
-    """Memory for the weights and for the tensors that are alive at once when nodes run in order, in bytes."""
+    """Return the bytes of the weights plus those of the tensors alive at once when nodes run in order."""
     graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(model)).graph
     sizes = {info.name: _bytes(info.type.tensor_type.elem_type, _shape(info)) for info in graph.value_info}
     weights = sum(_bytes(tensor.data_type, tensor.dims) for tensor in graph.initializer)
@@ -190,5 +190,5 @@ def _bytes(element: int, shape: Sequence[int]) -> int:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what ONNX Runtime says, or the kind of error where it says nothing."""
+    """Return the first line of ONNX Runtime's message, or the error's class if it is empty."""
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,8 +1,8 @@
-"""CUDA's runtime API, thinly: devices, memory, streams, events and graphs, each with an owner that gives it back.
+"""Wrap CUDA's runtime API thinly: devices, memory, streams, events and graphs, each with an owner that releases it.
 
 The current device belongs to a thread, and VapourSynth calls from any: call `Device.activate` before a frame's work.
-Every failing call is a `CudaError`. After some of them (`sticky`) the process's context on the card is dead; the next
-`Device` opened on that card resets it and goes on.
+Every failing call raises `CudaError`. After some of them (`sticky`) the process's context on the card is dead; the next
+`Device` opened on that card resets it and continues.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CudaError(VsanimeError):
 
     Attributes:
         code: CUDA's name of the error, such as "cudaErrorIllegalAddress".
-        sticky: whether the context is dead: nothing runs on the card until it is opened anew.
+        sticky: whether the context is dead: nothing runs on the card until it is opened again.
     """
 
     def __init__(self, action: str, code: str, text: str) -> None:
@@ -71,15 +71,15 @@ class CudaError(VsanimeError):
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What a card is.
+    """The properties of a card.
 
     Attributes:
-        index: CUDA's number of it, from 0.
+        index: CUDA's index of the card, from 0.
         name: such as "NVIDIA GeForce RTX 4090".
         compute_capability: major and minor.
-        memory: bytes in all.
-        driver_version: the newest CUDA version that the driver serves, such as "13.0".
-        runtime_version: CUDA version of the runtime that we call.
+        memory: total memory in bytes.
+        driver_version: the newest CUDA version that the driver supports, such as "13.0".
+        runtime_version: CUDA version of the runtime in use.
     """
 
     index: int
@@ -92,12 +92,12 @@ class DeviceFacts:
 
 @cache
 def cudart() -> Any:
-    """The module `cuda.bindings.runtime`.
+    """Import and return the module `cuda.bindings.runtime`.
 
     Raises:
         VsanimeError: there is no driver, or the module is not installed or cannot be loaded.
     """
-    # First, because it is cheap: importing the bindings takes half a second and starts a process to look around.
+    # First, because it is cheap: importing the bindings takes half a second and starts a process.
     if not has_driver():
         raise VsanimeError(f"no NVIDIA card can be used; install NVIDIA's driver ({_DRIVER} cannot be loaded)")
     try:
@@ -112,7 +112,7 @@ def cudart() -> Any:
 
 
 def has_driver() -> bool:
-    """Whether NVIDIA's driver is installed: whether its library can be loaded."""
+    """Return whether NVIDIA's driver is installed: whether its library can be loaded."""
     try:
         ctypes.CDLL(_DRIVER)
     except OSError:
@@ -121,19 +121,19 @@ def has_driver() -> bool:
 
 
 def device_count() -> int:
-    """How many cards there are; 0 without a driver or without CUDA's Python bindings."""
+    """Return the number of cards; 0 without a driver or without CUDA's Python bindings."""
     try:
         status, count = cudart().cudaGetDeviceCount()
-    except Exception:  # the package is missing, or it cannot load the driver's library and says so in its own way
+    except Exception:  # a missing package raises VsanimeError, one without the driver's library may raise anything
         return 0
     return int(count) if int(status) == 0 else 0
 
 
 def device_facts(index: int) -> DeviceFacts:
-    """What a card is.
+    """Return the properties of a card.
 
     Raises:
-        VsanimeError: there is no card of that number, or no driver; the cards there are are listed.
+        VsanimeError: there is no card of that index (the message lists the cards), or no driver.
     """
     runtime = cudart()
     try:
@@ -157,11 +157,11 @@ def device_facts(index: int) -> DeviceFacts:
 
 
 def check(result: tuple[Any, ...], action: str) -> Any:
-    """What a call returned, without its error code.
+    """Return the result of a CUDA call without its error code.
 
     Args:
         result: error code first, as all of CUDA's Python functions return it.
-        action: what was tried, after "could not".
+        action: what was tried, to follow "could not" in the message.
 
     Raises:
         CudaError: the call failed. An error that is not sticky is cleared, so that later calls do not report it again.
@@ -183,18 +183,18 @@ def _properties(index: int) -> Any:
 
 
 def _version(number: int) -> str:
-    """CUDA writes 12.9 as 12090."""
+    """Return a version as text; CUDA writes 12.9 as 12090."""
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
 class Holder(Protocol):
-    """Something that uses a card and has to let go of it before the card is reset."""
+    """An object that uses a card and has to release it before the card is reset."""
 
     def close(self) -> None:
-        """Lets go."""
+        """Release the card."""
 
 
-# One reset at a time, and by number of the card: how often it was reset, and who uses it.
+# The lock allows one reset at a time. By index of the card: the number of its resets, and the objects that use it.
 _reset_lock = RLock()
 _resets: dict[int, int] = {}
 _opened: set[int] = set()
@@ -205,15 +205,15 @@ class Device:
     """One card, ready for work.
 
     Attributes:
-        facts: what it is.
-        index: CUDA's number of it.
+        facts: properties of the card.
+        index: CUDA's index of the card.
     """
 
     def __init__(self, index: int) -> None:
-        """Opens the card; resets it first if an earlier error left its context dead.
+        """Open the card; reset it first if an earlier error left its context dead.
 
         Raises:
-            VsanimeError: no such card, no driver, or a card that a reset does not bring back.
+            VsanimeError: there is no such card or no driver, or a reset does not revive the card.
         """
         self.facts = device_facts(index)
         self.index = index
@@ -223,49 +223,49 @@ class Device:
 
     @property
     def resets(self) -> int:
-        """How often the card was reset by this process: what was made before is gone with its context."""
+        """How often this process reset the card: what was made before the last reset is gone with its context."""
         return _resets.get(self.index, 0)
 
     def hold(self, holder: Holder) -> None:
-        """Has `holder` closed before the card is reset; it is held weakly."""
+        """Register `holder`, by a weak reference, to be closed before the card is reset."""
         with _reset_lock:
             _holders.setdefault(self.index, weakref.WeakSet()).add(holder)
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """Makes it the calling thread's current device meanwhile, and the one before afterwards.
+        """Make the card the calling thread's current device within the context, and restore the previous one after it.
 
-        What is closed by the garbage collector is closed in any thread, in the middle of another card's frame.
+        Objects that the garbage collector closes are closed in any thread, in the middle of another card's frame.
         """
         status, before = self._runtime.cudaGetDevice()
         self.activate()
         try:
             yield
         finally:
-            # 0 is also what a thread has that never chose a card: choosing it could make a context on it, for nothing.
+            # 0 is also the default of a thread that never chose a card: restoring it could make a useless context.
             if int(status) == 0 and before != self.index and (before or before in _opened):
                 self._runtime.cudaSetDevice(before)
 
     def activate(self) -> None:
-        """Makes it the calling thread's current device."""
+        """Make the card the calling thread's current device."""
         check(self._runtime.cudaSetDevice(self.index), f"use card {self.index}")
 
     def free_bytes(self) -> int:
-        """Memory that is free now."""
+        """Return the card's free memory in bytes."""
         self.activate()
         status, free, total = self._runtime.cudaMemGetInfo()
         check((status, free, total), f"ask card {self.index} for its free memory")
         return int(free)
 
     def buffer(self, size: int) -> DeviceBuffer:
-        """Memory on the card.
+        """Allocate memory on the card.
 
         Args:
-            size: bytes.
+            size: bytes to allocate.
 
         Raises:
             TooLittleMemory: there is less.
-            CudaError: it could not be had for another reason.
+            CudaError: the allocation failed for another reason.
         """
         self.activate()
         try:
@@ -277,32 +277,32 @@ class Device:
         return DeviceBuffer(self, int(address), size)
 
     def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> PinnedArray:
-        """An array of zeros that the card can copy from and to while the CPU does something else.
+        """Return an array of zeros that the card can copy from and to while the CPU does something else.
 
         Raises:
-            CudaError: the system does not let so much memory be pinned.
+            CudaError: the system does not allow that much memory to be pinned.
         """
         self.activate()
         return PinnedArray(self, shape, dtype)
 
     def stream(self) -> Stream:
-        """A queue of work that does not wait for the default stream, nor the default stream for it."""
+        """Create a queue of work that does not synchronize with the default stream."""
         self.activate()
         flags = self._runtime.cudaStreamNonBlocking
         return Stream(self, check(self._runtime.cudaStreamCreateWithFlags(flags), "make a stream"))
 
     def event(self) -> Event:
-        """A mark in a stream that a thread can sleep on."""
+        """Create a mark in a stream that a thread can sleep on."""
         self.activate()
         flags = self._runtime.cudaEventBlockingSync | self._runtime.cudaEventDisableTiming
         return Event(self, check(self._runtime.cudaEventCreateWithFlags(flags), "make an event"))
 
 
 def _revive(device: Device) -> None:
-    """Resets a card whose context is dead.
+    """Reset a card whose context is dead.
 
     Raises:
-        VsanimeError: it stays dead.
+        VsanimeError: the context stays dead.
     """
     with _reset_lock:
         try:
@@ -316,7 +316,7 @@ def _revive(device: Device) -> None:
         for holder in list(_holders.get(device.index, ())):
             try:
                 holder.close()
-            except Exception as error:  # whatever it was: the card has to be reset
+            except Exception as error:  # the card has to be reset in any case
                 log.debug("closing an engine of a card that is reset: %s", error)
         _resets[device.index] = device.resets + 1
         try:
@@ -330,7 +330,7 @@ def _revive(device: Device) -> None:
 
 
 class _Recordings(local):
-    """What the calling thread records, and what it has to do afterwards."""
+    """The calling thread's state while it records graphs: the depth of recordings, and the closes to run afterwards."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -341,10 +341,10 @@ _recordings = _Recordings()
 
 
 def finalize(close: Callable[[], None]) -> None:
-    """Closes something that the garbage collector found, in whatever thread and at whatever moment that was.
+    """Close an object that the garbage collector found, in any thread and at any moment.
 
-    Not while the thread records a graph, which freeing would spoil: right afterwards. Not at the interpreter's end,
-    where the driver may be gone already and takes everything along.
+    While the thread records a graph, which freeing would spoil, the close is postponed until afterwards. At the
+    interpreter's end nothing is closed: the driver may be gone already, and releases everything.
     """
     if sys.is_finalizing():
         return
@@ -357,20 +357,20 @@ def finalize(close: Callable[[], None]) -> None:
 def _close_quietly(close: Callable[[], None]) -> None:
     try:
         close()
-    except Exception as error:  # as in a finalizer, nobody is there to take it
+    except Exception as error:  # as in a finalizer, no caller could handle it
         log.debug("closing after a recording: %s", error)
 
 
 class Resource:
-    """Something CUDA made: given back once, by `close` or with the last reference to it."""
+    """A CUDA object: released once, by `close` or with the last reference to it."""
 
     def __init__(self, device: Device, release: str, handle: Any) -> None:
-        """Takes over what was made.
+        """Take ownership of the object.
 
         Args:
-            device: where.
-            release: CUDA's function that gives it back.
-            handle: what that function takes.
+            device: card that it belongs to.
+            release: name of CUDA's function that releases it.
+            handle: argument of that function.
         """
         self.device = device
         self._handle = handle
@@ -380,7 +380,7 @@ class Resource:
         self._open = True
 
     def close(self) -> None:
-        """Gives it back; does nothing the second time, and after a reset, which has taken it already."""
+        """Release the object, once; a reset of the card has released it already."""
         if not self._open:
             return
         self._open = False
@@ -391,7 +391,7 @@ class Resource:
                 self._give_back()
         except CudaError as error:
             log.debug("giving back on card %d: %s", self.device.index, error)
-            if not error.sticky:  # a dead card's reset takes all that it holds
+            if not error.sticky:  # a dead card's reset releases all that it owns
                 self._give_back()
 
     def _give_back(self) -> None:
@@ -409,8 +409,8 @@ class DeviceBuffer(Resource):
     """Memory on the card.
 
     Attributes:
-        address: where it begins.
-        size: bytes.
+        address: device address of the first byte.
+        size: size in bytes.
     """
 
     def __init__(self, device: Device, address: int, size: int) -> None:
@@ -422,13 +422,13 @@ class DeviceBuffer(Resource):
 class PinnedArray(Resource):
     """An array in page-locked memory.
 
-    The memory is NumPy's own and only registered with CUDA: whoever still holds the array after `close`, or after a
-    reset of the card, holds good (pageable) memory, where an allocation of CUDA's would be gone.
+    The memory is NumPy's own and only registered with CUDA: after `close`, or after a reset of the card, references to
+    the array stay valid (as pageable memory), where memory allocated by CUDA would be gone.
 
     Attributes:
-        array: C-contiguous, of the shape and type wanted.
-        address: where it begins.
-        size: bytes of the array.
+        array: C-contiguous array of the requested shape and type.
+        address: host address of the first byte.
+        size: size of the array in bytes.
     """
 
     def __init__(self, device: Device, shape: tuple[int, ...], dtype: DTypeLike) -> None:
@@ -454,11 +454,11 @@ class Event(Resource):
         self._runtime = cudart()
 
     def record(self, stream: Stream) -> None:
-        """Sets the mark behind all that the stream has queued."""
+        """Set the mark behind all work that the stream has queued."""
         check(self._runtime.cudaEventRecord(self._handle, stream.handle), "record an event")
 
     def wait(self) -> None:
-        """Sleeps until the mark is reached; other Python threads run meanwhile.
+        """Sleep until the mark is reached; other Python threads run meanwhile.
 
         Raises:
             CudaError: work before the mark failed.
@@ -470,8 +470,8 @@ class Stream(Resource):
     """A queue of work on a card; work of two streams overlaps.
 
     Attributes:
-        handle: CUDA's, for the calls of this module.
-        address: the same as a number, for other libraries.
+        handle: CUDA's handle, for the calls of this module.
+        address: the handle as an integer, for other libraries.
     """
 
     def __init__(self, device: Device, handle: Any) -> None:
@@ -481,19 +481,19 @@ class Stream(Resource):
         self._runtime = cudart()
 
     def upload(self, target: DeviceBuffer, source: PinnedArray) -> None:
-        """Queues a copy to the card."""
+        """Queue a copy to the card."""
         kind = self._runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
         result = self._runtime.cudaMemcpyAsync(target.address, source.address, source.size, kind, self.handle)
         check(result, "copy a frame to the card")
 
     def download(self, target: PinnedArray, source: DeviceBuffer) -> None:
-        """Queues a copy from the card."""
+        """Queue a copy from the card."""
         kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
         result = self._runtime.cudaMemcpyAsync(target.address, source.address, target.size, kind, self.handle)
         check(result, "copy a frame from the card")
 
     def wait(self) -> None:
-        """Waits until the queue is empty; it may spin, which frames avoid by an event.
+        """Wait until the queue is empty. The wait may spin; frames sleep on an event instead.
 
         Raises:
             CudaError: work in the queue failed.
@@ -501,7 +501,7 @@ class Stream(Resource):
         check(self._runtime.cudaStreamSynchronize(self.handle), "finish a stream's work")
 
     def capture(self, queue: Callable[[], None]) -> Graph:
-        """Records what `queue` puts on the stream, without running it.
+        """Record what `queue` puts on the stream, without running it.
 
         The stream is usable afterwards whether that succeeded or not.
 
@@ -514,11 +514,11 @@ class Stream(Resource):
         finally:
             _recordings.depth -= 1
             while _recordings.postponed and not _recordings.depth:
-                _close_quietly(_recordings.postponed.pop(0))  # lanes before what they own, as they were made
+                _close_quietly(_recordings.postponed.pop(0))  # lanes before what they own
 
     def _captured(self, queue: Callable[[], None]) -> Graph:
         runtime = self._runtime
-        # Thread-local: what other threads do meanwhile, memory allocated there included, is no concern of it.
+        # Thread-local: other threads may do anything meanwhile, including allocations.
         mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         check(runtime.cudaStreamBeginCapture(self.handle, mode), "begin to record a graph")
         try:
@@ -544,5 +544,5 @@ class Graph(Resource):
         self._runtime = cudart()
 
     def launch(self, stream: Stream) -> None:
-        """Queues the recorded work."""
+        """Queue the recorded work."""
         check(self._runtime.cudaGraphLaunch(self._handle, stream.handle), "launch a graph")
