@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: engines for NVIDIA cards, built from ONNX and kept."""
+"""Run graphs by TensorRT or TensorRT-RTX on NVIDIA cards: build engines from ONNX and cache them."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ log = logging.getLogger("vsanime.tensorrt")
 
 _BODIES = {"f32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
-# fp16 errs by some 80 dB, as much as codes of 12 bits round; see docs/tensorrt.md.
+# fp16 has an error of about 80 dB, as much as rounding to 12 bits; see docs/tensorrt.md.
 _COARSE_BITS = 12
 
 # bf16 arithmetic came with Ampere.
 _BF16_SINCE = (8, 0)
 
-# To be raised when building changes in a way that options do not tell: engines that are kept are then built anew.
+# Raise it when building changes in a way that options do not show: cached engines are then built again.
 _REVISION = 2
 
 # More streams than any network has branches, and more MiB than any card has.
 _MOST_AUX_STREAMS = 64
 _MOST_WORKSPACE = 1 << 24
 
-# Layers of the network whose results are alive at once, with what convolutions need beside them: for an estimate.
+# Estimate of the layers whose results are alive at once, including the work space of convolutions.
 _LAYERS_ALIVE = 4
 
 
@@ -86,20 +86,20 @@ def _read_aux_streams(name: str, value: object) -> int:
 class TensorRT(Options):
     """TensorRT on NVIDIA cards (extras `vsanime[tensorrt-rtx]` and `vsanime[tensorrt]`).
 
-    An engine is built when a clip's size and format are first met, and kept (see `vsanime cache`).
+    An engine is built for the first clip of a size and format, and cached (see `vsanime cache`).
 
     Attributes:
-        device_id: CUDA's number of the card, or several, over which the lanes are spread.
-        precision: "fp16" or "bf16" for the network's inner layers, plane arithmetic and linear path staying f32; "f32";
+        device_id: CUDA's index of the card, or several, over which the lanes are spread.
+        precision: "fp16" or "bf16" for the network's inner layers, with plane arithmetic and linear path in f32; "f32";
             "auto" for fp16 where the network's averages stay exact and the output has at most 12 bits, else f32.
-        num_streams: lanes that run side by side on each card.
+        num_streams: number of lanes that run side by side on each card.
         cuda_graph: launch a frame's copies and kernels as one recorded graph, where the runtime allows it.
-        engine_dir: where engines are kept; None for VSANIME_CACHE_DIR or the user's cache folder.
+        engine_dir: folder of cached engines; None for VSANIME_CACHE_DIR or the user's cache folder.
         flavour: "tensorrt" or "tensorrt_rtx"; None for what is installed and suits the card.
-        sizes: smallest, most usual and largest (width, height) that one engine is to serve; None builds one for each
-            size, which is faster.
+        sizes: smallest, most usual and largest (width, height) in pixels that one engine serves; None builds one for
+            each size, which is faster.
         workspace: MiB of video memory that a layer may use while it runs; None for what the card has.
-        optimization_level: 0 to 5: how long TensorRT looks for faster kernels; None for its default, 3.
+        optimization_level: 0 to 5: how long TensorRT searches for faster kernels; None for its default, 3.
         aux_streams: streams beside its own on which a lane may run branches of the network.
     """
 
@@ -114,7 +114,7 @@ class TensorRT(Options):
     optimization_level: int | None = None
     aux_streams: int = 0
 
-    # Where engines are kept is looked at when they are looked for.
+    # engine_dir has no reader: `cache` checks it when an engine is looked up.
     READERS: ClassVar[Mapping[str, Reader]] = {
         "device_id": read_cards,
         "precision": _read_precision,
@@ -146,7 +146,7 @@ class TensorRT(Options):
         )
 
     def tile_for(self, work: Workload, precision: str, *, fit: bool = False) -> Size:
-        """See `Backend`: whole frames, or what the card's free memory allows."""
+        """See `Backend`: whole frames, or with `fit` what the card's free memory allows."""
         if not fit:
             return work.width, work.height
         free = min(Device(index).free_bytes() for index in card_numbers(self.device_id))
@@ -177,13 +177,14 @@ class TensorRT(Options):
         )
 
     def build(self, graph: PlanesGraph, precision: str, capability: Capability) -> int:
-        """Has the cache keep an engine for cards of a compute capability, whether there is one here or not.
+        """Cache an engine for cards of a compute capability, whether the machine has one or not.
 
         Returns:
-            Bytes that the cache holds of it.
+            Size of the cached engine in bytes.
 
         Raises:
-            VsanimeError: TensorRT builds on the card itself only; the builder refuses; or the cache cannot be written.
+            VsanimeError: the package builds only on the card itself or not for that capability, the builder refuses, or
+                the cache cannot be written.
         """
         flavour = flavour_for(self.flavour, capability)
         if not flavour.is_rtx:
@@ -200,13 +201,13 @@ class TensorRT(Options):
         return self._surely_kept(Target(flavour, capability), graph, precision)
 
     def prepare(self, graph: PlanesGraph, precision: str, device: Device) -> int:
-        """Has the cache keep the engine that a script will run on a card at hand.
+        """Cache the engine that a script will run on a card of this machine.
 
         Returns:
-            Bytes that the cache holds of it.
+            Size of the cached engine in bytes.
 
         Raises:
-            VsanimeError: no package serves the card; the builder refuses; or the cache cannot be written.
+            VsanimeError: no package supports the card, the builder refuses, or the cache cannot be written.
         """
         return self._surely_kept(self._target(device, precision), graph, precision)
 
@@ -216,12 +217,12 @@ class TensorRT(Options):
         return Target(flavour_for(self.flavour, capability), capability, device)
 
     def _loaded(self, graph: PlanesGraph, precision: str, device: Device) -> LoadedEngine:
-        """The engine on a card; what the runtime refuses is built again, once."""
+        """Load the engine on a card; if the runtime refuses it, build it again, once."""
         target = self._target(device, precision)
         try:
             return self._load(target, graph, precision)
         except Refused as error:
-            # Its text: an exception, in a log record or pending, keeps everything alive that its traceback saw.
+            # Keep only the text: an exception, in a log record or pending, keeps everything in its traceback alive.
             reason = str(error)
         log.warning("%s; it is built again", reason)
         self.cache().discard(self._facts(target, graph, precision))
@@ -251,7 +252,7 @@ class TensorRT(Options):
         return size
 
     def _kept(self, target: Target, graph: PlanesGraph, precision: str) -> bytes:
-        """The engine, compressed: those for older cards are a hundred MB of zeros and little else."""
+        """Return the cached engine, compressed: engines for older cards are a hundred MB, mostly zeros."""
         height, width = graph.inputs[0].shape[2:]
         notes: dict[str, JSON] = {
             "model": graph.title,
@@ -283,7 +284,7 @@ class TensorRT(Options):
         )
 
     def _facts(self, target: Target, graph: PlanesGraph, precision: str) -> Mapping[str, JSON]:
-        """Everything that decides what the engine is, and on which machines it runs."""
+        """Return everything that determines the engine and the machines on which it runs."""
         return {
             "revision": _REVISION,
             "graph": hashlib.sha256(graph.onnx).hexdigest(),
@@ -297,7 +298,7 @@ class TensorRT(Options):
         }
 
     def cache(self) -> EngineCache:
-        """Where its engines are kept.
+        """Return the cache of this backend's engines.
 
         Raises:
             VsanimeError: `engine_dir` names no folder.
@@ -306,10 +307,10 @@ class TensorRT(Options):
             return EngineCache()
         try:
             folder = Path(os.fsdecode(self.engine_dir)).expanduser()
-            os.fsencode(folder)  # which characters that no file name has make fail
+            os.fsencode(folder)  # fails for characters that no file name can have
             if "\0" in str(folder):
                 raise ValueError("it has a NUL character")
-        except Exception as error:  # no path; the home of somebody who is not there; a class may raise anything
+        except Exception as error:  # not a path; the home of an unknown user; a class may raise anything
             raise VsanimeError(f"engine_dir={quote(self.engine_dir)} names no folder: {error}") from error
         return EngineCache(folder)
 
@@ -323,7 +324,7 @@ def _check_computes(precision: str, capability: Capability, card: str) -> None:
 
 
 def is_usable() -> bool:
-    """Whether there are a card and a package that serves it; looks at no more than it has to."""
+    """Return whether there are a card and a package that supports it; checks no more than necessary."""
     if not any(map(is_installed, (RTX, TENSORRT))) or device_count() == 0:
         return False
     try:

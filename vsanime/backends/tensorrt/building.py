@@ -1,4 +1,4 @@
-"""From the planes graph to a serialized engine."""
+"""Build a serialized engine from a planes graph."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """What decides, beside the graph, what engine comes out.
+    """The settings that determine an engine, beside its graph.
 
     Attributes:
-        capability: compute capability of the card it is for; None for the one at hand.
+        capability: compute capability of the card it is for; None for the card of this machine.
         profile: smallest, most usual and largest shape of each input, where sizes are open.
-        workspace: MiB of video memory that a layer may use for itself; None for what the card has.
-        level: 0 to 5: how long to look for faster kernels; None for the package's own default.
+        workspace: MiB of video memory that a layer may use while it runs; None for what the card has.
+        level: 0 to 5: how long to search for faster kernels; None for the package's own default.
         aux_streams: streams beside its own on which a lane may run branches of the network.
         capture: whether frames will be recorded into CUDA graphs.
     """
@@ -41,7 +41,7 @@ class BuildSettings:
 
 
 class Build:
-    """A network on its way to an engine.
+    """A parsed network and the configured builder of its engine.
 
     Attributes:
         network: TensorRT's network, parsed from the graph.
@@ -49,10 +49,10 @@ class Build:
     """
 
     def __init__(self, flavour: Flavour, graph: PlanesGraph, settings: BuildSettings) -> None:
-        """Reads the graph and configures the builder.
+        """Parse the graph and configure the builder.
 
         Raises:
-            VsanimeError: TensorRT does not take the graph; the node is named.
+            VsanimeError: TensorRT does not accept the graph; the message names the node.
         """
         trt = flavour.module
         self._flavour = flavour
@@ -70,17 +70,17 @@ class Build:
             self._configure(settings)
 
     def serialized(self, timing: bytes | None = None) -> tuple[bytes, bytes | None]:
-        """Builds the engine, a bar on stderr showing how far it is.
+        """Build the engine, with a progress bar on stderr.
 
         Args:
-            timing: kernels' timings of earlier builds, for TensorRT.
+            timing: kernel timings of earlier builds, for TensorRT.
 
         Returns:
-            The engine, and the timings to keep.
+            The engine, and the timings to cache, or None.
 
         Raises:
-            VsanimeError: the builder gave up; its reason is told.
-            KeyboardInterrupt: the user did.
+            VsanimeError: the builder failed; the message gives its reason.
+            KeyboardInterrupt: the user interrupted the build.
         """
         since = self._messages.mark()
         title = f"building the engine {self._graph.title} with {self._flavour.name} {self._flavour.version}"
@@ -98,7 +98,7 @@ class Build:
 
     def _configure(self, settings: BuildSettings) -> None:
         trt, config = self._flavour.module, self.config
-        # f32 is to be f32: TF32 keeps 10 of 23 bits.
+        # f32 must be f32: TF32 keeps 10 of 23 bits.
         config.clear_flag(trt.BuilderFlag.TF32)
         config.max_aux_streams = settings.aux_streams
         if settings.workspace is not None:
@@ -106,7 +106,7 @@ class Build:
         if settings.level is not None:
             config.builder_optimization_level = settings.level
         if settings.capture and hasattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION"):
-            config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)  # or frames could not be recorded
+            config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)  # without it frames cannot be recorded
         if self._flavour.is_rtx:
             config.num_compute_capabilities = 1
             if not config.set_compute_capability(self._flavour.member(settings.capability), 0):
@@ -136,7 +136,7 @@ class Build:
         return thing
 
     def _parser_error(self) -> str:
-        """The parser's first error, with the node it stumbled over."""
+        """Return the parser's first error, with the node that caused it."""
         if not self._parser.num_errors:
             return self._messages.reason()
         error = self._parser.get_error(0)

@@ -1,4 +1,4 @@
-"""The two packages that build and run engines: TensorRT for NVIDIA cards, TensorRT-RTX for GeForce and RTX alone."""
+"""Choose and import the package that builds and runs engines: TensorRT, or TensorRT-RTX for GeForce and RTX cards."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ TENSORRT, RTX = "tensorrt", "tensorrt_rtx"
 CHOICES = f"{TENSORRT!r} or {RTX!r} is needed, or None for what suits the card"
 _EXTRAS = {TENSORRT: "vsanime[tensorrt]", RTX: "vsanime[tensorrt-rtx]"}
 
-# The oldest cards that CUDA 13 serves, and with it TensorRT for CUDA 13: Turing.
+# The oldest cards that CUDA 13, and therefore TensorRT for CUDA 13, supports: Turing.
 _OLDEST = (7, 5)
 
-# Cards for computing centres that TensorRT-RTX serves too, but TensorRT knows better: A100.
+# Data-center cards that TensorRT-RTX supports too, but for which TensorRT is better: A100.
 _DATA_CENTRE = {(8, 0)}
 
 
@@ -31,7 +31,7 @@ class Flavour:
 
     Attributes:
         name: "tensorrt" or "tensorrt_rtx".
-        module: what it exports; both export nearly the same names.
+        module: the imported module; both packages export nearly the same names.
     """
 
     name: str
@@ -39,20 +39,20 @@ class Flavour:
 
     @property
     def version(self) -> str:
-        """Such as "1.7.1.116"."""
+        """The package's version, such as "1.7.1.116"."""
         return str(self.module.__version__)
 
     @property
     def is_rtx(self) -> bool:
-        """Whether it compiles kernels on the user's card, and so builds engines without one."""
+        """Whether the package compiles kernels on the user's card, and so builds engines without one."""
         return self.name == RTX
 
     def capabilities(self) -> tuple[Capability, ...]:
-        """The compute capabilities it builds for without such a card at hand; none for TensorRT."""
+        """Return the compute capabilities that it builds for without such a card; none for TensorRT."""
         return tuple(sorted(self._members())) if self.is_rtx else ()
 
     def member(self, capability: Capability | None) -> Any:
-        """The package's own name of a capability that it lists; of the card at hand for None."""
+        """Return the package's name of a capability that it lists; for None that of the card of this machine."""
         return self.module.ComputeCapability.CURRENT if capability is None else self._members()[capability]
 
     def _members(self) -> dict[Capability, Any]:
@@ -61,7 +61,7 @@ class Flavour:
 
 
 def _parsed(digits: str) -> Capability:
-    """SM86 is 8.6, SM120 is 12.0."""
+    """Return a capability parsed from the digits of its name: SM86 is 8.6, SM120 is 12.0."""
     return int(digits[:-1]), int(digits[-1])
 
 
@@ -69,7 +69,7 @@ def read_flavour(name: str, value: object) -> str:
     """Return the name of one of the packages.
 
     Raises:
-        VsanimeError: it is none.
+        VsanimeError: the value names neither.
     """
     text = parse_text(value)
     if text is None or text not in (TENSORRT, RTX):
@@ -78,16 +78,16 @@ def read_flavour(name: str, value: object) -> str:
 
 
 def is_installed(name: str) -> bool:
-    """Whether a package is there, without importing it."""
+    """Return whether a package is installed, without importing it."""
     return find_spec(name) is not None
 
 
 @cache
 def load_flavour(name: str) -> Flavour:
-    """Imports a package.
+    """Import a package.
 
     Raises:
-        VsanimeError: no such flavour, not installed, or it cannot be loaded.
+        VsanimeError: the name is unknown, or the package is not installed or cannot be loaded.
     """
     if name not in _EXTRAS:
         raise VsanimeError(f"flavour={quote(name)}; {CHOICES}")
@@ -103,14 +103,14 @@ def load_flavour(name: str) -> Flavour:
 
 
 def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
-    """The package to use for a card.
+    """Return the package to use for a card.
 
     Args:
-        wanted: the user's choice, or None for TensorRT-RTX where it is installed and lists the card, else TensorRT.
-        capability: the card's, None where there is none.
+        wanted: the user's choice, or None for TensorRT-RTX if it is installed and lists the card, else TensorRT.
+        capability: compute capability of the card, None without a card.
 
     Raises:
-        VsanimeError: none is installed, or none serves the card.
+        VsanimeError: none is installed, or none supports the card.
     """
     if wanted is not None:
         return load_flavour(wanted)
@@ -140,5 +140,5 @@ def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
 
 
 def dotted(capability: Capability) -> str:
-    """Such as "8.9"."""
+    """Return a compute capability as text, such as "8.9"."""
     return f"{capability[0]}.{capability[1]}"

@@ -1,4 +1,4 @@
-"""What TensorRT says while it works: its messages go to `logging`, its progress to a bar on stderr."""
+"""Report what TensorRT does: its messages go to `logging`, its progress to bars on stderr."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from vsanime.terminal import open_console
 
 log = logging.getLogger("vsanime.tensorrt")
 
-# As many of the last errors as a message may want to look through.
+# Number of recent errors that are kept for messages.
 _KEPT = 20
 _NO_REASON = "it gave no reason"
 
 
 class Messages:
-    """The errors among what TensorRT says, remembered: it reports to its logger what went wrong and returns nothing."""
+    """The recent errors that TensorRT reported: it logs the cause of a failure instead of returning it."""
 
     def __init__(self, flavour: Flavour) -> None:
         self._errors: deque[tuple[int, int, str]] = deque(maxlen=_KEPT)
         self._count = 0
-        self._lock = RLock()  # collecting garbage may log
+        self._lock = RLock()  # garbage collection may log
         self.logger = _logger(flavour.module.ILogger)
         self.logger.listen(self)
 
     def add(self, thread: int, text: str) -> None:
-        """Takes an error; called from TensorRT's threads."""
+        """Store an error; called from TensorRT's threads."""
         with self._lock:
             self._errors.append((self._count, thread, text))
             self._count += 1
 
     def mark(self) -> int:
-        """A moment: how many errors there were."""
+        """Return a mark of the current moment: the number of errors so far."""
         return self._count
 
     def reason(self, since: int = 0) -> str:
-        """The first error since a moment, which names the cause; later ones tell what it led to.
+        """Return the first error since a mark, which names the cause; later ones are its consequences.
 
-        Errors of other engines are heard as well: what this thread was told goes before them.
+        Errors of other engines arrive as well, so those of this thread take precedence.
         """
         with self._lock:
             recent = [(thread, text) for number, thread, text in self._errors if number >= since]
@@ -62,44 +62,44 @@ class Messages:
 
 @cache
 def _logger(base: Any) -> Any:
-    """The one logger of a package, which lives as long as the process.
+    """Return the one logger of a package, which lives as long as the process.
 
-    TensorRT keeps the first logger that it is given for all that comes after, and warns of every other.
+    TensorRT keeps the first logger that it gets for everything that follows, and warns of every other.
 
     Args:
         base: the package's `ILogger`.
     """
-    # Of the two severities above warnings, logging knows one.
+    # Both severities above warnings count as errors.
     errors = {int(base.INTERNAL_ERROR), int(base.ERROR)}
     warning = int(base.WARNING)
 
     class PythonLogger(base):  # type: ignore[misc]  # the package is Any
-        """Passes messages on to `logging`, and errors to those who listen."""
+        """A logger that passes messages on to `logging`, and errors to its listeners."""
 
         def __init__(self) -> None:
             base.__init__(self)
             self._listeners: WeakSet[Messages] = WeakSet()
-            self._lock = RLock()  # collecting garbage may log
+            self._lock = RLock()  # garbage collection may log
 
         def listen(self, messages: Messages) -> None:
-            """Hands errors on from now on, as long as somebody else holds `messages`."""
+            """Pass on errors to `messages` from now on, for as long as it is referenced elsewhere."""
             with self._lock:
                 self._listeners.add(messages)
 
         def log(self, severity: Any, msg: str) -> None:
-            """Called by TensorRT."""
+            """Log a message; called by TensorRT."""
             if int(severity) in errors:
                 with self._lock:
                     for messages in list(self._listeners):
                         messages.add(get_ident(), msg)
-            # Errors are no more than noted: they become the texts of exceptions.
+            # Errors are logged at debug level, because they become the texts of exceptions.
             log.log(logging.WARNING if int(severity) == warning else logging.DEBUG, "%s", msg)
 
     return PythonLogger()
 
 
 class Monitor:
-    """The phases of a build as bars, each below the phase it belongs to."""
+    """The phases of a build as bars, each below its parent phase."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -109,26 +109,26 @@ class Monitor:
         self.interrupted = False
 
     def start(self, name: str, parent: str | None, steps: int) -> None:
-        """A phase of so many steps begins."""
+        """Add the bar of a phase that begins, with its number of steps."""
         with self._lock:
             depth = self._depths[parent] + 1 if parent in self._depths else 0
             self._depths[name] = depth
             self._tasks[name] = self._bars.add_task("  " * depth + name, total=steps)
 
     def step(self, name: str, number: int) -> bool:
-        """A step is done; whether to go on."""
+        """Advance the bar of a phase and return whether to continue."""
         try:
             with self._lock:
                 if name in self._tasks:
                     self._bars.update(self._tasks[name], completed=number + 1)
         except KeyboardInterrupt:
-            # Of a handler of the program's own. It must not fly through native code: the build is told to stop, and
-            # the interrupt raised after it.
+            # Raised by the program's own signal handler. It must not pass through native code: stop the build, and
+            # raise the interrupt after it.
             self.interrupted = True
         return not self.interrupted
 
     def finish(self, name: str) -> None:
-        """A phase ends; the outermost one stays to be seen."""
+        """Remove the bar of a phase that ends; the outermost one stays visible."""
         with self._lock:
             if name in self._tasks and self._depths[name] > 0:
                 self._bars.remove_task(self._tasks[name])
@@ -136,11 +136,11 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Watch:
-    """A command that builds one engine after another, and says itself what it builds.
+    """The progress display of a command that builds several engines and announces them itself.
 
     Attributes:
-        bars: where the phases of a build are drawn, below what the command draws.
-        seconds: how long each build took, in order.
+        bars: progress display for the phases of a build, below the command's own bars.
+        seconds: duration of each build in seconds, in order.
     """
 
     bars: Progress
@@ -152,7 +152,7 @@ _watch: ContextVar[Watch | None] = ContextVar("_watch", default=None)
 
 @contextmanager
 def watched(bars: Progress) -> Iterator[Watch]:
-    """Has what this thread builds meanwhile drawn in bars that are there already, and noted."""
+    """Draw the builds of this thread within the context in existing bars, and record their durations."""
     watch = Watch(bars)
     token = _watch.set(watch)
     try:
@@ -163,11 +163,11 @@ def watched(bars: Progress) -> Iterator[Watch]:
 
 @contextmanager
 def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
-    """A monitor, and what TensorRT takes for one; None where a version knows none.
+    """Return a monitor, and its counterpart for TensorRT; None for versions that support none.
 
     Args:
         flavour: the package.
-        title: what is built, for whoever waits.
+        title: what is built, for the user who waits.
     """
     with _bars(title) as bars:
         monitor = Monitor(bars)
@@ -178,10 +178,9 @@ def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
 
 @contextmanager
 def _interrupts_noted(monitor: Monitor) -> Iterator[None]:
-    """Has Ctrl-C stop the build at its next step; raised inside a callback, TensorRT would swallow it and go on.
+    """Let Ctrl-C stop the build at its next step; TensorRT would swallow an exception from a callback and continue.
 
-    Elsewhere than in the main thread, which alone receives signals, and where a program has a handler of its own, all
-    stays as it is.
+    Nothing changes outside the main thread, which alone receives signals, or if the program has a handler of its own.
     """
 
     def note(_number: int, _frame: FrameType | None) -> None:
@@ -200,7 +199,7 @@ def _interrupts_noted(monitor: Monitor) -> Iterator[None]:
 
 @contextmanager
 def _bars(title: str) -> Iterator[Progress]:
-    """Bars of our own on stderr, or those of whoever watches."""
+    """Return new bars on stderr, or those of the current `Watch`."""
     if (watch := _watch.get()) is not None:
         theirs, started = watch.bars.task_ids, time.monotonic()
         try:
@@ -212,7 +211,7 @@ def _bars(title: str) -> Iterator[Progress]:
         return
     console = open_console()
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
-    # Where stderr is no terminal, one line says what takes so long.
+    # If stderr is not a terminal, this line alone explains the wait.
     console.print(f"vsanime: {title}", markup=False, highlight=False, soft_wrap=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         yield bars
@@ -221,22 +220,22 @@ def _bars(title: str) -> Iterator[Progress]:
 @cache
 def _monitor_class(module: Any) -> Any:
     class PythonMonitor(module.IProgressMonitor):  # type: ignore[misc]  # the module is Any
-        """Hands progress over."""
+        """A progress monitor that forwards TensorRT's calls to a `Monitor`."""
 
         def __init__(self, monitor: Monitor) -> None:
             module.IProgressMonitor.__init__(self)
             self._monitor = monitor
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            """Called by TensorRT."""
+            """Forward the start of a phase; called by TensorRT."""
             self._monitor.start(phase_name, parent_phase, num_steps)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            """Called by TensorRT."""
+            """Forward a completed step; called by TensorRT."""
             return self._monitor.step(phase_name, step)
 
         def phase_finish(self, phase_name: str) -> None:
-            """Called by TensorRT."""
+            """Forward the end of a phase; called by TensorRT."""
             self._monitor.finish(phase_name)
 
     return PythonMonitor

@@ -1,4 +1,4 @@
-"""A serialized engine on a card: loaded once, with an execution context for every lane."""
+"""Load a serialized engine on a card once, and run it in an execution context for every lane."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = logging.getLogger("vsanime.tensorrt")
 
 
 class Refused(VsanimeError):  # noqa: N818 - it says what happened
-    """An engine that the runtime does not load: built by another version, for another card, or damaged."""
+    """An error for an engine that the runtime does not load: of another version, for another card, or damaged."""
 
 
-# What the runtime says when it is not the engine's fault: no memory for its weights, no driver, a card that failed.
+# Messages that do not blame the engine: no memory for its weights, no driver, a failed card.
 _NOT_THE_ENGINE = re.compile(r"out ?of ?memory|cuda ?(error|runtime|driver)", re.IGNORECASE)
 
 
@@ -37,17 +37,17 @@ class LoadedEngine:
         kernels: bytes | None = None,
         keep_kernels: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Loads it.
+        """Load the engine.
 
         Args:
-            flavour: the package that built it.
+            flavour: package that built it.
             device: the card.
-            serialized: the engine.
-            kernels: what TensorRT-RTX compiled for this engine on this card before.
-            keep_kernels: takes what it has compiled now.
+            serialized: the serialized engine.
+            kernels: kernels that TensorRT-RTX compiled for this engine on this card before, serialized.
+            keep_kernels: called with newly compiled kernels, serialized.
 
         Raises:
-            Refused: the runtime does not take it.
+            Refused: the runtime does not accept the engine.
             VsanimeError: the card has no memory for it, or failed.
         """
         self._flavour = flavour
@@ -69,10 +69,10 @@ class LoadedEngine:
         self._keeping = Lock()
 
     def new_context(self) -> Any:
-        """An execution context that is given its memory by us.
+        """Create an execution context that uses memory allocated by us.
 
         Raises:
-            VsanimeError: it could not be made.
+            VsanimeError: it could not be created.
         """
         trt = self._flavour.module
         user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
@@ -82,7 +82,7 @@ class LoadedEngine:
                 config = self._engine.create_runtime_config()
                 config.set_execution_context_allocation_strategy(user_managed)
                 config.set_runtime_cache(self._kernels)
-                # For open sizes: compile for this one before the first frame, not behind later ones.
+                # For open sizes: compile for this size before the first frame and not in the background of later ones.
                 config.dynamic_shapes_kernel_specialization_strategy = (
                     trt.DynamicShapesKernelSpecializationStrategy.EAGER
                 )
@@ -94,36 +94,36 @@ class LoadedEngine:
         return context
 
     def context_bytes(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
-        """Video memory that a lane's context needs.
+        """Return the bytes of video memory that a lane's context needs.
 
         Args:
-            shapes: of the inputs whose sizes are open: smaller ones need less than the largest.
+            shapes: shapes of the inputs whose sizes are open: smaller ones need less than the largest.
         """
         if not shapes:
             return int(self._engine.device_memory_size_v2)
-        # A context that is given its memory by us takes none itself, so that one can be asked.
+        # A context that uses our memory allocates none, so a temporary one can be asked.
         return needed_bytes(self, self.new_context(), shapes)
 
     def mark(self) -> int:
-        """A moment, for `reason`."""
+        """Return a mark of the current moment, for `reason`."""
         return self._messages.mark()
 
     def reason(self, since: int) -> str:
-        """Why a call failed that began at a moment, in the runtime's own words."""
+        """Return why a call failed that began at a mark, in the runtime's own words."""
         return self._messages.reason(since)
 
     def keep_kernels(self) -> None:
-        """Hands on what was compiled on the card since it was last handed on."""
+        """Pass on the compiled kernels if they changed since the last time."""
         if self._kernels is None or self._keep_kernels is None:
             return
-        with self._keeping:  # or an older state of two lanes could come last
+        with self._keeping:  # otherwise two lanes could save an older state last
             compiled = self._kernels.serialize()
             if compiled is not None and (data := bytes(compiled)) != self._kept:
                 self._kept = data
                 self._keep_kernels(data)
 
     def _kernel_cache(self, kernels: bytes | None) -> Any:
-        """TensorRT-RTX's cache of compiled kernels, filled with those of earlier runs; None for TensorRT."""
+        """Return TensorRT-RTX's cache of compiled kernels, filled with those of earlier runs; None for TensorRT."""
         if self._config is None:
             return None
         cache = self._config.create_runtime_cache()
@@ -133,7 +133,7 @@ class LoadedEngine:
 
 
 def needed_bytes(engine: LoadedEngine, context: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Sets the shapes of a context's inputs, and says what memory it needs for them.
+    """Set the shapes of a context's inputs, and return the bytes of memory that it needs for them.
 
     Raises:
         VsanimeError: the runtime refuses a shape.
@@ -149,15 +149,15 @@ class ContextProgram:
     """One lane's execution context; see `Program`."""
 
     def __init__(self, engine: LoadedEngine, device: Device, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Makes the context and its memory.
+        """Create the context and its memory.
 
         Args:
-            engine: what to run.
-            device: the card, current.
-            shapes: of the inputs whose sizes are open.
+            engine: engine to run.
+            device: the card, which is current.
+            shapes: shapes of the inputs whose sizes are open.
 
         Raises:
-            VsanimeError: the runtime refuses a shape, or memory cannot be had.
+            VsanimeError: the runtime refuses a shape, or there is too little memory.
         """
         self._engine: LoadedEngine | None = engine
         self._context: Any = engine.new_context()
@@ -184,7 +184,7 @@ class ContextProgram:
                 raise VsanimeError(f"the engine refuses the buffer of {name!r}: {self._engine.reason(since)}")
 
     def capturable(self, stream: int) -> bool:
-        """See `Program`; versions that cannot be asked can."""
+        """See `Program`; versions without `is_stream_capturable` count as capturable."""
         asks = getattr(self._context, "is_stream_capturable", None)
         return asks is None or bool(asks(stream))
 
@@ -196,13 +196,13 @@ class ContextProgram:
         if not self._context.execute_async_v3(stream):
             raise VsanimeError(f"TensorRT failed on a frame: {engine.reason(since)}")
         if self._first:
-            # Kernels are compiled on the way to the first frame.
+            # The first frame compiles kernels.
             self._first = False
             engine.keep_kernels()
 
     def close(self) -> None:
         """See `Program`; no files are written here, since the garbage collector may be the caller."""
-        # The context before its memory, and before the engine, which goes with the last lane.
+        # Release the context before its memory, and before the engine, which is released with the last lane.
         self._context = self._engine = None
         if self._memory is not None:
             self._memory.close()

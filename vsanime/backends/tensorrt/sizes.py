@@ -1,4 +1,4 @@
-"""Engines for several sizes: which ones a user may ask for, and the shapes of tensors that follow."""
+"""Validate the sizes that one engine can serve, and derive the shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LEAST_SIDE = 64
 
 
 def read_sizes(name: str, sizes: Any) -> Sizes:
-    """Three sizes in order.
+    """Return three sizes in ascending order.
 
     Raises:
-        VsanimeError: they are not.
+        VsanimeError: the value is not three ascending sizes within the limits.
     """
     try:
         pairs = [parse_wholes(pair, 2) or [] for pair in islice(sizes, 4)]
-    except Exception:  # no list; a class may raise anything when it is iterated over
+    except Exception:  # not iterable; a class may raise anything when it is iterated over
         pairs = []
     if [len(pair) for pair in pairs] == [2, 2, 2]:
         (w1, h1), (w2, h2), (w3, h3) = pairs
@@ -39,15 +39,15 @@ def read_sizes(name: str, sizes: Any) -> Sizes:
 
 
 def checked_sizes(sizes: Any) -> Sizes:
-    """Three sizes in order; see `read_sizes`."""
+    """Return three sizes in ascending order; see `read_sizes`."""
     return read_sizes("sizes", sizes)
 
 
 def declared_shape(graph: PlanesGraph, index: int, size: Size) -> Shape:
-    """The shape that an input is declared with when the frame is of a size; byte pairs have an axis more.
+    """Return the shape with which an input is declared for a frame size; byte pairs have an additional axis.
 
     Raises:
-        VsanimeError: a size that the chroma subsampling does not divide.
+        VsanimeError: the chroma subsampling does not divide the size.
     """
     height, width = graph.inputs[0].shape[2:]
     spec = graph.inputs[index]
@@ -61,7 +61,7 @@ def declared_shape(graph: PlanesGraph, index: int, size: Size) -> Shape:
 
 
 def profile(graph: PlanesGraph, sizes: Sizes | None) -> Mapping[str, tuple[Shape, Shape, Shape]]:
-    """Smallest, most usual and largest shape of each input; none where an engine serves one size."""
+    """Return the smallest, most usual and largest shape of each input; empty if an engine serves one size."""
     if sizes is None:
         return {}
     least, usual, most = checked_sizes(sizes)
@@ -76,10 +76,10 @@ def profile(graph: PlanesGraph, sizes: Sizes | None) -> Mapping[str, tuple[Shape
 
 
 def shapes_at_hand(graph: PlanesGraph, sizes: Sizes | None) -> Mapping[str, Shape]:
-    """Shapes of the inputs of the clip that the graph was built for, where the engine serves several sizes.
+    """Return the input shapes of the clip that the graph was built for; empty if an engine serves one size.
 
     Raises:
-        VsanimeError: its size is not among them.
+        VsanimeError: the clip's size is outside `sizes`.
     """
     if sizes is None:
         return {}

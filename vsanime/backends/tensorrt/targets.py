@@ -1,4 +1,4 @@
-"""What an engine is built for: a card at hand, or cards of a compute capability elsewhere."""
+"""Describe what an engine is built for: a card of this machine, or cards of a compute capability elsewhere."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vsanime.backends.tensorrt.flavours import Capability, Flavour, dotted
 
 @dataclass(frozen=True)
 class Target:
-    """A package, and what it builds for.
+    """A package and the card or cards it builds for.
 
     Attributes:
         flavour: the package.
         capability: compute capability of the card or cards.
-        device: the card, where it is at hand.
+        device: the card, if this machine has it.
     """
 
     flavour: Flavour
@@ -29,31 +29,31 @@ class Target:
 
     @property
     def card(self) -> str:
-        """For people."""
+        """The name of the card, or its compute capability, for display."""
         if self.device is not None and not self.flavour.is_rtx:
             return self.device.facts.name
         return f"compute {dotted(self.capability)}"
 
     @property
     def named_capability(self) -> Capability | None:
-        """What the builder is told: None, the card at hand, for one that the package does not list."""
+        """The capability passed to the builder; None, meaning this machine's card, if the package does not list it."""
         return self.capability if self.device is None or self.capability in self.flavour.capabilities() else None
 
     @property
     def timing_name(self) -> str:
-        """Under which timings of kernels are kept."""
+        """The file name under which kernel timings are cached."""
         return f"timing-{self.flavour.version}-{dotted(self.capability)}-{self._card_digest}.cache"
 
     def kernels_name(self, key: str) -> str:
-        """Under which the kernels are kept that TensorRT-RTX compiled for an engine on this card.
+        """Return the file name for the kernels that TensorRT-RTX compiled for an engine on this card.
 
-        Cards of one capability differ, and the runtime takes kernels for its own card alone; whether those suit the
-        driver it sees for itself.
+        Cards of one capability differ, and the runtime accepts kernels only for its own card; it checks itself whether
+        they suit the driver.
         """
         return f"{key}-{self._card_digest}.jit"
 
     def facts(self) -> Mapping[str, JSON]:
-        """An engine of TensorRT-RTX serves every card of its capability; one of TensorRT the card it was timed on."""
+        """Return what an engine depends on: the capability for TensorRT-RTX, also the card and driver for TensorRT."""
         facts: dict[str, JSON] = {
             "flavour": self.flavour.name,
             "version": self.flavour.version,
