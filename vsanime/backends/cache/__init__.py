@@ -1,4 +1,4 @@
-"""The cache of built engines: one process builds, the others wait for it, and what is damaged is built again."""
+"""Cache built engines: one process builds, the others wait for it, and damaged entries are built again."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["JSON", "EngineCache", "Entry", "Removal", "cache_folder", "key_of"]
 
 _log = logging.getLogger("vsanime")
 
-# Folders that could not be written, told once each.
+# Folders that could not be written; each is reported once.
 _told: set[Path] = set()
 _telling = threading.Lock()
 
 
 def cache_folder() -> Path:
-    """Where engines are kept: VSANIME_CACHE_DIR, or a folder in the user's cache."""
+    """Return the folder of cached engines: VSANIME_CACHE_DIR, or a folder in the user's cache."""
     chosen = os.environ.get("VSANIME_CACHE_DIR")
     if not chosen:
         return platformdirs.user_cache_path("vsanime", appauthor=False) / "engines"
@@ -37,13 +37,13 @@ def cache_folder() -> Path:
 
 
 class EngineCache:
-    """Built engines in a folder, each under the sha256 of everything that went into it.
+    """Built engines in a folder, each named by the sha256 of everything that determines it.
 
-    Beside `<key>.engine` lies `<key>.json`, which says what it is. Any number of processes and threads may use a folder
-    at once, and any of them may be killed at any moment.
+    Beside `<key>.engine` lies `<key>.json`, which describes it. Any number of processes and threads may use a folder at
+    once, and any of them may be killed at any moment.
 
     Args:
-        folder: where; `cache_folder()` if None. It is made when something is written.
+        folder: folder of the cache; `cache_folder()` if None. It is created on the first write.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -52,18 +52,18 @@ class EngineCache:
         self._locks = EntryLocks(self.folder)
 
     def fetch(self, facts: Mapping[str, JSON], notes: Mapping[str, JSON], build: Callable[[], bytes]) -> bytes:
-        """An engine from the cache, or a new one, which is kept.
+        """Return an engine from the cache, or build and cache it.
 
-        Where the cache cannot be written, that is told once, and the engine is built without being kept.
+        If the cache cannot be written, a warning is logged once, and the engine is built without being cached.
 
         Args:
-            facts: everything that decides what the engine is: sha256 of the graph, shapes, precision, versions of
-                runtime and driver, compute capability, builder settings. What differs in one of them is another engine.
-            notes: for people, of no influence: `vsanime cache list` shows "model", "size", "precision" and "card".
-            build: builds the engine; what it raises passes through, and leaves nothing behind.
+            facts: everything that determines the engine: sha256 of the graph, shapes, precision, versions of runtime
+                and driver, compute capability, builder settings. A difference in one of them means another engine.
+            notes: information for people only: `vsanime cache list` shows "model", "size", "precision" and "card".
+            build: returns the built engine; an exception that it raises passes through, and leaves nothing behind.
         """
         key = key_of(facts)
-        # Without the lock: what is there was written whole, and a good entry in a read-only folder can be used.
+        # Without the lock: files appear only when complete, and a good entry in a read-only folder can be used.
         with contextlib.suppress(DamagedError):
             if (engine := self._found(key)) is not None:
                 return engine
@@ -76,7 +76,7 @@ class EngineCache:
             return self._found_or_built(key, facts, notes, build)
 
     def holds(self, facts: Mapping[str, JSON]) -> bool:
-        """Whether an engine is kept, and has the size that it should have."""
+        """Return whether an engine is cached and has its recorded size."""
         key = key_of(facts)
         with contextlib.suppress(DamagedError, OSError):
             if (sidecar := storage.read_sidecar(self.folder, key)) is not None:
@@ -85,10 +85,10 @@ class EngineCache:
         return False
 
     def discard(self, facts: Mapping[str, JSON]) -> None:
-        """Removes an engine that the runtime refuses to load.
+        """Remove an engine that the runtime refuses to load.
 
-        One that another process builds meanwhile stays: it is a new one. A folder that cannot be written stays as it
-        is.
+        An engine that another process builds meanwhile stays, because it is a new one. A folder that cannot be written
+        stays unchanged.
         """
         key = key_of(facts)
         sidecar = storage.sidecar_path(self.folder, key)
@@ -101,7 +101,7 @@ class EngineCache:
             _log.debug("%s cannot be removed: %s", storage.engine_path(self.folder, key), error)
 
     def load_blob(self, name: str) -> bytes | None:
-        """A companion file, as the runtime's own caches are; None if there is none or it is damaged.
+        """Return a companion file, such as the runtime's own caches; None if it is missing or damaged.
 
         Args:
             name: a file name such as `<key>-sm120.jit` or `timing-10.14-sm89.cache`.
@@ -119,7 +119,7 @@ class EngineCache:
         return data
 
     def save_blob(self, name: str, data: bytes) -> None:
-        """Keeps a companion file; of two processes that do so at once, the later wins.
+        """Save a companion file; if two processes do so at once, the later one wins.
 
         Raises:
             ValueError: the name has characters other than letters, digits, ".", "_" and "-".
@@ -133,7 +133,7 @@ class EngineCache:
             _log.debug("%s cannot be written: %s", path, error)
 
     def entries(self) -> list[Entry]:
-        """What is in the folder, the most recently used first. Sizes are compared, contents are not.
+        """Return the folder's entries, the most recently used first, after comparing sizes but not contents.
 
         Raises:
             VsanimeError: the folder cannot be read.
@@ -141,15 +141,15 @@ class EngineCache:
         return care.entries(self.folder, self._locks)
 
     def prune(self, *, days: float | None = None, max_bytes: int | None = None, dry_run: bool = False) -> list[Removal]:
-        """Removes what is damaged or left over, and what has not been used for long or is too much.
+        """Remove damaged and leftover entries, and those that are unused for too long or exceed the size limit.
 
         Args:
-            days: entries unused for longer go; None for no limit.
-            max_bytes: the least recently used go until the rest is no larger; None for no limit.
-            dry_run: only tells what would go.
+            days: remove entries unused for more days; None for no limit.
+            max_bytes: remove the least recently used until the rest is no larger; None for no limit.
+            dry_run: remove nothing, only return what would be removed.
 
         Returns:
-            What was removed, and what should have been but could not.
+            The entries that were removed, and those that should have been but could not.
 
         Raises:
             VsanimeError: the folder cannot be read.
@@ -157,7 +157,7 @@ class EngineCache:
         return care.prune(self.folder, self._locks, days=days, max_bytes=max_bytes, dry_run=dry_run)
 
     def clear(self) -> list[Removal]:
-        """Removes everything that nobody is working on.
+        """Remove every entry that is not in use.
 
         Raises:
             VsanimeError: the folder cannot be read.
@@ -173,7 +173,7 @@ class EngineCache:
     def _found_or_built(
         self, key: str, facts: Mapping[str, JSON], notes: Mapping[str, JSON], build: Callable[[], bytes]
     ) -> bytes:
-        """A second look, now that nobody else is building; then the build."""
+        """Look for the engine again, now under its lock, and build it if it is still missing."""
         try:
             if (engine := self._found(key)) is not None:
                 return engine
@@ -189,7 +189,7 @@ class EngineCache:
         return engine
 
     def _repaired_blob(self, path: Path) -> bytes | None:
-        """Removes a damaged blob, unless another process has just replaced it: then that one."""
+        """Remove a damaged blob, unless another process has just replaced it: then return the new one."""
         try:
             with self._locks.hold(path.name, lambda: None):
                 try:
@@ -202,13 +202,13 @@ class EngineCache:
         return None
 
     def _remove_partial(self, owner: str) -> None:
-        """Removes what a killed process was writing; whoever holds the lock is the only one who writes."""
+        """Remove unfinished files of killed processes; nobody else is writing, since only the lock's owner writes."""
         for path in self.folder.glob(f"{owner}.*.tmp"):
             with contextlib.suppress(OSError):
                 path.unlink()
 
     def _tell_wait(self, key: str, notes: Mapping[str, JSON]) -> None:
-        # A warning, because it is shown where nobody has set up logging, and the script seems to hang.
+        # A warning, because it is shown without any logging setup, and the script seems to hang.
         what = " ".join(str(notes[name]) for name in ("model", "size", "precision") if name in notes)
         _log.warning("another process is building the engine %s; waiting for it", what or key)
 

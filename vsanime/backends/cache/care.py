@@ -1,4 +1,4 @@
-"""Looking after the engine cache: what is in it, and removing what is damaged, left over, unused or too much."""
+"""List the entries of the engine cache, and remove those that are damaged, left over, unused or too large in sum."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _DAY_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Entry:
-    """An engine or a companion file, or what a killed process left behind.
+    """An engine or a companion file, or the leftover files of a killed process.
 
     Attributes:
         key: the engine's key, or the companion's name with `.blob`.
         state: "good"; "broken": not what was written; "building": a process is working on it; "leftover": locks and
-            unfinished files that nobody holds.
-        paths: its files.
-        size: of its files, in bytes.
-        last_used: when it was last fetched or written.
-        built: when it was built; None where that is not known.
-        seconds: how long that took; None where that is not known.
-        facts: what its key was computed from.
-        notes: what `fetch` was given for people.
-        problem: what is wrong with it; empty if nothing is.
+            unfinished files that no process owns.
+        paths: paths of its files.
+        size: size of its files in bytes.
+        last_used: time of the last fetch or write.
+        built: time at which its build ended; None if unknown.
+        seconds: duration of the build in seconds; None if unknown.
+        facts: the facts that its key was computed from.
+        notes: the notes for people that `fetch` was given.
+        problem: description of the damage; empty if there is none.
     """
 
     key: str
@@ -53,13 +53,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Removal:
-    """An entry that was to be removed.
+    """The outcome of removing an entry.
 
     Attributes:
-        entry: the entry as it was.
-        reason: why it was to go; empty where everything was.
-        kept: why it is still there all the same; empty if it is gone.
-        failed: whether that is something to put right, and not just an entry in use.
+        entry: the entry as it was listed.
+        reason: why it was to be removed; empty if all entries were.
+        kept: why it still exists; empty if it was removed.
+        failed: whether that is a problem to solve, and not just an entry in use.
     """
 
     entry: Entry
@@ -69,12 +69,12 @@ class Removal:
 
 
 def entries(folder: Path, locks: EntryLocks, *, verify: bool = False) -> list[Entry]:
-    """What is in the folder, the most recently used first.
+    """Return the folder's entries, the most recently used first.
 
     Args:
-        folder: the cache.
-        locks: its locks.
-        verify: whether to read everything and compare it with its sha256, not only sizes.
+        folder: folder of the cache.
+        locks: locks of the folder.
+        verify: compare contents with their sha256, not only sizes.
 
     Raises:
         VsanimeError: the folder cannot be read.
@@ -86,7 +86,7 @@ def entries(folder: Path, locks: EntryLocks, *, verify: bool = False) -> list[En
         if kept is not None:
             kept = _inspected(folder, kept, verify=verify)
             found.append(replace(kept, state="building") if held and kept.state == "broken" else kept)
-        # What a holder of the lock works on is not worth a second line.
+        # Unfinished files of a locked entry need no entry of their own.
         if kept is None or not held:
             transient = [path for path in files if storage.is_transient(path.name)]
             found += [entry] if (entry := _entry(owner, "building" if held else "leftover", transient)) else []
@@ -96,7 +96,7 @@ def entries(folder: Path, locks: EntryLocks, *, verify: bool = False) -> list[En
 def prune(
     folder: Path, locks: EntryLocks, *, days: float | None, max_bytes: int | None, dry_run: bool
 ) -> list[Removal]:
-    """Removes what is damaged, left over, unused for `days` days, or, least recently used first, beyond `max_bytes`.
+    """Remove entries that are damaged, left over, unused for `days` days, or beyond `max_bytes`, oldest use first.
 
     Raises:
         VsanimeError: the folder cannot be read.
@@ -116,7 +116,7 @@ def prune(
 
 
 def clear(folder: Path, locks: EntryLocks) -> list[Removal]:
-    """Removes everything that nobody is working on.
+    """Remove every entry that is not in use.
 
     Raises:
         VsanimeError: the folder cannot be read.
@@ -125,7 +125,7 @@ def clear(folder: Path, locks: EntryLocks) -> list[Removal]:
 
 
 def _reason(entry: Entry, days: float | None) -> str:
-    """Why an entry is of no use to anybody; empty if it is."""
+    """Return why an entry is useless; empty if it is not."""
     if entry.state == "broken":
         return entry.problem
     if entry.state == "leftover":
@@ -137,7 +137,7 @@ def _reason(entry: Entry, days: float | None) -> str:
 
 
 def _removed(folder: Path, locks: EntryLocks, entry: Entry, reason: str) -> Removal:
-    """Removes an entry under its lock, if it still is what it was when it was listed."""
+    """Remove an entry under its lock, if it has not changed since it was listed."""
     if entry.state == "building":
         return Removal(entry, reason, kept="in use")
     try:
@@ -145,7 +145,7 @@ def _removed(folder: Path, locks: EntryLocks, entry: Entry, reason: str) -> Remo
             if not taken:
                 return Removal(entry, reason, kept="in use")
             if entry.state == "leftover":
-                # The lock's own file goes when it is given back.
+                # The lock's own file is removed when it is released.
                 for path in entry.paths:
                     if path.suffix == ".tmp":
                         path.unlink(missing_ok=True)
@@ -156,13 +156,13 @@ def _removed(folder: Path, locks: EntryLocks, entry: Entry, reason: str) -> Remo
             else:
                 storage.remove_engine(folder, entry.key)
     except OSError as error:
-        # Windows removes no file that somebody is reading; a read-only folder gives nothing away.
+        # Windows removes no file that is being read, and a read-only folder allows no removal.
         return Removal(entry, reason, kept=f"cannot be removed: {error.strerror or error}", failed=True)
     return Removal(entry, reason)
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
-    """The cache's files by the entry they belong to; files of others are left out."""
+    """Return the cache's files by the entry they belong to, without foreign files."""
     found = defaultdict(list)
     try:
         for path in sorted(folder.iterdir()):
@@ -177,16 +177,16 @@ def _files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _entry(owner: str, state: State, files: Sequence[Path]) -> Entry | None:
-    """What the files alone tell; None if there are none, or no longer."""
+    """Return the entry that the files' names and status describe; None if none of them exists."""
     paths, size, last_used = _measured(files)
     return Entry(owner, state, paths, size, last_used) if paths else None
 
 
 def _measured(files: Sequence[Path]) -> tuple[tuple[Path, ...], int, datetime]:
-    """Those of the files that are there, their size in bytes, and when the last of them was used."""
+    """Return the existing files among `files`, their size in bytes, and the time of their last use."""
     found = []
     for path in files:
-        # Gone meanwhile, or going: Windows shows a removed file, which cannot be looked at, until its last reader ends.
+        # Removed meanwhile: Windows lists a removed file, whose status cannot be read, until its last reader ends.
         with suppress(OSError):
             status = path.stat()
             if S_ISREG(status.st_mode):
@@ -197,7 +197,7 @@ def _measured(files: Sequence[Path]) -> tuple[tuple[Path, ...], int, datetime]:
 
 
 def _inspected(folder: Path, entry: Entry, *, verify: bool) -> Entry:
-    """An entry with what its files say, or what is wrong with them."""
+    """Return an entry completed from its files, or marked as broken."""
     try:
         if storage.is_blob(entry.key):
             if verify:

@@ -1,4 +1,4 @@
-"""Locks of the engine cache: one for each entry, between processes and threads, that end with their holder."""
+"""Lock entries of the engine cache between processes and threads; a lock ends with its owner."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pathlib import Path
 from vsanime.locks import BaseFileLock, acquire
 
 LOCK_SUFFIX = ".lock"
-# Held for the moment that taking or giving back an entry's lock takes; never removed.
+# Locked only while an entry's lock is acquired or released; never removed.
 GATE = f"cache{LOCK_SUFFIX}"
 
-# The gate is held for less than a millisecond: who cannot have it for this long is kept out by something else.
+# The gate is locked for less than a millisecond: a longer wait than this has another cause.
 _GATE_SECONDS = 10.0
 _POLL_SECONDS = 0.1
-# A second look at a finished entry takes less; a build takes longer.
+# A second look at a finished entry takes less time than this; a build takes longer.
 _PATIENCE_SECONDS = 1.0
-# The longest build that was reported for a network of this kind took less than half of it; what holds a lock for longer
-# is stuck, and the engine is built without being kept.
+# The longest build reported for a network of this kind took less than half of this. A process that owns a lock for
+# longer is stuck, and the engine is built without being cached.
 _WAIT_SECONDS = 3600.0
 
 
 class EntryLocks:
     """Locks named after a folder's entries.
 
-    They are locks of the operating system, which takes them back when their holder ends, however it ends.
+    They are locks of the operating system, which releases them when their owner ends, however it ends.
 
-    A lock's file is removed when the lock is given back. On POSIX that alone would be wrong: a process that had opened
+    A lock's file is removed when the lock is released. On POSIX that alone would be wrong: a process that had opened
     the file before it was removed would then lock a file without a name, and the next one a new file of that name, both
-    believing to be alone. So locks are taken, in one attempt that does not wait, and given back, and their files
-    removed, only while the gate is held: nobody has a file open that is being removed. The gate's own file stays.
+    believing to be alone. So locks are acquired (in one attempt, without waiting) and released, and their files
+    removed, only while the gate is locked: no process has a file open that is being removed. The gate's own file stays.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,14 +39,14 @@ class EntryLocks:
 
     @contextmanager
     def hold(self, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Holds an entry's lock, waiting for as long as somebody else has it.
+        """Acquire an entry's lock for the context, waiting for as long as another owner has it.
 
         Args:
-            name: of the entry.
-            on_wait: called once if the wait is longer than a moment.
+            name: name of the entry.
+            on_wait: called once if the wait is longer than a second.
 
         Raises:
-            OSError: the folder cannot be written, its file system has no locks, or somebody else has held the lock for
+            OSError: the folder cannot be written, its file system has no locks, or another owner has had the lock for
                 an hour.
         """
         lock = self._waited_for(name, on_wait)
@@ -57,7 +57,7 @@ class EntryLocks:
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[bool]:
-        """Holds an entry's lock if it is free, and says whether it was.
+        """Acquire an entry's lock for the context if it is free, and yield whether it was.
 
         Raises:
             OSError: the folder cannot be written, or its file system has no locks.
@@ -70,7 +70,7 @@ class EntryLocks:
                 self._give_back(lock)
 
     def held(self, name: str) -> bool:
-        """Whether somebody holds an entry's lock; True as well where that cannot be found out."""
+        """Return whether an entry is locked; True as well if that cannot be determined."""
         try:
             if not self._path(name).exists():
                 return False
@@ -78,7 +78,7 @@ class EntryLocks:
         except OSError:
             return True
         if lock is not None:
-            # Its file stays: to look is not to tidy up.
+            # Its file stays: a query removes nothing.
             lock.release()
         return lock is None
 
@@ -94,7 +94,7 @@ class EntryLocks:
         return lock
 
     def _taken(self, name: str) -> BaseFileLock | None:
-        """The lock, or None if somebody holds it."""
+        """Return the acquired lock, or None if it is owned elsewhere."""
         with self._gate():
             try:
                 return acquire(self._path(name), seconds=0)
@@ -108,7 +108,7 @@ class EntryLocks:
                 lock.release()
                 Path(lock.lock_file).unlink(missing_ok=True)
         except OSError:
-            pass  # the file stays, which hurts nobody; pruning removes it
+            pass  # the file stays, which does no harm; pruning removes it
         finally:
             lock.release()
 

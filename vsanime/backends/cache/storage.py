@@ -1,4 +1,4 @@
-"""Files of the engine cache: their names, how they are written, and what makes them good."""
+"""Name, write, read and check the files of the engine cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vsanime.backends.cache.locks import LOCK_SUFFIX
 
 type JSON = str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None
 
-# Of the sidecar. Raise it when its fields change: entries of other formats are built again.
+# Format of the sidecar. Raise it when its fields change: entries of other formats are built again.
 FORMAT = 1
 
 BLOB_SUFFIX = ".blob"
@@ -28,26 +28,26 @@ _BLOB_HEAD = re.compile(rb"vsanime blob 1\nsha256 ([0-9a-f]{64})\n")
 _BLOB_HEAD_BYTES = len("vsanime blob 1\nsha256 \n") + 64
 
 _BLOB_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,149}"
-# The group is the entry that a file belongs to.
+# In both patterns the group is the entry that a file belongs to.
 _ENGINE_FILE = re.compile(r"([0-9a-f]{64})(?:\.lock|\.(?:engine|json)(?:\.[0-9a-f]{8}\.tmp)?)")
 _BLOB_FILE = re.compile(rf"({_BLOB_NAME}\.blob)(?:\.lock|\.[0-9a-f]{{8}}\.tmp)?")
 
 
 class DamagedError(Exception):
-    """A file of the cache that is not what it should be: says which, and why. Never leaves the cache."""
+    """An error for a damaged file, with its path and the damage; caught within the cache."""
 
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What is written down beside an engine.
+    """The description that is written beside an engine.
 
     Attributes:
-        facts: what its key was computed from.
-        notes: what else a reader may want to know.
-        sha256: of the engine.
-        size: of the engine, in bytes.
-        built: when the build ended.
-        seconds: how long it took.
+        facts: the facts that its key was computed from.
+        notes: information for people.
+        sha256: sha256 of the engine, as hexadecimal text.
+        size: size of the engine in bytes.
+        built: time at which the build ended.
+        seconds: duration of the build in seconds.
     """
 
     facts: Mapping[str, JSON]
@@ -59,26 +59,26 @@ class Sidecar:
 
 
 def key_of(facts: Mapping[str, JSON]) -> str:
-    """The sha256 of the facts' canonical JSON: names sorted, no spaces, ASCII."""
+    """Return the sha256 of the facts' canonical JSON: names sorted, no spaces, ASCII."""
     text = json.dumps(dict(facts), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def engine_path(folder: Path, key: str) -> Path:
-    """Where an engine is kept."""
+    """Return the path of an engine."""
     return folder / f"{key}.engine"
 
 
 def sidecar_path(folder: Path, key: str) -> Path:
-    """Where its sidecar is."""
+    """Return the path of an engine's sidecar."""
     return folder / f"{key}.json"
 
 
 def blob_path(folder: Path, name: str) -> Path:
-    """Where a companion file is kept.
+    """Return the path of a companion file.
 
     Raises:
-        ValueError: the name is no plain file name.
+        ValueError: the name is not a plain file name.
     """
     if re.fullmatch(_BLOB_NAME, name) is None:
         raise ValueError(f"{name!r} is no name for a cached file; letters, digits, '.', '_' and '-', 150 at most")
@@ -86,29 +86,29 @@ def blob_path(folder: Path, name: str) -> Path:
 
 
 def owner_of(file: str) -> str | None:
-    """The entry that a file belongs to: an engine's key or a blob's file name; None for files of others.
+    """Return the entry that a file belongs to: an engine's key or a blob's file name; None for foreign files.
 
-    Its lock covers all its files: engine and sidecar, or blob; what is being written; the lock's own.
+    The entry's lock covers all of its files: engine and sidecar, or blob; unfinished files; the lock's own file.
     """
     match = _ENGINE_FILE.fullmatch(file) or _BLOB_FILE.fullmatch(file)
     return match[1] if match else None
 
 
 def is_blob(owner: str) -> bool:
-    """Whether an entry is a companion file, and not an engine."""
+    """Return whether an entry is a companion file, and not an engine."""
     return owner.endswith(BLOB_SUFFIX)
 
 
 def is_transient(file: str) -> bool:
-    """Whether a file is a lock, or one that was being written."""
+    """Return whether a file is a lock or an unfinished file."""
     return file.endswith((LOCK_SUFFIX, ".tmp"))
 
 
 def write(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name, to the disk, and gives it its own: readers see all of it or none.
+    """Write a file to disk under a temporary name and rename it: readers see all of it or nothing.
 
     Raises:
-        OSError: it cannot be written; nothing is left then.
+        OSError: the file cannot be written; nothing is left then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, data, path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp"))
@@ -117,7 +117,7 @@ def write(path: Path, data: bytes) -> None:
 def write_engine(
     folder: Path, facts: Mapping[str, JSON], notes: Mapping[str, JSON], engine: bytes, seconds: float
 ) -> None:
-    """Writes an engine and then its sidecar, without which it does not count.
+    """Write an engine and then its sidecar, without which it does not count.
 
     Raises:
         OSError: they cannot be written; nothing is left then.
@@ -133,33 +133,33 @@ def write_engine(
         "built": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
     }
-    # `default`, because a note of an odd type is no reason to lose what may have taken minutes to build.
+    # `default`, because a note of another type must not cost an engine that may have taken minutes to build.
     text = json.dumps(record, indent=2, default=str) + "\n"
     try:
         write(engine_path(folder, key), engine)
         write(sidecar_path(folder, key), text.encode())
     except OSError:
-        # On a full disk, an engine that does not count would only be in the way.
+        # On a full disk, an engine that does not count would only take space.
         with contextlib.suppress(OSError):
             remove_engine(folder, key)
         raise
 
 
 def remove_engine(folder: Path, key: str) -> None:
-    """Removes an engine; the sidecar first, so that one whose removal fails half-way does not count.
+    """Remove an engine; the sidecar first, so that an engine whose removal fails half-way does not count.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: a file cannot be removed.
     """
     sidecar_path(folder, key).unlink(missing_ok=True)
     engine_path(folder, key).unlink(missing_ok=True)
 
 
 def read_engine(folder: Path, key: str) -> bytes | None:
-    """An engine, if it is the one that its sidecar describes; None if there is neither.
+    """Return an engine if it is the one that its sidecar describes; None if there is neither.
 
     Raises:
-        DamagedError: one of the two is missing, cannot be read, or is not what it should be.
+        DamagedError: engine or sidecar is missing, cannot be read, or is damaged.
     """
     sidecar = read_sidecar(folder, key)
     if sidecar is None:
@@ -176,10 +176,10 @@ def read_engine(folder: Path, key: str) -> bytes | None:
 
 
 def check_engine(folder: Path, key: str, sidecar: Sidecar, *, whole: bool) -> None:
-    """Looks whether an engine is the one that its sidecar describes, all of it or only its size.
+    """Check that an engine is the one that its sidecar describes, by its contents (`whole`) or only by its size.
 
     Raises:
-        DamagedError: it is not.
+        DamagedError: the engine is missing or damaged.
     """
     if whole:
         read_engine(folder, key)
@@ -198,10 +198,10 @@ def _check_size(path: Path, size: int, sidecar: Sidecar) -> None:
 
 
 def read_sidecar(folder: Path, key: str) -> Sidecar | None:
-    """An engine's sidecar; None if there is neither sidecar nor engine.
+    """Return an engine's sidecar; None if there is neither sidecar nor engine.
 
     Raises:
-        DamagedError: it is missing, cannot be read, or makes no sense.
+        DamagedError: the sidecar is missing, cannot be read, or is invalid.
     """
     path, engine = sidecar_path(folder, key), engine_path(folder, key)
     try:
@@ -218,7 +218,11 @@ def read_sidecar(folder: Path, key: str) -> Sidecar | None:
 
 
 def _sidecar(path: Path, key: str, record: Any) -> Sidecar:
-    """A sidecar's JSON, checked."""
+    """Return a sidecar parsed from its JSON.
+
+    Raises:
+        DamagedError: the format is another one, or fields are missing or invalid.
+    """
     try:
         form = record["format"]
         if form != FORMAT:
@@ -239,26 +243,26 @@ def _sidecar(path: Path, key: str, record: Any) -> Sidecar:
 
 
 def note_use(path: Path) -> None:
-    """Remembers that an entry was used, as the modification time of its sidecar or blob, where that can be written."""
+    """Record that an entry was used, as the modification time of its sidecar or blob, if that can be written."""
     with contextlib.suppress(OSError):
         os.utime(path)
 
 
 def write_blob(path: Path, data: bytes) -> None:
-    """Writes a companion file, its sha256 at the head.
+    """Write a companion file with its sha256 at the head.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     digest = hashlib.sha256(data).hexdigest()
     write(path, f"vsanime blob 1\nsha256 {digest}\n".encode() + data)
 
 
 def read_blob(path: Path) -> bytes | None:
-    """What is in a companion file; None if there is none.
+    """Return the contents of a companion file; None if there is none.
 
     Raises:
-        DamagedError: it cannot be read, or is not what was written.
+        DamagedError: the file cannot be read, or is not what was written.
     """
     try:
         content = path.read_bytes()
