@@ -109,7 +109,7 @@ def encoder_args(clip: vs.VideoNode, encoder: str = "x264") -> list[str]:
 
     Returns:
         The arguments, to be placed before the file names. They include the output depth and, for x264, the chroma
-        layout: without these the programs would reduce what they get.
+        layout, because the programs would otherwise reduce what they get.
 
     Raises:
         vs.Error: the encoder is unknown, or encoders do not accept the clip.
