@@ -247,14 +247,7 @@ LAYER_BYTES = 1 << 30
 def tile_within(
     work: Workload, bytes_per_value: int, rows: int | None = None, layer_bytes: int = LAYER_BYTES
 ) -> tuple[int, int]:
-    """Return the size of a full-width strip as tall as memory allows, or of the whole frame if that fits.
-
-    Args:
-        work: the job.
-        bytes_per_value: bytes of one value in a layer.
-        rows: preferred height of a strip in pixels; None for no limit.
-        layer_bytes: bytes that one layer's output may take.
-    """
+    """Return the size of a full-width strip as tall as memory and `rows` (a hint) allow, narrower if it must be."""
     if work.radius is None:
         return work.width, work.height
     budget = layer_bytes // (bytes_per_value * work.features)

@@ -293,13 +293,7 @@ def _run_chroma(
 ) -> vs.VideoNode:
     """Return a 4:4:4 clip in the first format with the network's chroma planes; its luma plane is undefined.
 
-    Args:
-        clip: source clip, YUV with subsampled chroma.
-        spec: format, size and color properties of the source.
-        forms: format of the network's frames, and format of the filter's output.
-        model: name of the filter's argument that selects the model, and its value.
-        backend: where the network runs; None to choose automatically.
-        tiling: how frames are cut into tiles.
+    `model` is the name of the filter's argument that selects the network, and its value.
     """
     form, final = forms
     argument, name = model

@@ -139,11 +139,7 @@ def colorize(
 
 
 def _line_spec(lineart: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
-    """Return the format of line art, and its first frame's properties.
-
-    Raises:
-        VsanimeError: the clip is not gray, or its frames are too small.
-    """
+    """Return the format of line art, and its first frame's properties; refuse clips that cannot be colored."""
     spec, props = first_frame(lineart, "lineart")
     if spec.format.family is not Family.GRAY:
         raise VsanimeError(
@@ -165,11 +161,7 @@ def _as_lines(lineart: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
 
 
 def _wanted_work(work_size: int | str, size: tuple[int, int]) -> tuple[int, int]:
-    """Return the width and height of the smaller picture.
-
-    Raises:
-        VsanimeError: the size is neither "auto", "full" nor a side length in range.
-    """
+    """Return the width and height of the smaller picture."""
     short, text = min(size), parse_text(work_size)
     side = {"auto": _AUTO, "full": short}.get(text or "", parse_whole(work_size))
     if side is None or not SMALLEST <= side <= MOST_SIDE:
@@ -238,7 +230,7 @@ def _stacks(
     lines: vs.VideoNode, work: tuple[int, int], between: Sequence[tuple[Window | None, Window | None]]
 ) -> list[vs.VideoNode]:
     """Return for every frame the lines of its two windows, stacked vertically, at the size of the chained search."""
-    size = min(work, _wanted_work("auto", (lines.width, lines.height)))  # both of the frame's aspect
+    size = min(work, _wanted_work("auto", (lines.width, lines.height)))  # both have the frame's aspect ratio
     small = lines.resize.Bilinear(*size)
     spans = [[None if window is None else (window.start, window.end) for window in pair] for pair in between]
     places: dict[tuple[int, int] | None, int] = {None: 0}

@@ -28,10 +28,10 @@ from vsanime.video.properties import finished
 def distance_field(
     lineart: vs.VideoNode, cap: float = CAP, *, threshold: float = 0.5, depth: int | str | None = None
 ) -> vs.VideoNode:
-    """Compute the exact distance of every pixel to the nearest ink: gray, full range, 0 on ink and 1 from the cap on.
+    """Compute distances to the nearest ink: gray, full range, 0 on ink and 1 from the cap on.
 
-    Distances are divided by the cap and not by the largest one of a frame, so that they mean the same in every frame. A
-    frame without ink is 1 everywhere.
+    Distances are exact, and divided by the cap and not by the largest one of a frame, so that they mean the same in
+    every frame. A frame without ink is 1 everywhere.
 
     Args:
         lineart: line art, GRAY, 8 to 16 bits, half or single float, progressive; dark ink on light paper.

@@ -161,7 +161,7 @@ def read_signal(clip: vs.VideoNode) -> Signal:
 def ffmpeg_args(signal: Signal) -> list[str]:
     """Return ffmpeg's output options for the first video stream.
 
-    What frames can carry is set on the frames: newer versions convert to plain output options, or ignore them.
+    Properties that frames can carry are set by filters: newer versions convert to plain output options, or ignore them.
     """
     spec = signal.spec
     params = ["range=" + ("full" if spec.range is Range.FULL else "limited")]

@@ -120,17 +120,7 @@ def lineart(
 
 
 def _refuse(given: Mapping[str, object], names: Sequence[str], others: str, chosen: str) -> None:
-    """Refuse arguments that belong to the other method.
-
-    Args:
-        given: values of the arguments by name; None where the user gave none.
-        names: arguments that the chosen method does not have.
-        others: the method that has them, for the message.
-        chosen: the chosen method, for the message.
-
-    Raises:
-        VsanimeError: one of `names` was given.
-    """
+    """Raise an error if one of `names`, arguments of the method `others`, is given although `chosen` is used."""
     for name in names:
         if given[name] is not None:
             raise VsanimeError(

@@ -153,11 +153,7 @@ def without_noise[Given: (str, str | Path)](model: Given) -> Given:
 
 
 def _chosen(model: str | Path, noise: int, scale: int) -> tuple[str | Path, int]:
-    """Return the name or path of the network, and its scale: 0 for a file, whose scale is read from its graph.
-
-    Raises:
-        VsanimeError: the model does not have the noise level or the scale, or is unknown.
-    """
+    """Return the name or path of the network, and its scale: 0 for a file, whose scale is read from its graph."""
     if as_path(model) is not None:
         if noise != -1:
             raise VsanimeError(

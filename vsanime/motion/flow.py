@@ -31,7 +31,7 @@ _NEAR = 0.055  # width of the band along lines in a narrow distance map
 _WIDE = 0.09
 _BLUR = 0.0075  # standard deviation
 # Line errors are mean differences of slightly smoothed lines around a pixel.
-_SMOOTHED = 0.8  # pixels: lines that lie between the pixels of the key
+_SMOOTHED = 0.8  # standard deviation in pixels: lines may lie between the pixels of the key
 _AROUND = 0.012  # half the side of the window
 # A candidate must have a line error lower by this (of full scale) to replace the first: on blank paper all are equal.
 _BETTER = 0.01

@@ -161,7 +161,7 @@ def _load_libraries(runtime: Any) -> None:
     preload = getattr(runtime, "preload_dlls", None)
     if preload is not None:
         said = io.StringIO()
-        with contextlib.redirect_stdout(said):  # it prints what it does not find, and stdout is the pipe's
+        with contextlib.redirect_stdout(said):  # it prints what it does not find, and stdout carries frames
             preload()
         log.debug("ONNX Runtime on CUDA's libraries: %s", said.getvalue().strip() or "found")
 

@@ -28,7 +28,7 @@ from vsanime.errors import TooLittleMemory, VsanimeError
 log = logging.getLogger("vsanime")
 
 # Errors after which every call on the context fails: from the texts of cudaError_t that ask for "the process must be
-# terminated and relaunched", and those of a card that is gone. By name: CUDA 12 lacks some of them.
+# terminated and relaunched", and those of a lost card. By name: CUDA 12 lacks some of them.
 _STICKY = frozenset(
     {
         "cudaErrorECCUncorrectable",
@@ -264,7 +264,7 @@ class Device:
             size: bytes to allocate.
 
         Raises:
-            TooLittleMemory: there is less.
+            TooLittleMemory: the card has less free memory.
             CudaError: the allocation failed for another reason.
         """
         self.activate()
@@ -306,7 +306,7 @@ def _revive(device: Device) -> None:
     """
     with _reset_lock:
         try:
-            device.free_bytes()  # cheap, and reports an error that stuck
+            device.free_bytes()  # cheap, and reports a sticky error
             return
         except CudaError as error:
             if not error.sticky:

@@ -62,7 +62,7 @@ class Build:
             self._builder = self._made(trt.Builder(self._messages.logger), "start")
             flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
             self.network = self._made(self._builder.create_network(flags), "make a network")
-            # Kept: the network refers to weights that the parser holds.
+            # Stored, because the network refers to weights that the parser owns.
             self._parser = trt.OnnxParser(self.network, self._messages.logger)
             if not self._parser.parse(graph.onnx):
                 raise VsanimeError(f"{flavour.name} does not take the network: {self._parser_error()}")

@@ -62,7 +62,7 @@ class LoadedEngine:
             reason = self._messages.reason()
             error = VsanimeError if _NOT_THE_ENGINE.search(reason) else Refused
             raise error(f"{flavour.name} cannot load the engine: {reason}")
-        # Kept: the cache of kernels is the configuration's that made it.
+        # Stored, because the configuration owns the cache of kernels that it creates.
         self._config = self._engine.create_runtime_config() if flavour.is_rtx else None
         self._kernels = self._kernel_cache(kernels)
         self._kept = kernels
