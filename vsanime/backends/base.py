@@ -221,7 +221,7 @@ def lanes_wanted(num_streams: int | None, threads: int) -> int:
     """Return the user's number of lanes, or one less than there are threads, at most 4.
 
     Raises:
-        VsanimeError: the number is less than 1.
+        VsanimeError: see `read_streams`.
     """
     if num_streams is None:
         return max(1, min(threads - 1, 4))
@@ -232,7 +232,7 @@ def inference_threads(num_threads: int | None, threads: int) -> int:
     """Return the user's number of inference threads, or the frame server's, limited to the number of processors.
 
     Raises:
-        VsanimeError: the number is less than 1.
+        VsanimeError: see `read_threads`.
     """
     if num_threads is None:
         return min(threads, os.cpu_count() or 1)

@@ -76,7 +76,7 @@ def colorize(
         temporal: whether a second network refines the result, looking at both keys: True, or its name or path.
         scenes: numbers of the first frames of scenes; "marked" to read `_SceneChangePrev` and `_SceneChangeNext` (see
             `vsanime.mark_scenes`); "detect" to find cuts in the line art; None for one scene. "marked" and "detect"
-            read the whole clip when the script is evaluated. No reference is used beyond a cut.
+            read the whole clip when the script is evaluated. Cuts limit references, except as `no_reference` says.
         no_reference: what happens to a scene without a key: "error"; "nearest" to use the nearest key of another scene;
             "passthrough" to leave the lines as they are.
         work_size: short side in pixels of the picture that a network sees and in which motion is searched; "full" for

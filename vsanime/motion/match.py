@@ -47,7 +47,7 @@ class Matched:
         warped: array of 2, height, width, 3; colors of both keys moved onto the frame.
         misfit: array of 2, height, width in [0, 1]; line error: mean differences between the moved line art and the
             frame's around each pixel, averaged over a small and a large window.
-        astray: array of 2, height, width; forward-backward error of motion.
+        astray: array of 2, height, width in [0, 1]; forward-backward error of motion.
         prior: array of 2, height, width, sum 1; weights by which `blend` mixes the two.
         flows: array of 2, height, width, 2; how far right and down in the key a pixel of the frame comes from, in
             pixels.
