@@ -31,7 +31,7 @@ def upscale(
     backend: BackendProtocol | None = None,
     tiles: Tiles = None,
 ) -> vs.VideoNode:
-    """Doubles a clip by ArtCNN or waifu2x, whichever the model is for, and scales it to a size.
+    """Double a clip by ArtCNN or waifu2x, whichever the model is for, and scale it to a size.
 
     Args:
         clip: source clip of a format that the filter takes.

@@ -135,7 +135,7 @@ def artcnn_chroma(
     tilesize: Size = None,
     overlap: Size = None,
 ) -> vs.VideoNode:
-    """Reconstructs full-size chroma: 4:2:0 or 4:2:2 in, 4:4:4 out at the same size and depth.
+    """Reconstruct full-size chroma: 4:2:0 or 4:2:2 in, 4:4:4 out at the same size and depth.
 
     Chroma is interpolated bilinearly onto the luma grid, from the positions that the clip's siting gives, and enters
     the network together with luma. Luma itself is returned unchanged, bit for bit.

@@ -50,7 +50,7 @@ def waifu2x(
     tilesize: Size = None,
     overlap: Size = None,
 ) -> vs.VideoNode:
-    """Doubles a clip, removes JPEG-like noise, or both, with a waifu2x network.
+    """Double a clip, remove JPEG-like noise, or both, with a waifu2x network.
 
     The network works on RGB. YUV is converted on the way in and out inside the compiled graph, by the clip's own range,
     matrix and siting; chroma is resampled by Catmull-Rom. GRAY enters as three equal channels and leaves as luma.

@@ -699,8 +699,8 @@ def test_help_lists_every_filter_with_its_arguments(capsys: pytest.CaptureFixtur
     assert stopped.value.code == 0
     said = capsys.readouterr().out
     for expected in (
-        "  waifu2x: Doubles a clip, removes JPEG-like noise, or both, with a waifu2x network.\n    noise=-1 (a whole",
-        "  artcnn_chroma: Reconstructs",
+        "  waifu2x: Double a clip, remove JPEG-like noise, or both, with a waifu2x network.\n    noise=-1 (a whole",
+        "  artcnn_chroma: Reconstruct",
         "    width=none (a whole number or none)\n",
         "--set KEY=VALUE",
         "Exit codes: 0 done",
