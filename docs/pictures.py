@@ -70,7 +70,7 @@ def artcnn(truth: Picture) -> list[Panel]:
 
 
 def waifu2x(truth: Picture) -> list[Panel]:
-    """A JPEG file of quality 70, 4:2:0, doubled and cleaned."""
+    """Double and clean a JPEG file of quality 70, 4:2:0."""
     quality = 70
     file = io.BytesIO()
     Image.fromarray(animation.draw(FRAME, SOURCE_HEIGHT)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
@@ -88,7 +88,7 @@ PAGES = {"artcnn": (artcnn, (540, 322, 130, 150)), "waifu2x": (waifu2x, (430, 36
 
 
 def rated(label: str, picture: Picture, truth: Picture) -> Panel:
-    """A panel whose label says how far the picture is from the truth."""
+    """Return a panel whose label says how far the picture is from the truth."""
     return Panel(f"{label}, {luma_psnr(picture, truth):.1f} dB", picture)
 
 
@@ -112,14 +112,14 @@ def as_clip(picture: Picture) -> vs.VideoNode:
 
 
 def as_picture(clip: vs.VideoNode, width: int | None = None, height: int | None = None) -> Picture:
-    """The first frame as RGB, (height, width, 3)."""
+    """Return the first frame as RGB, (height, width, 3)."""
     size = (width or clip.width, height or clip.height)
     with clip.resize.Bicubic(*size, format=vs.RGB24, filter_param_a=0, filter_param_b=0.5).get_frame(0) as frame:
         return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
 
 
 def row_of(panels: Sequence[Panel], part: tuple[int, int, int, int]) -> Image.Image:
-    """The same part of every panel, enlarged in whole pixels, side by side, labels above."""
+    """Return the same part of every panel, enlarged in whole pixels, side by side, labels above."""
     zoomed = [np.repeat(np.repeat(crop(panel.picture, part), ZOOM, 0), ZOOM, 1) for panel in panels]
     row = side_by_side(zoomed)
     above = np.full((LABEL_HEIGHT, row.shape[1], 3), BACKGROUND, np.uint8)
@@ -132,7 +132,7 @@ def row_of(panels: Sequence[Panel], part: tuple[int, int, int, int]) -> Image.Im
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the pictures that were asked for."""
+    """Write the pictures that were asked for."""
     parser = argparse.ArgumentParser(description="Draws the pictures of the pages.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(PAGES)} (default: all)")
     names = parser.parse_args(arguments).names or list(PAGES)

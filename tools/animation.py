@@ -54,7 +54,7 @@ class Pen:
     scale: float
 
     def fill(self, outline: Sequence[Point], colour: Colour, *, line: float = 0.0, opacity: float = 1.0) -> None:
-        """Fills an outline, and inks it where a line's width is given."""
+        """Fill an outline, and ink it where a line's width is given."""
         placed = moved(outline, self.origin, self.scale)
         self.cel.fill(placed, colour, opacity=opacity)
         if line:
@@ -66,7 +66,7 @@ class Pen:
 
 
 def frames(height: int = HEIGHT, count: int = FRAMES) -> Iterator[NDArray[np.uint8]]:
-    """The clip's frames in order.
+    """Yield the clip's frames in order.
 
     Args:
         height: in pixels, a multiple of 360; the picture is 16:9.
@@ -86,7 +86,7 @@ def draw(number: int, height: int = HEIGHT) -> NDArray[np.uint8]:
 
 
 def _walk(number: int, zoom: int) -> Floats:
-    """The first shot: far hills move one unit a frame, the path three, the girl walks on the spot."""
+    """Draw the first shot: far hills move one unit a frame, the path three, the girl walks on the spot."""
     picture = _sky(zoom).colour
     for layer, speed in ((_hills(zoom), 1), (_path(zoom), 3)):
         left = number * speed * zoom
@@ -96,7 +96,7 @@ def _walk(number: int, zoom: int) -> Floats:
 
 
 def _close_up(number: int, zoom: int) -> Floats:
-    """The second shot: hair moves on twos for a second, then a blink, then nothing moves."""
+    """Draw the second shot: hair moves on twos for a second, then a blink, then nothing moves."""
     sway = (0.0, 2.0, 3.5, 4.0, 3.5, 2.0)[number // ON_TWOS % 6] if number < 24 else 0.0
     open_eyes = {26: 0.55, 28: 0.1, 30: 0.55}.get(number - number % ON_TWOS, 1.0)
     return _portrait(sway, open_eyes, zoom).over(_dusk(zoom).colour)
@@ -226,7 +226,7 @@ def _portrait(sway: float, open_eyes: float, zoom: int) -> Cel:
 
 
 def _head(pen: Pen, *, sway: float, open_eyes: float, look: float) -> None:
-    """A head about 180 units high; `look` shifts the face to one side, `sway` the ends of the hair."""
+    """Draw a head about 180 units high; `look` shifts the face to one side, `sway` the ends of the hair."""
     crown: list[Point] = [(-84, 40), (-92, -20), (-62, -88), (0, -106), (62, -88), (92, -20), (84, 40)]
     ends = [(92 + sway, 96), (40 + sway, 84), (-40 + sway, 84), (-92 + sway, 96)]
     pen.fill(curve([*crown, *ends], closed=True), HAIR_SHADE, line=2.8)
@@ -275,7 +275,7 @@ def _fringe(pen: Pen, sway: float) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the clip to a file."""
+    """Write the clip to a file."""
     parser = argparse.ArgumentParser(description="Draws the demo clip.")
     parser.add_argument("output", type=Path)
     parser.add_argument("--height", type=int, default=HEIGHT, choices=(360, 720, 1080), help="in pixels (default: 360)")

@@ -47,7 +47,7 @@ class Job:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the demo; returns an exit code."""
+    """Run the demo; return an exit code."""
     options = _parser().parse_args(arguments)
     _accept_any_text()
     job = _job(options.input)
@@ -99,7 +99,7 @@ def _report(job: Job, seconds: float) -> None:
 
 
 def _compare(job: Job, source: Clip, result: Clip) -> str:
-    """Writes the picture of before and after; returns what it shows."""
+    """Write the picture of before and after; return what it shows."""
     number = min(STILL, source.frames - 1) if job.drawn else source.frames // 2
     bicubic = source.picture(number, result.width, result.height)
     doubled = result.picture(number, result.width, result.height)
@@ -122,7 +122,7 @@ def _middle(width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def _accept_any_text() -> None:
-    """A console may lack a character of a file's name: write it escaped rather than fail."""
+    """Make the console show characters that it lacks escaped, rather than fail."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 

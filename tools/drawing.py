@@ -18,7 +18,7 @@ _STEPS = 8
 
 
 def rgb(code: str) -> Colour:
-    """A colour from six hexadecimal digits, each channel in [0, 1], gamma encoded as pictures are."""
+    """Return a color from six hexadecimal digits, each channel in [0, 1], gamma encoded as pictures are."""
     red, green, blue = (int(code[at : at + 2], 16) / 255 for at in (0, 2, 4))
     return red, green, blue
 
@@ -42,7 +42,7 @@ class Cel:
     alpha: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        """Starts empty."""
+        """Start with an empty cel."""
         self.colour = np.zeros((self.height, self.width, 3), np.float32)
         self.alpha = np.zeros((self.height, self.width, 1), np.float32)
 
@@ -55,7 +55,7 @@ class Cel:
         self.alpha[:] = 1.0
 
     def fill(self, outline: Sequence[Point], colour: Colour, *, opacity: float = 1.0) -> None:
-        """Fills a closed outline, given in units."""
+        """Fill a closed outline, given in units."""
         points = np.asarray(outline, np.float32) * self.zoom
         self._paint(points, 1.0, colour, opacity, _inside_distance)
 
@@ -72,7 +72,7 @@ class Cel:
         self._paint(points, float(radii.max()) + 1.0, colour, 1.0, distance)
 
     def over(self, below: Floats) -> Floats:
-        """The picture with this cel laid on it; shapes as `colour`."""
+        """Return the picture with this cel laid on it; shapes as `colour`."""
         return self.colour + below * (1.0 - self.alpha)
 
     def _paint(self, points: Floats, margin: float, colour: Colour, opacity: float, distance: Distance) -> None:
@@ -91,7 +91,7 @@ class Cel:
 
 
 def curve(points: Sequence[Point], *, closed: bool = False) -> list[Point]:
-    """A smooth line through the points (Catmull-Rom)."""
+    """Return a smooth line through the points (Catmull-Rom)."""
     given = np.asarray(points, np.float64)
     if closed:
         padded = np.concatenate([given[-1:], given, given[:2]])
@@ -108,13 +108,13 @@ def curve(points: Sequence[Point], *, closed: bool = False) -> list[Point]:
 
 
 def ellipse(centre: Point, radius_x: float, radius_y: float) -> list[Point]:
-    """The outline of an ellipse."""
+    """Return the outline of an ellipse."""
     angles = np.linspace(0.0, 2 * np.pi, 40, endpoint=False)
     return [(centre[0] + radius_x * float(np.cos(a)), centre[1] + radius_y * float(np.sin(a))) for a in angles]
 
 
 def moved(points: Sequence[Point], by: Point, scale: float = 1.0) -> list[Point]:
-    """The points scaled about the origin, then moved."""
+    """Return the points scaled about the origin, then moved."""
     return [(by[0] + scale * x, by[1] + scale * y) for x, y in points]
 
 

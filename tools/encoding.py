@@ -27,7 +27,7 @@ COLOUR_FLAGS = [
 
 
 def encode_clip(pictures: Iterator[NDArray[np.uint8]], rate: Fraction, output: Path, *, crf: int) -> None:
-    """Writes h264 and aac.
+    """Write H.264 and AAC.
 
     Args:
         pictures: (height, width, 3) RGB frames, all of one even size.
@@ -57,7 +57,7 @@ def encode_clip(pictures: Iterator[NDArray[np.uint8]], rate: Fraction, output: P
 
 
 def write_tune(path: Path, seconds: float) -> None:
-    """A few plucked notes, 16-bit mono, as a wave file."""
+    """Write a few plucked notes, 16-bit mono, as a wave file."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     index = (time / NOTE_SECONDS).astype(int)
     pitch = 440.0 * 2.0 ** (np.asarray(TUNE)[index % len(TUNE)] / 12)

@@ -38,7 +38,7 @@ class Clip:
 
     @classmethod
     def open(cls, path: Path) -> Clip:
-        """Opens a video; the index stays in memory, no file is left beside it."""
+        """Open a video; the index stays in memory, no file is left beside it."""
         node = vs.core.bs.VideoSource(str(path), cachemode=0, showprogress=0)
         return cls(node, node.width, node.height, node.num_frames)
 
@@ -47,7 +47,7 @@ class Clip:
         return f"{self.width}x{self.height} {self.node.format.name}, {self.frames} frames"
 
     def picture(self, number: int, width: int, height: int) -> Picture:
-        """A frame as RGB, 8 bits, (height, width, 3), resized by a bicubic (Catmull-Rom) where the size differs."""
+        """Return a frame as RGB, 8 bits, (height, width, 3), resized by Catmull-Rom where the size differs."""
         frame = self.node[number]
         matrix = frame.get_frame(0).props.get("_Matrix", _UNSPECIFIED)
         if self.node.format.color_family == vs.YUV and matrix == _UNSPECIFIED:
@@ -58,7 +58,7 @@ class Clip:
 
 
 def crop(picture: Picture, part: tuple[int, int, int, int]) -> Picture:
-    """The part (left, top, width, height) of a picture."""
+    """Return the part (left, top, width, height) of a picture."""
     left, top, width, height = part
     return picture[top : top + height, left : left + width]
 
@@ -77,7 +77,7 @@ def luma_psnr(picture: Picture, truth: Picture) -> float:
 
 
 def write_png(path: Path, picture: Picture) -> None:
-    """Writes an RGB picture of shape (height, width, 3)."""
+    """Write an RGB picture of shape (height, width, 3)."""
     height, width, _ = picture.shape
     # Every row starts with its filter type; 0 is none.
     rows = np.concatenate([np.zeros((height, 1), np.uint8), picture.reshape(height, -1)], axis=1)

@@ -44,7 +44,7 @@ DRAWINGS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Renders the named drawings, or all."""
+    """Render the named drawings, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder; what lies there already is rendered anew")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(DRAWINGS)} (all)")
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _missing(examples: Path, drawings: dict[str, Drawing]) -> str:
-    """What is not installed, if anything."""
+    """Return what is not installed, or nothing."""
     if shutil.which("synfig") is None:
         return "synfig is not on PATH"
     files = [drawing.file for drawing in drawings.values() if not (examples / drawing.file).is_file()]
@@ -75,7 +75,7 @@ def _missing(examples: Path, drawings: dict[str, Drawing]) -> str:
 
 
 def _render(file: Path, folder: Path, drawing: Drawing) -> int:
-    """Runs synfig; the number of pictures that came out."""
+    """Run synfig; return the number of pictures that came out."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()

@@ -26,7 +26,7 @@ MOST_BYTES = 9_000_000
 
 
 def complaints(wheel: Path) -> list[str]:
-    """What is wrong with a wheel, one line each; nothing if it is right."""
+    """Return what is wrong with a wheel, a line each; nothing if it is right."""
     with ZipFile(wheel) as archive:
         names = archive.namelist()
         uncredited = [name for name in names if name.endswith(".onnx") and not _is_credited(archive.read(name))]
@@ -75,7 +75,7 @@ def _is_credited(data: bytes) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Checks the wheel named; returns an exit code."""
+    """Check the wheel named; return an exit code."""
     wheel = Path(arguments[0])
     wrong = complaints(wheel)
     for line in wrong:
