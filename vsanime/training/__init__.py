@@ -1,1 +1,1 @@
-"""How the weights we ship are made: pictures, degradations, losses, loops."""
+"""Train the networks that are shipped: recipes, pictures, degradations, losses and training loops."""

@@ -1,1 +1,1 @@
-"""Recipes: what those of every trainer share, and the reader of their files."""
+"""Define the recipes of all trainers, and read their files."""

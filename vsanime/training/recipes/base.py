@@ -1,4 +1,4 @@
-"""What the recipes of all trainers share: a name, sources, and those settings of a run that hold for any network."""
+"""Defines what the recipes of all trainers share: a name, sources, and settings of a run that fit any network."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Source:
     """A folder of pictures or videos, searched with everything below it, or one file.
 
     Attributes:
-        path: below one of the roots given with `--data`.
-        weight: how often its pictures are drawn, against the other sources.
-        every: of a video, every how many frames one is taken.
+        path: path below one of the roots given with `--data`.
+        weight: how often its pictures are drawn, relative to the other sources.
+        every: interval in frames at which pictures are taken from videos.
     """
 
     path: str
@@ -29,20 +29,21 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the weights are found, whatever is trained.
+    """Settings of the training of any network.
 
     Attributes:
         steps: updates of the weights.
-        batch: samples an update.
+        batch: samples per update.
         rate: highest learning rate.
-        betas: of the optimizer.
-        ema: weight of the past in the moving average of the weights; the average is what is exported.
-        mixed: convolutions in bf16 while the weights stay f32: half the time on processors that compute in it.
-        channels_last: the memory order in which convolutions are faster.
-        workers: processes that make samples; 0 for none beside the one that trains.
+        betas: betas of the optimizer.
+        ema: weight of the past in the moving average of the weights, which is what is exported.
+        mixed: precision of convolutions while the weights stay f32: bf16 takes half the time on processors that
+            compute in it.
+        channels_last: store tensors channels last, which makes convolutions faster.
+        workers: processes that make samples; 0 to make them in the one that trains.
         validate_every: steps between validations.
         checkpoint_every: steps between checkpoints.
-        seed: of weights and samples.
+        seed: seed of weights and samples.
     """
 
     steps: int = number(dataclasses.MISSING, 1)
@@ -57,22 +58,22 @@ class Settings:
     checkpoint_every: int = number(1000, 1)
     seed: int = number(1, 0, 2**31)
 
-    # Every key, in the order in which run folders and messages list them.
+    # All keys, in the order in which run folders and messages list them.
     KEYS: ClassVar[tuple[str, ...]]
 
     def batch_at(self, _step: int) -> int:
-        """Return the number of samples of a step, counted from 0."""
+        """Return the batch size of a step, counted from 0."""
         return self.batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class CosineSettings(Settings):
-    """A learning rate that climbs and then falls by a cosine, and gradients of a bounded length.
+    """Settings of training with a warm-up, a cosine schedule of the learning rate, and clipped gradients.
 
     Attributes:
-        warm_up: steps in which the rate climbs.
-        final: share of the rate that is left at the end of the cosine; 1 for a constant rate.
-        clip_gradient: longest gradient; 0 for any.
+        warm_up: steps in which the rate rises.
+        final: fraction of `rate` that is left at the end of the cosine; 1 for a constant rate.
+        clip_gradient: greatest norm of the gradient; 0 for no limit.
     """
 
     warm_up: int = number(0, 0)
@@ -82,7 +83,7 @@ class CosineSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialSettings(Settings):
-    """How the weights of a generator are found against a discriminator.
+    """Settings of the training of a generator against a discriminator.
 
     Attributes:
         critic_rate: learning rate of the discriminator.
@@ -98,13 +99,14 @@ class AdversarialSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class BaseRecipe:
-    """All that decides a run.
+    """All settings of a run.
 
     Attributes:
-        name: of the run and of what it exports.
-        about: one sentence.
-        licence: of the weights, as their ONNX will say, such as "MIT; Copyright (c) 2026 Somebody"; empty for none.
-        author: who trains them, as their ONNX will say; empty for nobody.
+        name: name of the run and of the exported model.
+        about: description in one sentence.
+        licence: license of the weights, written into the ONNX, such as "MIT; Copyright (c) 2026 Somebody"; empty for
+            none.
+        author: author of the weights, written into the ONNX; empty for none.
     """
 
     name: str
@@ -114,10 +116,10 @@ class BaseRecipe:
 
 
 def check_name(name: str) -> None:
-    """Whether files can be named after a run.
+    """Check that files can be named after a run.
 
     Raises:
-        VsanimeError: they cannot.
+        VsanimeError: the name is empty, or has characters other than ASCII letters, digits, - and _.
     """
     if not name or not set(name) <= _FILE_NAME:
         raise VsanimeError(f"name = {name!r}; letters, digits, - and _ are needed: files are named after it")

@@ -1,4 +1,4 @@
-"""A recipe of line colorization: what `vsanime.training.recipes.pairs` is to networks that learn from pairs."""
+"""Defines and checks recipes that train networks for line colorization."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsanime.errors import VsanimeError
 from vsanime.sections import number, section
 from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, CosineSettings, check_name
 
-# Sizes are multiples of these.
+# By architecture: the number of which width and height of frames are multiples.
 ARCHITECTURES = {name: row.multiple for name, row in trained_by("colorization").items()}
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ else:
 
 @dataclass(frozen=True, kw_only=True)
 class ColourNetwork:
-    """What is trained.
+    """The network to train.
 
     Attributes:
         architecture: `colour`, the network that is shipped; `document`, the Color Transform Network after Shi et al.
-            2020; `colour_temporal`, the Temporal Constraint Network, which refines what one of the others gives.
+            2020; `colour_temporal`, the Temporal Constraint Network, which refines the output of one of the others.
         width: channels at full size.
-        residual: of `colour_temporal`, add to the colours that come in, instead of a sigmoid as the picture.
-        colours: of `colour_temporal`, the network of the first stage: an ONNX of `colour` or `document`.
-        start: what to begin with: an ONNX of the same architecture and width; empty for fresh weights.
+        residual: whether `colour_temporal` adds its output to its input colors, instead of applying a sigmoid to it.
+        colours: path of the first stage of `colour_temporal`, an ONNX of `colour` or `document`; empty for others.
+        start: path of an ONNX of the same architecture and width to begin with; empty for fresh weights.
     """
 
     architecture: _Name
@@ -43,17 +43,17 @@ class ColourNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class ColourData:
-    """What is learnt from, and how three frames of it are chosen.
+    """The training data, and how a target and its two keys are chosen from it.
 
     Attributes:
-        drawings: folders of free drawings, which synthetic shots are made of, below one of the roots.
+        drawings: folders of free drawings for synthetic shots, below one of the roots.
         shots: folders of shots that `vsanime prepare colorization` made, below one of the roots.
-        synthetic: make synthetic shots even where there are no drawings: everything in them is made up then.
-        size: width and height of the frames that the network sees.
-        span: most frames from the key before to the key after.
-        one_sided: share of the samples that have one key only, given twice.
-        prepared: share of the samples that are from prepared shots, where there are any.
-        held_out: share of the drawings that is kept for validation; of the prepared shots where `synthetic` is off.
+        synthetic: whether to make synthetic shots, also without drawings: everything in them is generated then.
+        size: width and height in pixels of the frames that the network sees.
+        span: greatest distance in frames from the key before to the key after.
+        one_sided: fraction of the samples that have one key only, which is given twice.
+        prepared: fraction of the samples that are from prepared shots, if there are any.
+        held_out: fraction of the drawings that is kept for validation; of the prepared shots if `synthetic` is off.
         cache: megabytes of decoded drawings that each worker keeps.
     """
 
@@ -73,19 +73,19 @@ class ColourLosses:
     """Weights of the losses (Shi et al. 2020, arXiv 2003.10685).
 
     Attributes:
-        l1: of the colours themselves.
-        squared: of their squared differences, which the paper has not: where nobody can know which of two keys
-            is right, it prefers their mean, as PSNR does, and L1 either of them.
-        latent: of the colours that inner layers tell: what attention copied, or those of the similarity layer and of
-            the last block.
-        adversarial: of the generator.
-        perceptual: of features, times what `normalisation` says.
-        style: of Gram matrices, times what `normalisation` says.
-        normalisation: which network, layers and factors both go with: a key of
-            `vsanime.training.colorization.losses.NORMALISATIONS`.
-        network: where features come from: `auto`, `vgg19`, `vgg16`, or a file of one.
-        layers: convolutions of `perceptual`, instead of the normalisation's.
-        style_layers: convolutions of `style`, likewise.
+        l1: weight of the L1 distance of the colors.
+        squared: weight of their squared differences, which the paper does not have: where it is unknown which of two
+            keys is right, this prefers their mean, as PSNR does, and L1 either of them.
+        latent: weight of the L1 distance of colors from inner layers: those that attention copied, or those of the
+            similarity layer and of the last block.
+        adversarial: weight of the generator's adversarial loss.
+        perceptual: weight of the distance of features, times the normalization's factor.
+        style: weight of the distance of Gram matrices, times the normalization's factor.
+        normalisation: key of `vsanime.training.colorization.losses.NORMALISATIONS`, which sets the network, layers and
+            factors of both.
+        network: source of the features: `auto`, `vgg19`, `vgg16`, or a file of one.
+        layers: convolutions of `perceptual`; empty for the normalization's.
+        style_layers: convolutions of `style`; empty for the normalization's.
     """
 
     l1: float = number(10.0, 0)
@@ -102,11 +102,11 @@ class ColourLosses:
 
 @dataclass(frozen=True, kw_only=True)
 class ColourTraining(AdversarialSettings, CosineSettings):
-    """How the weights are found.
+    """Settings of the training.
 
     Attributes:
-        late: share of the steps, at the end, in which adversarial, perceptual and style losses take part.
-        late_rate: of the generator in those last steps; 0 to go on with the schedule.
+        late: fraction of the steps, at the end, in which adversarial, perceptual and style losses take part.
+        late_rate: learning rate of the generator in these steps; 0 to keep the schedule.
     """
 
     late: float = number(0.1, 0, 1)
@@ -122,17 +122,17 @@ class ColourTraining(AdversarialSettings, CosineSettings):
 
     @property
     def turn(self) -> int:
-        """Steps by the first losses alone."""
+        """The number of steps before adversarial, perceptual and style losses take part."""
         return self.steps - round(self.late * self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColourValidation:
-    """What is measured and shown of scenes and drawings that are never trained on.
+    """Settings of validation on scenes and drawings that are never trained on.
 
     Attributes:
-        samples: targets, each with its keys.
-        shown: how many of them stand on a sheet.
+        samples: number of targets, each with its keys.
+        shown: number of targets on a sheet.
     """
 
     samples: int = number(24, 1, 1000)
@@ -141,7 +141,7 @@ class ColourValidation:
 
 @dataclass(frozen=True, kw_only=True)
 class ColourRecipe(BaseRecipe):
-    """All that decides a run of line colorization."""
+    """All settings of a run of line colorization."""
 
     network: ColourNetwork
     data: ColourData = ColourData()
@@ -151,12 +151,12 @@ class ColourRecipe(BaseRecipe):
 
     @property
     def wants_features(self) -> bool:
-        """Whether some step compares features."""
+        """Whether any step compares features."""
         return self.training.late > 0 and (self.losses.perceptual > 0 or self.losses.style > 0)
 
 
 def from_table(table: Mapping[str, Any]) -> ColourRecipe:
-    """Make a recipe of nested tables.
+    """Make a recipe from nested tables.
 
     Raises:
         VsanimeError: a key or value is wrong.

@@ -1,4 +1,4 @@
-"""What no single key of a recipe can tell: whether network, planes, sizes and degradation go together."""
+"""Checks that network, planes, sizes and degradation of a pair recipe fit together."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from vsanime.training.recipes.pairs import Network, Recipe
 
 
 def from_table(table: Mapping[str, Any]) -> Recipe:
-    """Make a recipe of nested tables.
+    """Make a recipe from nested tables, and check it.
 
     Raises:
-        VsanimeError: a key or value is wrong, or they do not go together.
+        VsanimeError: a key or value is wrong, or values do not fit together.
     """
     recipe: Recipe = section(Recipe, table, "")
     check(recipe)
@@ -26,10 +26,10 @@ def from_table(table: Mapping[str, Any]) -> Recipe:
 
 
 def check(recipe: Recipe) -> None:
-    """Whether a recipe can be run.
+    """Check that the values of a recipe fit together.
 
     Raises:
-        VsanimeError: it cannot; names keys, values and what would be right.
+        VsanimeError: they do not; the message names the key, its value and what would be right.
     """
     if not recipe.sources:
         raise VsanimeError("sources = []; one [[sources]] or more are needed")
@@ -49,14 +49,14 @@ def check(recipe: Recipe) -> None:
 
 
 def rules_of(network: Network) -> PairRules:
-    """Return what follows from a recipe's [network]."""
+    """Return the rules that the architecture of a recipe's [network] sets for the rest of the recipe."""
     rules = ARCHITECTURES[network.architecture].pairs
     assert rules is not None
     return rules
 
 
 def scale_of(network: Network) -> int:
-    """Pixels that the network makes of one, each way."""
+    """Return the scale factor of the network, in width as in height."""
     return rules_of(network).scale(network)
 
 

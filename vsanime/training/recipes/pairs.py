@@ -1,4 +1,4 @@
-"""A training recipe as frozen facts: what networks that learn from pairs of patches are trained by."""
+"""Defines recipes that train networks from pairs of degraded and clean patches."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vsanime.training.recipes.base import BaseRecipe, CosineSettings, Source
 KERNELS = ("box", "bilinear", "catmull_rom", "mitchell", "lanczos3", "random")
 SITINGS = ("left", "center", "top_left")
 
-# What validation can measure with: `random` is another one each time.
+# The kernels of validation; `random` is not one of them, because it differs from patch to patch.
 type Kernel = Literal["box", "bilinear", "catmull_rom", "mitchell", "lanczos3"]
 
 
 def _make_network_class() -> type[Any]:
-    """Return the dataclass of [network]: `architecture`, all settings of all architectures, `start`.
+    """Return the dataclass of [network]: `architecture`, the settings of all architectures, and `start`.
 
     Raises:
-        ValueError: settings of one name have different types or defaults.
+        ValueError: two architectures have settings of one name with different types or defaults.
     """
     rows = trained_by("pairs")
     names: Any = Literal[tuple(rows)]
@@ -45,13 +45,13 @@ def _make_network_class() -> type[Any]:
 if TYPE_CHECKING:
 
     class Network:
-        """What is trained.
+        """The network to train.
 
         Its other attributes are the settings of the architectures.
 
         Attributes:
-            architecture: which network.
-            start: what to begin with: a model's name (`vsanime models list`) or a file; empty for fresh weights.
+            architecture: name of the architecture.
+            start: name (`vsanime models list`) or file of a model to begin with; empty for fresh weights.
         """
 
         architecture: str
@@ -67,22 +67,22 @@ else:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """How patches are cut.
+    """Settings for cutting patches.
 
     Attributes:
-        planes: what the network sees: luma, RGB, or luma with chroma to be reconstructed.
-        patch: width and height of what the network has to make, in pixels.
-        held_out: share of the pictures kept for validation.
-        least: pictures that have to be there.
-        crops: places tried for a patch.
-        best_share: how often the place with the steepest edges is taken; else the first.
-        flat: mean step from pixel to pixel, in 8-bit codes, under which a patch is drawn again.
-        shrink_share: how often the picture is first made smaller by area.
-        shrink_most: times that it is made smaller by then, at most.
-        turn: turn and mirror at random.
-        invert: how often a patch is inverted.
-        grid: cut on a grid of patches side by side instead of anywhere.
-        grid_cap: patches of one picture on the grid, at most.
+        planes: planes that the network sees: luma, RGB, or luma with chroma to be reconstructed.
+        patch: width and height of the target patch in pixels.
+        held_out: fraction of the pictures that is kept for validation.
+        least: smallest number of pictures.
+        crops: number of positions tried for a patch.
+        best_share: how often the position with the steepest edges is taken, 0 to 1; otherwise the first.
+        flat: mean difference of neighboring pixels, in 8-bit codes, below which a patch is drawn again.
+        shrink_share: how often the picture is first shrunk by area averaging, 0 to 1.
+        shrink_most: greatest factor by which it is shrunk then.
+        turn: whether to rotate and mirror at random.
+        invert: how often a patch is inverted, 0 to 1.
+        grid: whether to cut on a grid of adjacent patches instead of anywhere.
+        grid_cap: most patches of one picture on the grid.
         cache: megabytes of decoded pictures that each worker keeps.
     """
 
@@ -104,13 +104,13 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Jpeg:
-    """JPEG artefacts.
+    """Settings of JPEG artifacts.
 
     Attributes:
-        share: how often.
-        levels: noise levels as github.com/nagadomi/waifu2x defines them, with their odds; none to use `quality`.
+        share: how often they are added, 0 to 1.
+        levels: noise levels as github.com/nagadomi/waifu2x defines them, with their odds; empty to use `quality`.
         quality: lowest and highest quality.
-        half_chroma: how often chroma is stored at half size (4:2:0).
+        half_chroma: how often chroma is stored at half size (4:2:0), 0 to 1.
     """
 
     share: float = number(0.0, 0, 1)
@@ -121,16 +121,16 @@ class Jpeg:
 
 @dataclass(frozen=True, kw_only=True)
 class H264:
-    """Artefacts of a real encoder (x264 in ffmpeg), from short clips that pan over pictures.
+    """Settings of artifacts of a real encoder (x264 in ffmpeg), from short clips that pan over pictures.
 
-    Pictures of clips are shrunk, turned and inverted, and places in frames chosen, as [data] has it, but for its grid.
+    The settings of [data] apply to the pictures of clips and to positions in their frames, except for its grid.
 
     Attributes:
-        share: how often.
+        share: how often they are added, 0 to 1.
         crf: lowest and highest rate factor.
-        clips: how many different clips there are.
-        frames: of each clip.
-        width: of each clip in pixels, as encoded; the height is 9/16 of it.
+        clips: number of different clips.
+        frames: number of frames of each clip.
+        width: width of each clip in pixels, as encoded; the height is 9/16 of it.
     """
 
     share: float = number(0.0, 0, 1)
@@ -141,24 +141,26 @@ class H264:
 
     @property
     def height(self) -> int:
-        """Of a clip in pixels, as encoded; even."""
+        """The height of a clip in pixels, as encoded; even."""
         return self.width * 9 // 32 * 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Degradation:
-    """What becomes of a patch before the network sees it, in this order.
+    """Settings of the degradation of a patch before the network sees it, in this order.
 
     Attributes:
         kernels: kernels that halve, or that subsample chroma, with their odds.
-        width: the kernel made narrower or wider, lowest and highest factor.
-        blur: standard deviation of a Gaussian in pixels of the small picture, lowest and highest.
-        blur_share: how often it is blurred.
-        noise: standard deviation of noise in 8-bit codes, lowest and highest.
-        noise_share: how often there is noise.
-        sitings: places of chroma samples, with their odds.
-        round_input: round to 8-bit codes, which is what clips have.
-        sharpen: how much of the difference to its blurred self is added to the target.
+        width: lowest and highest factor by which the kernel is widened.
+        blur: lowest and highest standard deviation of a Gaussian, in pixels of the small picture.
+        blur_share: how often it is blurred, 0 to 1.
+        noise: lowest and highest standard deviation of noise, in 8-bit codes.
+        noise_share: how often noise is added, 0 to 1.
+        sitings: positions of chroma samples, with their odds.
+        round_input: whether to round the input to 8-bit codes, as in clips.
+        sharpen: multiple of its difference from its blurred version that is added to the target.
+        jpeg: settings of JPEG artifacts.
+        h264: settings of H.264 artifacts.
     """
 
     kernels: Shares = shares((("box", 1.0),), KERNELS)  # noqa: RUF009
@@ -176,21 +178,22 @@ class Degradation:
 
 @dataclass(frozen=True, kw_only=True)
 class Training(CosineSettings):
-    """How the weights are found.
+    """Settings of the training.
 
     Attributes:
-        late_batch: patches an update towards the end; 0 for no change.
-        late_share: share of the steps, at the end, that take `late_batch`.
-        loss: what is made small: `l1`; `weighted_mse` and `clipped_huber` know RGB.
-        optimizer: `muon` moves inner convolutions by orthogonal steps and the rest as `adamw` does; `adam`'s weight
+        late_batch: patches per update toward the end; 0 for no change.
+        late_share: fraction of the steps, at the end, that use `late_batch`.
+        loss: loss to minimize: `l1`, or `weighted_mse` or `clipped_huber`, which are for RGB.
+        optimizer: `muon` updates inner convolutions by orthogonal steps and the rest as `adamw` does; `adam`'s weight
             decay is part of the gradient.
-        muon_rate: highest rate of what Muon moves; the largest singular value that a step adds to a convolution.
-        weight_decay: of the optimizer.
-        amsgrad: of the optimizer.
+        muon_rate: highest learning rate of Muon; the largest singular value that a step adds to a convolution.
+        weight_decay: weight decay of the optimizer.
+        amsgrad: whether the optimizer uses AMSGrad.
         schedule: `cosine` to `final`; `inverse`: rate / (1 + decay * samples seen); `constant`.
-        decay: of `inverse`.
-        mixed_share: share of the steps, from the start, for which `mixed` holds.
-        recompute: gradient checkpointing: less memory, a third more time; of ArtCNN also while rounding is simulated.
+        decay: decay of the schedule `inverse`.
+        mixed_share: fraction of the steps, from the start, for which `mixed` holds.
+        recompute: use gradient checkpointing: less memory, a third more time; for ArtCNN also while rounding is
+            simulated.
     """
 
     late_batch: int = number(0, 0, 4096)
@@ -218,19 +221,19 @@ class Training(CosineSettings):
         return round((1 - self.late_share) * self.steps)
 
     def batch_at(self, step: int) -> int:
-        """Return the number of patches of a step, counted from 0."""
+        """Return the batch size of a step, counted from 0."""
         return self.late_batch if self.late_batch and step >= self.late_from else self.batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rounding:
-    """The rounding of the precision that the network will run in, simulated in the last steps.
+    """Settings of the last steps, which simulate the rounding of the precision that the network will run in.
 
     Steps of `training.mixed` compute ArtCNN in bf16 itself, as fast as before; others simulate it in f32.
 
     Attributes:
-        dtype: which; `none` for no such phase, `int8` for ArtCNN alone (a trial: no backend runs it yet).
-        share: share of the steps, at the end.
+        dtype: precision; `none` for no such phase, `int8` for ArtCNN alone (a trial: no backend runs it yet).
+        share: fraction of the steps, at the end, that simulate it.
     """
 
     dtype: Literal["none", "bf16", "fp16", "int8"] = "none"
@@ -239,13 +242,13 @@ class Rounding:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What is measured on pictures that are never trained on; each kernel has a figure of its own.
+    """Settings of validation on pictures that are never trained on; each kernel has a measure of its own.
 
     Attributes:
-        kernels: kernels to measure with, clean.
+        kernels: kernels to measure with, without other degradation.
         degraded: whether patches degraded as in training are measured as well.
-        patches: of each.
-        patch: width and height in pixels of what the network has to make.
+        patches: number of patches for each.
+        patch: width and height of the target patch in pixels.
     """
 
     kernels: tuple[Kernel, ...] = ("box", "catmull_rom", "lanczos3")
@@ -256,7 +259,7 @@ class Validation:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(BaseRecipe):
-    """All that decides a run that learns from pairs of patches."""
+    """All settings of a run that learns from pairs of patches."""
 
     network: Network
     data: Data

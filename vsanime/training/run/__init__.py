@@ -1,1 +1,1 @@
-"""What every run of training does, whatever is trained: steps, reports, checkpoints, the export."""
+"""Run the training of any network: steps, reports, checkpoints and the export."""

@@ -1,7 +1,7 @@
-"""Checkpoints: folders that are there whole or not at all, of safetensors files small enough for any host.
+"""Writes and reads checkpoints: folders of safetensors files, each small enough for any host.
 
-A checkpoint is written under another name, flushed to the disk, and renamed: a run that is killed at any moment leaves
-the one before as it was. Samples are pure functions of the step, so nothing else has to be kept.
+A checkpoint is written under a temporary name, flushed to the disk and renamed, so a run that is killed at any moment
+leaves the previous one intact. Samples are pure functions of the step, so no other state has to be kept.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from safetensors.torch import save as write_tensors
 from vsanime import files
 from vsanime.errors import VsanimeError
 
-SHARD_BYTES = 15_000_000  # of tensors at most, less what a header takes
+SHARD_BYTES = 15_000_000  # largest file, with its header
 _HEADER_BYTES = 200_000
 _ROOM = SHARD_BYTES - _HEADER_BYTES
-_PIECE = "#"  # in no name of torch's
-_KEPT = 2  # the newest and the one before
+_PIECE = "#"  # occurs in no tensor name of torch
+_KEPT = 2  # checkpoints: the newest and the previous one
 _STATE = "state.json"
 _PREFIX, _PARTIAL = "step-", ".partial-"
 
@@ -35,10 +35,10 @@ type Tensors = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run goes on from.
+    """The state from which a run resumes.
 
     Attributes:
-        step: updates that are done.
+        step: number of completed updates.
         tensors: weights, their average and the optimizer's state, by name.
     """
 
@@ -47,15 +47,15 @@ class Checkpoint:
 
 
 def write_finite(folder: Path, checkpoint: Checkpoint, advice: str) -> Path:
-    """Write a checkpoint as `write` does, unless a number in it has run away.
+    """Write a checkpoint as `write` does, if all of its tensors are finite.
 
     Args:
-        folder: of all checkpoints of a run.
-        checkpoint: what to write.
-        advice: what the user can do about such a number.
+        folder: folder of all checkpoints of the run.
+        checkpoint: checkpoint to write.
+        advice: end of the error message, which says what the user can do about a tensor that is not finite.
 
     Raises:
-        VsanimeError: it cannot be written, or a tensor is not finite: the checkpoint before is worth more.
+        VsanimeError: the checkpoint cannot be written, or a tensor is not finite; the previous checkpoint stays.
     """
     step = checkpoint.step
     for name, tensor in checkpoint.tensors.items():
@@ -65,17 +65,17 @@ def write_finite(folder: Path, checkpoint: Checkpoint, advice: str) -> Path:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint and remove those before the last two.
+    """Write a checkpoint, and remove all but the newest two.
 
     Args:
-        folder: of all checkpoints of a run.
-        checkpoint: what to write.
+        folder: folder of all checkpoints of the run.
+        checkpoint: checkpoint to write.
 
     Returns:
-        Its folder.
+        The folder of this checkpoint.
 
     Raises:
-        VsanimeError: it cannot be written; the one before is as it was.
+        VsanimeError: the checkpoint cannot be written; the previous one is intact.
     """
     final = folder / f"{_PREFIX}{checkpoint.step:08d}"
     partial = folder / f"{_PARTIAL}{checkpoint.step:08d}"
@@ -92,7 +92,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
         cut = {name: list(tensor.shape) for name, tensor in checkpoint.tensors.items() if tensor.nbytes > _ROOM}
         state = {"step": checkpoint.step, "shards": shards, "cut": cut}
         files.write_text(partial / _STATE, json.dumps(state, indent=1))
-        if final.exists():  # damaged, or written by Ctrl-C a moment ago; out of the way in one go
+        if final.exists():  # damaged, or just written after Ctrl-C; a rename moves it away in one operation
             files.rename(final, folder / f"{_PARTIAL}old-{checkpoint.step:08d}")
         files.rename(partial, final)
         files.flush_folder(folder)
@@ -111,10 +111,10 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def newest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; None where there is none.
+    """Return the newest checkpoint that can be read, or None if there are no checkpoints.
 
     Raises:
-        VsanimeError: there are checkpoints, all of them damaged.
+        VsanimeError: there are checkpoints, and all of them are damaged.
     """
     folders = _numbered(folder)
     wrong = []
@@ -132,7 +132,7 @@ def read(folder: Path) -> Checkpoint:
     """Read one checkpoint.
 
     Raises:
-        VsanimeError: damaged.
+        VsanimeError: the checkpoint is damaged.
     """
     try:
         state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
@@ -152,7 +152,7 @@ def read(folder: Path) -> Checkpoint:
 
 
 def _shards(tensors: Tensors) -> Iterator[Tensors]:
-    """Tensors in portions of a bounded size."""
+    """Yield the tensors in groups that fit into one file each."""
     shard: Tensors = {}
     size = 0
     for name, tensor in _pieces(tensors):
@@ -165,7 +165,7 @@ def _shards(tensors: Tensors) -> Iterator[Tensors]:
 
 
 def _pieces(tensors: Tensors) -> Iterator[tuple[str, torch.Tensor]]:
-    """Tensors in plain memory order, since safetensors knows no other; flat pieces of those that fit into no file."""
+    """Yield contiguous copies of tensors, as safetensors needs them; a tensor too large for a file in flat pieces."""
     for name, tensor in tensors.items():
         plain = tensor.detach().cpu().contiguous().clone()
         if plain.nbytes <= _ROOM:
@@ -176,7 +176,7 @@ def _pieces(tensors: Tensors) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _numbered(folder: Path) -> list[Path]:
-    """Folders of checkpoints, newest first."""
+    """Return the folders of checkpoints, newest first."""
     found = [path for path in folder.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdigit()]
     return sorted(found, key=lambda path: int(path.name.removeprefix(_PREFIX)), reverse=True)
 

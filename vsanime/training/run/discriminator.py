@@ -1,8 +1,7 @@
-"""Discriminators: AnimeGANv2's tells pictures of a style from others, that of colorization true colours from made ones.
+"""Defines the discriminators of AnimeGANv2 (pictures of a style or not) and of colorization (true colors or not).
 
-Both have spectral norms. Every call in training mode takes one more step towards the largest singular values, so that
-what a discriminator gives follows from the calls before; the vectors of that search are buffers, which a checkpoint has
-to hold.
+Both have spectral norms. Every call in training mode runs one more power iteration toward the largest singular values,
+so the output depends on the calls before; the vectors of the iteration are buffers, which checkpoints have to hold.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from vsanime.errors import VsanimeError
 
 WIDTH = 32  # channels of the first convolution
 PAIR_WIDTH = 64
-_STD = 0.02  # of fresh weights
+_STD = 0.02  # standard deviation of initial weights
 
 
 class Discriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
     """AnimeGANv2's discriminator, 1,128,800 weights: seven convolutions with spectral norm and without biases.
 
-    It takes N, 3, H, W, RGB in [-1, 1], H and W multiples of 4, and gives N, 1, H / 4, W / 4: 1 for what belongs to the
-    style, 0 for what does not.
+    It takes RGB in [-1, 1], shape (N, 3, H, W) with H and W multiples of 4, and returns (N, 1, H / 4, W / 4): 1 for
+    what belongs to the style, 0 for what does not.
 
     Args:
-        width: channels of the first convolution; the others are multiples of it.
+        width: channels of the first convolution; the others, but for the last, have multiples of it.
     """
 
     def __init__(self, width: int = WIDTH) -> None:
@@ -45,12 +44,12 @@ class Discriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]  # witho
 
 
 class PairDiscriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]
-    """The discriminator of line colorization, 1,556,161 weights: five convolutions that halve, on lines and colours.
+    """The discriminator of line colorization, 1,556,161 weights: five convolutions of stride 2 on lines and colors.
 
-    It takes N, 4, H, W, line art and RGB in [0, 1], and gives logits N, 1, H / 32, W / 32, rounded up.
+    It takes line art and RGB in [0, 1], shape (N, 4, H, W), and returns logits (N, 1, H / 32, W / 32), rounded up.
 
     Args:
-        width: channels of the first convolution; the others are multiples of it.
+        width: channels of the first convolution; the others, but for the last, have multiples of it.
     """
 
     def __init__(self, width: int = PAIR_WIDTH) -> None:
@@ -62,7 +61,7 @@ class PairDiscriminator(nn.Sequential):  # type: ignore[misc,unused-ignore]
 
 
 def _layer(into: int, out: int, *, stride: int = 1, norm: bool = False) -> list[nn.Module]:
-    """A convolution, a layer norm over channels, height and width if wanted, leaky ReLU."""
+    """Return a convolution, a layer norm over channels, height and width if `norm` is set, and a leaky ReLU."""
     norms = [nn.GroupNorm(1, out, TF_EPSILON)] if norm else []
     return [_convolution(into, out, stride), *norms, nn.LeakyReLU(LEAK)]
 

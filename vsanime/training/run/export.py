@@ -1,4 +1,4 @@
-"""What a finished run leaves: the averaged weights as checked ONNX, and the curves."""
+"""Exports a finished run: the averaged weights as ONNX, checked in ONNX Runtime, and the curves as PNG."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from vsanime.training.run.task import Task, Tell
 
 
 def finish[R: AnyRecipe](task: Task[R], tell: Tell) -> Path:
-    """Export, check, draw.
+    """Export the averaged network, check the file against torch, and draw the curves.
 
     Args:
-        task: what was trained.
-        tell: told what there is.
+        task: task that was trained.
+        tell: receives lines about the files and the difference from torch.
 
     Returns:
-        The ONNX.
+        The path of the ONNX.
 
     Raises:
-        VsanimeError: a file cannot be written, or the ONNX computes something else.
+        VsanimeError: a file cannot be written, or ONNX Runtime's output differs from torch's by more than `task.bound`.
     """
     recipe, folder = task.recipe, task.folder.path
     path = folder / f"{recipe.name}.onnx"
@@ -44,10 +44,10 @@ def finish[R: AnyRecipe](task: Task[R], tell: Tell) -> Path:
 
 
 def _difference[R: AnyRecipe](task: Task[R], net: nn.Module, path: Path) -> float:
-    """The largest difference between the file in ONNX Runtime and the network in torch.
+    """Return the largest absolute difference between the file in ONNX Runtime and the network in torch.
 
     Raises:
-        VsanimeError: it is too large.
+        VsanimeError: the difference is larger than `task.bound`.
     """
     import onnxruntime
 

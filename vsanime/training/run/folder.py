@@ -1,4 +1,4 @@
-"""The folder of a run: its recipe, its pictures, its logs and checkpoints; and whether a recipe may go on in it."""
+"""Manages the folder of a run: its recipe, list of pictures, logs and checkpoints, and whether it can be resumed."""
 
 from __future__ import annotations
 
@@ -16,68 +16,68 @@ from vsanime.training.recipes.reader import AnyRecipe, PictureRecipe, difference
 
 type Tell = Callable[[str], None]
 
-_MOST_SHOWN = 5  # skipped files that are named on the terminal; all are in the list
-# Keys that change nothing in what is learnt: a resumed run may have others.
+_MOST_SHOWN = 5  # skipped files that are named on the terminal; `pictures.json` names all
+# Keys that do not affect the weights; they may change when a run is resumed.
 _FREE = ("training.workers", "training.checkpoint_every", "data.cache", "about", "licence", "author")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where everything of a run is kept.
+    """The folder of one run.
 
     Attributes:
-        path: the folder.
+        path: path of the folder.
     """
 
     path: Path
 
     @property
     def recipe(self) -> Path:
-        """The recipe in force, with what the command line changed."""
+        """The path of the recipe, including what the command line changed."""
         return self.path / "recipe.json"
 
     @property
     def pictures(self) -> Path:
-        """The pictures of the run, and what was skipped."""
+        """The path of the list of used and skipped pictures."""
         return self.path / "pictures.json"
 
     @property
     def checkpoints(self) -> Path:
-        """What the run goes on from."""
+        """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def clips(self) -> Path:
-        """Coded clips; they are made again if deleted."""
+        """The folder of encoded clips, which are made again if deleted."""
         return self.path / "clips"
 
     @property
     def events(self) -> Path:
-        """For TensorBoard."""
+        """The folder of the events for TensorBoard."""
         return self.path / "events"
 
     def check_new(self) -> None:
-        """Whether a run may begin here.
+        """Check that the folder holds no run.
 
         Raises:
-            VsanimeError: there is one.
+            VsanimeError: the folder holds one.
         """
         if self.recipe.exists():
             raise VsanimeError(f"{self.path} holds a run; give --resume to go on with it, or another --out")
 
     def begin(self, recipe: AnyRecipe) -> None:
-        """From here on there is a run in the folder.
+        """Write the recipe; from then on the folder holds a run.
 
         Raises:
-            VsanimeError: it cannot be written.
+            VsanimeError: the recipe cannot be written.
         """
         write_json(self.recipe, to_table(recipe))
 
     def stored_recipe(self) -> AnyRecipe:
-        """The recipe that the run began with.
+        """Return the recipe that the run began with.
 
         Raises:
-            VsanimeError: there is no run.
+            VsanimeError: the folder holds no run.
         """
         try:
             return from_table(json.loads(self.recipe.read_text(encoding="utf-8")))
@@ -87,10 +87,10 @@ class RunFolder:
             raise VsanimeError(f"{self.recipe} is damaged: {error}") from None
 
     def check_same(self, recipe: AnyRecipe) -> None:
-        """Whether a run may go on with this recipe.
+        """Check that the run can be resumed with a recipe.
 
         Raises:
-            VsanimeError: a key differs that the outcome depends on.
+            VsanimeError: a key that may not change differs from the recipe that the run began with.
         """
         wrong = [line for line in differences(recipe, self.stored_recipe()) if not line.startswith(_FREE)]
         if wrong:
@@ -99,15 +99,15 @@ class RunFolder:
             )
 
     def survey(self, places: Sequence[Path], recipe: PictureRecipe, tell: Tell) -> list[Picture]:
-        """The pictures of a new run.
+        """Find the pictures of a new run, write the list of them, and return them.
 
         Args:
-            places: of the sources.
-            recipe: the recipe.
-            tell: told what is found, and what is skipped.
+            places: file or folder of each source.
+            recipe: recipe of the run.
+            tell: receives lines about what was found and skipped.
 
         Raises:
-            VsanimeError: too few, or none that can be used in some source.
+            VsanimeError: there are too few pictures, or a source has none that can be used.
         """
         found, skipped = pictures.survey(places, recipe, tell)
         if skipped:
@@ -119,7 +119,7 @@ class RunFolder:
         return found
 
     def known_pictures(self) -> list[Picture]:
-        """The pictures that the run began with.
+        """Return the pictures that the run began with.
 
         Raises:
             VsanimeError: the list is missing or damaged.
@@ -128,10 +128,10 @@ class RunFolder:
 
 
 def read_json[T](path: Path, make: Callable[[Any], T]) -> T:
-    """What a run wrote down when it began.
+    """Read a JSON file of a run, and return what `make` makes of its content.
 
     Raises:
-        VsanimeError: it is missing or damaged.
+        VsanimeError: the file is missing or damaged.
     """
     try:
         return make(json.loads(path.read_text(encoding="utf-8")))
@@ -140,10 +140,15 @@ def read_json[T](path: Path, make: Callable[[Any], T]) -> T:
 
 
 def write_json(path: Path, table: object, *, escaped: bool = False) -> None:
-    """Write a file of the run whole or not at all.
+    """Write a JSON file atomically.
+
+    Args:
+        path: file to write.
+        table: content, of types that JSON has.
+        escaped: write non-ASCII characters as escapes.
 
     Raises:
-        VsanimeError: it cannot be written.
+        VsanimeError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What every trainer holds: a network, its average and its optimizer; beside them a discriminator to learn against."""
+"""Holds what every trainer updates: a network, its moving average, its optimizer, and optionally a discriminator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vsanime.training.optimize.average import MovingAverage
 from vsanime.training.recipes.base import Settings
 from vsanime.training.run.checkpoint import Checkpoint, Tensors
 
-_CRITIC = "critic."  # before the names of the discriminator's tensors in a checkpoint
+_CRITIC = "critic."  # prefix of the names of the discriminator's tensors in a checkpoint
 
 type Values = dict[str, torch.Tensor]
 
@@ -28,18 +28,18 @@ class Learner:
 
     def __init__(self, net: nn.Module, training: Settings, device: torch.device) -> None:
         self.device = device
-        # f32 is f32 on cards as well; convolutions would have 10 bits of it by default.
+        # By default, convolutions on cards use TF32, which has 10 bits of mantissa.
         torch.backends.cudnn.allow_tf32 = False
         self._layout = torch.channels_last if training.channels_last else torch.contiguous_format
         self.net = net.to(device, memory_format=self._layout)
         self.mean = MovingAverage(self.net, training.ema)
 
     def gather(self) -> Tensors:
-        """Return everything that was learned, by name."""
+        """Return weights, average and optimizer state, by name."""
         return state.gather(self.net, self.mean.net, self.optimizer)
 
     def restore(self, found: Checkpoint) -> None:
-        """Put back what `gather` returned.
+        """Load what `gather` returned from a checkpoint.
 
         Raises:
             VsanimeError: the checkpoint is of another network.
@@ -54,7 +54,7 @@ class AdversarialLearner(Learner):
         net: generator.
         critic: discriminator.
         training: settings of the recipe.
-        turn: step that the discriminator begins to learn at.
+        turn: step at which the discriminator begins to learn.
         device: device of torch.
     """
 
@@ -71,7 +71,7 @@ class AdversarialLearner(Learner):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._training.mixed == "bf16")
 
     def judge(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Return the discriminator's logits; gradients pass through it and leave none in it."""
+        """Return the discriminator's logits; gradients reach the pictures but not the discriminator's weights."""
         self.critic.requires_grad_(False)
         with self.autocast():
             judged: torch.Tensor = self.critic(pictures).float()
@@ -79,14 +79,14 @@ class AdversarialLearner(Learner):
         return judged
 
     def gather(self) -> Tensors:
-        """Return everything that both networks have learned, and where searches of spectral norms stand, by name."""
+        """Return the state of both networks and optimizers, and the buffers of spectral norms, by name."""
         critic = state.named(self.critic, "net") | state.moments(self.critic, self.critic_optimizer)
         critic |= state.named(self.critic, state.BUFFERS)
         own = super().gather() | state.named(self.net, state.BUFFERS)
         return own | {f"{_CRITIC}{name}": value for name, value in critic.items()}
 
     def restore(self, found: Checkpoint) -> None:
-        """Put back what `gather` returned.
+        """Load what `gather` returned from a checkpoint.
 
         Raises:
             VsanimeError: the checkpoint is of other networks.
@@ -108,11 +108,11 @@ def descend(net: nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor
     """Take one step of an optimizer.
 
     Args:
-        net: network whose weights the optimizer moves.
-        optimizer: the optimizer.
-        loss: what is made smaller.
+        net: network whose weights the optimizer updates.
+        optimizer: optimizer of the network.
+        loss: scalar to minimize.
         rate: learning rate of this step.
-        clip: greatest length of the gradient; 0 for any.
+        clip: greatest norm of the gradient; 0 for no limit.
     """
     for group in optimizer.param_groups:
         group["lr"] = rate

@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: a CSV that anything reads, and events for TensorBoard if its writer is there."""
+"""Writes the logs of a run: a CSV, and events for TensorBoard if `tensorboardX` is installed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from vsanime.errors import VsanimeError
 
 
 class Log:
-    """One row a report; columns are those of the first row.
+    """A CSV with one row per report.
 
     Args:
-        path: the CSV.
-        columns: names, `step` first.
-        done: steps that are done: later rows, of a run that was cut short, are left out.
+        path: path of the CSV; rows that it has already are kept up to `done`.
+        columns: names of the columns, `step` first.
+        done: number of completed steps; later rows, of a run that was interrupted, are removed.
+
+    Raises:
+        VsanimeError: the file cannot be written.
     """
 
     def __init__(self, path: Path, columns: tuple[str, ...], done: int) -> None:
@@ -51,14 +54,14 @@ class Log:
 
 
 class Events:
-    """Events for TensorBoard; nothing where `tensorboardX`, which the extra `train` installs, is missing.
+    """Events for TensorBoard; nothing is written without `tensorboardX`, which the extra `train` installs.
 
-    Written here and now: its usual writer leaves that to a thread, which dies of a full disk, after which the queue to
-    it is full for ever.
+    Events are written synchronously: the usual writer of `tensorboardX` uses a thread, which dies when the disk is
+    full, and then its queue blocks for ever.
 
     Args:
-        folder: of the events.
-        done: steps that are done: events of later ones are struck out.
+        folder: folder of the events.
+        done: number of completed steps; TensorBoard drops events of later ones.
 
     Raises:
         VsanimeError: the folder cannot be written.
@@ -104,14 +107,14 @@ class Events:
             raise _unwritable(self._folder, error) from None
 
     def close(self) -> None:
-        """Close the file; every event is in it already, as far as the disk had room."""
+        """Close the file; `add` has flushed every event already."""
         if self._writer is not None:
             with contextlib.suppress(OSError):
                 self._writer.close()
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """The rows of a log; none where there is no log."""
+    """Return the rows of a log, or none if the file does not exist."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -119,7 +122,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def _step(row: Mapping[str, str]) -> int | None:
-    """None for a row that was cut short."""
+    """Return the step of a row, or None for an incomplete row."""
     try:
         return int(row["step"]) if None not in row.values() else None
     except (KeyError, ValueError):

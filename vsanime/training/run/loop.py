@@ -1,4 +1,4 @@
-"""The training loop: steps, their reports, validations, sheets and checkpoints, going on, and the export at the end."""
+"""Runs the training loop: resumes, takes steps, reports, validates, writes checkpoints, and exports at the end."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from vsanime.training.run.task import Task, Tell
 
 
 def train[R: AnyRecipe](task: Task[R], tell: Tell) -> Path:
-    """Begin a run or go on with it, to its end.
+    """Begin or resume a run, and take it to its end.
 
     Args:
-        task: what is trained.
-        tell: told what happens before the first step and after the last.
+        task: task to train.
+        tell: receives lines about what happens before the first step and after the last.
 
     Returns:
-        The ONNX of the averaged weights.
+        The path of the ONNX of the averaged weights.
 
     Raises:
-        VsanimeError: sources, recipe, checkpoint, memory or disk do not allow it.
-        KeyboardInterrupt: the user stopped it; a checkpoint was written.
+        VsanimeError: sources, recipe, checkpoint, memory or disk do not allow the run.
+        KeyboardInterrupt: the user stopped the run; a checkpoint was written.
     """
     with told_in_one_line():
         folder, resume = task.folder, task.order.resume
@@ -58,7 +58,7 @@ def train[R: AnyRecipe](task: Task[R], tell: Tell) -> Path:
 
 
 def _learn[R: AnyRecipe](task: Task[R], done: int) -> None:
-    """Take all steps that are not done."""
+    """Take the steps after the first `done`."""
     training = task.recipe.training
     if done >= training.steps:
         return
@@ -78,7 +78,7 @@ def _learn[R: AnyRecipe](task: Task[R], done: int) -> None:
 
 
 class _Reports[R: AnyRecipe]:
-    """What is written down after steps."""
+    """Writes logs, events, sheets and checkpoints after steps."""
 
     def __init__(self, task: Task[R], done: int) -> None:
         self._task = task
@@ -90,7 +90,7 @@ class _Reports[R: AnyRecipe]:
         self._since = time.monotonic()
 
     def after(self, step: int, values: Values, progress: RunProgress) -> None:
-        """So many steps are done, and the last one had these losses."""
+        """Record the losses of the last step, and write what is due after `step` completed steps."""
         task, training = self._task, self._task.recipe.training
         last, turn = step == training.steps, step == task.turn
         self._values.append(values)
@@ -109,7 +109,7 @@ class _Reports[R: AnyRecipe]:
         progress.at(step)
 
     def _report(self, step: int, progress: RunProgress) -> None:
-        """The mean losses since the last report."""
+        """Log the mean losses since the last report."""
         means = self._check(step)
         now = time.monotonic()
         speed = len(self._values) / max(1e-9, now - self._since)
@@ -120,10 +120,10 @@ class _Reports[R: AnyRecipe]:
         self._values, self._since = [], now
 
     def _check(self, step: int) -> dict[str, float]:
-        """The mean losses since the last report.
+        """Return the mean losses since the last report.
 
         Raises:
-            VsanimeError: one of them has run away.
+            VsanimeError: one of them has diverged.
         """
         names = self._values[-1] if self._values else {}
         means = {name: float(torch.stack([values[name] for values in self._values]).mean()) for name in names}
@@ -131,7 +131,7 @@ class _Reports[R: AnyRecipe]:
         return means
 
     def close(self) -> None:
-        """Write what is left."""
+        """Close the events."""
         self._events.close()
 
 
@@ -139,6 +139,6 @@ def _save[R: AnyRecipe](task: Task[R], step: int) -> None:
     """Write a checkpoint.
 
     Raises:
-        VsanimeError: it cannot be written, or a weight is not finite: the checkpoint before is worth more.
+        VsanimeError: the checkpoint cannot be written, or a tensor is not finite; the previous checkpoint stays.
     """
     checkpoint.write_finite(task.folder.checkpoints, Checkpoint(step, task.trainer.gather()), task.advice)

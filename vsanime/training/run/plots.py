@@ -1,4 +1,4 @@
-"""The curves of a run as PNG, by matplotlib: beside torch its 30 MB are little, and axes are not our business."""
+"""Draws the curves of a run as PNG with matplotlib, whose 30 MB are little beside torch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Drawing:
     """One PNG of curves.
 
     Attributes:
-        name: of the file, without its ending.
-        log: the CSV that they are in.
-        unit: beside the axis.
-        only: columns; none for all of them.
-        logarithmic: the axis.
+        name: name of the file, without its suffix.
+        log: name of the CSV with the values.
+        unit: label of the vertical axis.
+        only: columns to draw; empty for all.
+        logarithmic: whether the vertical axis is logarithmic.
     """
 
     name: str
@@ -36,11 +36,11 @@ def draw_curves(folder: Path, drawings: Sequence[Drawing]) -> list[Path]:
     """Draw PNGs from the logs in a run's folder.
 
     Args:
-        folder: of the run.
-        drawings: what to draw.
+        folder: folder of the run.
+        drawings: PNGs to draw.
 
     Returns:
-        What was drawn; nothing where matplotlib is missing or there is nothing to draw.
+        The paths of the PNGs; empty if matplotlib is missing or the logs have no values.
     """
     if find_spec("matplotlib") is None:
         return []
@@ -58,7 +58,7 @@ type Curve = tuple[list[int], list[float]]
 
 
 def _columns(rows: Sequence[Mapping[str, str]], only: tuple[str, ...] = ()) -> dict[str, Curve]:
-    """Steps and values of every column."""
+    """Return the steps and values of each column, by its name."""
     names = [name for name in (rows[0] if rows else ()) if name != "step" and (not only or name in only)]
     curves: dict[str, Curve] = {}
     for name in names:
@@ -68,7 +68,7 @@ def _columns(rows: Sequence[Mapping[str, str]], only: tuple[str, ...] = ()) -> d
 
 
 def _draw(path: Path, curves: Mapping[str, Curve], unit: str, *, logarithmic: bool) -> None:
-    # The figure alone, without pyplot: no window, no state that outlives it.
+    # Without pyplot, there is no window and no global state.
     from matplotlib.figure import Figure
 
     figure = Figure(_SIZE_INCHES, _DOTS_PER_INCH, layout="constrained")

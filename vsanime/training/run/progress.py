@@ -1,4 +1,4 @@
-"""How far a run is, on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Shows the progress of a run on stderr: a bar on a terminal, a line every 30 seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LINE_SECONDS = 30.0
 
 
 class RunProgress:
-    """Shows steps, loss, PSNR and the time that is left.
+    """Shows steps, loss, validation measures and the remaining time.
 
     Args:
-        name: of the run.
-        first: step that it begins with.
-        steps: of the whole run.
+        name: name of the run.
+        first: number of steps completed before.
+        steps: number of steps of the whole run.
     """
 
     def __init__(self, name: str, first: int, steps: int) -> None:
@@ -52,7 +52,7 @@ class RunProgress:
             self._bar.stop()
 
     def at(self, step: int) -> None:
-        """So many steps are done."""
+        """Show that `step` steps are completed."""
         if self._bar is not None:
             self._bar.update(self._task, completed=step, said=f"{self._loss} {self._measured}")
         elif time.monotonic() - self._said > _LINE_SECONDS:
@@ -61,16 +61,16 @@ class RunProgress:
             self.say(f"step {step} of {self._steps}, {self._loss} {self._measured}, {left / 60:.0f} min left")
 
     def loss(self, value: float) -> None:
-        """The mean loss of the last steps."""
+        """Show the mean loss of the last steps from the next update on."""
         self._loss = f"loss {value:.5f}"
 
     def measured(self, step: int, said: str) -> None:
-        """What validation gave, in words."""
+        """Print the measures of validation, and show them from the next update on."""
         self._measured = said
         self.say(f"step {step}: {self._loss} {self._measured}")
 
     def say(self, line: str) -> None:
-        """A line above the bar."""
+        """Print a line, above the bar if there is one."""
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False)
         else:

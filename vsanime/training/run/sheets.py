@@ -1,4 +1,4 @@
-"""Sheets of sample pictures, row by row: what no figure tells about a network."""
+"""Writes sheets of sample pictures, row by row, for judging a network by eye."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ def write_sheet(folder: Path, step: int, rows: Sequence[Sequence[torch.Tensor]])
 
     Args:
         folder: folder of all sheets of a run.
-        step: steps that are done.
-        rows: pictures of one size, each 1, 3, H, W in [0, 1].
+        step: number of completed steps.
+        rows: pictures of one size, each RGB in [0, 1] of shape (1, 3, H, W); all rows have equally many.
+
+    Returns:
+        The path of the sheet.
 
     Raises:
         VsanimeError: the sheet cannot be written.
@@ -37,6 +40,6 @@ def write_sheet(folder: Path, step: int, rows: Sequence[Sequence[torch.Tensor]])
 
 
 def _to_codes(picture: torch.Tensor) -> Bytes:
-    """Return height, width, 3 in codes."""
+    """Return a picture as 8-bit codes, shape (height, width, 3)."""
     codes: Bytes = (255 * picture[0].float().clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return codes

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps: the step is finished and a checkpoint written; a second Ctrl-C ends it at once."""
+"""Defers Ctrl-C until a step is completed and a checkpoint written; a second Ctrl-C interrupts at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def wish_to_stop() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether the user wants to stop. Only the main thread may use it."""
+    """Yield a function that returns whether Ctrl-C was pressed; works in the main thread only."""
     asked = False
 
     def note(_number: int, _frame: object) -> None:

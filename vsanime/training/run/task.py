@@ -1,4 +1,4 @@
-"""What a kind of recipe adds to the training loop: its samples, its step, its measures and its probes of the export."""
+"""Defines what a kind of recipe provides to the training loop: samples, steps, measures and probes of the export."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ type Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Order[R: AnyRecipe]:
-    """What the user asked for.
+    """The request of the user.
 
     Attributes:
-        recipe: with what the command line changed.
+        recipe: recipe, including what the command line changed.
         out: folder of the run.
-        roots: folders below which the sources lie.
-        device: of torch.
-        resume: go on with the run in `out`.
+        roots: folders below which the sources are searched.
+        device: device of torch to train on.
+        resume: whether to resume the run in `out`.
     """
 
     recipe: R
@@ -46,22 +46,22 @@ class Task[R: AnyRecipe](ABC):
     """A run of one kind of recipe, as the loop sees it.
 
     Args:
-        order: what the user asked for.
+        order: request of the user.
 
     Attributes:
         columns: names of the columns of the log, between the step and the speed.
         drawings: curves that are drawn when the run ends.
-        bound: greatest difference between the exported file in ONNX Runtime and the network in torch: both take the
-            same f32 sums in other orders.
+        bound: greatest absolute difference between the exported file in ONNX Runtime and the network in torch, which
+            add in f32 in different orders.
         output: name of the output of the exported file.
         report_every: steps between rows of the log.
         sample_every: steps between sheets of pictures; 0 for none.
-        turn: step after which losses are of another kind; means do not reach across it.
-        group: what events call the measures of validation.
-        advice: what the user can do about numbers that ran away.
-        remark: what is said of the export beside its difference.
-        trainer: network, average and optimizer; made by `prepare`.
-        sampler: makes the batches; made by `prepare`.
+        turn: step after which the losses change; a row is logged there, so that no mean covers both kinds.
+        group: prefix of the measures of validation in events.
+        advice: end of the message about a number that is not finite, which says what the user can do.
+        remark: text after the difference in the report on the export.
+        trainer: network, average and optimizer; set by `prepare`.
+        sampler: makes the batches; set by `prepare`.
     """
 
     columns: ClassVar[tuple[str, ...]]
@@ -86,52 +86,52 @@ class Task[R: AnyRecipe](ABC):
 
     @abstractmethod
     def prepare(self, tell: Tell) -> None:
-        """Find what the recipe names, and make `trainer` and `sampler` of it.
+        """Find the files that the recipe names, and set `trainer` and `sampler`.
 
         Raises:
-            VsanimeError: something is missing or cannot be used.
+            VsanimeError: a file is missing or cannot be used.
         """
 
     @abstractmethod
     def hold_out(self, tell: Tell) -> None:
-        """Make the samples of validation, and report what is measured on them without the network."""
+        """Make the samples of validation, and report what can be measured on them without the network."""
 
     def find_pictures(self, recipe: PictureRecipe, places: Sequence[Path], tell: Tell) -> list[Picture]:
-        """Return the pictures of the run: those that it began with, or those that a survey finds."""
+        """Return the pictures of the run: those it began with if it is resumed, else those that a survey finds."""
         return self.folder.known_pictures() if self.order.resume else self.folder.survey(places, recipe, tell)
 
     # Steps
 
     @abstractmethod
     def step(self, step: int, batch: Any) -> Values:
-        """Learn from the batch of a step, counted from 0, and return its losses by name, `loss` first."""
+        """Update the weights from the batch of a step, counted from 0, and return the losses by name, `loss` first."""
 
     @property
     @abstractmethod
     def measured(self) -> tuple[str, ...]:
-        """Names of what `measure` returns."""
+        """The names of what `measure` returns."""
 
     @abstractmethod
     def measure(self) -> dict[str, float]:
         """Return the measures of validation, by name."""
 
     def sheet(self) -> list[list[torch.Tensor]]:
-        """Return the rows of a sheet of pictures, each 1, 3, H, W in [0, 1]."""
+        """Return the rows of a sheet of pictures, each RGB in [0, 1] of shape (1, 3, H, W)."""
         return []
 
     def log_values(self, _step: int) -> dict[str, float]:
-        """Return what a row of the log holds beside the losses."""
+        """Return the values of a row of the log other than the losses, by column."""
         return {}
 
     def format_measures(self, values: Mapping[str, float]) -> str:
-        """Return measures by name, in a line."""
+        """Return one line with the name and value of each measure."""
         return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
 
     def check_losses(self, step: int, means: Mapping[str, float]) -> None:
-        """Check that losses, as means since the last report, have not run away.
+        """Check that the mean losses since the last report are finite.
 
         Raises:
-            VsanimeError: one of them has.
+            VsanimeError: one of them is not.
         """
         for name, value in means.items():
             if not math.isfinite(value):
@@ -145,8 +145,8 @@ class Task[R: AnyRecipe](ABC):
 
     @abstractmethod
     def probes(self, net: nn.Module) -> Iterator[tuple[Mapping[str, torch.Tensor], torch.Tensor]]:
-        """Yield inputs of the exported file by name, and what the network makes of them."""
+        """Yield inputs of the exported file by name, and the network's output for them."""
 
     def examine(self, _net: nn.Module) -> Iterator[str]:
-        """Yield what else there is to say of a network that was exported."""
+        """Yield lines of the report on an exported network."""
         return iter(())
