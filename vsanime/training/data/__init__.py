@@ -1,1 +1,1 @@
-"""What is learned from: pictures and videos, found, split, read, degraded, and made into batches."""
+"""Find, split, read and degrade pictures and videos, and make batches of them."""

@@ -1,4 +1,4 @@
-"""Batches in the order of the steps, made by other processes while the network learns."""
+"""Makes batches in the order of the steps, in other processes while the network is trained."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from vsanime.errors import VsanimeError
 from vsanime.training.data.failures import worker_ended
 from vsanime.training.recipes.base import Settings
 
-_AHEAD = 4  # batches that each worker makes before they are wanted
+_AHEAD = 4  # batches that each worker makes in advance
 
 type Batch = tuple[torch.Tensor, ...]
 type Named = dict[str, torch.Tensor]
 
 
 class Samples(Protocol):
-    """Makes the parts of a batch, in an order or by their names; what it makes depends on the step alone."""
+    """A maker of batches, as tuples or by names; a batch depends on its step and size alone."""
 
     def batch(self, step: int, size: int) -> tuple[Floats, ...] | dict[str, Floats]:
-        """The samples of a step."""
+        """Return `size` samples of a step, stacked along the first axis."""
         ...
 
 
 class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """The batch of a step; what is wrong comes as a text, since workers would wrap an error in a traceback.
+    """Batches by step; errors are returned as text, since workers would wrap an exception in a traceback.
 
-    Once nobody wants any more, an empty text comes at once.
+    Once `enough` is set, an item is an empty text, without any work.
     """
 
     def __init__(self, sampler: Samples, training: Settings, enough: ctypes.c_bool) -> None:
@@ -55,24 +55,24 @@ class _Batches(Dataset):  # type: ignore[misc,unused-ignore]  # without torch in
 
 
 def batches(sampler: Samples, training: Settings, first: int, *, pin: bool) -> Generator[Any]:
-    """The batches of all steps from the first, in the order of the steps.
+    """Yield the batches of all steps from the first, in the order of the steps.
 
     Args:
-        sampler: makes them; what it makes depends on the step alone, so the number of workers changes nothing.
-        training: of the recipe.
-        first: step to begin with.
-        pin: put them where a card can fetch them.
+        sampler: maker of the batches; they depend on the step alone, so the number of workers has no effect on them.
+        training: settings of the recipe.
+        first: step to begin with, counted from 0.
+        pin: put batches into pinned memory, from which a card copies asynchronously.
 
     Yields:
-        The parts of a batch as the sampler made them. Close the iterator to have the workers end in order: in the time
-        of a batch.
+        A batch as the sampler made it, as tensors. Closing the iterator ends the workers in order, within the time of
+        one batch.
 
     Raises:
-        VsanimeError: a picture cannot be read any more, or a worker was ended.
+        VsanimeError: a picture cannot be read any more, or a worker was killed.
     """
     workers = training.workers
     spawn = multiprocessing.get_context("spawn")
-    # Memory that the workers see, too. No lock guards it that a killed worker could take along.
+    # Shared with the workers. Without a lock, since a killed worker might never release one.
     enough = spawn.RawValue(ctypes.c_bool, False)
     loader = DataLoader(
         _Batches(sampler, training, enough),
@@ -95,12 +95,12 @@ def batches(sampler: Samples, training: Settings, first: int, *, pin: bool) -> G
         enough.value = True
         _take_the_rest(made)
         raise
-    except (ConnectionError, EOFError) as error:  # it was handing a batch over; torch tells the other cases
+    except (ConnectionError, EOFError) as error:  # killed while sending a batch; torch reports the other cases
         raise worker_ended(error) from None
 
 
 class _Steps:
-    """Steps to make batches for, until there are enough of them."""
+    """The steps to make batches for, until `enough` is set."""
 
     def __init__(self, steps: range, enough: ctypes.c_bool) -> None:
         self._steps = steps
@@ -117,31 +117,31 @@ class _Steps:
 
 
 def _take_the_rest(made: Iterator[Any]) -> None:
-    """Takes what workers have made already, so that they end with empty hands.
+    """Consume the batches that workers have made already, so that no worker is sending one when it ends.
 
-    A worker that is told to end while a thread of it hands a batch over is aborted by C++, whose code that thread is in
-    when Python goes ("terminate called without an active exception"); torch then reports a worker that failed, from the
-    clean-up of its iterator.
+    If Python exits while a worker's thread sends a batch, C++ aborts the process, because the thread is inside its code
+    ("terminate called without an active exception"); torch then reports a failed worker when it cleans up its iterator.
     """
     with contextlib.suppress(
         RuntimeError, ConnectionError, EOFError
-    ):  # one that was killed before has nothing to hand over
+    ):  # a worker that was killed before has nothing to send
         for _ in made:
             pass
 
 
 def _started(loader: DataLoader) -> Iterator[Any]:
-    """The batches of workers that Ctrl-C, which reaches every process of a terminal, does not end while they start.
+    """Return the iterator of a loader, with Ctrl-C blocked while its workers start.
 
-    A worker that is interrupted before it can ignore interrupts ends with a traceback, and the run with it.
+    Ctrl-C reaches every process of a terminal. A worker that is interrupted before it can ignore interrupts ends with a
+    traceback, and the run with it.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows; a worker ended there is told in one line
+    if not hasattr(signal, "pthread_sigmask"):  # Windows; a worker that ends there is reported in one line
         return iter(loader)
     from multiprocessing import resource_tracker
 
-    # It starts with the first worker, and unblocks interrupts after that.
+    # It would start with the first worker, and would then unblock interrupts.
     resource_tracker.ensure_running()
-    # Workers inherit what is blocked; the trainer is told after they have started.
+    # Workers inherit blocked signals; the trainer receives a pending one after they have started.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return iter(loader)

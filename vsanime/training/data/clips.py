@@ -1,4 +1,4 @@
-"""Short clips that pan over a picture, through x264 and back: what compression really does to drawings."""
+"""Makes short clips that pan over a picture, encoded with x264 and decoded, to train on real compression artifacts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from vsanime.training.data.kept import Kept
 from vsanime.training.recipes.pairs import H264
 
 PRESETS = ("ultrafast", "veryfast", "medium")
-_MOST_PAN = 6.0  # source pixels a frame
-_KEPT = 24  # decoded clips, each a few megabytes
+_MOST_PAN = 6.0  # source pixels per frame
+_KEPT = 24  # decoded clips in memory, each a few megabytes
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip before and after.
+    """A clip before and after encoding.
 
     Attributes:
-        clean: luma, frames, 2 * height, 2 * width.
-        coded: luma of half the size, coded and decoded.
+        clean: luma in full range, shape (frames, 2 * height, 2 * width).
+        coded: luma of half the size after encoding and decoding, shape (frames, height, width).
     """
 
     clean: Bytes
@@ -38,24 +38,24 @@ class Clip:
 
 # Draws a clean region of a given height and width.
 type Draw = Callable[[np.random.Generator, int, int], Floats]
-# Makes the small picture that is to be coded, the same way for all frames of a clip: where kernel or blur changed from
-# frame to frame, a flicker would be coded that no clip has.
+# Makes the small picture to encode, with one kernel and blur for all frames of a clip: if they changed from frame to
+# frame, a flicker would be encoded that real clips do not have.
 type Shrink = Callable[[Floats], Floats]
-# Draws such a way for a clip.
+# Draws the kernel and blur of a clip.
 type DrawShrink = Callable[[np.random.Generator], Shrink]
 
 
 class ClipStore:
-    """Makes clips as they are wanted; what the encoder gave is kept in a folder, since encoding takes longest.
+    """Clips made on demand; encoded ones are cached in a folder, since encoding takes longest.
 
-    Clip k is a function of the seed and k: every worker makes the same one, and whoever is first keeps it.
+    Clip k is a function of the seed and k: every worker makes the same one, and the first one stores it.
 
     Args:
-        folder: where coded clips are kept.
-        settings: of the recipe.
-        seed: of the run.
-        draw: gives clean regions of pictures.
-        draw_shrink: draws how a clip is halved.
+        folder: folder of encoded clips.
+        settings: settings of the recipe.
+        seed: seed of the clips.
+        draw: draws clean regions of pictures.
+        draw_shrink: draws how the frames of a clip are halved.
     """
 
     def __init__(self, folder: Path, settings: H264, seed: int, draw: Draw, draw_shrink: DrawShrink) -> None:
@@ -67,15 +67,15 @@ class ClipStore:
         self._kept: Kept[int, Clip] = Kept(_KEPT)
 
     def clip(self, number: int) -> Clip:
-        """One clip of the store.
+        """Return a clip by its number.
 
         Raises:
-            VsanimeError: ffmpeg is missing or fails.
+            VsanimeError: ffmpeg is missing or fails, or a file cannot be written or is damaged.
         """
         return self._kept.get(number, lambda: self._make(number))
 
     def _make(self, number: int) -> Clip:
-        # The third number keeps these apart from the seeds of samples, which have a step and an index.
+        # Four numbers, so that this differs from the seeds of samples, which have a step and an index.
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, number, 0, 0x264]))
         width = self._settings.width // 2 * 2
         height = self._settings.height
@@ -91,7 +91,15 @@ class ClipStore:
 
 
 def pan(draw: Draw, rng: np.random.Generator, frames: int, height: int, width: int) -> Bytes:
-    """A camera that moves over a picture at an even pace: frames, height, width."""
+    """Return frames of a camera that moves over a picture at constant speed, shape (frames, height, width).
+
+    Args:
+        draw: draws the picture.
+        rng: random generator; a fifth of the cameras stand still.
+        frames: number of frames.
+        height: height of the frames in pixels.
+        width: width of the frames in pixels.
+    """
     pace = rng.uniform(-_MOST_PAN, _MOST_PAN, 2) * (rng.random() < 0.8)
     ways = np.rint(np.arange(frames)[:, None] * pace).astype(int)
     ways -= ways.min(0)
@@ -101,12 +109,12 @@ def pan(draw: Draw, rng: np.random.Generator, frames: int, height: int, width: i
 
 
 def encode(frames: Bytes, crf: int, preset: str) -> bytes:
-    """Frames as an H.264 stream, the same bytes each time.
+    """Encode frames as an H.264 stream, deterministically.
 
     Args:
-        frames: luma, frames, height, width, both even.
+        frames: luma in full range, shape (frames, height, width), both even.
         crf: x264's rate factor.
-        preset: x264's.
+        preset: x264's preset.
     """
     _, height, width = frames.shape
     raw = b"".join(map(_as_yuv420, frames))
@@ -114,14 +122,14 @@ def encode(frames: Bytes, crf: int, preset: str) -> bytes:
 
 
 def encode_to(path: Path, frames: Iterable[Bytes], size: tuple[int, int], crf: int, preset: str) -> None:
-    """The same into a file, one frame in memory at a time.
+    """Encode frames as an H.264 stream into a file, with one frame in memory at a time.
 
     Args:
-        path: the file.
-        frames: luma, height and width, both even.
-        size: width and height.
+        path: file to write.
+        frames: luma of each frame in full range, shape (height, width), both even.
+        size: width and height in pixels.
         crf: x264's rate factor.
-        preset: x264's.
+        preset: x264's preset.
 
     Raises:
         VsanimeError: ffmpeg fails, or the file cannot be written.
@@ -130,7 +138,7 @@ def encode_to(path: Path, frames: Iterable[Bytes], size: tuple[int, int], crf: i
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as process:
             assert process.stdin is not None
-            # Where ffmpeg stops, so does the pipe; why is in what it said.
+            # If ffmpeg ends early, the pipe breaks; the reason is in its stderr.
             with suppress(OSError), process.stdin as pipe:
                 for frame in frames:
                     pipe.write(_as_yuv420(frame))
@@ -139,7 +147,7 @@ def encode_to(path: Path, frames: Iterable[Bytes], size: tuple[int, int], crf: i
 
 
 def _as_yuv420(luma: Bytes) -> bytes:
-    """Luma in limited range, as video has it, with neutral chroma."""
+    """Return the bytes of a YUV420 frame in limited range, with neutral chroma."""
     limited = np.rint(16 + luma.astype(np.float32) * (219 / 255)).astype(np.uint8)
     return limited.tobytes() + bytes([128]) * (luma.size // 2)
 
@@ -151,10 +159,14 @@ def _x264(width: int, height: int, crf: int, preset: str) -> list[str]:
 
 
 def decode(path: Path, shape: tuple[int, ...]) -> Bytes:
-    """Luma of an H.264 stream in full range: frames, height, width.
+    """Decode an H.264 stream to luma in full range.
+
+    Args:
+        path: file of the stream.
+        shape: expected frames, height and width.
 
     Raises:
-        VsanimeError: it holds something else.
+        VsanimeError: the stream does not have that shape.
     """
     raw = _ffmpeg(["-f", "h264", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"], b"")
     count, height, width = shape
@@ -188,11 +200,11 @@ def _check_ffmpeg(code: int, said: bytes) -> None:
 
 
 def _keep(path: Path, data: bytes) -> None:
-    """Whole or not at all, whatever other workers do."""
+    """Write a file atomically, since other workers may write it at the same time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, data, flush=False)  # made again where it is missing
+        files.write(path, data, flush=False)  # a missing file is made again
     except OSError as error:
-        # On Windows a file that another worker reads cannot be replaced: it is the same one.
+        # On Windows, a file that another worker reads cannot be replaced; it has the same content.
         if not path.exists():
             raise VsanimeError(f"the clip {path} cannot be written: {error.strerror or error}") from None

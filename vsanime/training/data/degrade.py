@@ -1,6 +1,6 @@
-"""What happens to a picture before the network sees it: kernels, blur, noise, JPEG, chroma at half size.
+"""Degrades pictures before the network sees them: halving, blur, noise, JPEG, chroma subsampling.
 
-Pictures are f32, [planes, height, width], in [0, 1]. Whatever is random comes in as an argument.
+Pictures are f32 in [0, 1], shape (planes, height, width). Random generators are arguments.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ type Kernel = Callable[[float], float]
 
 
 def cubic(b: float, c: float) -> Kernel:
-    """The cubic of Mitchell and Netravali."""
+    """Return the cubic kernel of Mitchell and Netravali with these parameters."""
 
     def kernel(x: float) -> float:
         x = abs(x)
@@ -37,7 +37,7 @@ def cubic(b: float, c: float) -> Kernel:
 
 
 def lanczos(lobes: int) -> Kernel:
-    """The windowed sinc."""
+    """Return the Lanczos kernel with a number of lobes."""
 
     def kernel(x: float) -> float:
         return float(np.sinc(x) * np.sinc(x / lobes)) if abs(x) < lobes else 0.0
@@ -46,12 +46,12 @@ def lanczos(lobes: int) -> Kernel:
 
 
 def box(x: float) -> float:
-    """The mean of what a new pixel covers."""
+    """Return the box kernel at x, which averages the area of a new pixel."""
     return 1.0 if abs(x) < 0.5 else 0.5 if abs(x) == 0.5 else 0.0
 
 
 def triangle(x: float) -> float:
-    """Bilinear, widened as zimg and Pillow do it."""
+    """Return the bilinear kernel at x; it is widened for shrinking, as in zimg and Pillow."""
     return max(0.0, 1 - abs(x))
 
 
@@ -63,26 +63,26 @@ KERNELS: dict[str, Kernel] = {
     "mitchell": cubic(1 / 3, 1 / 3),
     "lanczos3": lanczos(3),
 }
-_SUPPORT = 3  # of the widest kernel, in new pixels
+_SUPPORT = 3  # support of the widest kernel of KERNELS, in new pixels
 
 
 def random_kernel(rng: np.random.Generator) -> Kernel:
-    """Anything that a scaler may do: a cubic between soft and sharp, or a sinc of 2 to 4 lobes."""
+    """Draw a kernel that a scaler may use: a cubic from soft to sharp, or a Lanczos kernel of 2 to 4 lobes."""
     if rng.random() < 0.3:
         return lanczos(int(rng.integers(2, 5)))
     return cubic(float(rng.uniform(0, 1)), float(rng.uniform(0, 0.75)))
 
 
 def halving_taps(kernel: Kernel, shift: float = 0.0, width: float = 1.0) -> tuple[Floats, int]:
-    """The weights that make one pixel of two.
+    """Return the weights for halving along one axis.
 
     Args:
-        kernel: at a scale of one new pixel.
-        shift: of the new pixel's centre from the middle of its two source pixels, in source pixels.
-        width: above 1 for a softer kernel.
+        kernel: kernel in units of new pixels.
+        shift: offset of the new pixel's center from the middle of its two source pixels, in source pixels.
+        width: factor by which the kernel is widened; above 1 is softer.
 
     Returns:
-        The weights, which sum to 1, and the place of the first, in source pixels from the first of the two.
+        The weights, which sum to 1, and the index of the first, counted from the first of the two source pixels.
     """
     reach = math.ceil(2 * (_SUPPORT + 1) * max(width, 1))
     places = range(-reach, reach + 2)
@@ -93,7 +93,7 @@ def halving_taps(kernel: Kernel, shift: float = 0.0, width: float = 1.0) -> tupl
 
 
 def halve_axis(picture: Floats, taps: tuple[Floats, int], axis: int) -> Floats:
-    """Half as many pixels along one axis, of an even number; edges are repeated."""
+    """Halve a picture along one axis of even length, with weights from `halving_taps`; edges are repeated."""
     weights, first = taps
     picture = np.moveaxis(picture, axis, -1)
     new = picture.shape[-1] // 2
@@ -105,7 +105,7 @@ def halve_axis(picture: Floats, taps: tuple[Floats, int], axis: int) -> Floats:
 
 
 def halve(picture: Floats, kernel: Kernel, width: float = 1.0) -> Floats:
-    """Half the size, centre aligned."""
+    """Halve width and height, center aligned, with a kernel widened by a factor."""
     taps = halving_taps(kernel, 0.0, width)
     return halve_axis(halve_axis(picture, taps, 1), taps, 2)
 
@@ -114,8 +114,8 @@ def halve(picture: Floats, kernel: Kernel, width: float = 1.0) -> Floats:
 
 
 def blur(picture: Floats, sigma: float) -> Floats:
-    """Gaussian blur of a standard deviation in pixels; edges are repeated."""
-    if sigma < 0.05:  # the kernel's neighbours would weigh less than a code
+    """Apply a Gaussian blur with a standard deviation in pixels; edges are repeated."""
+    if sigma < 0.05:  # neighbors would weigh less than a code
         return picture
     reach = math.ceil(3 * sigma)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
@@ -130,47 +130,47 @@ def blur(picture: Floats, sigma: float) -> Floats:
 
 
 def sharpen(picture: Floats, amount: float) -> Floats:
-    """Adds a share of the difference to the blurred picture (sigma 1)."""
+    """Add a multiple of the picture's difference from its blurred version (sigma 1), and clip to [0, 1]."""
     return np.clip(picture + np.float32(amount) * (picture - blur(picture, 1.0)), 0, 1).astype(np.float32)
 
 
 def add_noise(picture: Floats, sigma: float, rng: np.random.Generator) -> Floats:
-    """Gaussian noise of a standard deviation in 8-bit codes, the same in no two planes."""
+    """Add Gaussian noise with a standard deviation in 8-bit codes, independent in each plane."""
     noise = rng.standard_normal(picture.shape, np.float32)
     return picture + np.float32(sigma / 255) * noise
 
 
 def to_codes(picture: Floats) -> NDArray[np.uint8]:
-    """8-bit codes, rounded and clipped."""
+    """Return 8-bit codes of values in [0, 1], clipped and rounded."""
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 def from_codes(codes: NDArray[np.uint8]) -> Floats:
-    """Values in [0, 1]."""
+    """Return values in [0, 1] of 8-bit codes."""
     return codes.astype(np.float32) / np.float32(255)
 
 
 def rounded_chroma(chroma: Floats) -> Floats:
-    """Cb + 0.5 and Cr + 0.5 as 8 bits of full range hold them: in steps of 1/255 from the neutral 0.5, which is one."""
+    """Round Cb + 0.5 and Cr + 0.5 to 8 bits in full range: multiples of 1/255 from the neutral 0.5."""
     codes: Floats = np.clip(np.rint((chroma - np.float32(0.5)) * 255), -128, 127)
     return codes / np.float32(255) + np.float32(0.5)
 
 
 # JPEG -----------------------------------------------------------------------------------------------------------
 
-# Blocks are coded one by one, so a region cut on their grid is coded as it would be in the whole picture; only chroma
-# at half size looks at its neighbours. Cutting a region at a random place, and leaving this border out, is therefore
-# what coding the whole picture and cutting at a random place would give.
+# Blocks are coded independently, so a region cut on their grid is coded as in the whole picture; only chroma at half
+# size depends on neighbors. Coding a region cut at a random position, and discarding this border, therefore equals
+# coding the whole picture and cutting then.
 JPEG_BORDER = 8
 
 
 def jpeg(picture: Floats, quality: int, *, half_chroma: bool) -> Floats:
-    """Coded as JPEG and decoded.
+    """Encode a picture as JPEG and decode it.
 
     Args:
-        picture: one plane, or R, G and B.
-        quality: 1 to 100, libjpeg's.
-        half_chroma: 4:2:0, else 4:4:4.
+        picture: gray or RGB in [0, 1], shape (1 or 3, height, width).
+        quality: libjpeg's quality, 1 to 100.
+        half_chroma: use 4:2:0 instead of 4:4:4.
     """
     codes = to_codes(picture)
     image = (
@@ -187,11 +187,11 @@ def jpeg(picture: Floats, quality: int, *, half_chroma: bool) -> Floats:
 
 
 def noise_level_qualities(level: str, rng: np.random.Generator) -> list[int]:
-    """The qualities of one pass or several by which nagadomi's art models define a noise level (nagadomi/waifu2x).
+    """Draw the JPEG qualities of the one to three passes that define a noise level of nagadomi/waifu2x's art models.
 
     Args:
-        level: "0" to "3"; 2 and 3 differ in how often they are applied only.
-        rng: source of the draw.
+        level: "0" to "3"; 2 and 3 differ only in how often they are applied.
+        rng: random generator.
     """
 
     def draw(low: int, high: int) -> int:
@@ -213,38 +213,38 @@ def noise_level_qualities(level: str, rng: np.random.Generator) -> list[int]:
 
 # Chroma ---------------------------------------------------------------------------------------------------------
 
-# Of chroma samples from the middle of their two by two luma pixels: across, down.
+# Offsets of chroma samples from the middle of their two by two luma pixels, in luma pixels: horizontal, vertical.
 SITING_SHIFTS = {"left": (-0.5, 0.0), "center": (0.0, 0.0), "top_left": (-0.5, -0.5)}
 
 
 def to_ycbcr(rgb: Floats) -> Floats:
-    """Y in [0, 1], Cb + 0.5 and Cr + 0.5: BT.709, full range."""
+    """Convert RGB to Y in [0, 1], Cb + 0.5 and Cr + 0.5, by BT.709 in full range."""
     red, green, blue = LUMA
     y = red * rgb[0] + green * rgb[1] + blue * rgb[2]
     return np.stack([y, (rgb[2] - y) / (2 * (1 - blue)) + 0.5, (rgb[0] - y) / (2 * (1 - red)) + 0.5]).astype(np.float32)
 
 
 def subsample(chroma: Floats, kernel: Kernel, siting: str, width: float = 1.0) -> Floats:
-    """Chroma at half the size, sited as asked."""
+    """Halve width and height of chroma, to samples at a siting (a key of `SITING_SHIFTS`)."""
     across, down = SITING_SHIFTS[siting]
     chroma = halve_axis(chroma, halving_taps(kernel, down, width), 1)
     return halve_axis(chroma, halving_taps(kernel, across, width), 2)
 
 
 def double_bilinear(chroma: Floats, siting: str) -> Floats:
-    """Chroma at twice the size, bilinear, from samples where the siting puts them: what chroma networks are given."""
+    """Double width and height of chroma from samples at a siting, bilinearly, as the input of chroma networks."""
     across, down = SITING_SHIFTS[siting]
     return _double_axis(_double_axis(chroma, down, 1), across, 2)
 
 
 def _double_axis(picture: Floats, shift: float, axis: int) -> Floats:
-    """Each of the two new pixels lies a quarter of a sample from the middle, less what the sample is shifted."""
+    """Double a picture along one axis, where samples are offset by `shift` new pixels from the middle of their two."""
     moved = np.moveaxis(picture, axis, -1)
     padded = np.pad(moved, [(0, 0)] * (moved.ndim - 1) + [(1, 1)], mode="edge")
     size = moved.shape[-1]
     new = np.empty((*moved.shape[:-1], 2 * size), np.float32)
     for phase in (0, 1):
-        place = (phase - 0.5 - shift) / 2  # in samples, from sample 0
+        place = (phase - 0.5 - shift) / 2  # in samples, relative to sample 0
         first = math.floor(place)
         part = place - first
         near, far = (padded[..., 1 + first + i : 1 + first + i + size] for i in (0, 1))

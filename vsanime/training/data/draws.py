@@ -1,4 +1,4 @@
-"""What samples of pictures share: a picture drawn by the weight of its source, made smaller, or laid on another."""
+"""Draws pictures by the weights of their sources, shrinks them, and lays transparent ones on a background."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vsanime.training.recipes.base import Source
 
 
 class Drawn:
-    """Pictures of some sources, drawn by the weights of these.
+    """Pictures of some sources, drawn by the weights of the sources.
 
     Args:
         sources: all sources of the recipe.
-        pictures: pictures to draw from, of any of the sources.
-        numbers: indices of the sources that are used.
+        pictures: pictures of any sources; those of other sources than `numbers` are ignored.
+        numbers: indices of the sources to draw from.
     """
 
     def __init__(self, sources: Sequence[Source], pictures: Sequence[Picture], numbers: Iterable[int]) -> None:
@@ -30,13 +30,13 @@ class Drawn:
         self.groups = [group for _, group in used]
 
     def draw(self, rng: np.random.Generator) -> Picture:
-        """Return one of them."""
+        """Draw a source by its weight, and return one of its pictures, all equally likely."""
         group = self.groups[int(rng.choice(len(self.groups), p=self._odds))]
         return group[int(rng.integers(len(group)))]
 
 
 def shrink_to(pixels: Bytes, size: tuple[int, int]) -> Bytes:
-    """Return a picture made smaller by area, to a height and width."""
+    """Shrink a picture of shape (height, width, channels) to a height and width by area averaging."""
     if pixels.shape[:2] == size:
         return pixels
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
@@ -45,7 +45,7 @@ def shrink_to(pixels: Bytes, size: tuple[int, int]) -> Bytes:
 
 
 def lay(front: Bytes, back: Bytes | NDArray[np.float32] | int) -> Bytes:
-    """Return a picture whose last channel is alpha, laid on another or on one color."""
+    """Lay a picture, whose last channel is alpha, on another one or on a color, and return it without alpha."""
     alpha = front[..., -1:].astype(np.float32) / 255
     laid: Bytes = np.rint(front[..., :-1] * alpha + back * (1 - alpha)).astype(np.uint8)
     return laid

@@ -1,4 +1,4 @@
-"""What the list of a run says of its pictures: those that it learns from, and those that cannot be used."""
+"""Defines the entries of a run's list of pictures: those in use, and files that were skipped."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Picture:
     """One picture, or one frame of a video.
 
     Attributes:
-        source: number of its source in the recipe.
-        name: path below the source's folder, with `/`; the file's name where the source is a file.
-        frame: of a video; None for a picture.
-        held_out: whether it is for validation only.
+        source: index of its source in the recipe.
+        name: path below the source's folder, with `/`; the file's name if the source is a file.
+        frame: index of the frame in a video; None for a picture.
+        held_out: whether it is used for validation only.
     """
 
     source: int
@@ -27,12 +27,12 @@ class Picture:
         return titled(self.name, self.frame)
 
     def file(self, place: Path) -> Path:
-        """The file, where its source is at that place."""
+        """Return the path of the file, given the file or folder of its source."""
         return place if place.is_file() else place / self.name
 
 
 def titled(name: str, frame: int | None) -> str:
-    """What messages and tables call a picture, or a frame of a video."""
+    """Return the name of a picture, or of a frame of a video, in messages and tables."""
     return name if frame is None else f"{name}, frame {frame}"
 
 
@@ -41,8 +41,8 @@ class Skipped:
     """A file that cannot be used.
 
     Attributes:
-        path: the file.
-        reason: why not.
+        path: path of the file.
+        reason: why it cannot be used.
     """
 
     path: str
@@ -50,5 +50,5 @@ class Skipped:
 
 
 def as_record(picture: Picture) -> dict[str, Any]:
-    """A picture for a JSON."""
+    """Return the attributes of a picture as a dictionary for JSON."""
     return dict(vars(picture))

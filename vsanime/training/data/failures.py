@@ -1,4 +1,4 @@
-"""What torch raises when a machine has too little, said in one line like every other error."""
+"""Turns torch's errors about exhausted memory and killed workers into one-line errors of this package."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vsanime.errors import VsanimeError
 
 @contextmanager
 def told_in_one_line() -> Iterator[None]:
-    """Turns memory that is used up, and workers that were ended, into errors of this package.
+    """Replace torch's errors about exhausted memory and killed workers.
 
     Raises:
-        VsanimeError: in place of torch's error.
+        VsanimeError: torch raised such an error.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise VsanimeError(_too_little_memory("the card", error)) from None
     except RuntimeError as error:
-        # torch raises this wherever the trainer happens to be, from the signal that a child has ended.
+        # torch raises this from its signal handler for ended children, at any point of the trainer's code.
         if "DataLoader worker" in str(error):
             raise worker_ended(error) from None
         if "DefaultCPUAllocator" in str(error):
@@ -31,7 +31,7 @@ def told_in_one_line() -> Iterator[None]:
 
 
 def worker_ended(error: Exception) -> VsanimeError:
-    """What to say of a process that makes patches and is no more; with what was noticed first."""
+    """Return the error for a worker that was killed, with the first line of the error that revealed it."""
     return VsanimeError(
         f"a process that makes patches was ended ({_first_line(error)}): by somebody, or by a system short of memory; "
         "--resume goes on from the last checkpoint, with fewer --workers if need be"

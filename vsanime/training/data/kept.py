@@ -1,4 +1,4 @@
-"""Keeps what was made last, within bounds."""
+"""Defines a cache that keeps the most recently used values."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ def _one(_value: object) -> int:
 
 
 class Kept[K: Hashable, V]:
-    """A cache that forgets what was used longest ago; in another process it begins empty.
+    """A cache that evicts the least recently used values; a pickled copy is empty.
 
     Args:
-        most: greatest total weight of what is kept; the latest is kept whatever its weight.
-        weigh: returns the weight of a value, 1 if not given.
+        most: greatest total weight of the kept values; the latest is kept whatever its weight.
+        weigh: returns the weight of a value; by default 1.
     """
 
     def __init__(self, most: int, weigh: Callable[[V], int] = _one) -> None:
@@ -28,7 +28,7 @@ class Kept[K: Hashable, V]:
         return {**vars(self), "_values": OrderedDict(), "_total": 0}
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """Return the value of a key, made now if it is not kept."""
+        """Return the value of a key, made by `make` if it is not in the cache."""
         if key not in self._values:
             value = self._values[key] = make()
             self._total += self._weigh(value)

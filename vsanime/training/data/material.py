@@ -1,4 +1,4 @@
-"""What may be trained on: pieces that colorization is measured by are refused by their names."""
+"""Refuses, by their names, the animations that colorization is evaluated on, so that they are not trained on."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterable
 
 from vsanime.errors import VsanimeError
 
-# What the figures of docs/colorize.md are measured on. A network that has seen them would show its memory.
+# The figures of docs/colorize.md are measured on these. A network that was trained on them would recall them.
 _EVALUATION = re.compile(r"prologue[ _-]?kid|synfig", re.IGNORECASE)
 
 
 def is_for_evaluation(name: str) -> bool:
-    """Whether a file, a folder or a shot is named as one of those that colorization is measured by."""
+    """Return whether the name of a file, folder or shot contains that of an animation for evaluation."""
     return _EVALUATION.search(name) is not None
 
 
 def refuse_evaluation(names: Iterable[str]) -> None:
-    """Nothing that colorization is measured by gets into training.
+    """Check that no name is that of an animation for evaluation.
 
     Raises:
-        VsanimeError: one of the names is such a piece.
+        VsanimeError: one of the names is.
     """
     for name in names:
         if is_for_evaluation(name):

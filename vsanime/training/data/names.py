@@ -1,4 +1,4 @@
-"""Finds the frames of one animation among pictures by their names, in any script."""
+"""Finds pictures that are frames of one animation by their names, in any script."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 _NUMBER = re.compile(r"(\d+)")
-# Frames of one animation are numbered this closely, whatever they were sampled at; numbers of pictures on a web site,
-# which may share a word too, lie further apart.
+# Largest gap in the numbers of one animation's frames, whatever they were sampled at; pictures of a web site, whose
+# names may share a word too, have larger gaps.
 _MOST_APART = 100
-# What cameras, scanners, screenshots and exporters call any picture, and what stands beside dates: such a word and a
-# number say nothing of what a picture shows. Words of film (frame, scene, cel) are not among them.
+# Words with which cameras, scanners, screenshots and exporters name any picture, and words beside dates: with a number,
+# they say nothing about what a picture shows. Words of film (frame, scene, cel) are not among them.
 _GENERIC_WORDS = """
     img imgs image images imag mvimg dsc dscn dscf dsci dcim imgp cimg sdc sam pxl pano pana gopr gp dji p pict
     pic pics picture pictures photo photos photograph foto fotos bild bilder imagen immagine
@@ -30,11 +30,11 @@ _GENERIC = frozenset(_GENERIC_WORDS.split())
 
 @dataclass(frozen=True)
 class Frame:
-    """The place of a picture in an animation.
+    """The position of a picture in an animation.
 
     Attributes:
-        sequence: the animation; equal for its frames.
-        number: of the frame; consecutive ones may differ by more than 1.
+        sequence: identifier of the animation, equal for all of its frames.
+        number: number of the frame; those of consecutive frames may differ by more than 1.
     """
 
     sequence: Hashable
@@ -43,12 +43,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class _Name:
-    """A name taken apart.
+    """The parts of a picture's path.
 
     Attributes:
-        folder: what stands before the file's name.
-        texts: what stands between the numbers of the file's name, without its ending.
-        numbers: the numbers of the file's name.
+        folder: path before the file's name, normalized.
+        texts: texts around the numbers of the file's name, without its suffix.
+        numbers: numbers in the file's name.
     """
 
     folder: str
@@ -57,12 +57,12 @@ class _Name:
 
 
 def find_frames(names: Sequence[str]) -> dict[str, Frame]:
-    """Return the pictures that are frames of an animation, by their names alone.
+    """Return the pictures that are frames of an animation, by name.
 
-    Names are evidence of an animation if they lie in one folder, share a word that says something (`walk_01`, but not
-    `IMG_0001`), and are numbered closely. Of several numbers the last one that differs counts frames, so `scene1_0001`
-    and `scene2_0001` are of two animations. Names without such a word (`0001`, `2014-08-01 17_41_00`) are no evidence,
-    unless their folder is one of several that differ in a number (`episode 01/0001`).
+    Names are evidence of an animation if they are in one folder, share a specific word (`walk_01`, but not `IMG_0001`),
+    and are numbered closely. If a name has several numbers, the last one that differs counts frames, so `scene1_0001`
+    and `scene2_0001` belong to two animations. Names without such a word (`0001`, `2014-08-01 17_41_00`) are no
+    evidence, unless their folder is one of several that differ in a number (`episode 01/0001`).
 
     Args:
         names: paths of pictures below one source, with `/`.
@@ -80,9 +80,9 @@ def find_frames(names: Sequence[str]) -> dict[str, Frame]:
 
 
 def has_word(texts: Sequence[str]) -> bool:
-    """Return whether the texts between the numbers of a name say anything of what the picture shows."""
+    """Return whether the texts between the numbers of a name have a word that is specific to what the picture shows."""
     words = find_words(" ".join(texts))
-    # Letters beside a word are abbreviations, such as those of hours and minutes; alone they name layers of cels.
+    # Single letters beside a word are abbreviations, such as those of hours and minutes; alone they name cel layers.
     long = [word for word in words if len(word) > 1 or not word.isascii()]
     return any(word not in _GENERIC for word in long or words)
 
@@ -94,18 +94,18 @@ def find_words(text: str) -> list[str]:
 
 
 def normalize(name: str) -> str:
-    """Return a name as it compares: file systems differ in how they keep accents, and digits have many forms."""
+    """Return a name in the form for comparison: file systems store accents differently, and digits have many forms."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
 def split_numbers(stem: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return the texts between the numbers of a name without its ending, and the numbers."""
+    """Return the texts around the numbers of a name without its suffix, normalized, and the numbers."""
     pieces = _NUMBER.split(normalize(stem))
     return tuple(pieces[::2]), tuple(map(int, pieces[1::2]))
 
 
 def find_numbered_folders(folders: set[str]) -> set[str]:
-    """Return the folders that differ from another one beside them in numbers alone, as `normalize` gives them."""
+    """Return the normalized paths of folders that differ from another one in the same folder in numbers alone."""
     alike: dict[Hashable, set[str]] = defaultdict(set)
     for folder in map(normalize, folders):
         above, _, own = folder.rpartition("/")
@@ -125,8 +125,8 @@ def _number_frames(key: Hashable, members: dict[str, tuple[int, ...]]) -> dict[s
     """Return the frames among names that differ in their numbers alone.
 
     Args:
-        key: what the names share.
-        members: the numbers in each name.
+        key: folder and texts that the names share.
+        members: numbers in each name.
     """
     varying = [i for i, values in enumerate(zip(*members.values(), strict=True)) if len(set(values)) > 1]
     if not varying:
@@ -145,7 +145,7 @@ def _number_frames(key: Hashable, members: dict[str, tuple[int, ...]]) -> dict[s
 
 
 def _split_apart(names: list[str], members: dict[str, tuple[int, ...]], at: int) -> list[list[str]]:
-    """Cut an ordered list of names where their numbers lie too far apart for one animation."""
+    """Split a list of names, in the order of their numbers, at gaps too large for one animation."""
     runs = [[names[0]]]
     for before, name in pairwise(names):
         if members[name][at] - members[before][at] > _MOST_APART:

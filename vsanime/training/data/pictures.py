@@ -1,4 +1,4 @@
-"""The pictures of a run: found in folders and videos, checked once, split for good, read lazily and kept in bounds."""
+"""Finds the pictures of a run in folders and videos, checks them, holds some out, and reads them with a cache."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from vsanime.training.recipes.base import Source
 from vsanime.training.recipes.reader import PictureRecipe
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-_CHECKED_AT_A_TIME = 4  # decoding leaves the interpreter free for others
-_VIDEOS_OPEN = 16  # each keeps a decoder's frames
-# BT.709, of R'G'B' in full range.
+_CHECKED_AT_A_TIME = 4  # threads; decoding releases the interpreter lock
+_VIDEOS_OPEN = 16  # each holds the frames of its decoder in memory
+# Weights of BT.709 luma, for R'G'B' in full range.
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def find_sources(sources: Sequence[Source], roots: Sequence[Path]) -> list[Path]:
-    """The place of every source, below the first root that has it.
+    """Return the file or folder of every source, below the first root that has it.
 
     Raises:
-        VsanimeError: a source is nowhere.
+        VsanimeError: no root has a source.
     """
     return [find_place(source.path, roots) for source in sources]
 
 
 def find_place(path: str, roots: Sequence[Path]) -> Path:
-    """A file or folder that a recipe names, below the first root that has it.
+    """Return the file or folder that a recipe names, below the first root that has it.
 
     Raises:
-        VsanimeError: it is nowhere.
+        VsanimeError: no root has it.
     """
     found = next((root / path for root in roots if (root / path).exists()), None)
     if found is None:
@@ -55,13 +55,13 @@ def find_place(path: str, roots: Sequence[Path]) -> Path:
 
 @dataclass(frozen=True)
 class _Found:
-    """What the survey learns of one picture or frame.
+    """The facts that the survey finds about one picture or frame.
 
     Attributes:
-        frame: of a video; None for a picture.
+        frame: index of the frame in a video; None for a picture.
         size: width and height in pixels.
-        digest: of the pixels; of a video's file and the frame's number.
-        thumbnail: for the split; None for a frame.
+        digest: digest of the pixels; for a video, that of its file with the frame's number.
+        thumbnail: thumbnail for the split; None for a frame.
     """
 
     frame: int | None
@@ -73,18 +73,18 @@ class _Found:
 def survey(
     places: Sequence[Path], recipe: PictureRecipe, tell: Callable[[str], None]
 ) -> tuple[list[Picture], list[Skipped]]:
-    """Open every picture once, say which of them can be used, and hold some of them out.
+    """Open every picture once, find those that can be used, and hold some of them out.
 
     Args:
-        places: of the sources, as `find_sources` gives them.
-        recipe: the sources, the smallest sizes, and the share that is held out.
-        tell: told how far it is, and which sources hold nothing out.
+        places: file or folder of each source, from `find_sources`.
+        recipe: recipe with the sources, the smallest sizes, and the fraction that is held out.
+        tell: receives lines about progress, and about sources with nothing held out.
 
     Returns:
-        The pictures in the order of the sources and of names, each once, and what had to be skipped.
+        The pictures in the order of the sources and of names, without duplicates, and the skipped files.
 
     Raises:
-        VsanimeError: a source has no picture that can be used, or there are too few altogether.
+        VsanimeError: a source has no picture that can be used, there are too few in total, or none can be held out.
     """
     pictures: list[Picture] = []
     candidates: list[split.Candidate] = []
@@ -111,7 +111,7 @@ def survey(
 
 
 def _to_candidates(source: int, used: Sequence[tuple[str, _Found]]) -> list[split.Candidate]:
-    """Return what the split looks at, for the pictures of one source by their names."""
+    """Return the candidates for the split from the names and facts of one source's pictures."""
     frames = find_frames([name for name, found in used if found.frame is None])
     candidates = []
     for name, found in used:
@@ -129,10 +129,10 @@ def _hold_out(
     recipe: PictureRecipe,
     tell: Callable[[str], None],
 ) -> list[Picture]:
-    """Return the pictures to train on and those held out, without those that lie too near to a part of a film.
+    """Return the pictures to train on and those held out, without those too near to a held-out part of a film.
 
     Raises:
-        VsanimeError: there are too few, or nothing can be held out of some kind of picture; says what would help.
+        VsanimeError: there are too few, or none of some kind can be held out; the message says what would help.
     """
     groups = split.find_groups(candidates)
     kinds = recipe.kinds
@@ -169,7 +169,7 @@ def _hold_out(
 def _look_through(
     place: Path, source: Source, least: int, tell: Callable[[str], None]
 ) -> Iterator[tuple[Path, list[_Found] | Unusable]]:
-    """Every file of a source, with what is in it."""
+    """Yield every file of a source, with its pictures or the reason why it cannot be used."""
     paths = files_in(place)
     tell(f"{source.path}: {len(paths)} files")
     with ThreadPoolExecutor(_CHECKED_AT_A_TIME) as pool:
@@ -177,14 +177,14 @@ def _look_through(
 
 
 def files_in(place: Path) -> list[Path]:
-    """Pictures and videos of a folder, or a file if it is one, in the order of their names on every system."""
+    """Return the pictures and videos below a folder, or the file itself, in the same order of paths on every system."""
     suffixes = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
     found = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
     return sorted((p for p in found if p.suffix.lower() in suffixes), key=lambda p: p.as_posix())
 
 
 def _check(path: Path, source: Source, least: int) -> list[_Found] | Unusable:
-    """The frames that can be used, or why there are none."""
+    """Return the picture or frames of a file that can be used, or why there are none."""
     try:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             found = _check_video(path, source.every)
@@ -211,11 +211,11 @@ def _check_video(path: Path, every: int) -> list[_Found]:
 
 
 class Library:
-    """Reads pictures as they are wanted, and keeps the last ones decoded.
+    """Reads pictures on demand, and caches the last decoded ones.
 
     Args:
-        places: of the sources.
-        gray: keep luma only.
+        places: file or folder of each source.
+        gray: convert pictures to luma.
         cache: megabytes of decoded pictures to keep.
     """
 
@@ -226,13 +226,13 @@ class Library:
         self._videos: Kept[Path, VideoReader] = Kept(_VIDEOS_OPEN)
 
     def read(self, picture: Picture) -> Bytes:
-        """One picture.
+        """Read a picture.
 
         Returns:
-            Height, width, channels: luma or RGB, and alpha as the last channel where something is transparent.
+            Luma or RGB, shape (height, width, channels), with alpha as the last channel if anything is transparent.
 
         Raises:
-            VsanimeError: it cannot be read any more.
+            VsanimeError: the picture cannot be read any more.
         """
         return self._pixels.get(picture, lambda: self._decode(picture))
 
@@ -245,22 +245,22 @@ class Library:
         return to_luma(pixels) if self._gray else pixels
 
     def _open(self, path: Path) -> VideoReader:
-        """A video; opening one reads all of it."""
+        """Return the reader of a video, from the cache if possible, since opening one reads the whole file."""
         return self._videos.get(path, lambda: VideoReader(path))
 
 
-# What Pillow turns into R, G, B and alpha without losing anything but precision.
+# Modes that Pillow converts to RGBA without losing more than precision.
 _PLAIN_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
 
 
 def read_pixels(path: Path) -> Bytes:
-    """A picture's R, G and B, and alpha where something in it is transparent: height, width, 3 or 4.
+    """Read a picture as RGB, with alpha if anything in it is transparent, shape (height, width, 3 or 4).
 
     Raises:
-        VsanimeError: it cannot be read, or its values cannot be told to be black or white.
+        VsanimeError: the picture cannot be read, or the value of white is not known for its mode.
     """
     with open_picture(path) as picture:
-        # Pillow clips what is beyond 8 bits instead of scaling it. PNG of older versions is "I" with 16 bits.
+        # Pillow would clip 16 bits to 8 instead of scaling. Older versions open 16-bit PNG as "I".
         if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
             gray = np.rint(np.asarray(picture).astype(np.float32) * (255 / 65535)).astype(np.uint8)
             return np.repeat(gray[..., None], 3, -1)
@@ -274,6 +274,6 @@ def read_pixels(path: Path) -> Bytes:
 
 
 def to_luma(pixels: Bytes) -> Bytes:
-    """Luma instead of R, G and B; alpha stays: height, width, 1 or 2."""
+    """Convert RGB to luma and keep alpha, shape (height, width, 1 or 2)."""
     luma = np.rint(pixels[..., :3].astype(np.float32) @ LUMA).astype(np.uint8)
     return np.stack([luma, pixels[..., 3]], -1) if pixels.shape[2] == 4 else luma[..., None]

@@ -1,4 +1,4 @@
-"""Explains why the pictures of a recipe do not suffice for a run, and which change would do."""
+"""Explains why the pictures of a recipe are not enough for a run, and which change would help."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vsanime.training.data.entries import Picture
 from vsanime.training.recipes.base import Source
 from vsanime.training.recipes.reader import PictureRecipe, from_table
 
-_STEP = 4  # patches of every recipe may be multiples of it
+_STEP = 4  # advised patch sizes are multiples of it, as every recipe allows
 _LEAST_PICTURES = 2  # one to train on, one held out
 
 
@@ -23,10 +23,10 @@ class Unusable:
     """A file that cannot be used.
 
     Attributes:
-        path: the file.
-        reason: why not.
-        size: width and height in pixels of one that is too small; None for others.
-        repeated: whether another file holds the same.
+        path: path of the file.
+        reason: why it cannot be used.
+        size: width and height in pixels if it is too small; None otherwise.
+        repeated: whether another file has the same content.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class Unusable:
 
 
 def explain_unusable(source: Source, files: Sequence[Unusable], recipe: PictureRecipe) -> str:
-    """Return the message for a source of which no file can be used."""
+    """Return the message for a source without any file that can be used."""
     advice = ""
     if sides := [min(file.size) for file in files if file.size is not None]:
         advice = f"; {_advise_patch(_patch_of_half(sides, recipe.data.least), recipe)}"
@@ -45,11 +45,11 @@ def explain_unusable(source: Source, files: Sequence[Unusable], recipe: PictureR
 
 
 def describe(files: Sequence[Unusable], least: str) -> str:
-    """Return what is wrong with files of which none can be used: how many for which reason, each with an example.
+    """Return how many files cannot be used for which reason, each with an example.
 
     Args:
-        files: all of them.
-        least: the size that pictures need, for the message.
+        files: all files, none of which can be used.
+        least: text for the size that pictures need.
     """
     small = [(file, file.size) for file in files if file.size is not None]
     repeated = [file for file in files if file.repeated]
@@ -66,7 +66,7 @@ def describe(files: Sequence[Unusable], least: str) -> str:
 
 
 def explain_too_few(pictures: Sequence[Picture], held: int, recipe: PictureRecipe) -> str:
-    """Return the message for fewer pictures than the recipe asks for, of which so many would be held out."""
+    """Return the message for fewer pictures than the recipe asks for, `held` of them to be held out."""
     count, least = len(pictures), recipe.data.least
     ways = ["add pictures"]
     if any(picture.frame is not None for picture in pictures):
@@ -82,13 +82,13 @@ def explain_split(
     groups: Sequence[list[int]],
     recipe: PictureRecipe,
 ) -> str:
-    """Return the message for pictures of which none can be held out, or none can be spared.
+    """Return the message for a kind of pictures of which none can be held out.
 
     Args:
-        pictures: all of them.
-        candidates: the same, as the split sees them.
-        groups: of indices, as the split finds them.
-        recipe: the recipe.
+        pictures: all pictures.
+        candidates: the same pictures as candidates for the split.
+        groups: indices that belong together, from `split.find_groups`.
+        recipe: recipe of the run.
     """
 
     def works(kinds: Sequence[range], patch: int) -> bool:
@@ -100,7 +100,7 @@ def explain_split(
     of = f"{len(inside)} pictures" + (f" of [[{label}]]" if len(recipe.kinds) > 1 else "")
     start = f"none of {of} is held out for validation"
     small = sorted({candidates[i].side // _STEP * _STEP for i in inside if candidates[i].side < patch}, reverse=True)
-    # Half of the pictures for preference; else as large a patch as leaves one of them.
+    # Preferably a patch that half of the pictures allow; otherwise the largest that works.
     half = _patch_of_half([candidates[i].side for i in inside])
     fitting = next((side for side in (half, *small) if side < patch and works([kind], side)), 0)
     if fitting and _allows(recipe, {"validation": {"patch": fitting}}):
@@ -117,7 +117,7 @@ def _why_together(
     groups: Sequence[list[int]],
     inside: Sequence[int],
 ) -> str:
-    """Return why pictures, or most of them, have to stay on one side, and what would help."""
+    """Return why pictures, or most of them, cannot be split, and what would help."""
     if len(inside) == 1:
         return "it is the only one; add pictures of something else"
     largest = max(groups, key=lambda group: len(set(group).intersection(inside)))
@@ -135,13 +135,13 @@ def _why_together(
 
 
 def _patch_of_half(sides: Sequence[int], least: int = 0) -> int:
-    """Return the largest patch that fits into half of the pictures, and into so many of them at least."""
+    """Return the largest patch that fits into half of the pictures, and into at least `least` of them."""
     count = min(max((len(sides) + 1) // 2, least), len(sides))
     return sorted(sides, reverse=True)[count - 1] // _STEP * _STEP
 
 
 def _advise_patch(patch: int, recipe: PictureRecipe) -> str:
-    """Return what to do where pictures are too small, but would do for a patch of this size."""
+    """Return the advice for pictures that are too small, but large enough for patches of this size."""
     wanted = {
         f"{section}.{key}": value
         for section, keys in (("data", ("patch", "init_patch")), ("validation", ("patch",)))
@@ -159,7 +159,7 @@ def _advise_patch(patch: int, recipe: PictureRecipe) -> str:
 
 
 def _allows(recipe: PictureRecipe, changes: Mapping[str, Mapping[str, int]]) -> bool:
-    """Return whether a recipe may have these values."""
+    """Return whether a recipe with these values is valid."""
     table: dict[str, Any] = plain(recipe)
     for section, values in changes.items():
         table[section] = {**table[section], **values}

@@ -1,4 +1,4 @@
-"""Shots: line art with the colours that belong to it, frame by frame, in memory or in folders."""
+"""Reads shots, which are frames of line art with their colors, from the folders that `vsanime prepare` writes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vsanime.training.data.material import refuse_evaluation
 
 LINE, DISTANCE, COLOUR = "line", "distance", "colour"
 FACTS = "shot.json"
-_LEAST_FRAMES = 3  # a target and a key on either side
+_LEAST_FRAMES = 3  # a target and a key on each side
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Shot:
     """Frames of one shot.
 
     Attributes:
-        name: what it is called.
-        line: frames, height, width; 255 is paper.
-        colours: frames, height, width, 3.
+        name: name of the shot.
+        line: line art, shape (frames, height, width); 255 is paper.
+        colours: RGB, shape (frames, height, width, 3).
     """
 
     name: str
@@ -39,9 +39,9 @@ class ShotFolder:
     """A shot as `vsanime prepare colorization` writes it: pictures of equal names in `line`, `distance` and `colour`.
 
     Attributes:
-        path: the folder.
-        names: of its frames in order, such as `00001.png`; numbers may be missing where a frame was held.
-        size: width and height.
+        path: path of the folder.
+        names: file names of its frames in order, such as `00001.png`; numbers of repeated frames may be missing.
+        size: width and height in pixels.
     """
 
     path: Path
@@ -50,11 +50,11 @@ class ShotFolder:
 
     @property
     def name(self) -> str:
-        """Of the folder and the one it is in: those of two videos have equal numbers."""
+        """The names of the parent folder and of the folder, since shots of different videos have equal numbers."""
         return f"{self.path.resolve().parent.name}/{self.path.name}"
 
     def frame(self, number: int) -> tuple[Bytes, Bytes]:
-        """Line art (height, width) and colours (height, width, 3) of a frame, counted from 0.
+        """Return line art (height, width) and colors (height, width, 3) of a frame, counted from 0.
 
         Raises:
             VsanimeError: a picture is missing, cannot be read, or has another size than the first.
@@ -64,18 +64,18 @@ class ShotFolder:
         return line, colours
 
     def distance(self, number: int) -> Bytes:
-        """Distance map of a frame, 255 at the cap and beyond: height, width.
+        """Return the distance map of a frame, shape (height, width), 255 at the cap and beyond.
 
         Raises:
-            VsanimeError: as `frame`.
+            VsanimeError: as for `frame`.
         """
         return self._read(DISTANCE, number, "L")
 
     def load(self) -> Shot:
-        """All frames.
+        """Read all frames.
 
         Raises:
-            VsanimeError: as `frame`.
+            VsanimeError: as for `frame`.
         """
         frames = [self.frame(number) for number in range(len(self.names))]
         return Shot(
@@ -98,13 +98,13 @@ class ShotFolder:
 
 
 def find_shots(places: Sequence[Path]) -> list[ShotFolder]:
-    """Every shot below some folders that has frames enough, in the order of names on every system.
+    """Return every shot below some folders that has enough frames, in the same order of paths on every system.
 
     Args:
-        places: shots, or folders of shots.
+        places: folders of shots, or shots.
 
     Raises:
-        VsanimeError: a place has none, a shot's pictures have no partners, or it is for evaluation only.
+        VsanimeError: a folder has none, or a shot is incomplete or for evaluation only.
     """
     found: list[ShotFolder] = []
     for place in places:
@@ -123,10 +123,10 @@ def find_shots(places: Sequence[Path]) -> list[ShotFolder]:
 
 
 def open_shot(folder: Path) -> ShotFolder:
-    """A shot's frames by their names; pictures are not read yet but for the first.
+    """Find the frames of a shot by their names; only the first line art is opened, for its size.
 
     Raises:
-        VsanimeError: partners are missing, there is nothing in it, or it is for evaluation only.
+        VsanimeError: pictures are missing, the folder is empty, or the shot is for evaluation only.
     """
     refuse_evaluation([folder.name, folder.parent.name, _came_from(folder)])
     names = {kind: {p.name for p in (folder / kind).glob("*.png")} for kind in (LINE, DISTANCE, COLOUR)}
@@ -149,7 +149,11 @@ def open_shot(folder: Path) -> ShotFolder:
 
 
 def _came_from(folder: Path) -> str:
-    """The name of what a shot was taken from, where its facts tell."""
+    """Return the name of the source of a shot from its facts, or an empty text if it has none.
+
+    Raises:
+        VsanimeError: the facts are damaged.
+    """
     path = folder / FACTS
     if not path.exists():
         return ""

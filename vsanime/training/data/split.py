@@ -1,4 +1,4 @@
-"""Which pictures are held out for validation: decided by what they show, so that nothing of it is trained on."""
+"""Chooses the pictures held out for validation, so that nothing that looks like them is trained on."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-THUMBNAIL = 16  # pixels, both ways
-# Correlation of two thumbnails from which pictures count as alike. Of 325 drawings, poses and expressions of one figure
-# lie at 0.95 to 1, the same figure in another dress at 0.9, and no two different motifs above that.
+THUMBNAIL = 16  # width and height in pixels
+# Pictures count as alike if the correlation of their thumbnails is above this. In 325 drawings, poses and expressions
+# of one figure have 0.95 to 1, the same figure in another dress 0.9, and no two different motifs more than that.
 ALIKE = 0.9
-_GRAY = 128  # behind what is transparent
+_GRAY = 128  # background of transparent pictures
 _ROWS = 512  # thumbnails compared with all others at a time
-# A numbered sequence of so many pictures is film, with several shots; drawn cycles are shorter.
+# A numbered sequence of at least this many pictures is film, with several shots; drawn cycles are shorter.
 FILM = 100
-# Frames between those that are held out of a film and those that are trained on: four seconds, a usual shot.
+# Frames between the held-out part of a film and the parts that are trained on: four seconds, a usual shot.
 GAP = 96
-_MOST_GAP = 0.1  # of a film, where it is short
+_MOST_GAP = 0.1  # largest gap as a fraction of the film
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the split looks at.
+    """The facts about one picture that the split depends on.
 
     Attributes:
-        source: number of the source.
-        sequence: the video or the animation that it is a frame of; None for a picture by itself.
-        frame: its number there.
-        digest: of the pixels; the order in which pictures are held out follows from it.
-        thumbnail: as `thumbnail` gives it; None for frames of videos, which are told apart by their file.
-        side: width or height in pixels, whichever is less.
+        source: index of the source.
+        sequence: identifier of its video or animation; None for a single picture.
+        frame: number of the frame in the sequence.
+        digest: digest of the pixels, by which pictures are ordered for holding out.
+        thumbnail: result of `thumbnail`; None for frames of videos, which are distinguished by their file.
+        side: the smaller of width and height in pixels.
     """
 
     source: int
@@ -46,7 +46,7 @@ class Candidate:
 
 
 class Use(Enum):
-    """What a picture is for."""
+    """The use of a picture."""
 
     TRAIN = "train"
     HELD_OUT = "held out"
@@ -54,10 +54,13 @@ class Use(Enum):
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A picture made tiny, without its mean and of length 1, so that a product is a correlation; zeros if it is flat.
+    """Shrink a picture and return it as a vector without mean and of length 1, so that products are correlations.
 
     Args:
-        pixels: height, width, 3 or 4.
+        pixels: RGB or RGBA, shape (height, width, 3 or 4).
+
+    Returns:
+        A vector of `3 * THUMBNAIL**2` values; zeros if the picture is flat.
     """
     picture = Image.fromarray(pixels)
     if pixels.shape[2] == 4:
@@ -66,15 +69,15 @@ def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     values = np.asarray(tiny).astype(np.float32).ravel()
     values -= values.mean()
     length = np.linalg.norm(values)
-    # Under a code of contrast, rounding alone decides what it looks like.
+    # Below a contrast of one code, rounding alone determines the vector.
     return values / length if length > values.size**0.5 else np.zeros_like(values)
 
 
 def find_groups(candidates: Sequence[Candidate]) -> list[list[int]]:
-    """Return the indices of candidates that belong on one side, in the order of the smallest digest of each group.
+    """Return groups of candidates that may not be split, as indices, in the order of each group's smallest digest.
 
-    Frames of one video or animation belong together, and pictures that look alike, whatever source they are in. By the
-    order of digests, pictures that come or go move few others.
+    Frames of one video or animation form a group, and pictures that look alike, in any sources. With the order of
+    digests, adding or removing pictures changes the use of few others.
     """
     leaders = np.arange(len(candidates))
     seen: dict[Hashable, int] = {}
@@ -104,24 +107,24 @@ def assign(
     kinds: Iterable[Container[int]],
     patch: int,
 ) -> list[Use] | None:
-    """Return what each candidate is for; None if some kind would have nothing held out.
+    """Return the use of each candidate, or None if nothing of some kind can be held out.
 
-    Each source takes whole groups, of which every picture is large enough, until its share is reached. A kind of which
-    nothing is held out then takes its smallest such group, up to half of its pictures; else a part of its longest film,
-    with a gap on both sides.
+    For each source, whole groups are held out until its fraction is reached; all of their pictures have to be large
+    enough. For a kind with nothing held out, its smallest such group follows, up to half of its pictures, or else a
+    part of its longest film, with a gap on both sides.
 
     Args:
         candidates: all pictures of all sources.
-        groups: as `find_groups` gives them.
-        share: of each source that is held out; where groups are large, as near as they allow.
-        kinds: numbers of the sources of each kind of which something has to be held out and something left.
-        patch: pixels that a held-out picture has at least, both ways.
+        groups: result of `find_groups`.
+        share: fraction of each source to hold out; with large groups, as near to it as they allow.
+        kinds: indices of the sources of each kind of picture that needs some held out and some to train on.
+        patch: smallest width and height of held-out pictures, in pixels.
     """
     fitting = [group for group in groups if all(candidates[i].side >= patch for i in group)]
     held: set[int] = set()
     for source in sorted({candidate.source for candidate in candidates}):
         count = sum(candidate.source == source for candidate in candidates)
-        # A group of several sources belongs to the first.
+        # A group across several sources counts for the first.
         own = [group for group in fitting if candidates[group[0]].source == source]
         held |= _take(own, min(max(1, round(share * count)), count // 2), count)
     uses = [Use.HELD_OUT if i in held else Use.TRAIN for i in range(len(candidates))]
@@ -141,7 +144,7 @@ def assign(
 
 
 def _join(leaders: NDArray[np.int64], indices: Sequence[int]) -> None:
-    """Make one group of the groups that some candidates are in; the smallest index leads it."""
+    """Merge the groups of some candidates; the smallest index becomes the leader."""
     found = {int(leaders[i]) for i in indices}
     least = min(found)
     for leader in found - {least}:
@@ -149,12 +152,12 @@ def _join(leaders: NDArray[np.int64], indices: Sequence[int]) -> None:
 
 
 def _take(groups: Sequence[list[int]], wanted: int, count: int) -> set[int]:
-    """Return about as many pictures as wanted, in whole groups; never all of the source.
+    """Return the indices of about as many pictures as wanted, in whole groups; never all of the source.
 
     Args:
-        groups: of the source.
-        wanted: number of pictures.
-        count: pictures of the source.
+        groups: groups of the source.
+        wanted: number of pictures to take.
+        count: number of pictures of the source.
     """
     taken: set[int] = set()
     left = []
@@ -164,7 +167,7 @@ def _take(groups: Sequence[list[int]], wanted: int, count: int) -> set[int]:
         else:
             left.append(group)
     smallest = min(left, key=len, default=None)
-    # One more group, if that comes nearer than doing without it.
+    # One more group, if the number is nearer to what is wanted with it than without.
     if smallest is not None and len(taken) + len(smallest) < count:
         over, under = len(taken) + len(smallest) - wanted, wanted - len(taken)
         if over <= under:
@@ -173,7 +176,7 @@ def _take(groups: Sequence[list[int]], wanted: int, count: int) -> set[int]:
 
 
 def _find_smallest(candidates: Sequence[Candidate], groups: Sequence[list[int]], inside: Sequence[int]) -> list[int]:
-    """Return the smallest group among some candidates, up to half of them; one whose source has others, if possible."""
+    """Return the smallest group within some candidates, up to half of them, preferably one that empties no source."""
     among = set(inside)
     sizes = Counter(candidates[i].source for i in inside)
 
@@ -186,7 +189,7 @@ def _find_smallest(candidates: Sequence[Candidate], groups: Sequence[list[int]],
 
 
 def _find_longest_film(candidates: Sequence[Candidate], inside: Sequence[int], patch: int) -> list[int]:
-    """Return the frames of the longest video, or numbered sequence as long as film, in order; empty without one."""
+    """Return the ordered frames of the longest video or numbered sequence of `FILM` pictures or more, or none."""
     films: dict[Hashable, list[int]] = defaultdict(list)
     for i in inside:
         if candidates[i].sequence is not None:
@@ -202,7 +205,7 @@ def _find_longest_film(candidates: Sequence[Candidate], inside: Sequence[int], p
 
 
 def _cut_film(candidates: Sequence[Candidate], film: Sequence[int], share: float, uses: list[Use]) -> None:
-    """Hold out the middle of a film: its end is often credits. What lies nearest is for nothing."""
+    """Hold out the middle of a film, since its end is often credits, and leave out the frames around that."""
     if not film:
         return
     count = min(max(1, round(share * len(film))), len(film) // 2)
@@ -210,7 +213,7 @@ def _cut_film(candidates: Sequence[Candidate], film: Sequence[int], share: float
     middle = film[first : first + count]
     begin, end = candidates[middle[0]].frame, candidates[middle[-1]].frame
     gap = min(GAP, _MOST_GAP * (candidates[film[-1]].frame - candidates[film[0]].frame))
-    # The next frame on both sides at least, however far apart they were sampled.
+    # At least the next frame on both sides, however far apart frames were sampled.
     near = {*film[max(0, first - 1) : first], *film[first + count : first + count + 1]}
     near |= {i for i in film if begin - gap <= candidates[i].frame <= end + gap} - set(middle)
     if len(near) + count == len(film):
@@ -224,7 +227,7 @@ def _cut_film(candidates: Sequence[Candidate], film: Sequence[int], share: float
 def _keep_apart(
     candidates: Sequence[Candidate], groups: Sequence[list[int]], film: Sequence[int], uses: list[Use]
 ) -> None:
-    """Leave out what looks like the part of a film that is held out."""
+    """Leave out pictures outside a film that look like its held-out part."""
     held = [t for i in film if uses[i] is Use.HELD_OUT and (t := candidates[i].thumbnail) is not None]
     if not held:
         return

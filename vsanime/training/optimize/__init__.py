@@ -1,1 +1,1 @@
-"""How weights move: optimizers, schedules, averages, losses, and the precision that steps are computed in."""
+"""Provide optimizers, schedules, moving averages, losses, and simulations of low precision."""

@@ -1,7 +1,7 @@
-"""Muon (Jordan and others 2024): convolutions in the middle of a network move by orthogonal steps, the rest by AdamW.
+"""Updates inner convolutions with Muon's orthogonal steps (Jordan et al. 2024) and all other weights with AdamW.
 
-A gradient's strong directions drown its weak ones; Muon makes all of them equally long. Measured with C4F32 on the
-pictures of its recipe, 1,000 steps of Muon bring more than 2,000 of AdamW.
+A gradient's strong directions hide its weak ones; Muon makes all of them equally long. Measured with C4F32 on the
+pictures of its recipe, 1,000 steps of Muon gain more than 2,000 of AdamW.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from torch import nn
 from vsanime.errors import VsanimeError
 from vsanime.training.recipes.pairs import Training
 
-# Fewer channels in or out than that are a picture's planes, not features.
+# Convolutions with fewer channels in or out connect planes of pictures, not features.
 _LEAST_CHANNELS = 16
 
 
 class Muon(torch.optim.AdamW):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """torch's Muon knows matrices only, so it is given the weights as such: views, which move the weights themselves.
+    """An optimizer of AdamW and torch's Muon; the latter takes matrices only, which are views of the weights here.
 
     Args:
-        net: the network, where it will be trained, in its memory order.
-        training: of the recipe; `rate` is AdamW's, `muon_rate` Muon's, both by the same schedule.
+        net: network to train, already on its device and in its memory order.
+        training: settings of the recipe: `rate` for AdamW and `muon_rate` for Muon, with the same schedule.
 
     Raises:
         VsanimeError: torch is older than 2.9, or no convolution is wide enough.
@@ -46,20 +46,20 @@ class Muon(torch.optim.AdamW):  # type: ignore[misc,unused-ignore]  # without to
         self._muon = torch.optim.Muon(self._rows, lr=training.muon_rate, weight_decay=training.weight_decay)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients."""
+        """Clear the gradients of all weights."""
         super().zero_grad(set_to_none)
         for parameter in self._inner:
             parameter.grad = None
 
     def step(self, closure: Any = None) -> Any:
-        """Move all weights; `param_groups` holds AdamW's rate, which Muon's follows."""
+        """Update all weights; Muon's rate is proportional to AdamW's in `param_groups`."""
         result = super().step(closure)
         self._muon.param_groups[0]["lr"] = self.param_groups[0]["lr"] * self._share
         for parameter, rows in zip(self._inner, self._rows, strict=True):
             if parameter.grad is None:
                 continue
             rows.grad = _rows(parameter.grad)
-            # Kept in the shape of the weights, beside AdamW's, for checkpoints.
+            # For checkpoints, the momentum is stored in the shape of the weights, beside AdamW's.
             momentum = self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
             self._muon.state[rows]["momentum_buffer"] = _rows(momentum)
         self._muon.step()
@@ -67,7 +67,7 @@ class Muon(torch.optim.AdamW):  # type: ignore[misc,unused-ignore]  # without to
 
 
 def _rows(weights: torch.Tensor) -> torch.Tensor:
-    """A matrix of a row for each channel out, in the same memory."""
+    """Return weights as a matrix with a row for each output channel, as a view of the same memory."""
     weights = weights.detach()
     if weights.is_contiguous(memory_format=torch.channels_last):
         weights = weights.permute(0, 2, 3, 1)

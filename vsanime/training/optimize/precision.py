@@ -1,8 +1,7 @@
-"""The rounding of low precision while a network learns, so that training finds weights that lose little by it.
+"""Simulates the rounding of low precision during training, so that the weights lose little by it.
 
-Half precision as `graphs/passes/precision.py` runs ArtCNN: the linear path last(first(x)) stays exact, everything else
-takes and gives rounded values with rounded weights, and sums inside one layer are f32. The gradient passes straight
-through.
+It follows half precision as `graphs/passes/precision.py` runs ArtCNN: the linear path last(first(x)) stays exact, all
+other layers have rounded inputs, weights and outputs, and sums inside a layer are f32. Gradients ignore the rounding.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def simulation(net: nn.Module, dtype: str, *, native: bool = False) -> Rounded | Quantised:
-    """Runs a network as it would run in a precision.
+    """Return a callable that runs a network as a precision would.
 
     Args:
-        net: the network, whose weights stay f32.
-        dtype: "bf16", "fp16" or "int8".
-        native: compute in bf16 itself, where `can_be_native`.
+        net: network, whose weights stay f32.
+        dtype: precision: "bf16", "fp16" or "int8".
+        native: compute in bf16 itself if `can_be_native` allows it.
 
     Raises:
-        VsanimeError: int8, and a network that is not ArtCNN.
+        VsanimeError: the precision is int8 and the network is not ArtCNN.
     """
     return Quantised(net) if dtype == "int8" else Rounded(net, dtype, native=native and can_be_native(net, dtype))
 
 
 def can_be_native(net: nn.Module, dtype: str) -> bool:
-    """Whether a network's rounding can be left to real arithmetic in bf16, as mixed steps compute."""
+    """Return whether a network can be computed in bf16 itself instead of simulating it."""
     return dtype == "bf16" and isinstance(net, ArtCNN)
 
 
@@ -46,10 +45,10 @@ class Rounded:
     """Runs a network as half precision would.
 
     Args:
-        net: the network, whose weights stay f32.
-        dtype: "bf16" or "fp16".
-        native: compute in that precision, instead of simulating it in f32: as fast as the hardware is at it, and the
-            gradients are rounded, too. Where `can_be_native`.
+        net: network, whose weights stay f32.
+        dtype: precision: "bf16" or "fp16".
+        native: compute in that precision, instead of simulating it in f32: as fast as the hardware is at it, and
+            gradients are rounded, too. Only if `can_be_native` allows it.
     """
 
     def __init__(self, net: nn.Module, dtype: str, *, native: bool = False) -> None:
@@ -58,13 +57,13 @@ class Rounded:
         self._native = native
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Run the network without the final clip: N, planes, H, W to what the network gives."""
+        """Run the network on (N, planes, H, W) without the final clip, and return its output."""
         if isinstance(self._net, ArtCNN):
             return self._artcnn(self._net, x)
         return self._everything(self._net, x)
 
     def round(self, x: torch.Tensor) -> torch.Tensor:
-        """Rounded to half precision, as f32 unless native; the gradient is that of x itself."""
+        """Round to half precision, as f32 unless native; the gradient is passed on unchanged."""
         if self._native:
             return x.to(self._dtype)
         return straight_through(x, x.to(self._dtype).to(x.dtype))
@@ -72,7 +71,7 @@ class Rounded:
     def _artcnn(self, net: ArtCNN, x: torch.Tensor) -> torch.Tensor:
         exact = self._plain(net.last, net.first(x))
         joined = self._conv(net.inner_last, self._inner(net, self._conv(net.first, self.round(x))))
-        # The exact term has the last bias already.
+        # Without the last bias, which the exact term includes.
         low = self.round(functional.conv2d(joined, self.round(net.last.weight), padding=1))
         return functional.pixel_shuffle(exact + low.float(), net.scale)
 
@@ -100,11 +99,11 @@ class Rounded:
         return result
 
     def _everything(self, net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        """A network without a linear skip: every weight and every layer's result is rounded.
+        """Run a network without a linear path, with every weight and the output of every layer rounded.
 
-        Sums and fixed convolutions that are no layers (DRRN's) are not.
+        Sums and fixed convolutions that are not layers (DRRN's) are not rounded.
 
-        Nothing is recomputed for the gradient: by then the hooks and rounded weights would be gone.
+        Gradient checkpointing is off, because hooks and rounded weights are gone when it would recompute.
         """
         recompute, net.recompute = net.recompute, False
         handles = [
@@ -125,7 +124,13 @@ class Rounded:
 def rounding_error(
     net: nn.Module, low_precision: Callable[[torch.Tensor], torch.Tensor], lows: list[torch.Tensor]
 ) -> tuple[float, float]:
-    """What low precision changes: PSNR in dB against f32 on unclipped output, and the mean difference."""
+    """Return the PSNR in dB of low precision against f32, on unclipped output, and the mean difference.
+
+    Args:
+        net: network in f32.
+        low_precision: the same network in low precision.
+        lows: inputs, each (N, planes, H, W).
+    """
     with torch.inference_mode():
         pairs = [(low_precision(low), net(low)) for low in lows]
         differences = torch.cat([(rounded - exact).flatten() for rounded, exact in pairs])

@@ -1,8 +1,8 @@
-"""int8, simulated in f32: what ArtCNN's inner layers would give in it, and weights that lose little by it.
+"""Simulates int8 for the inner layers of ArtCNN in f32, for training weights that lose little by it.
 
-As runtimes compute in int8: each inner convolution takes codes of 8 bits, with one scale for all of its input (0 to
-255 after ReLU, else -127 to 127), weights of 8 bits with one scale for each channel that comes out, and exact sums. The
-first layer, the last one and with them the linear path stay f32. The gradient passes straight through.
+As in runtimes, each inner convolution has 8-bit inputs with one scale for the whole tensor (0 to 255 after ReLU,
+otherwise -127 to 127), 8-bit weights with one scale per output channel, and exact sums. The first and the last layer,
+and so the linear path, stay f32. Gradients ignore the rounding.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from vsanime.errors import VsanimeError
 from vsanime.training.optimize.straight import straight_through
 
 _SIGNED, _UNSIGNED = 127, 255  # largest codes
-_LEAST_LIMIT = 1e-12  # of a tensor that is all zeros
+_LEAST_LIMIT = 1e-12  # avoids division by zero for tensors of zeros
 
 
 class Quantised:
     """Runs ArtCNN as int8 would.
 
-    Before `calibrate`, the largest value of each batch sets the scale of each layer's input. Runs that learn with that
-    keep no state beside the weights and can be resumed; runtimes have fixed scales, as `calibrate` finds them.
+    Before `calibrate`, the largest value of each batch sets the scale of each layer's input, so that training has no
+    state beside the weights and can be resumed; runtimes have fixed scales, as `calibrate` sets them.
 
     Args:
-        net: the network, whose weights stay f32.
+        net: network, whose weights stay f32.
 
     Raises:
-        VsanimeError: a network without a linear path.
+        VsanimeError: the network is not ArtCNN.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -43,7 +43,7 @@ class Quantised:
         self._learning = False
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Run the network without the final clip: N, planes, H, W to what the network gives."""
+        """Run the network on (N, planes, H, W) without the final clip, and return its output."""
         net = self._net
         skip = net.first(x)
         activated = isinstance(net, ArtCNNC) and net.activation == "relu"
@@ -51,7 +51,7 @@ class Quantised:
         return functional.pixel_shuffle(net.last(joined + skip), net.scale)
 
     def calibrate(self, pictures: Iterable[torch.Tensor]) -> None:
-        """Fix the scales: what is largest in these pictures, each N, planes, H, W, will be the largest code."""
+        """Fix the scales, so that the largest values for these inputs, each (N, planes, H, W), get the largest code."""
         self._limits, self._learning = {}, True
         with torch.no_grad():
             for picture in pictures:
@@ -76,12 +76,12 @@ class Quantised:
         return in_turn([block(convs) for convs in net.blocks], x, recompute=net.recompute)
 
     def _conv(self, conv: nn.Conv2d, x: torch.Tensor, codes: int) -> torch.Tensor:
-        """A convolution in int8, in f32 what it would give.
+        """Return the output of a convolution with rounded inputs and weights, in f32.
 
         Args:
-            conv: its weights.
-            x: its input.
-            codes: the input's largest code; where it is that of signed ones, the least is its opposite.
+            conv: convolution.
+            x: input, (N, channels, H, W).
+            codes: largest code of the input: 127 for signed codes, 255 for unsigned ones.
         """
         found = x.detach().abs().amax()
         if self._learning:
@@ -92,15 +92,15 @@ class Quantised:
 
 
 def rounded(x: torch.Tensor, limit: torch.Tensor, codes: int) -> torch.Tensor:
-    """Values that codes of 8 bits can say; what lies beyond the limit is cut off and has no gradient.
+    """Clip values to a limit, without gradient beyond it, and round them to those of 8-bit codes.
 
     Args:
-        x: any values.
-        limit: what the largest code stands for; may differ from channel to channel.
-        codes: the largest code: 127 with negative ones, 255 without.
+        x: values.
+        limit: value of the largest code, as a scalar or per channel.
+        codes: largest code: 127 for signed codes, 255 for unsigned ones.
     """
     step = limit.clamp(min=_LEAST_LIMIT) / codes
     least = -limit if codes == _SIGNED else torch.zeros_like(limit)
     inside = torch.minimum(torch.maximum(x.detach(), least), limit)
-    # Clipping by minimum and maximum would halve the gradient of what lies on the limit itself.
+    # Clipping by minimum and maximum would halve the gradient of values that equal the limit.
     return straight_through(torch.where(inside == x, x, inside), torch.round(inside / step) * step)

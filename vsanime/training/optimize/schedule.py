@@ -1,4 +1,4 @@
-"""What changes with the step: learning rate, batch, precision; each a function of the step alone."""
+"""Computes the learning rate, the number of samples seen and the precision of a step, from the step alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vsanime.training.recipes.pairs import Rounding, Training
 
 
 def learning_rate(step: int, training: Training) -> float:
-    """Of a step, counted from 0: climbs to the rate, then falls as the schedule has it."""
+    """Return the learning rate of a step, counted from 0: it rises for `warm_up` steps, then follows the schedule."""
     if step < training.warm_up or training.schedule == "cosine":
         return climb_and_fall(step, training, training.steps)
     if training.schedule == "constant":
@@ -18,7 +18,13 @@ def learning_rate(step: int, training: Training) -> float:
 
 
 def climb_and_fall(step: int, training: CosineSettings, end: int) -> float:
-    """Return the rate of a step that climbs for `warm_up` steps, then falls by a cosine to `final` of it at the end."""
+    """Return the learning rate of a cosine schedule.
+
+    Args:
+        step: step, counted from 0.
+        training: settings: `rate` is reached after `warm_up` steps, and `rate * final` at the end.
+        end: step at which the cosine ends.
+    """
     if step < training.warm_up:
         return training.rate * (step + 1) / training.warm_up
     progress = (step - training.warm_up) / max(1, end - training.warm_up)
@@ -26,16 +32,16 @@ def climb_and_fall(step: int, training: CosineSettings, end: int) -> float:
 
 
 def samples_before(step: int, training: Training) -> int:
-    """Patches of all steps before."""
+    """Return the number of patches in all steps before a step."""
     late = max(0, step - training.late_from) if training.late_batch else 0
     return (step - late) * training.batch + late * training.late_batch
 
 
 def is_mixed(step: int, training: Training) -> bool:
-    """Whether a step's convolutions run in bf16."""
+    """Return whether a step's convolutions run in bf16."""
     return training.mixed == "bf16" and step < training.mixed_share * training.steps
 
 
 def is_rounded(step: int, training: Training, rounding: Rounding) -> bool:
-    """Whether a step simulates the rounding of the precision that the network will run in."""
+    """Return whether a step simulates the rounding of the precision that the network will run in."""
     return rounding.dtype != "none" and step >= (1 - rounding.share) * training.steps

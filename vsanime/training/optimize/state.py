@@ -1,4 +1,4 @@
-"""Weights, their average and the optimizer's state as named tensors, and back."""
+"""Converts weights, their average and the optimizer's state to named tensors for checkpoints, and loads them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
 
 
 def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """The optimizer of a recipe.
+    """Make the optimizer of a recipe.
 
     Raises:
-        VsanimeError: it does not go with the network or with this torch.
+        VsanimeError: the optimizer does not support the network or this version of torch.
     """
     if training.optimizer == "muon":
         return Muon(net, training)
@@ -29,15 +29,14 @@ def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
 
 
 def gather(net: nn.Module, mean: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Everything that a run has learnt, by name."""
+    """Return weights, average and optimizer state, by name."""
     return named(net, "net") | named(mean, "mean") | moments(net, optimizer)
 
 
 def named(net: nn.Module, prefix: str) -> dict[str, torch.Tensor]:
-    """A network's weights, by name, after a prefix.
+    """Return a network's weights by name, each after a prefix.
 
-    With `BUFFERS` it is what a network holds beside its weights: where a spectral norm's search for the largest value
-    stands.
+    With the prefix `BUFFERS`, return its buffers instead: the vectors of spectral norms.
     """
     return {f"{prefix}.{name}": value for name, value in _entries(net, prefix)}
 
@@ -48,7 +47,7 @@ def _entries(net: nn.Module, prefix: str) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def moments(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """What an optimizer remembers of a network's gradients, by name."""
+    """Return the moments that an optimizer keeps of a network's gradients, by name."""
     tensors: dict[str, torch.Tensor] = {}
     for name, parameter in net.named_parameters():
         state = optimizer.state.get(parameter, {})
@@ -59,10 +58,10 @@ def moments(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch
 def restore(
     tensors: Mapping[str, torch.Tensor], step: int, net: nn.Module, mean: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Put back what `gather` gave.
+    """Load what `gather` returned.
 
     Raises:
-        VsanimeError: tensors are missing or have another shape: they are of another network.
+        VsanimeError: tensors are missing or have another shape, so they are of another network.
     """
     put(tensors, "net", net)
     put(tensors, "mean", mean)
@@ -70,10 +69,10 @@ def restore(
 
 
 def put(tensors: Mapping[str, torch.Tensor], prefix: str, net: nn.Module) -> None:
-    """Put back what `named` gave.
+    """Load what `named` returned.
 
     Raises:
-        VsanimeError: as `restore`.
+        VsanimeError: as for `restore`.
     """
     with torch.no_grad():
         for name, entry in _entries(net, prefix):
@@ -83,25 +82,25 @@ def put(tensors: Mapping[str, torch.Tensor], prefix: str, net: nn.Module) -> Non
 def put_moments(
     tensors: Mapping[str, torch.Tensor], updates: int, net: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Put back what `moments` gave, after so many updates.
+    """Load what `moments` returned after a number of updates.
 
     Raises:
-        VsanimeError: as `restore`.
+        VsanimeError: a tensor has another shape.
     """
     with torch.no_grad():
         for name, parameter in net.named_parameters():
             found = {m: fitting(tensors, f"{m}.{name}", parameter) for m in _MOMENTS if f"{m}.{name}" in tensors}
             if found:
-                # In the memory order of the weights, as the optimizer makes them.
+                # In the memory order of the weights, as the optimizer creates moments.
                 like = {m: torch.empty_like(parameter).copy_(value) for m, value in found.items()}
                 optimizer.state[parameter] = {"step": torch.tensor(float(updates)), **like}
 
 
 def fitting(tensors: Mapping[str, torch.Tensor], name: str, like: torch.Tensor) -> torch.Tensor:
-    """A tensor of a checkpoint.
+    """Return a tensor of a checkpoint, by name.
 
     Raises:
-        VsanimeError: it is missing or has another shape.
+        VsanimeError: the tensor is missing, or its shape differs from that of `like`.
     """
     found = tensors.get(name)
     if found is None or found.shape != like.shape:

@@ -1,4 +1,4 @@
-"""Values that are not what they are computed from, as rounding makes them, with gradients as if they were."""
+"""Provides the straight-through gradient, for replacing values by rounded ones during training."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import torch
 
 
 class _StraightThrough(torch.autograd.Function):  # type: ignore[misc,unused-ignore]  # without torch the base is Any
-    """Gives one value for another, and the gradient of the one to the other."""
+    """A replacement of one tensor by another whose gradient goes to the first."""
 
     @staticmethod
     def forward(_context: object, _x: torch.Tensor, instead: torch.Tensor) -> torch.Tensor:
-        """Replace."""
+        """Return the replacement."""
         return instead.clone()
 
     @staticmethod
     def backward(_context: object, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Pass on."""
+        """Pass the gradient on to the replaced tensor."""
         return gradient, None
 
 
 def straight_through(x: torch.Tensor, instead: torch.Tensor) -> torch.Tensor:
-    """Replace a value and leave its gradient as it is.
+    """Replace a tensor by another, and pass the gradient on as if nothing was replaced.
 
     Args:
-        x: what has the gradient.
-        instead: of the same shape; the result.
+        x: tensor that receives the gradient.
+        instead: tensor of the same shape to return.
     """
     value: torch.Tensor = _StraightThrough.apply(x, instead.detach())
     return value

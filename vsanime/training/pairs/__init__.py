@@ -1,1 +1,1 @@
-"""Networks that learn from pairs of patches: what a picture became, and what it was."""
+"""Train networks on pairs of degraded and clean patches."""

@@ -1,4 +1,4 @@
-"""From a recipe's [network] to a network with fresh weights, or with those of a file."""
+"""Builds the network of a pair recipe, with fresh weights or those of a file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from vsanime.training.recipes.pairs import Recipe
 
 
 def make(recipe: Recipe) -> nn.Module:
-    """Build a recipe's network; fresh weights follow from its seed.
+    """Build a recipe's network; its seed determines fresh weights.
 
     Raises:
-        VsanimeError: sizes that make no network, or a file with other weights than the recipe's.
+        VsanimeError: the sizes are not possible, or `network.start` has other weights than the recipe's network.
     """
     torch.manual_seed(recipe.training.seed)
     net = _fresh(recipe)
@@ -35,10 +35,14 @@ def _fresh(recipe: Recipe) -> nn.Module:
 
 
 def start_from(net: nn.Module, start: str) -> None:
-    """Copy the weights of a model that has a name, or of a file.
+    """Copy the weights of a model into a network.
+
+    Args:
+        net: network to change.
+        start: name or file of the model.
 
     Raises:
-        VsanimeError: there are none, or they are of another network.
+        VsanimeError: there is no such model, or it is another network.
     """
     path = Path(start)
     found = load(path if path.suffix else store.load(start).path)
@@ -60,11 +64,11 @@ def start_from(net: nn.Module, start: str) -> None:
     net.load_state_dict(given)
 
 
-# How it is run; and what shapes tell better.
+# Attributes that affect only how the network is run, or that follow from the shapes of the weights.
 _NOT_FACTS = ("training", "recompute", "filters", "last_bias")
 
 
 def _facts(net: nn.Module) -> dict[str, object]:
-    """What a network computes beyond the shapes of its weights: its class, activation, scale, units and the like."""
+    """Return what determines a network beside the shapes of its weights: class, activation, scale, units and so on."""
     own = {name: value for name, value in vars(net).items() if isinstance(value, int | str) and name not in _NOT_FACTS}
     return {"class": type(net).__name__, **own}

@@ -1,4 +1,4 @@
-"""Patches to learn from: sample i of step s is a function of the seed, s and i alone, whoever makes it and when."""
+"""Makes pairs of patches: sample i of step s is a function of the seed, s and i alone, in any process."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from vsanime.training.data.pictures import LUMA, Library
 from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.recipes.reader import to_table
 
-# Around each patch, so that kernels and JPEG blocks see what lies beyond it; a multiple of 16 plus room for a grid's
-# phase. In pixels of the large picture.
+# Pixels of the large picture around each patch, so that kernels and JPEG blocks have the surroundings; a multiple of 16
+# plus room for a grid's phase.
 MARGIN = 48
-_TRIES = 6  # pictures drawn where everything is flat
-_VALIDATION, _CLIP_CHOICE = 0x5A1, 0xC11B  # keep these seeds apart from those of samples, which have three numbers
+_TRIES = 6  # pictures drawn before a flat patch is accepted
+_VALIDATION, _CLIP_CHOICE = 0x5A1, 0xC11B  # make these seeds differ from those of samples, which have three numbers
 _CLIPS_AT_HAND, _STEPS_PER_CLIP = 8, 50
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the network is given, and what it has to make of it.
+    """The input of the network, and its target.
 
     Attributes:
-        low: planes, height, width.
-        high: planes, scale * height, scale * width.
+        low: input in [0, 1], shape (planes, height, width).
+        high: target in [0, 1], shape (planes, scale * height, scale * width).
     """
 
     low: Floats
@@ -43,14 +43,14 @@ class Sample:
 
 
 class Sampler:
-    """Makes samples. It can be sent to other processes; pictures are read where they are wanted.
+    """Makes samples; it can be sent to other processes, and reads pictures on demand.
 
     Args:
-        recipe: the recipe.
+        recipe: recipe of the run.
         pictures: all pictures of the run.
-        places: of the sources.
-        folder: where coded clips are kept.
-        scale: of the network.
+        places: file or folder of each source.
+        folder: folder of encoded clips.
+        scale: scale factor of the network, 1 or 2.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Sampler:
         self._clips = {held: self._clip_store(folder, held) for held in (False, True)}
 
     def __reduce__(self) -> tuple[type[Sampler], tuple[object, ...]]:
-        """Another process makes one of its own, with nothing decoded."""
+        """Pickle the arguments only, so that another process starts without decoded pictures."""
         return Sampler, self._arguments
 
     def sample(self, step: int, index: int) -> Sample:
-        """Sample `index` of `step`."""
+        """Return sample `index` of `step`."""
         rng = np.random.default_rng(np.random.SeedSequence([self._recipe.training.seed, step, index]))
         if rng.random() < self._recipe.degradation.h264.share:
             number = self._clip_at(step, int(rng.integers(_CLIPS_AT_HAND)))
@@ -81,12 +81,17 @@ class Sampler:
         return self._degraded(rng, region, self._data.patch)
 
     def batch(self, step: int, size: int) -> tuple[Floats, Floats]:
-        """The samples of a step: N, planes, height, width of both kinds."""
+        """Return inputs and targets of a step, each of shape (N, planes, height, width)."""
         samples = [self.sample(step, i) for i in range(size)]
         return np.stack([s.low for s in samples]), np.stack([s.high for s in samples])
 
     def validation(self, case: str, index: int) -> Sample:
-        """Patch `index` of held-out pictures, halved by a kernel, or as in training where `case` is "degraded"."""
+        """Return sample `index` of held-out pictures.
+
+        Args:
+            case: kernel that halves, or "degraded" for the degradation of training.
+            index: number of the sample.
+        """
         seed = [self._recipe.training.seed, index, _VALIDATION, _VALIDATION]
         rng = np.random.default_rng(np.random.SeedSequence(seed))
         patch = self._recipe.validation.patch
@@ -97,14 +102,20 @@ class Sampler:
         region = self._region(rng, held_out=True, patch=patch)
         siting = _pick(self._recipe.degradation.sitings, rng)
         low = self._shrunk(region, degrade.KERNELS[case], 1.0, siting)
-        return self._finished(low, region, patch, sharpen=0.0)  # the picture itself is the measure
+        return self._finished(low, region, patch, sharpen=0.0)  # the target is the unchanged picture
 
     # Cutting
 
     def draw_region(self, rng: np.random.Generator, height: int, width: int, *, held_out: bool) -> Floats:
-        """A clean region of some picture, made smaller, turned, mirrored and inverted as the draw has it.
+        """Return a clean region of a random picture, shrunk, rotated, mirrored and inverted at random.
 
-        Where the picture is too small its edge is repeated.
+        Edges are repeated if the picture is too small.
+
+        Args:
+            rng: random generator.
+            height: height of the region in pixels.
+            width: width of the region in pixels.
+            held_out: draw from the held-out pictures, and neither rotate, mirror nor invert.
         """
         pixels = self._library.read(self._sets[held_out].draw(rng))
         quarters = int(rng.integers(4)) if self._data.turn and not held_out else 0
@@ -116,7 +127,7 @@ class Sampler:
         return self._varied(rng, codes, quarters, held_out=held_out)
 
     def _varied(self, rng: np.random.Generator, codes: Bytes, quarters: int, *, held_out: bool) -> Floats:
-        """Turned by so many quarters, mirrored and inverted at random; held-out pictures stay as they are."""
+        """Rotate by quarter turns, and mirror and invert at random, but for held-out pictures; return values."""
         if self._data.turn and not held_out:
             codes = np.rot90(codes, quarters)
             codes = codes[:, ::-1] if rng.random() < 0.5 else codes
@@ -125,12 +136,12 @@ class Sampler:
         return np.ascontiguousarray(degrade.from_codes(codes).transpose(2, 0, 1))
 
     def _region(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Floats:
-        """A patch with its margin, turned, mirrored and inverted as the draw has it."""
+        """Return a patch with its margin, rotated, mirrored and inverted at random."""
         codes = self._crop(rng, held_out=held_out, patch=patch)
         return self._varied(rng, codes, int(rng.integers(4)), held_out=held_out)
 
     def _crop(self, rng: np.random.Generator, *, held_out: bool, patch: int) -> Bytes:
-        """Height, width, channels; drawn again where it is flat."""
+        """Return a patch with its margin in codes, shape (height, width, channels); a flat one is drawn again."""
         for _ in range(_TRIES):
             pixels = self._library.read(self._sets[held_out].draw(rng))
             shrink = self._shrink_factor(rng, pixels, (patch, patch))
@@ -146,23 +157,23 @@ class Sampler:
         return shrink_to(_opaque(around, rng), (patch + 2 * MARGIN,) * 2)
 
     def _choice(self, rng: np.random.Generator, steps: Sequence[float]) -> int:
-        """Which place of several is taken: the steepest as often as the recipe has it, else the first."""
+        """Return the index of the steepest position, as often as `data.best_share` says, and otherwise 0."""
         return int(np.argmax(steps)) if rng.random() < self._data.best_share else 0
 
     def _shrink_factor(self, rng: np.random.Generator, pixels: Bytes, size: tuple[int, int]) -> float:
-        """1, or what a share of the pictures is made smaller by; never to less than a patch of that size."""
+        """Draw the factor by which a picture is shrunk, 1 for most; at least a patch of `size` remains."""
         if rng.random() >= self._data.shrink_share:
             return 1.0
         most = min(self._data.shrink_most, min(n / m for n, m in zip(pixels.shape, size, strict=False)))
         return float(rng.uniform(1.0, most)) if most > 1 else 1.0
 
     def _places(self, rng: np.random.Generator, pixels: Bytes, side: int) -> list[tuple[int, int]]:
-        """Some corners of a patch within the picture."""
+        """Draw `data.crops` top left corners (y, x) of a patch within the picture."""
         room = [max(0, n - side) for n in pixels.shape[:2]]
         if not self._data.grid:
             return [(int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))) for _ in range(self._data.crops)]
         rows, columns = (n // side + 1 for n in room)
-        # Cells in an order that their number alone decides, of which no more than the cap are ever used.
+        # The numbers of rows and columns alone determine the order of cells, so at most `grid_cap` are ever used.
         cells = np.random.default_rng([rows, columns]).permutation(rows * columns)[: self._data.grid_cap]
         drawn = cells[rng.integers(len(cells), size=self._data.crops)]
         return [(int(cell) // columns * side, int(cell) % columns * side) for cell in drawn]
@@ -181,19 +192,19 @@ class Sampler:
         return kernel, float(rng.uniform(*self._recipe.degradation.width))
 
     def _shrunk(self, region: Floats, kernel: Kernel, width: float, siting: str) -> Floats:
-        """The small picture; for chroma the picture with chroma at half the size doubled again."""
+        """Return the halved picture; for chroma, YCbCr of full size with chroma halved and doubled again."""
         if self._data.planes == "chroma":
             ycbcr = degrade.to_ycbcr(region)
             small = degrade.subsample(ycbcr[1:], kernel, siting, width)
             if self._recipe.degradation.round_input:
-                # As clips have it: the samples are codes, what is made of them is not.
+                # As in clips: samples are codes, but chroma resampled from them is not.
                 small = degrade.rounded_chroma(small)
                 ycbcr[:1] = degrade.from_codes(degrade.to_codes(ycbcr[:1]))
             return np.concatenate([ycbcr[:1], degrade.double_bilinear(small, siting)])
         return degrade.halve(region, kernel, width) if self._scale == 2 else region
 
     def _spoiled(self, rng: np.random.Generator, low: Floats) -> Floats:
-        """Blur, noise and JPEG, each as often as the recipe has it."""
+        """Apply blur, noise and JPEG, each as often as the recipe says."""
         low = self._softened(rng, low)
         if rng.random() < self._recipe.degradation.jpeg.share:
             low = self._compressed(rng, low)
@@ -203,7 +214,7 @@ class Sampler:
         return self._draw_soften(rng)(low)
 
     def _draw_soften(self, rng: np.random.Generator) -> Callable[[Floats], Floats]:
-        """How blurred and how noisy, drawn once for all pictures that it is applied to; each has its own noise."""
+        """Return a function that applies a blur and a level of noise drawn now; the noise itself differs per call."""
         settings = self._recipe.degradation
         sigma = float(rng.uniform(*settings.blur)) if rng.random() < settings.blur_share else 0.0
         noise = float(rng.uniform(*settings.noise)) if rng.random() < settings.noise_share else 0.0
@@ -215,13 +226,13 @@ class Sampler:
         return soften
 
     def _compressed(self, rng: np.random.Generator, low: Floats) -> Floats:
-        """JPEG, cut at a random place of its grid; the border keeps what it was and is cut off with the margin."""
+        """Apply JPEG at a random phase of its grid; the skipped border is later cut off with the margin."""
         settings = self._recipe.degradation.jpeg
         if settings.levels:
             qualities = degrade.noise_level_qualities(_pick(settings.levels, rng), rng)
         else:
             qualities = [int(rng.integers(settings.quality[0], settings.quality[1] + 1))]
-        y, x = (int(n) for n in rng.integers(0, 16, 2))  # 16: the grid of chroma at half the size
+        y, x = (int(n) for n in rng.integers(0, 16, 2))  # 16: the block grid of chroma at half size
         half_chroma = bool(rng.random() < settings.half_chroma)
         part = low[:, y:, x:]
         for quality in qualities:
@@ -231,7 +242,7 @@ class Sampler:
         return low
 
     def _finished(self, low: Floats, region: Floats, patch: int, sharpen: float) -> Sample:
-        """Without margins, rounded, with its target."""
+        """Cut the margins off, round the input, and return it with its target."""
         settings = self._recipe.degradation
         target = degrade.to_ycbcr(region)[1:] if self._data.planes == "chroma" else region
         if sharpen:
@@ -256,12 +267,12 @@ class Sampler:
             return lambda picture: soften(degrade.halve(picture, kernel, width))
 
         name = f"{'held-out' if held_out else 'train'}-{self._clip_key()}"
-        # Clips of other pictures are other clips.
+        # Held-out clips have seeds of their own.
         seed = self._recipe.training.seed + (held_out << 32)
         return ClipStore(folder / name, self._recipe.degradation.h264, seed, draw, draw_shrink)
 
     def _clip_key(self) -> str:
-        """Differs where clips would: kept ones of another recipe, or of other pictures, must not be taken for these."""
+        """Return a digest of all that clips depend on, so that those of other recipes or pictures are not used."""
         table = to_table(self._recipe)
         table["data"].pop("cache")
         pictures = [as_record(p) for held in self._sets for group in self._sets[held].groups for p in group]
@@ -269,7 +280,14 @@ class Sampler:
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def _clip_at(self, step: int, place: int) -> int:
-        """The number of a clip: a few serve some steps, since decoding them for every sample would take longest."""
+        """Return the number of a clip.
+
+        A few clips serve `_STEPS_PER_CLIP` steps, since decoding them for every sample would take longest.
+
+        Args:
+            step: step of the sample.
+            place: index among the clips of these steps.
+        """
         seed = [self._recipe.training.seed, step // _STEPS_PER_CLIP, place, _CLIP_CHOICE]
         rng = np.random.default_rng(np.random.SeedSequence(seed))
         return int(rng.integers(self._recipe.degradation.h264.clips))
@@ -300,9 +318,9 @@ def _pick(odds: Shares, rng: np.random.Generator) -> str:
 
 
 def _cut(pixels: Bytes, y: int, x: int, height: int, width: int) -> Bytes:
-    """A region; beyond the picture its edge is repeated."""
+    """Return a region of a picture; edges are repeated beyond it."""
     top, left = max(0, -y), max(0, -x)
-    # Within the picture by a pixel at least, which is then repeated.
+    # At least one pixel of the picture, to be repeated.
     y0, x0 = min(max(0, y), pixels.shape[0] - 1), min(max(0, x), pixels.shape[1] - 1)
     inside = pixels[y0 : max(y + height, y0 + 1), x0 : max(x + width, x0 + 1)]
     bottom, right = height - top - inside.shape[0], width - left - inside.shape[1]
@@ -312,7 +330,7 @@ def _cut(pixels: Bytes, y: int, x: int, height: int, width: int) -> Bytes:
 
 
 def _opaque(pixels: Bytes, rng: np.random.Generator) -> Bytes:
-    """What is transparent on a colour drawn at random."""
+    """Lay a transparent picture on a random color."""
     channels = pixels.shape[2]
     if channels in (1, 3):
         return pixels
@@ -320,14 +338,19 @@ def _opaque(pixels: Bytes, rng: np.random.Generator) -> Bytes:
 
 
 def _steepness(pixels: Bytes, shrink: float) -> float:
-    """Mean step from pixel to pixel, in codes, of what will be a patch; along every fourth row and column only."""
+    """Return the mean difference of neighboring pixels of a future patch, in codes, on every fourth row and column.
+
+    Args:
+        pixels: region of a picture, shape (height, width, channels).
+        shrink: factor by which the region will be shrunk.
+    """
     step = max(1, round(shrink))
     rows, columns = _gray(pixels[:: 4 * step, ::step]), _gray(pixels[::step, :: 4 * step])
     return float(np.abs(np.diff(rows, axis=1)).mean() + np.abs(np.diff(columns, axis=0)).mean()) / 2
 
 
 def _gray(pixels: Bytes) -> Floats:
-    """Luma in codes; what is transparent lies on middle gray."""
+    """Return luma in codes, with transparent pictures on middle gray."""
     values = pixels.astype(np.float32)
     if values.shape[2] in (2, 4):
         alpha = values[..., -1:] / np.float32(255)

@@ -1,4 +1,4 @@
-"""A run of networks that learn from pairs of patches, as the training loop sees it."""
+"""Defines the training task of networks that learn from pairs of patches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vsanime.training.run.learner import Values
 from vsanime.training.run.plots import Drawing
 from vsanime.training.run.task import Order, Task, Tell
 
-# Values lie in [0, 1], and fresh networks within a few times that.
+# Greatest loss: values are in [0, 1], and outputs of fresh networks within a few times that.
 _LOST = 1000.0
 
 
@@ -34,10 +34,10 @@ class PairsTask(Task[Recipe]):
     """A run on pairs of patches.
 
     Args:
-        order: what the user asked for.
+        order: request of the user.
 
     Raises:
-        VsanimeError: a source of the recipe is nowhere.
+        VsanimeError: a source of the recipe is missing.
     """
 
     columns = ("loss", "rate")
@@ -48,7 +48,7 @@ class PairsTask(Task[Recipe]):
     bound = 1e-5
     report_every = 25
     group = "psnr"
-    # A resumed run keeps its recipe.
+    # A new run, because a resumed one keeps its recipe.
     advice = "begin a new run with a lower training.rate, or with training.clip_gradient"
     trainer: Trainer
     sampler: Sampler
@@ -58,7 +58,7 @@ class PairsTask(Task[Recipe]):
         self._places = find_sources(order.recipe.sources, order.roots)
 
     def prepare(self, tell: Tell) -> None:
-        """Find the pictures, and make network and samples."""
+        """Find the pictures, and make the trainer and the sampler."""
         pictures = self.find_pictures(self.recipe, self._places, tell)
         held_out = sum(picture.held_out for picture in pictures)
         tell(f"{len(pictures)} pictures, {held_out} of them held out for validation")
@@ -66,19 +66,19 @@ class PairsTask(Task[Recipe]):
         self.sampler = Sampler(self.recipe, pictures, self._places, self.folder.clips, self.trainer.net.scale)
 
     def hold_out(self, tell: Tell) -> None:
-        """Draw the patches of validation, and report PSNR without a network."""
+        """Draw the patches of validation, and report their PSNR without a network."""
         self._patches = validate.draw_patches(self.sampler, self.recipe, self.order.device)
         plain = _plain_enlargement(self.recipe, self.trainer.net.scale)
         for case, value in validate.measure(plain, self._patches).items():
             tell(f"held-out pictures, {case}: {value:.2f} dB without a network")
 
     def step(self, step: int, batch: Batch) -> Values:
-        """Learn from low and high patches."""
+        """Update the weights from a batch of inputs and targets, and return the loss."""
         return {"loss": self.trainer.step(step, *batch)}
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """Kernels, and the recipe's own degradation where it asks for that."""
+        """The cases of validation: kernels, and "degraded" if the recipe asks for it."""
         return tuple(self._patches)
 
     def measure(self) -> dict[str, float]:
@@ -90,26 +90,26 @@ class PairsTask(Task[Recipe]):
         return {"rate": learning_rate(step - 1, self.recipe.training)}
 
     def format_measures(self, values: Mapping[str, float]) -> str:
-        """Return PSNR by case."""
+        """Return one line with the PSNR of each case."""
         return ", ".join(f"{case} {value:.2f} dB" for case, value in values.items())
 
     def check_losses(self, step: int, means: Mapping[str, float]) -> None:
-        """Check that the loss has not run away.
+        """Check that the mean loss is finite and not too large.
 
         Raises:
-            VsanimeError: it has.
+            VsanimeError: it is not.
         """
         loss = means.get("loss", 0.0)
         if not math.isfinite(loss) or loss > _LOST:
             raise VsanimeError(f"the loss is {loss:.3g} at step {step}, and will not come back; {self.advice}")
 
     def probes(self, net: nn.Module) -> Iterator[tuple[Mapping[str, torch.Tensor], torch.Tensor]]:
-        """Yield the first patches of each case, and what the network makes of them."""
+        """Yield the first inputs of each case, and the network's output for them, clipped as in the exported file."""
         for low in self._low_patches(0, 2):
             yield {"input": low}, whole(net, low).clamp(0, 1)
 
     def examine(self, net: nn.Module) -> Iterator[str]:
-        """Yield what lower precisions would change in ArtCNN."""
+        """Yield lines about the errors that lower precisions would cause in ArtCNN."""
         if not isinstance(net, ArtCNN):
             return
         lows = self._low_patches(0, 2)
@@ -117,18 +117,18 @@ class PairsTask(Task[Recipe]):
             error, bias = rounding_error(net, Rounded(net, dtype), lows)
             yield f"{dtype} with the linear path exact: {error:.1f} dB against f32, bias {bias:+.6f}"
         int8 = Quantised(net)
-        # Scales are fixed by other patches than those measured, where there are any.
+        # Calibrate with other patches than those measured, if there are any.
         int8.calibrate(self._low_patches(2, None) or lows)
         error, bias = rounding_error(net, int8, lows)
         yield f"inner layers in int8, first and last exact: {error:.1f} dB against f32, bias {bias:+.6f}"
 
     def _low_patches(self, first: int, last: int | None) -> list[torch.Tensor]:
-        """Return some patches of each case of validation."""
+        """Return the inputs of the patches from `first` to before `last` of each case."""
         return [low.cpu() for group in self._patches.values() for low, _ in group[first:last]]
 
 
 def _plain_enlargement(recipe: Recipe, scale: int) -> validate.Run:
-    """What there would be without a network: Catmull-Rom, or the input's own planes."""
+    """Return the baseline without a network: Catmull-Rom doubling, or the planes of the input at scale 1."""
 
     def run(x: torch.Tensor) -> torch.Tensor:
         if scale == 1:

@@ -1,4 +1,4 @@
-"""A step of a network that learns from pairs of patches: its loss, and the precision that it is computed in."""
+"""Takes the training steps of networks that learn from pairs of patches, in the precision of each step."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from vsanime.training.run.learner import Learner, descend
 
 
 class Trainer(Learner):
-    """A network, its average and the optimizer, on a device.
+    """A network, its moving average and its optimizer, on a device.
 
     Args:
-        recipe: the recipe.
-        device: of torch.
+        recipe: recipe of the run.
+        device: device of torch.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
@@ -36,12 +36,12 @@ class Trainer(Learner):
         }
 
     def step(self, step: int, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-        """Learn from one batch.
+        """Update the weights from one batch.
 
         Args:
-            step: counted from 0.
-            low: N, planes, height, width.
-            high: N, planes, scale * height, scale * width.
+            step: step, counted from 0.
+            low: inputs in [0, 1], shape (N, planes, height, width).
+            high: targets in [0, 1], shape (N, planes, scale * height, scale * width).
 
         Returns:
             The loss, on the device.
@@ -66,15 +66,15 @@ class Trainer(Learner):
 
 
 def _middle(high: torch.Tensor, result: torch.Tensor, lost: int) -> torch.Tensor:
-    """The part of the target that valid convolutions leave.
+    """Return the part of the target that a network of unpadded convolutions outputs.
 
     Args:
-        high: the target.
-        result: what the network made.
-        lost: pixels of the target that it cannot make, on every side.
+        high: target.
+        result: output of the network.
+        lost: pixels of the target that the output lacks on every side.
 
     Raises:
-        VsanimeError: the result has another size.
+        VsanimeError: the output has another size.
     """
     rows, columns = (n - 2 * lost for n in high.shape[2:])
     if result.shape[2:] != (rows, columns):

@@ -1,4 +1,4 @@
-"""PSNR on held-out pictures, a figure for each kernel: a mean over kernels would hide what is lost on one of them."""
+"""Measures PSNR on held-out pictures for each kernel, since a mean over kernels would hide a loss on one of them."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ import torch
 from vsanime.training.pairs.samples import Sampler
 from vsanime.training.recipes.pairs import Recipe
 
-# Better than any 8-bit picture can show; a flat patch that comes out exact must not make a mean infinite.
+# More than 8-bit pictures can show; keeps means finite if a flat patch has no error.
 HIGHEST_PSNR = 80.0
 _LEAST_ERROR = 10 ** (-HIGHEST_PSNR / 10)
 
 type Run = Callable[[torch.Tensor], torch.Tensor]
 
 
-# A held-out patch: low, 1, planes, height, width; high, 1, planes, scale * height, scale * width.
+# A held-out pair: input (1, planes, height, width), target (1, planes, scale * height, scale * width).
 type Patch = tuple[torch.Tensor, torch.Tensor]
 
 
 def cases(recipe: Recipe) -> tuple[str, ...]:
-    """What is measured: kernels, and the recipe's own degradation where it asks for that."""
+    """Return the cases to measure: kernels, and "degraded" if the recipe asks for its own degradation."""
     return (*recipe.validation.kernels, *(("degraded",) if recipe.validation.degraded else ()))
 
 
 def draw_patches(sampler: Sampler, recipe: Recipe, device: torch.device) -> dict[str, list[Patch]]:
-    """The patches of every case; the same ones whenever it is asked."""
+    """Return the patches of every case; they are the same on every call."""
     return {
         case: [_patch(sampler, case, i, device) for i in range(recipe.validation.patches)] for case in cases(recipe)
     }
 
 
 def measure(run: Run, patches: dict[str, list[Patch]]) -> dict[str, float]:
-    """PSNR in dB, the mean over the patches of each case.
+    """Return the PSNR in dB of each case, as the mean over its patches.
 
     Args:
-        run: from low to high, whole frames: what valid convolutions lose has been added; clipped here.
-        patches: as `draw_patches` gives them.
+        run: function from input to output of the target's full size; its result is clipped here.
+        patches: result of `draw_patches`.
     """
     with torch.inference_mode():
         return {case: sum(psnr(run(low), high) for low, high in group) / len(group) for case, group in patches.items()}
 
 
 def psnr(result: torch.Tensor, truth: torch.Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of a result, clipped to [0, 1]; NaN if it has any."""
+    """Return the peak signal-to-noise ratio in dB of a result, clipped to [0, 1]; NaN if the result has any NaN."""
     error = float((result.float().clamp(0, 1) - truth).square().mean())
     return HIGHEST_PSNR if error <= _LEAST_ERROR else -10 * math.log10(error)
 
