@@ -1,1 +1,1 @@
-"""AnimeGANv2: photographs and pictures of a style, no pairs of them, two networks that learn against each other."""
+"""Train AnimeGANv2: a generator and a discriminator, on unpaired photographs and pictures of a style."""

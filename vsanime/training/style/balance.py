@@ -1,14 +1,14 @@
-"""Weights of content and style for a perceptual network that the published ones were not made for.
+"""Adapts the published weights of content and style to other perceptual networks.
 
-AnimeGANv2's numbers hold for one VGG19 and the codes that it was trained on. Any other network has features of another
-size. So each layer's features are divided by their root mean square over the photographs, and content and style are
-scaled until the gradients that they leave on a picture stand as 2500 * content : 2500 * style : colour, the colour loss
-being the one that no network is part of.
+AnimeGANv2's weights are made for one VGG19 and the codes that it was trained on; features of other networks have other
+sizes. Therefore each layer's features are divided by their root mean square over the photographs, and content and style
+are scaled so that their gradients on a picture are as 2500 * content : 2500 * style : color, since no network is part
+of the color loss.
 
-Why 2500: on 160x160 pixels, 300 times the adversarial loss of a discriminator that has learnt for 40 steps left a
-gradient of 4.5, 15 times the colour loss one of 0.018. With tf-hayao's 1.5 content is then as strong as the adversarial
-loss and style nearly twice that. The published network, whose features are some hundreds, comes to about four times as
-much; a run as long as the published one, with a discriminator that grows strong, may want that (raise both weights).
+Why 2500: on 160x160 pixels, 300 times the adversarial loss of a discriminator after 40 steps had a gradient of 4.5, and
+15 times the color loss one of 0.018. With tf-hayao's 1.5, content is then as strong as the adversarial loss and style
+nearly twice that. The published network, whose features are some hundreds, gives about four times as much; a run as
+long as the published one, in which the discriminator grows strong, may need that (raise both weights).
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from vsanime.training.run.folder import read_json, write_json
 from vsanime.training.style import losses
 from vsanime.training.style.perceptual import DEEP, Trunk, measure_scales
 
-# A unit of content or style leaves a gradient as long as so many units of colour.
+# The gradient of a unit of content or style is as long as that of this many units of color.
 UNIT = 2500.0
-_BLUR = 5  # pixels of the box that makes of a photograph what an initialised generator roughly gives
+_BLUR = 5  # width in pixels of a box filter, which makes photographs look like output of an initialized generator
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What content and style were measured by, and how they were weighed; a run folder keeps it.
+    """The perceptual network of a run and the weights for it; a run folder stores them.
 
     Attributes:
-        network: `vgg19` or `vgg16`.
-        file: its file's name.
+        network: kind of network: `vgg19` or `vgg16`.
+        file: name of its file.
         scales: root mean square of the features over photographs, by layer.
-        gradients: length of the gradient on the picture of each loss by itself, without weights.
-        content: the weight of the content loss in force.
-        style: that of the style loss.
+        gradients: norm of the gradient of each unweighted loss on the picture, by loss.
+        content: weight of the content loss.
+        style: weight of the style loss.
     """
 
     network: str
@@ -59,14 +59,14 @@ class Balance:
 
 
 def measure(trunk: Trunk, file: str, wanted: Losses, photos: torch.Tensor, styles: torch.Tensor) -> Balance:
-    """Weigh the losses, and give the trunk its scales.
+    """Measure the weights of content and style, and set the scales of a trunk.
 
     Args:
-        trunk: the network.
+        trunk: perceptual network, with scales of 1.
         file: name of its file.
-        wanted: of the recipe.
-        photos: N, 3, H, W, RGB in [-1, 1].
-        styles: pictures of the style, of the same shape.
+        wanted: losses of the recipe.
+        photos: photographs, RGB in [-1, 1], shape (N, 3, H, W).
+        styles: pictures of the style, of the same shape and range.
     """
     trunk.scales.update(measure_scales(trunk, list(photos.split(1))))
     one, other = perceptual(trunk, wanted)
@@ -97,7 +97,7 @@ type Compared = Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], tor
 
 
 def perceptual(trunk: Trunk, wanted: Losses) -> tuple[Compared, Compared]:
-    """The content loss and the style loss between features by layer."""
+    """Return functions for the content loss and the style loss, each of two dictionaries of features by layer."""
     deep, layers = DEEP[trunk.kind], style_layers(trunk.kind, wanted)
 
     def content(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -110,23 +110,23 @@ def perceptual(trunk: Trunk, wanted: Losses) -> tuple[Compared, Compared]:
 
 
 def style_layers(kind: str, wanted: Losses) -> Sequence[str]:
-    """The layers whose Gram matrices are compared."""
+    """Return the layers whose Gram matrices are compared, for a kind of network."""
     return wanted.style_layers or (DEEP[kind],)
 
 
 def write(balance: Balance, path: Path) -> None:
-    """Keep it with the run.
+    """Write a balance into the folder of its run.
 
     Raises:
-        VsanimeError: it cannot be written.
+        VsanimeError: the file cannot be written.
     """
     write_json(path, asdict(balance), escaped=True)
 
 
 def read(path: Path) -> Balance:
-    """What the run began with.
+    """Read the balance that a run began with.
 
     Raises:
-        VsanimeError: it is missing or damaged.
+        VsanimeError: the file is missing or damaged.
     """
     return read_json(path, lambda table: Balance(**table))

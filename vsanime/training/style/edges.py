@@ -1,7 +1,6 @@
-"""Pictures whose edges are blurred and nothing else: what the discriminator learns to refuse (AnimeGANv2).
+"""Blurs pictures at their edges only, which the discriminator of AnimeGANv2 learns to reject.
 
-The edges are Canny's, as OpenCV finds them; NumPy does it here in a few lines, for which no further package is worth
-its place.
+Edges are found by Canny's method as in OpenCV, with NumPy, so that no further package is needed.
 """
 
 from __future__ import annotations
@@ -11,17 +10,17 @@ from numpy.typing import NDArray
 
 from vsanime.arrays import Bytes, Mask
 
-_LOW, _HIGH = 100, 200  # of the gradient, |dx| + |dy| of Sobel on codes
-_WIDER = 2  # pixels that edges grow on every side: a dilation with 5x5 ones
-_TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16  # OpenCV's Gaussian of five taps where no sigma is given
-_TAN_22 = 0.4142135623730951  # tan(22.5 degrees): where a gradient is no longer nearly horizontal
+_LOW, _HIGH = 100, 200  # thresholds of the gradient, |dx| + |dy| of Sobel on codes
+_WIDER = 2  # pixels by which edges are widened on every side: a dilation with 5x5 ones
+_TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16  # OpenCV's Gaussian of five taps without sigma
+_TAN_22 = 0.4142135623730951  # tan(22.5 degrees): up to there, a gradient counts as horizontal
 
 
 def smoothed(pixels: Bytes) -> Bytes:
-    """The picture, Gaussian within two pixels of an edge.
+    """Return a picture with a Gaussian blur within two pixels of an edge.
 
     Args:
-        pixels: height, width, 3.
+        pixels: RGB in 8-bit codes, shape (height, width, 3).
     """
     edges = _dilated(canny(_gray(pixels)))
     blurred = np.rint(_gaussian(pixels)).astype(np.uint8)
@@ -29,12 +28,12 @@ def smoothed(pixels: Bytes) -> Bytes:
 
 
 def canny(gray: Bytes, low: int = _LOW, high: int = _HIGH) -> Mask:
-    """Edges as one-pixel lines: steeper than `low`, and somewhere along the line steeper than `high`.
+    """Find edges as lines of one pixel's width, steeper than `low` throughout and steeper than `high` somewhere.
 
     Args:
-        gray: height, width.
-        low: gradient, |dx| + |dy| by Sobel.
-        high: gradient.
+        gray: picture in 8-bit codes, shape (height, width).
+        low: lower threshold of the gradient, |dx| + |dy| of Sobel.
+        high: upper threshold of the gradient.
     """
     across, down = _sobel(gray.astype(np.int32))
     steepness = np.abs(across) + np.abs(down)
@@ -43,7 +42,7 @@ def canny(gray: Bytes, low: int = _LOW, high: int = _HIGH) -> Mask:
 
 
 def _sobel(gray: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Slopes to the right and down; the border is repeated."""
+    """Return Sobel gradients to the right and down; edges are repeated."""
     p = np.pad(gray, 1, mode="edge")
     right = (p[:-2, 2:] - p[:-2, :-2]) + 2 * (p[1:-1, 2:] - p[1:-1, :-2]) + (p[2:, 2:] - p[2:, :-2])
     below = (p[2:, :-2] - p[:-2, :-2]) + 2 * (p[2:, 1:-1] - p[:-2, 1:-1]) + (p[2:, 2:] - p[:-2, 2:])
@@ -51,7 +50,10 @@ def _sobel(gray: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32
 
 
 def _ridges(across: NDArray[np.int32], down: NDArray[np.int32], steepness: NDArray[np.int32]) -> Mask:
-    """Where the gradient is largest along its own direction, which is one of four. Of equals the first one counts."""
+    """Return where the gradient is largest along its direction, rounded to one of four.
+
+    Of equal horizontal or vertical neighbors, the first one counts.
+    """
     p = np.pad(steepness, 1)
     height, width = steepness.shape
 
@@ -70,7 +72,7 @@ def _ridges(across: NDArray[np.int32], down: NDArray[np.int32], steepness: NDArr
 
 
 def _connected(ridge: Mask, seeds: Mask) -> Mask:
-    """The parts of ridges that hang together with a seed, corners included."""
+    """Return the parts of ridges that are connected with a seed, across corners as well."""
     found = seeds
     while True:
         grown = _grown(found, 1) & ridge
@@ -84,7 +86,7 @@ def _dilated(mask: Mask) -> Mask:
 
 
 def _grown(mask: Mask, by: int) -> Mask:
-    """Every pixel within so many rows and columns of one that is set."""
+    """Return a mask widened by a number of rows and columns on every side."""
     for axis in (0, 1):
         widths = [(by, by) if a == axis else (0, 0) for a in (0, 1)]
         p = np.pad(mask, widths)
@@ -95,7 +97,7 @@ def _grown(mask: Mask, by: int) -> Mask:
 
 
 def _gaussian(pixels: Bytes) -> NDArray[np.float32]:
-    """Blurred by five taps each way; the picture is mirrored at its border."""
+    """Blur a picture with five taps along both axes; it is mirrored at its borders."""
     values = pixels.astype(np.float32)
     for axis in (0, 1):
         widths = [(2, 2) if a == axis else (0, 0) for a in range(3)]
@@ -109,7 +111,7 @@ def _gaussian(pixels: Bytes) -> NDArray[np.float32]:
 
 
 def _gray(pixels: Bytes) -> Bytes:
-    """BT.601 luma, as OpenCV's gray is."""
+    """Return BT.601 luma, as OpenCV's conversion to gray does."""
     weights = np.array([0.299, 0.587, 0.114], np.float32)
     gray: Bytes = np.rint(pixels.astype(np.float32) @ weights).astype(np.uint8)
     return gray

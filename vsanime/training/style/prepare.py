@@ -1,4 +1,4 @@
-"""Folders of a style, of the same with blurred edges, and in gray, paired by name."""
+"""Writes folders of pictures of a style, of the same with blurred edges, and in gray, paired by name."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _FOLDERS = ("style", "smooth", "gray")
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was done.
+    """The result of preparing a style.
 
     Attributes:
-        written: pictures in each folder.
+        written: number of pictures in each folder.
         skipped: files that cannot be used.
     """
 
@@ -35,16 +35,16 @@ class Prepared:
 
 
 def prepare(frames: Path, out: Path, *, size: int, every: int) -> Prepared:
-    """Write the three folders.
+    """Write the folders `style`, `smooth` and `gray`.
 
     Args:
-        frames: a folder, a picture or a video.
-        out: gets the folders.
-        size: of the short side in pixels; 0 to leave pictures as they are.
-        every: of videos, every how many frames one is taken.
+        frames: folder of pictures and videos, or one of these.
+        out: folder in which the three are made.
+        size: short side in pixels; 0 to keep the size of pictures.
+        every: interval in frames at which pictures are taken from videos.
 
     Raises:
-        VsanimeError: there is nothing to take, something is in the way, or a file cannot be written.
+        VsanimeError: there is no picture that can be used, `out` is not empty, or a file cannot be written.
     """
     if not frames.exists():
         raise VsanimeError(f"{frames} is not there; a folder, a picture or a video is needed")
@@ -67,7 +67,7 @@ def prepare(frames: Path, out: Path, *, size: int, every: int) -> Prepared:
 
 
 def _pictures(frames: Path, every: int, skipped: list[Skipped]) -> Iterator[tuple[str, Bytes]]:
-    """Names without endings, and pixels: height, width, 3."""
+    """Yield names without suffixes, and RGB pixels of shape (height, width, 3); add unusable files to `skipped`."""
     for path in files_in(frames):
         name = path.stem if path == frames else path.relative_to(frames).with_suffix("").as_posix().replace("/", "-")
         try:
@@ -89,9 +89,9 @@ def _pictures(frames: Path, every: int, skipped: list[Skipped]) -> Iterator[tupl
 
 
 def _unused(name: str, used: set[str]) -> str:
-    """The name, or that with a number: pictures may differ in their endings only."""
+    """Return the name, with a number if it is in use, since names of pictures may differ in their suffixes only."""
     number, found = 2, name
-    while found.lower() in used:  # some systems take `a` and `A` for one
+    while found.lower() in used:  # on some systems, `a` and `A` are the same file
         found, number = f"{name}-{number}", number + 1
     used.add(found.lower())
     return found

@@ -1,4 +1,4 @@
-"""Patches of photographs and of the style: sample i of step s is a function of the seed, s and i alone."""
+"""Makes patches of photographs and of a style: sample i of step s is a function of the seed, s and i alone."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from vsanime.training.data.pictures import Library, find_place, read_pixels
 from vsanime.training.recipes.stylization import StyleRecipe
 from vsanime.training.style.edges import smoothed
 
-# Keep the seeds of validation apart from those of samples, whose last numbers are a place in a batch.
+# Makes the seeds of validation differ from those of samples, whose last number is an index in a batch.
 _VALIDATION = 0x57A1
-_TRIES = 20  # pictures drawn for one that nothing can be seen through
-_GRAY = 128  # behind what is transparent where no opaque picture of the style is
+_TRIES = 20  # pictures drawn to find an opaque one
+_GRAY = 128  # background of transparent pictures if no opaque picture of the style is found
 
 
 @dataclass(frozen=True)
 class Patches:
-    """One of each kind, 3, height, width, RGB in [-1, 1].
+    """One patch of each kind, RGB in [-1, 1], shape (3, height, width).
 
     Attributes:
-        photo: what the generator is given.
-        style: a picture of the style.
-        smooth: the same with blurred edges.
+        photo: photograph, the input of the generator.
+        style: picture of the style.
+        smooth: the picture of the style with blurred edges.
     """
 
     photo: Floats
@@ -38,13 +38,13 @@ class Patches:
 
 
 class StyleSampler:
-    """Makes samples. It can be sent to other processes; pictures are read where they are wanted.
+    """Makes samples; it can be sent to other processes, and reads pictures on demand.
 
     Args:
-        recipe: the recipe.
+        recipe: recipe of the run.
         pictures: all pictures of the run.
-        places: of the sources, photographs first.
-        roots: folders below which the sources lie, and those with smoothed edges.
+        places: file or folder of each source, photographs first.
+        roots: folders below which folders of pictures with blurred edges are searched.
     """
 
     def __init__(
@@ -61,33 +61,34 @@ class StyleSampler:
         }
 
     def __reduce__(self) -> tuple[type[StyleSampler], tuple[object, ...]]:
-        """Another process makes one of its own, with nothing decoded."""
+        """Pickle the arguments only, so that another process starts without decoded pictures."""
         return StyleSampler, self._arguments
 
     def batch(self, step: int, size: int) -> tuple[Floats, Floats]:
-        """The samples of a step.
+        """Return the samples of a step.
 
         Returns:
-            Photographs, N, 3, height, width, and pictures of the style with and without edges, N, 2, 3, height, width.
+            Photographs, (N, 3, height, width), and pairs of pictures of the style, original and with blurred edges,
+            (N, 2, 3, height, width).
         """
         samples = [self.sample(step, i) for i in range(size)]
         styles = [np.stack([s.style, s.smooth]) for s in samples]
         return np.stack([s.photo for s in samples]), np.stack(styles)
 
     def sample(self, step: int, index: int) -> Patches:
-        """Sample `index` of `step`."""
+        """Return sample `index` of `step`."""
         training, data = self._recipe.training, self._recipe.data
         patch = data.init_patch if step < training.init_steps else data.patch
         return self._drawn([training.seed, step, index], patch, held_out=False)
 
     def validation(self, index: int) -> Patches:
-        """Patch `index` of held-out pictures."""
+        """Return sample `index` of held-out pictures."""
         return self._drawn(
             [self._recipe.training.seed, index, _VALIDATION, 0], self._recipe.validation.patch, held_out=True
         )
 
     def calibration(self, index: int) -> Patches:
-        """Patch `index` of those that losses are weighed by: of pictures that are trained on, in no step."""
+        """Return sample `index` for measuring the weights of losses, from pictures that are trained on."""
         return self._drawn([self._recipe.training.seed, index, _VALIDATION, 1], self._recipe.data.patch, held_out=False)
 
     def _drawn(self, seed: list[int], patch: int, *, held_out: bool) -> Patches:
@@ -108,7 +109,7 @@ class StyleSampler:
         return _mirrored(rng, shrink_to(pixels[y : y + side, x : x + side], (patch, patch)))
 
     def _style(self, rng: np.random.Generator, patch: int, held_out: bool) -> tuple[Bytes, Bytes]:
-        """A patch of the style and the same with blurred edges."""
+        """Return a patch of the style, and the same with blurred edges."""
         _, styles = self._sets[held_out]
         picture = styles.draw(rng)
         pixels = self._library.read(picture)
@@ -125,7 +126,7 @@ class StyleSampler:
         return (style[:, ::-1], smooth[:, ::-1]) if mirror else (style, smooth)
 
     def _behind(self, rng: np.random.Generator, patch: int, styles: Drawn) -> Bytes:
-        """A patch of another picture of the style, one that nothing can be seen through."""
+        """Return a patch of an opaque picture of the style, or gray if none is found."""
         for _ in range(_TRIES):
             pixels = self._library.read(styles.draw(rng))
             if pixels.shape[2] == 3:
@@ -135,10 +136,10 @@ class StyleSampler:
 
 
 def check_split(recipe: StyleRecipe, pictures: Sequence[Picture]) -> None:
-    """Whether both kinds have pictures on both sides.
+    """Check that photographs and pictures of the style both have some to train on and some held out.
 
     Raises:
-        VsanimeError: one has none.
+        VsanimeError: one of these is empty.
     """
     for kind, first, last in (("photos", 0, len(recipe.photos)), ("styles", len(recipe.photos), len(recipe.sources))):
         for held, what in ((False, "to train on"), (True, "held out")):
@@ -159,7 +160,7 @@ def _mirrored(rng: np.random.Generator, pixels: Bytes) -> Bytes:
 
 
 def _paired(path: Path, pixels: Bytes) -> Bytes:
-    """The picture with smoothed edges.
+    """Read the picture with blurred edges that belongs to a picture of the style.
 
     Raises:
         VsanimeError: it is missing or has another size.
@@ -177,5 +178,5 @@ def _paired(path: Path, pixels: Bytes) -> Bytes:
 
 
 def _as_floats(pixels: Bytes) -> Floats:
-    """Height, width, 3 in codes as 3, height, width in [-1, 1]."""
+    """Convert codes of shape (height, width, 3) to values in [-1, 1] of shape (3, height, width)."""
     return np.ascontiguousarray((pixels.astype(np.float32) / np.float32(127.5) - 1).transpose(2, 0, 1))

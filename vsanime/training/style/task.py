@@ -1,4 +1,4 @@
-"""A run of AnimeGANv2, as the training loop sees it: initialisation, then both networks against each other."""
+"""Defines the training task of AnimeGANv2: initialization of the generator, then adversarial training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vsanime.training.style.samples import StyleSampler, check_split
 from vsanime.training.style.trainer import StyleTrainer
 from vsanime.training.style.validate import MEASURED, apart, draw, measure
 
-_CALIBRATION = 8  # photographs, and pictures of the style, that losses are weighed by
+_CALIBRATION = 8  # number of photographs, and of pictures of the style, for measuring the weights of losses
 _BALANCE = "perceptual.json"
 
 
@@ -30,10 +30,10 @@ class StyleTask(Task[StyleRecipe]):
     """A run that learns a style.
 
     Args:
-        order: what the user asked for.
+        order: request of the user.
 
     Raises:
-        VsanimeError: a source of the recipe is nowhere.
+        VsanimeError: a source of the recipe is missing.
     """
 
     columns = ("loss", "content", "style", "colour", "variation", "adversarial", "critic")
@@ -42,7 +42,7 @@ class StyleTask(Task[StyleRecipe]):
         Drawing("critic", "log.csv", "adversarial losses", ("adversarial", "critic")),
         Drawing("held-out", "validation.csv", "on held-out pictures", logarithmic=True),
     )
-    # Norms over whole pictures, a dozen in a row, pass more of another order of sums on than plain convolutions do.
+    # A dozen norms over whole pictures in a row amplify differences in the order of sums more than convolutions do.
     bound = 1e-4
     measured = MEASURED
     trainer: StyleTrainer
@@ -55,7 +55,7 @@ class StyleTask(Task[StyleRecipe]):
         self._places = find_sources(order.recipe.sources, order.roots)
 
     def prepare(self, tell: Tell) -> None:
-        """Find the pictures and the perceptual network, and make networks and samples."""
+        """Find the pictures and the perceptual network, and make the trainer and the sampler."""
         recipe = self.recipe
         pictures = self.find_pictures(recipe, self._places, tell)
         check_split(recipe, pictures)
@@ -68,37 +68,41 @@ class StyleTask(Task[StyleRecipe]):
         self.trainer = StyleTrainer(recipe, self.order.device, trunk, balance)
 
     def hold_out(self, tell: Tell) -> None:
-        """Draw the patches of validation, and report the losses of photographs as they are."""
+        """Draw the patches of validation, and report the losses of unchanged photographs."""
         self._held = draw(self.sampler, self.recipe, self.order.device)
         values = measure(self.trainer, self._held, lambda photo: photo)
         tell(f"held-out photographs as they are: {self.format_measures(values)}")
 
     def step(self, step: int, batch: Batch) -> Values:
-        """Learn from photographs and pictures of the style."""
+        """Update the weights from a batch of photographs and pictures of the style, and return the losses."""
         return self.trainer.step(step, *batch)
 
     def measure(self) -> dict[str, float]:
-        """Return the losses of held-out photographs without their weights."""
+        """Return the unweighted losses of held-out photographs."""
         return measure(self.trainer, self._held, self.trainer.mean.net)
 
     def sheet(self) -> list[list[torch.Tensor]]:
-        """Return photographs in the upper row, and what the generator makes of them below."""
+        """Return a row of photographs, and a row of the generator's output for them."""
         photos = self._shown()
         with torch.inference_mode():
             rows = [photos, [self.trainer.mean.net(photo) for photo in photos]]
         return [[_to_unit(picture.float()) for picture in row] for row in rows]
 
     def probes(self, net: nn.Module) -> Iterator[tuple[Mapping[str, torch.Tensor], torch.Tensor]]:
-        """Yield the photographs of a sheet, and what the generator makes of them."""
+        """Yield the photographs of a sheet, and the generator's output for them, in [0, 1]."""
         for photo in self._shown():
             yield {"input": (photo.cpu() + 1) / 2}, _to_unit(net(photo.cpu()))
 
     def _shown(self) -> list[torch.Tensor]:
-        """Return the photographs that stand on a sheet."""
+        """Return the photographs of a sheet."""
         return [photo for photo, _ in self._held[: self.recipe.validation.shown]]
 
     def _weigh(self, tell: Tell) -> tuple[Trunk, Balance]:
-        """The perceptual network, and the weights that go with it: those that the run began with, or measured now."""
+        """Return the perceptual network and the weights of its losses, from the run's folder or measured now.
+
+        Raises:
+            VsanimeError: there is no such network, or the run began with another one.
+        """
         wanted = self.recipe.losses
         found = perceptual.find(wanted.perceptual, self.order.roots, tell)
         layers = dict.fromkeys((perceptual.DEEP[found.kind], *balances.style_layers(found.kind, wanted)))
@@ -122,5 +126,5 @@ class StyleTask(Task[StyleRecipe]):
 
 
 def _to_unit(picture: torch.Tensor) -> torch.Tensor:
-    """Return a picture of [-1, 1] in [0, 1]."""
+    """Convert a picture from [-1, 1] to [0, 1], clipped."""
     return ((picture + 1) / 2).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Two networks that learn against each other: a step of the initialisation, and a step of both."""
+"""Takes the training steps of AnimeGANv2: those of the initialization, and adversarial ones."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from vsanime.training.style.perceptual import Trunk
 
 
 class StyleTrainer(AdversarialLearner):
-    """Generator, its average, discriminator and their optimizers, on a device.
+    """A generator, its moving average, a discriminator and their optimizers, on a device.
 
     Args:
-        recipe: the recipe.
-        trunk: what content and style are measured by, with its scales.
-        balance: the weights of both.
-        device: of torch.
+        recipe: recipe of the run.
+        device: device of torch.
+        trunk: perceptual network of content and style, with its scales.
+        balance: weights of content and style.
     """
 
     def __init__(self, recipe: StyleRecipe, device: torch.device, trunk: Trunk, balance: Balance) -> None:
@@ -44,28 +44,28 @@ class StyleTrainer(AdversarialLearner):
         self.content, self.style = perceptual(trunk, recipe.losses)
 
     def step(self, step: int, photos: torch.Tensor, styles: torch.Tensor) -> Values:
-        """Learn from one batch.
+        """Update the weights from one batch.
 
         Args:
-            step: counted from 0.
-            photos: N, 3, H, W, RGB in [-1, 1].
-            styles: pictures of the style, with and without edges: N, 2, 3, H, W.
+            step: step, counted from 0.
+            photos: photographs, RGB in [-1, 1], shape (N, 3, H, W).
+            styles: pictures of the style, original and with blurred edges, shape (N, 2, 3, H, W).
 
         Returns:
-            The losses without their weights, and `loss`, what the generator made small; on the device.
+            The unweighted losses, and `loss`, the weighted sum that the generator minimizes; on the device.
         """
         photos = photos.to(self.device).contiguous(memory_format=self._layout)
         if step < self.recipe.training.init_steps:
             values = self._initialise(photos)
         else:
             if step == self.recipe.training.init_steps:
-                self.optimizer = self._make_adam(self.net)  # what the initialisation remembers is of another loss
+                self.optimizer = self._make_adam(self.net)  # the moments of the initialization are of another loss
             values = self._compete(photos, styles.to(self.device))
         self.mean.update(self.net, step)
         return {name: value.detach() for name, value in values.items()}
 
     def _initialise(self, photos: torch.Tensor) -> Values:
-        """A step by the content loss alone, or with colours if the recipe says so."""
+        """Take a step by the content loss, and by the color loss if the recipe gives it a weight."""
         with self.autocast():
             fake = self.net(photos)
             seen = self.trunk(fake)
@@ -78,7 +78,7 @@ class StyleTrainer(AdversarialLearner):
         return {"loss": loss, "content": content, "colour": colour}
 
     def _compete(self, photos: torch.Tensor, styles: torch.Tensor) -> Values:
-        """A step of the discriminator, then one of the generator."""
+        """Take a step of the discriminator, then one of the generator."""
         training, weights = self.recipe.training, self.recipe.losses
         style, smooth = (styles[:, i].contiguous(memory_format=self._layout) for i in (0, 1))
         gray = losses.to_gray(style).contiguous(memory_format=self._layout)
@@ -111,10 +111,10 @@ class StyleTrainer(AdversarialLearner):
         return {"loss": loss, **values, "critic": critic}
 
     def restore(self, found: Checkpoint) -> None:
-        """Put back what `gather` gave; the generator's optimizer began anew with the discriminator.
+        """Load what `gather` returned; the updates of the generator's optimizer count from the discriminator's start.
 
         Raises:
-            VsanimeError: it is of other networks.
+            VsanimeError: the checkpoint is of other networks.
         """
         super().restore(found)
         competed = found.step - self.recipe.training.init_steps

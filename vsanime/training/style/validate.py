@@ -1,4 +1,4 @@
-"""Content, style and colour on held-out pictures, which nothing is learnt from."""
+"""Measures the losses of content, style and color on held-out pictures."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from vsanime.training.style.trainer import StyleTrainer
 
 MEASURED = ("content", "style", "colour")
 
-# A photograph and a picture of the style that are not trained on, each 1, 3, H, W, RGB in [-1, 1].
+# A held-out photograph and a held-out picture of the style, each RGB in [-1, 1] of shape (1, 3, H, W).
 type HeldOut = tuple[torch.Tensor, torch.Tensor]
 
 
 def draw(sampler: StyleSampler, recipe: StyleRecipe, device: torch.device) -> list[HeldOut]:
-    """The patches of validation; the same ones whenever it is asked."""
+    """Return the patches of validation; they are the same on every call."""
     photos, styles = apart([sampler.validation(i) for i in range(recipe.validation.patches)])
     return [(p[None].to(device), s[None].to(device)) for p, s in zip(photos, styles, strict=True)]
 
 
 def apart(patches: list[Patches]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Photographs and pictures of the style as tensors, 3, H, W."""
+    """Return the photographs and the pictures of the style as two lists of tensors, each (3, H, W)."""
     return [torch.from_numpy(p.photo) for p in patches], [torch.from_numpy(p.style) for p in patches]
 
 
 def measure(
     trainer: StyleTrainer, held: Sequence[HeldOut], run: Callable[[torch.Tensor], torch.Tensor]
 ) -> dict[str, float]:
-    """The losses without their weights, the mean over all patches.
+    """Return the unweighted losses, as means over all patches.
 
     Args:
-        trainer: has the losses.
-        held: the patches.
-        run: from a photograph to what is measured.
+        trainer: trainer with the losses.
+        held: patches from `draw`.
+        run: function from a photograph to the picture to measure.
     """
     sums = dict.fromkeys(MEASURED, 0.0)
     with torch.inference_mode():
