@@ -1,1 +1,1 @@
-"""What the line colorizer is trained on: shots of line art with the colours that belong to it."""
+"""Train networks that color line art, on shots of line art with its colors."""

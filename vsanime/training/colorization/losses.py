@@ -1,4 +1,4 @@
-"""What line colorization makes small (Shi et al. 2020). Pictures are N, 3, H, W, RGB in [0, 1]; features N, C, H, W."""
+"""Computes the losses of line colorization (Shi et al. 2020) on RGB in [0, 1], (N, 3, H, W); features: (N, C, H, W)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from vsanime.training.recipes.colorization import ColourLosses
 from vsanime.training.style.perceptual import Found, Trunk, measure_scales
 
 _FIRST = tuple(f"conv{block}_1" for block in range(1, 6))
-# The last convolution of a block that both trunks have, or the one that stands for it.
+# The last convolution of a block that both networks have, or its counterpart.
 _STYLE = {"vgg19": ("conv2_2", "conv3_4", "conv4_4", "conv5_2"), "vgg16": ("conv2_2", "conv3_3", "conv4_3", "conv5_2")}
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Which factors go with which features; a weight alone says nothing.
+    """The factors for the perceptual and the style loss with given features, without which weights mean little.
 
     Attributes:
-        perceptual: times the perceptual weight.
-        style: times the style weight.
-        per_channel: whether Gram matrices are divided by the number of channels as well as by that of places.
-        same_layers: whether style is measured where features are; else at the ends of blocks.
-        trunks: whose input the factors were found for; none for any.
+        perceptual: factor of the perceptual weight.
+        style: factor of the style weight.
+        per_channel: whether Gram matrices are divided by the number of channels as well as by that of pixels.
+        same_layers: whether style uses the layers of the perceptual loss instead of the ends of blocks.
+        trunks: kinds of network that the factors are for; empty for any.
         measured: whether features are divided by their root mean square over pictures first.
     """
 
@@ -39,11 +39,11 @@ class Normalisation:
 
 
 NORMALISATIONS = {
-    # The document's: features of codes, BGR without their mean, as Caffe's networks and Keras's VGG19 take them.
+    # The paper's, for features of BGR codes minus their mean, as Caffe's networks and Keras's VGG19 take them.
     "document": Normalisation(3e-2 / 5, 1e-6 / 5, per_channel=False, same_layers=True, trunks=("vgg16",)),
-    # The reimplementations': features of RGB with unit variance, as torchvision's networks take it.
+    # The reimplementations', for features of RGB with unit variance, as torchvision's networks take it.
     "ports": Normalisation(1.0, 1.0, per_channel=True, same_layers=False, trunks=("vgg19",)),
-    # Whatever the network: features of unit size.
+    # For any network, with features scaled to unit size.
     "measured": Normalisation(1.0, 1.0, per_channel=True, same_layers=False, measured=True),
 }
 
@@ -52,13 +52,13 @@ class Features:
     """The perceptual and the style loss.
 
     Args:
-        found: weights of the network behind them.
-        wanted: of the recipe.
-        pictures: what scales are measured on, N, 3, H, W in [0, 1].
-        device: of torch.
+        found: weights of the perceptual network.
+        wanted: losses of the recipe.
+        pictures: pictures for measuring scales, RGB in [0, 1], shape (N, 3, H, W).
+        device: device of torch.
 
     Raises:
-        VsanimeError: the normalisation is of another network.
+        VsanimeError: the normalization is for another network.
     """
 
     def __init__(self, found: Found, wanted: ColourLosses, pictures: torch.Tensor, device: torch.device) -> None:
@@ -78,7 +78,7 @@ class Features:
         self._trunk.to(device)
 
     def compare(self, picture: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The perceptual and the style loss, times the normalisation's factors."""
+        """Return the perceptual and the style loss, times the normalization's factors."""
         seen = self._of(picture)
         with torch.no_grad():
             wanted = self._of(truth)
@@ -88,29 +88,29 @@ class Features:
         return self._normalisation.perceptual * perceptual, self._normalisation.style * style
 
     def _of(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Features behind their ReLU."""
+        """Return features by layer, after their ReLU."""
         return {name: functional.relu(x) for name, x in self._trunk(2 * picture - 1).items()}
 
     def _gram(self, features: torch.Tensor) -> torch.Tensor:
-        """Which features occur together, wherever: N, C, C."""
+        """Return the Gram matrices of features, shape (N, C, C)."""
         channels, places = features.shape[1], features.shape[2] * features.shape[3]
         flat = features.flatten(2)
-        # Under autocast the product would have the 8 bits of bf16, more than pictures differ by late in a run.
+        # Under autocast the product would have the 8 bits of bf16, an error larger than differences late in a run.
         with torch.autocast(features.device.type, enabled=False):
             return flat @ flat.transpose(1, 2) / (places * channels if self._normalisation.per_channel else places)
 
 
 def latent(told: Sequence[torch.Tensor], truth: torch.Tensor) -> torch.Tensor:
-    """The sum of mean absolute differences of what inner layers tell."""
+    """Return the sum of the mean absolute differences between colors from inner layers and the truth."""
     return sum((functional.l1_loss(picture.float(), truth) for picture in told), truth.new_zeros(()))
 
 
 def convincing(judged: torch.Tensor) -> torch.Tensor:
-    """The generator's adversarial loss: cross entropy of the logits of what it made against true ones."""
+    """Return the generator's adversarial loss: cross entropy of the logits of its output, with the label true."""
     return functional.binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
 
 
 def discerning(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
-    """The discriminator's loss: cross entropies of logits of true and of made colours, not halved."""
+    """Return the discriminator's loss: the sum of the cross entropies of logits of true and of generated colors."""
     made = functional.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     return convincing(real) + made

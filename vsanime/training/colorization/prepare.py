@@ -1,4 +1,4 @@
-"""Videos cut into shots: each a folder of line art, distance maps and colours under equal names."""
+"""Cuts videos into shots, and writes a folder of line art, distance maps and colors with equal names for each."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from vsanime.training.data.pictures import PICTURE_SUFFIXES, read_pixels
 from vsanime.training.data.shots import COLOUR, DISTANCE, FACTS, LINE
 from vsanime.training.synthetic.ink import difference_lines, luma
 
-_BINS = 16  # of a channel's histogram
-# Share of the pixels that change their bin of the histograms: half the sum of the differences, mean of three channels.
-# From one frame to the next of a shot it is up to 0.08 in fast synthetic scenes and 0.01 in a fast pan, in which luma
-# changes by 0.12; between different scenes it is 0.38 and more.
-_SAME_COLOURS = 0.08  # below, whatever moves is a camera
-_OTHER_COLOURS = 0.35  # above, it is a cut even where luma is alike
-# Frames are compared after each 4x4 pixels are averaged, in which grain and coding go under. A frame is held if none of
-# these differs by more codes than this from the last that was kept.
+_BINS = 16  # bins of each channel's histogram
+# Fractions of the pixels that change their bin: half the sum of the histograms' differences, mean of three channels.
+# Between frames of a shot it is up to 0.08 in fast synthetic scenes and 0.01 in a fast pan, in which luma changes by
+# 0.12; between different scenes it is 0.38 and more.
+_SAME_COLOURS = 0.08  # up to this, a change of luma is a motion of the camera
+_OTHER_COLOURS = 0.35  # above this, it is a cut even if luma is similar
+# Frames are compared as means of 4x4 pixels, which hides grain and coding artifacts. A frame repeats the last kept one
+# if no mean differs by more codes than this.
 _CELL = 4
 _HELD = 6
 
 
 @dataclass(frozen=True)
 class Cutting:
-    """How videos are cut and what is written.
+    """Settings for cutting videos.
 
     Attributes:
-        size: of the short side in pixels; 0 to leave frames as they are.
-        threshold: mean difference of luma, as a share of its span, from which on a frame begins a shot.
-        least: frames that a shot has at least, held ones not counted.
+        size: short side in pixels to which frames are shrunk; 0 to keep their size.
+        threshold: mean difference of luma, as a fraction of its range, above which a frame may begin a shot.
+        least: smallest number of frames of a shot, without repeated ones.
     """
 
     size: int = 288
@@ -54,13 +54,13 @@ class Cutting:
 
 @dataclass
 class Prepared:
-    """What was done.
+    """The result of preparing videos.
 
     Attributes:
-        shots: folders that were written.
-        frames: in all of them.
-        held: frames that showed what the one before did, and were left out.
-        short: shots that had too few frames.
+        shots: number of folders written.
+        frames: number of frames in all of them.
+        held: number of frames left out because they repeat the one before.
+        short: number of shots left out because they have too few frames.
     """
 
     shots: int = 0
@@ -73,10 +73,10 @@ class Source:
     """The frames of a video, or of a folder of consecutive pictures.
 
     Args:
-        path: either.
+        path: path of the video or folder.
 
     Raises:
-        VsanimeError: it is neither, cannot be read, or is for evaluation only.
+        VsanimeError: the path is neither, cannot be read, or is for evaluation only.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,7 +103,7 @@ class Source:
             raise VsanimeError(f"{path} is {what}; a video ({endings}) or a folder of consecutive pictures is needed")
 
     def __iter__(self) -> Iterator[Bytes]:
-        """Every frame: height, width, 3."""
+        """Yield every frame as RGB codes, shape (height, width, 3)."""
         for number in range(self.frames):
             yield _read(self._pictures[number]) if self._pictures else self._video.frame(number)
 
@@ -113,17 +113,16 @@ def prepare(
 ) -> Prepared:
     """Write a folder for every shot of all sources.
 
-    Whatever ends it early, Ctrl-C included, shots that are complete stay and the one at hand is taken away.
+    If it ends early, also by Ctrl-C, completed shots stay and the unfinished one is removed.
 
     Args:
-        sources: in their order.
-        out: a folder that is not there yet, or is empty.
-        cutting: how.
-        advance: called after every frame.
+        sources: sources, in the order of their shots.
+        out: folder that does not exist yet, or is empty.
+        cutting: settings.
+        advance: function that is called after every frame.
 
     Raises:
-        VsanimeError: something is in the way, a frame has another size than the first, no shot is long enough, or
-            nothing can be written.
+        VsanimeError: `out` is not empty or cannot be written, a frame differs in size, or no shot is long enough.
     """
     files.check_name(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -151,12 +150,12 @@ def prepare(
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame that is no repetition.
+    """A frame that does not repeat the one before.
 
     Attributes:
-        number: in its source.
-        begins: whether a shot does.
-        pixels: height, width, 3.
+        number: index in its source.
+        begins: whether it begins a shot.
+        pixels: RGB codes, shape (height, width, 3).
     """
 
     number: int
@@ -165,7 +164,11 @@ class _Frame:
 
 
 def _shots(source: Source, cutting: Cutting, prepared: Prepared, advance: Callable[[], None]) -> Iterator[_Frame]:
-    """Frames with cuts marked, held ones left out."""
+    """Yield the frames of a source without repeated ones, with cuts marked.
+
+    Raises:
+        VsanimeError: a frame differs in size from the one before.
+    """
     before: _Sight | None = None
     kept: _Sight | None = None
     for number, pixels in enumerate(source):
@@ -186,7 +189,7 @@ def _shots(source: Source, cutting: Cutting, prepared: Prepared, advance: Callab
 
 
 class _Sight:
-    """What of a frame is compared with others."""
+    """The features of a frame for comparing it with others."""
 
     def __init__(self, pixels: Bytes) -> None:
         height, width = pixels.shape[:2]
@@ -197,19 +200,19 @@ class _Sight:
         self._histogram = np.stack(counts) / (small[0] * small[1])
 
     def cut_from(self, before: _Sight, threshold: float) -> bool:
-        """Whether a shot begins: other luma in most places and other colours, or other colours altogether."""
+        """Return whether a shot begins: both luma and colors changed, or colors changed very much."""
         moved = float(np.mean(cv2.absdiff(luma(self._cells), luma(before._cells)))) / 255
         recoloured = float(np.abs(self._histogram - before._histogram).sum()) / (2 * 3)
         return (moved > threshold and recoloured > _SAME_COLOURS) or recoloured > _OTHER_COLOURS
 
     def repeats(self, kept: _Sight) -> bool:
-        """Whether it shows what a frame did that was kept."""
+        """Return whether the frame repeats a kept one."""
         return int(cv2.absdiff(self._cells, kept._cells).max()) <= _HELD
 
 
 @dataclass
 class _ShotWriter:
-    """Writes frames as they come; a shot's first ones wait until there are enough of them."""
+    """Writes the frames of a source to folders of shots; a shot's first frames wait until there are enough of them."""
 
     out: Path
     source: str
@@ -220,7 +223,7 @@ class _ShotWriter:
     _first: int = 0
 
     def take(self, frame: _Frame) -> None:
-        """A frame of the shot, or the first of the next."""
+        """Add a frame to the shot, or begin the next shot with it."""
         if frame.begins:
             self.end()
             self._first = frame.number
@@ -232,13 +235,13 @@ class _ShotWriter:
             self._begin()
 
     def end(self) -> None:
-        """The shot is over."""
+        """End the shot; frames that still wait are counted as a short shot and dropped."""
         if self._waiting:
             self.prepared.short += 1
         self._waiting, self._folder = [], None
 
     def drop(self) -> None:
-        """Take the shot at hand away."""
+        """Remove the folder of the unfinished shot."""
         if self._folder is not None:
             rmtree(self._folder, ignore_errors=True)
 
@@ -264,13 +267,13 @@ class _ShotWriter:
 
 
 def drawn(pixels: Bytes, size: int) -> tuple[Bytes, Bytes]:
-    """Line art of a frame, and its colours, in the size wanted.
+    """Return the line art of a frame, and its colors, at a size.
 
-    Lines are drawn at the frame's own size and made smaller with it, as a filter has them at its work size.
+    Lines are drawn at the frame's own size and shrunk with it, as in a filter's work size.
 
     Args:
-        pixels: height, width, 3.
-        size: of the short side in pixels; 0 to leave it. Nothing is enlarged.
+        pixels: RGB codes, shape (height, width, 3).
+        size: short side in pixels; 0 to keep the size. Nothing is enlarged.
     """
     height, width = pixels.shape[:2]
     line = difference_lines(pixels, Pen(usual_sigma(height)))
@@ -284,12 +287,12 @@ def drawn(pixels: Bytes, size: int) -> tuple[Bytes, Bytes]:
 
 
 def _by_number(path: Path) -> list[tuple[int, str]]:
-    """Sorts `2.png` before `10.png`."""
+    """Return a key that sorts `2.png` before `10.png`."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _read(path: Path) -> Bytes:
-    """A picture; what is transparent lies on white, as cels do on paper."""
+    """Read a picture as RGB; transparent ones are laid on white, as cels on paper."""
     try:
         pixels = read_pixels(path)
     except VsanimeError as error:

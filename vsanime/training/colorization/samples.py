@@ -1,4 +1,4 @@
-"""Training samples of line colorization: sample i of step s is a function of the seed, s and i alone."""
+"""Makes training samples of line colorization: sample i of step s is a function of the seed, s and i alone."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from vsanime.training.data.shots import ShotFolder
 from vsanime.training.synthetic.drawings import Drawing
 from vsanime.training.synthetic.scenes import SCENE_FRAMES, SyntheticShots
 
-_SCENES = 1 << 31  # synthetic scenes that are trained on; those of higher numbers are for validation
-# Keeps the seeds of validation apart from those of samples, whose second number is a step.
+_SCENES = 1 << 31  # number of synthetic scenes that are trained on; those of higher numbers are for validation
+# Makes the seeds of validation differ from those of samples, whose second number is a step.
 _VALIDATION = 0x7FFF_FFFF
-_TRIES = 4  # for a place where something moves and lines are to be seen
-_LEAST_CHANGED = 0.01  # share of the pixels that differ from the nearer key by more than 16 codes
+_TRIES = 4  # attempts to find a crop with motion and lines
+_LEAST_CHANGED = 0.01  # fraction of the pixels that differ from both keys by more than 16 codes
 _CHANGED = 16  # codes
-_LEAST_INK = 0.003  # share of the pixels that are darker than half
-_MOST_SHRUNK = 2.0  # frames of prepared shots are at most so many times as high as the crop
+_LEAST_INK = 0.003  # fraction of the pixels that are darker than half
+_MOST_SHRUNK = 2.0  # shrunk frames of prepared shots are up to this many times as large as the smallest that fit
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """What samples are like.
+    """Settings of samples.
 
     Attributes:
         size: width and height of the crop that the network sees, in pixels.
-        span: most frames from the key before to the key after; 2 at least.
-        one_sided: share of the samples that have one key only, given twice.
-        distances: whether distance maps are made, which the network after Shi et al. needs and others do not.
-        prepared: share of the samples that are from prepared shots, where there are any.
-        mirror: whether every other sample is mirrored.
+        span: greatest distance in frames from the key before to the key after; at least 2.
+        one_sided: fraction of the samples that have one key only, which is given twice.
+        distances: whether to make distance maps, which only the network after Shi et al. needs.
+        prepared: fraction of the samples that are from prepared shots, if there are any.
+        mirror: whether half of the samples, at random, are mirrored.
     """
 
     size: tuple[int, int]
@@ -52,12 +52,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Triplet:
-    """A target between two keys.
+    """A target and its keys: key before, target, key after.
 
     Attributes:
-        lines: key before, target, key after: 3, height, width.
-        colours: of the same: 3, height, width, 3.
-        distances: of the same, 3, height, width in [0, 1]; None where nobody wants them.
+        lines: line art in codes, shape (3, height, width); 255 is paper.
+        colours: RGB codes, shape (3, height, width, 3).
+        distances: distance maps in [0, 1], shape (3, height, width); None if they are not needed.
     """
 
     lines: Bytes
@@ -65,23 +65,23 @@ class Triplet:
     distances: Floats | None = None
 
     def changed(self) -> float:
-        """Share of the target's pixels that neither key has in the same place."""
+        """Return the fraction of the target's pixels that differ from both keys at the same position."""
         before, target, after = self.colours
         nearest = cv2.min(_difference(target, before), _difference(target, after))
         return float(np.mean(nearest > _CHANGED))
 
 
 class ShotSamples:
-    """Makes samples, from synthetic scenes and from prepared shots.
+    """Makes samples from synthetic scenes and from prepared shots.
 
     Args:
-        seed: of the run.
-        sampling: what samples are like.
-        synthetic: draws scenes; None for prepared shots only.
-        shots: prepared ones.
+        seed: seed of the samples.
+        sampling: settings of samples.
+        synthetic: source of synthetic scenes; None for prepared shots only.
+        shots: prepared shots.
 
     Raises:
-        VsanimeError: there is nothing to make samples of, or the crop is larger than the frames.
+        VsanimeError: there is nothing to make samples of, the span is not possible, or the crop is larger than frames.
     """
 
     def __init__(
@@ -102,32 +102,32 @@ class ShotSamples:
         self._shots = list(shots)
 
     def batch(self, step: int, size: int) -> dict[str, Floats]:
-        """The samples of a step, one over the other.
+        """Return the samples of a step, stacked by name.
 
         Raises:
             VsanimeError: a picture cannot be read any more.
         """
-        # Batches are made side by side in processes already; threads on top would only be in each other's way.
+        # Batches are made in several processes already, which more threads would only slow down.
         cv2.setNumThreads(1)
         made = [self.sample(step, index) for index in range(size)]
         return {name: np.stack([sample[name] for sample in made]) for name in made[0]}
 
     def sample(self, step: int, index: int) -> dict[str, Floats]:
-        """One sample, as networks take it: see `as_sample`."""
+        """Return sample `index` of `step` in the form of `as_sample`."""
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, step, index]))
         return as_sample(self.triplet(rng, 0))
 
     def validation(self, number: int) -> dict[str, Floats]:
-        """One sample for validation, the same in every run, of a scene that is not trained on."""
+        """Return a sample for validation by its number, from scenes that are not trained on."""
         rng = np.random.default_rng(np.random.SeedSequence([_VALIDATION, number]))
         return as_sample(self.triplet(rng, _SCENES))
 
     def triplet(self, rng: np.random.Generator, first_scene: int) -> Triplet:
-        """Three frames in which something moves, cropped and mirrored alike.
+        """Return a target and its keys with motion between them, equally cropped and mirrored.
 
         Args:
-            rng: what to draw from.
-            first_scene: number from which on synthetic scenes are drawn.
+            rng: random generator.
+            first_scene: lowest number of synthetic scenes to draw from.
         """
         sampling = self._sampling
         prepared = bool(self._shots) and (self._synthetic is None or rng.random() < sampling.prepared)
@@ -157,12 +157,12 @@ class ShotSamples:
 
 
 def as_sample(triplet: Triplet) -> dict[str, Floats]:
-    """What a network is given, in [0, 1], channels first.
+    """Return a network's inputs and its target by name, in [0, 1], with channels first.
 
     Returns:
-        `line` (1, H, W), `truth` (3, H, W), `key_lines` (2, 1, H, W), `key_colours` (2, 3, H, W), and how the keys fit:
-        `warped` (2, 3, H, W), `errors` and `prior` (2, 1, H, W); `distance` (1, H, W) and `key_distances` (2, 1, H, W)
-        where there are distance maps.
+        `line` (1, H, W), `truth` (3, H, W), `key_lines` (2, 1, H, W), `key_colours` (2, 3, H, W); the keys moved to the
+        target, `warped` (2, 3, H, W), with their `errors` and `prior` (2, 1, H, W); `distance` (1, H, W) and
+        `key_distances` (2, 1, H, W) if there are distance maps.
     """
     before, target, after = triplet.lines
     matched = match(target, (before, after), (triplet.colours[0], triplet.colours[2]))
@@ -182,14 +182,14 @@ def as_sample(triplet: Triplet) -> dict[str, Floats]:
 
 
 def hold_out(drawings: Sequence[Drawing], share: float) -> tuple[list[Drawing], list[Drawing]]:
-    """Drawings to train on, and drawings that validation alone sees.
+    """Split drawings into those to train on and those for validation only.
 
-    Decided by the digest of a figure's name, so that drawings that come or go move no others, and all drawings of one
-    figure are on one side. Of two figures or more, one at least is on either side; a single one is trained on.
+    The digest of a figure's name decides, so that adding or removing drawings moves no others, and all drawings of one
+    figure stay together. Of two or more figures, each side gets at least one; a single one is trained on.
 
     Args:
-        drawings: all of them.
-        share: about what part is held out; 0 for nothing.
+        drawings: all drawings.
+        share: approximate fraction of figures to hold out; 0 for none.
     """
     figures = [_figure(drawing) for drawing in drawings]
     counts = Counter(figures)
@@ -203,11 +203,11 @@ def hold_out(drawings: Sequence[Drawing], share: float) -> tuple[list[Drawing], 
 
 
 def hold_out_shots(shots: Sequence[ShotFolder], share: float) -> tuple[list[ShotFolder], list[ShotFolder]]:
-    """Prepared shots to train on, and shots that validation alone sees: about the share, but one at least of either.
+    """Split prepared shots into those to train on and those for validation only, at least one each.
 
     Args:
-        shots: two or more.
-        share: about what part is held out.
+        shots: two or more prepared shots.
+        share: approximate fraction to hold out.
     """
     ordered = sorted(shots, key=lambda shot: (_place_of(shot.name), shot.name))
     many = min(max(1, round(share * len(ordered))), len(ordered) - 1)
@@ -216,10 +216,10 @@ def hold_out_shots(shots: Sequence[ShotFolder], share: float) -> tuple[list[Shot
 
 
 def _figure(drawing: Drawing) -> str:
-    """Who is drawn: `sylvie_blue_smile` and `sylvie_green_normal` are one, `pepper_run_01` and `pepper_jump_01` too.
+    """Return the name of the figure of a drawing, which is equal for `sylvie_blue_smile` and `sylvie_green_normal`.
 
-    Folders that a name has taken up (`animals__bugs__caterpillar`) are no part of it. No two backdrops are one, and no
-    two drawings whose names say nothing (`0001`, `IMG_0001`).
+    Names of folders before the last `__` (`animals__bugs__caterpillar`) are ignored. Each backdrop is a figure of its
+    own, and so is each drawing whose name is not specific (`0001`, `IMG_0001`).
     """
     file = drawing.files[0]
     if drawing.backdrop:
@@ -230,19 +230,19 @@ def _figure(drawing: Drawing) -> str:
 
 
 def _place_of(name: str) -> float:
-    """Between 0 and 1, the same on every machine."""
+    """Return a number in [0, 1) from the digest of a name, the same on every machine."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
 
 
 def _places(rng: np.random.Generator, frames: int, span: int) -> tuple[int, int, int]:
-    """Key, target and key in a shot of so many frames."""
+    """Draw the frame numbers of key, target and key in a shot of `frames` frames, `span` apart at most."""
     between = int(rng.integers(2, min(span, frames - 1) + 1))
     before = int(rng.integers(frames - between))
     return before, before + int(rng.integers(1, between)), before + between
 
 
 def _one_sided(rng: np.random.Generator, triplet: Triplet) -> Triplet:
-    """With one of the keys on both sides, as at the end of a scene."""
+    """Return a triplet with one of its keys on both sides, as at the end of a scene."""
     one = 0 if rng.random() < 0.5 else 2
     order = [one, 1, one]
     distances = None if triplet.distances is None else triplet.distances[order]
@@ -250,7 +250,7 @@ def _one_sided(rng: np.random.Generator, triplet: Triplet) -> Triplet:
 
 
 def _cropped(rng: np.random.Generator, triplet: Triplet, sampling: Sampling) -> Triplet:
-    """The same crop of all pictures, all of them mirrored or none."""
+    """Crop all pictures at one random position, and mirror all or none."""
     width, height = sampling.size
     x, y = (
         int(rng.integers(n - part + 1)) for n, part in zip(triplet.lines.shape[:0:-1], (width, height), strict=True)
@@ -265,9 +265,9 @@ def _cropped(rng: np.random.Generator, triplet: Triplet, sampling: Sampling) -> 
 
 
 def _shrunk(rng: np.random.Generator, triplet: Triplet, crop: tuple[int, int]) -> Triplet:
-    """All pictures smaller by one factor, so that a crop shows a good part of a large frame.
+    """Shrink all pictures by one random factor, so that a crop shows a large part of the frame.
 
-    Distance maps are relative to the height and need no more than that.
+    Values of distance maps are relative to the height, so they do not change.
     """
     height, width = triplet.lines.shape[1:]
     least = max(crop[0] / width, crop[1] / height)
@@ -284,7 +284,7 @@ def _shrunk(rng: np.random.Generator, triplet: Triplet, crop: tuple[int, int]) -
 
 
 def _difference(one: Bytes, other: Bytes) -> Bytes:
-    """The largest of the three channels' differences in codes."""
+    """Return the largest absolute difference of the three channels in codes, shape (height, width)."""
     red, green, blue = cv2.split(cv2.absdiff(one, other))
     return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
@@ -294,5 +294,5 @@ def _unit(codes: Bytes) -> Floats:
 
 
 def _planes(picture: Bytes) -> Floats:
-    """Height, width, 3 in codes as 3, height, width in [0, 1]."""
+    """Convert codes of shape (height, width, 3) to values in [0, 1] of shape (3, height, width)."""
     return _unit(np.moveaxis(picture, -1, 0))

@@ -1,4 +1,4 @@
-"""What a run learns from, as its recipe names it: drawings that synthetic shots are made of, and prepared shots."""
+"""Finds the training data that a colorization recipe names: drawings for synthetic shots, and prepared shots."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from vsanime.training.synthetic.drawings import Drawing, find_drawings
 from vsanime.training.synthetic.scenes import SyntheticShots
 
 _LIST = "material.json"
-_HELD_OUT_SEED = 0  # of the scenes that are measured on, so that runs of any seed can be compared
+_HELD_OUT_SEED = 0  # seed of the scenes of validation, one for all runs, so that they can be compared
 
 
 @dataclass(frozen=True)
 class Material:
-    """What is learnt from, and what only validation sees.
+    """The training data of a run, and that of its validation.
 
     Attributes:
-        training: makes the samples of steps.
-        held_out: makes those of validation, of other drawings and scenes.
-        names: of everything, as a run folder keeps them.
+        training: maker of the samples of steps.
+        held_out: maker of the samples of validation, from other drawings and scenes.
+        names: names of all drawings and shots by kind, as the run's folder stores them.
     """
 
     training: ShotSamples
@@ -36,16 +36,16 @@ class Material:
 
 
 def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None], *, distances: bool) -> Material:
-    """Look for all that a recipe names.
+    """Find all drawings and shots that a recipe names.
 
     Args:
-        recipe: the recipe.
-        roots: folders below which its folders lie.
-        tell: told what there is.
+        recipe: recipe of the run.
+        roots: folders below which the recipe's folders are searched.
+        tell: receives a line with the numbers of drawings and shots.
         distances: whether samples need distance maps.
 
     Raises:
-        VsanimeError: something is missing, cannot be used, or is for evaluation only.
+        VsanimeError: a folder is missing, cannot be used, or is for evaluation only.
     """
     data = recipe.data
     found = find_drawings([find_place(path, roots) for path in data.drawings]) if data.drawings else []
@@ -74,10 +74,10 @@ def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None
 
 
 def _divided(recipe: ColourRecipe, shots: Sequence[ShotFolder]) -> tuple[Sequence[ShotFolder], Sequence[ShotFolder]]:
-    """Prepared shots to train on and to measure on; where scenes are made up, those are measured on alone.
+    """Split prepared shots for training and validation; none are held out if validation has synthetic scenes.
 
     Raises:
-        VsanimeError: there is nothing to measure on.
+        VsanimeError: there are no synthetic scenes, and only one shot.
     """
     if recipe.data.synthetic:
         return shots, ()
@@ -90,7 +90,7 @@ def _divided(recipe: ColourRecipe, shots: Sequence[ShotFolder]) -> tuple[Sequenc
 
 
 def _files(drawings: Sequence[Drawing]) -> list[str]:
-    """Every file, with the folder it is in."""
+    """Return the name of every file, after that of its folder."""
     return [f"{file.parent.name}/{file.name}" for drawing in drawings for file in drawing.files]
 
 
@@ -98,16 +98,16 @@ def keep(names: dict[str, list[str]], folder: Path) -> None:
     """Write the names to a run's folder.
 
     Raises:
-        VsanimeError: they cannot be written.
+        VsanimeError: the file cannot be written.
     """
     write_json(folder / _LIST, names)
 
 
 def check(names: dict[str, list[str]], folder: Path) -> None:
-    """Whether a run goes on with what it began with.
+    """Check that the names are those that a run began with.
 
     Raises:
-        VsanimeError: it does not, or nobody knows.
+        VsanimeError: they differ, or the run's list is missing or damaged.
     """
     before: dict[str, list[str]] = read_json(folder / _LIST, dict)
     for kind, there in names.items():

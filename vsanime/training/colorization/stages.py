@@ -1,4 +1,4 @@
-"""The networks of a recipe, and how each is run on a batch of samples."""
+"""Builds the networks of a colorization recipe, and runs them on batches of samples."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from vsanime.training.data.batches import Named
 from vsanime.training.data.pictures import find_place
 from vsanime.training.recipes.colorization import ColourNetwork, ColourRecipe
 
-# Steps to the largest singular value of weights that come from a file.
+# Power iterations for the largest singular value of weights that come from a file.
 _SEARCH = 50
 
 
 @dataclass(frozen=True)
 class Made:
-    """What a network made of a batch.
+    """The output of a network for a batch.
 
     Attributes:
-        colour: B, 3, H, W in [0, 1].
-        told: what inner layers tell of the same, for the latent loss.
+        colour: RGB in [0, 1], shape (B, 3, H, W).
+        told: estimates of the same from inner layers, for the latent loss.
     """
 
     colour: torch.Tensor
@@ -36,20 +36,20 @@ class Made:
 
 
 class Stage:
-    """Makes a recipe's network, and runs it or a copy of it.
+    """A recipe's network with its inputs, and the frozen first stage before it, if there is one.
 
     Args:
-        recipe: the recipe.
-        roots: folders below which files that it names may lie.
-        device: of torch.
+        recipe: recipe of the run.
+        roots: folders below which files that the recipe names are searched.
+        device: device of torch for the first stage.
 
     Raises:
-        VsanimeError: a file that it names is missing, or of another network.
+        VsanimeError: a file that the recipe names is missing, or is another network.
     """
 
     def __init__(self, recipe: ColourRecipe, roots: Sequence[Path], device: torch.device) -> None:
         self._network = recipe.network
-        self.files: list[str] = []  # that weights came from, with their digests
+        self.files: list[str] = []  # names and digests of the files that weights were read from
         torch.manual_seed(recipe.training.seed)
         self.net = _fresh(recipe.network)
         if recipe.network.start:
@@ -64,7 +64,7 @@ class Stage:
 
     @property
     def needs_distances(self) -> bool:
-        """Whether samples have to have distance maps."""
+        """Whether samples need distance maps."""
         return any("distance" in _inputs_of(net) for net in (self.net, self._first) if net is not None)
 
     def run(self, net: nn.Module, parts: Named) -> Made:
@@ -72,7 +72,7 @@ class Stage:
 
         Args:
             net: `self.net` or its average.
-            parts: of a batch, by name.
+            parts: samples of a batch, by name.
         """
         if self._first is None:
             return _coloured(net, parts)
@@ -83,7 +83,7 @@ class Stage:
         return Made(net(lines, torch.stack([before, target.to(before.dtype), after], 1)))
 
     def inputs(self, parts: Named) -> dict[str, torch.Tensor]:
-        """What the ONNX of `self.net` is fed for the first sample of a batch."""
+        """Return the inputs of the ONNX of `self.net` for the first sample of a batch, by name."""
         if self._first is not None:
             with torch.no_grad():
                 target = _coloured(self._first, parts).colour
@@ -101,7 +101,7 @@ class Stage:
         return net.to(device).eval().requires_grad_(False)
 
     def _file(self, name: str, roots: Sequence[Path]) -> Path:
-        """A file as it is named, or below one of the roots."""
+        """Return the path of a file, as named or below one of the roots, and record it in `files`."""
         path = Path(name) if Path(name).is_file() else find_place(name, roots)
         if path.is_file():
             self.files.append(f"{path.name} ({hashlib.sha256(path.read_bytes()).hexdigest()[:16]})")
@@ -109,13 +109,13 @@ class Stage:
 
 
 def _begin_with(net: nn.Module, start: nn.Module) -> None:
-    """Copy weights; spectral norms look for the largest values of these."""
+    """Copy weights into a network, and let its spectral norms converge to them."""
     given = start.state_dict()
     for name, module in net.named_modules():
         if parametrize.is_parametrized(module, "weight"):
             module.weight = given.pop(f"{name}.weight")
             for _ in range(_SEARCH):
-                _ = module.weight  # a step of the search
+                _ = module.weight  # one power iteration
     net.load_state_dict(given, strict=False)
 
 

@@ -1,4 +1,4 @@
-"""A run of line colorization, either stage, as the training loop sees it."""
+"""Defines the training task of line colorization, for either stage."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from vsanime.training.run.task import Order, Task, Tell
 from vsanime.training.style import perceptual
 from vsanime.training.style.perceptual import Found
 
-_CALIBRATION = 8  # true pictures that the size of features is measured on
-_CHECKED = 3  # samples that the export is checked on
+_CALIBRATION = 8  # number of true pictures for measuring the scales of features
+_CHECKED = 3  # number of samples for checking the export
 
 
 class ColourTask(Task[ColourRecipe]):
@@ -34,7 +34,7 @@ class ColourTask(Task[ColourRecipe]):
         Drawing("psnr", "validation.csv", "PSNR on held-out scenes, dB", ("whole", "changed")),
         Drawing("gain", "validation.csv", "PSNR above the blend on changed pixels, dB", ("gain",)),
     )
-    # Logits of attention pass more of another order of sums on.
+    # Logits of attention amplify differences in the order of sums.
     bound = 1e-4
     output = "colour"
     measured = validate.MEASURED
@@ -47,7 +47,7 @@ class ColourTask(Task[ColourRecipe]):
         self.sample_every = order.recipe.training.sample_every
 
     def prepare(self, tell: Tell) -> None:
-        """Find drawings, shots and networks, of a resumed run the same ones, and make network and samples."""
+        """Find drawings, shots and networks, the same ones if resumed, and make the trainer and the sampler."""
         recipe, roots, folder = self.recipe, self.order.roots, self.folder.path
         stage = Stage(recipe, roots, self.order.device)
         material = sources.find(recipe, roots, tell, distances=stage.needs_distances)
@@ -63,7 +63,7 @@ class ColourTask(Task[ColourRecipe]):
             sources.keep(names, folder)
 
     def hold_out(self, tell: Tell) -> None:
-        """Make the samples of validation, each a batch of one, and report what the blend of both keys gives."""
+        """Make the samples of validation, each a batch of one, and report the measures of the blend of both keys."""
         made = [self._held_out.validation(number) for number in range(self.recipe.validation.samples)]
         device = self.order.device
         self._held = [{name: torch.from_numpy(part)[None].to(device) for name, part in parts.items()} for parts in made]
@@ -71,15 +71,15 @@ class ColourTask(Task[ColourRecipe]):
         tell(f"held-out scenes, both keys moved and blended: {self.format_measures(values)}")
 
     def step(self, step: int, batch: Named) -> Values:
-        """Learn from the samples of a step."""
+        """Update the weights from the samples of a step, and return the losses."""
         return self.trainer.step(step, batch)
 
     def measure(self) -> dict[str, float]:
-        """Return the PSNR on held-out scenes."""
+        """Return the measures of `validate.measure` on held-out scenes, in dB."""
         return validate.measure(self._held, self._colours)
 
     def sheet(self) -> list[list[torch.Tensor]]:
-        """Return a row for each sample: line art, both keys, their blend, what the network makes, the truth."""
+        """Return a row for each sample: line art, both keys, their blend, the network's output, the truth."""
         rows = []
         for parts in self._held[: self.recipe.validation.shown]:
             keys = [parts["key_colours"][:, i] for i in (0, 1)]
@@ -88,21 +88,21 @@ class ColourTask(Task[ColourRecipe]):
         return rows
 
     def averaged_net(self) -> nn.Module:
-        """Return the averaged network where the first stage is."""
+        """Return the averaged network in f32, on the device of the first stage."""
         return self.trainer.mean.net.float()
 
     def probes(self, net: nn.Module) -> Iterator[tuple[Mapping[str, torch.Tensor], torch.Tensor]]:
-        """Yield samples of validation, and what the network makes of them."""
+        """Yield samples of validation, and the network's output for them."""
         stage = self.trainer.stage
         for parts in self._held[:_CHECKED]:
             yield stage.inputs(parts), stage.run(net, parts).colour
 
     def _colours(self, parts: Named) -> torch.Tensor:
-        """Return what the average makes of samples."""
+        """Return the averaged network's colors of samples."""
         return self.trainer.colours(parts).colour
 
     def _features(self, found: Found, tell: Tell) -> Features:
-        """The losses by a perceptual network; sizes of its features follow from samples that are always the same."""
+        """Return the losses by a perceptual network; scales of features are measured on the first samples of step 0."""
         wanted = self.recipe.losses
         tell(f"features by {found.kind} ({found.origin}), normalised as {wanted.normalisation!r} has it")
         pictures = torch.from_numpy(self.sampler.batch(0, _CALIBRATION)["truth"])

@@ -1,4 +1,4 @@
-"""A step of a network that colours: by its own losses first, then against a discriminator as well."""
+"""Takes the training steps of line colorization: by direct losses first, then against a discriminator as well."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from vsanime.training.run.learner import AdversarialLearner, Values, descend
 
 
 class ColourTrainer(AdversarialLearner):
-    """Generator, its average, discriminator and their optimizers, on a device.
+    """A generator, its moving average, a discriminator and their optimizers, on a device.
 
     Args:
-        recipe: the recipe.
-        stage: the network, and how it is run.
-        features: perceptual and style loss; None where no step has them.
-        device: of torch.
+        recipe: recipe of the run.
+        stage: network, and how it is run.
+        features: perceptual and style loss; None if no step uses them.
+        device: device of torch.
     """
 
     def __init__(self, recipe: ColourRecipe, stage: Stage, features: Features | None, device: torch.device) -> None:
@@ -34,14 +34,14 @@ class ColourTrainer(AdversarialLearner):
         self._features = features
 
     def step(self, step: int, parts: Named) -> Values:
-        """Learn from one batch.
+        """Update the weights from one batch.
 
         Args:
-            step: counted from 0.
-            parts: the samples, by name.
+            step: step, counted from 0.
+            parts: samples of the batch, by name.
 
         Returns:
-            The losses without their weights, and `loss`, what the generator made small; on the device.
+            The unweighted losses, and `loss`, the weighted sum that the generator minimizes; on the device.
         """
         training, weights = self.recipe.training, self.recipe.losses
         parts = {name: part.to(self.device) for name, part in parts.items()}
@@ -67,12 +67,12 @@ class ColourTrainer(AdversarialLearner):
         return {name: value.detach() for name, value in ({"loss": loss} | values | critic).items()}
 
     def colours(self, parts: Named) -> Made:
-        """What the average makes of samples."""
+        """Return the averaged network's output for samples."""
         with torch.inference_mode():
             return self.stage.run(self.mean.net, parts)
 
     def _discern(self, line: torch.Tensor, fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        """A step of the discriminator."""
+        """Take a step of the discriminator, and return its loss."""
         with self.autocast():
             pairs = torch.cat([torch.cat([line, picture], 1) for picture in (real, fake)])
             judged = self.critic(pairs).float()
@@ -83,7 +83,7 @@ class ColourTrainer(AdversarialLearner):
 
 
 def learning_rate(step: int, training: ColourTraining) -> float:
-    """Of a step, counted from 0: climbs, then falls by a cosine; the last steps may have a rate of their own."""
+    """Return the generator's learning rate of a step, counted from 0: a cosine schedule, then perhaps `late_rate`."""
     if step >= training.turn and training.late_rate:
         return training.late_rate
     return climb_and_fall(step, training, training.turn if training.late_rate else training.steps)

@@ -1,4 +1,4 @@
-"""PSNR on scenes that nothing is learnt from, against the blend of the moved keys that needs no network."""
+"""Measures PSNR on held-out scenes, and the gain over a blend of the moved keys, which needs no network."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import torch
 from vsanime.training.data.batches import Named
 
 MEASURED = ("whole", "changed", "gain")
-_CHANGED = 16 / 255  # from the nearer key, in any of R, G and B
-_FEW = 50  # pixels that have to be changed for a figure about them
-_BEST = 60.0  # dB: what an exact picture counts as, so that one does not decide the mean
+_CHANGED = 16 / 255  # difference from the nearer key, in any of R, G and B
+_FEW = 50  # smallest number of changed pixels for measuring their PSNR
+_BEST = 60.0  # dB; greatest PSNR of a picture, so that one exact picture does not dominate the mean
 
 
 def blend(parts: Named) -> torch.Tensor:
-    """The moved keys by their prior weights: B, 3, H, W."""
+    """Return the moved keys, blended by their prior weights, shape (B, 3, H, W)."""
     return (parts["prior"] * parts["warped"]).sum(1)
 
 
 def measure(samples: Sequence[Named], run: Callable[[Named], torch.Tensor]) -> dict[str, float]:
-    """Mean PSNR over samples in dB.
+    """Return the mean PSNR over samples in dB.
 
     Args:
-        samples: each a batch of one.
-        run: gives the colours of a batch.
+        samples: samples, each a batch of one.
+        run: function that returns the colors of a batch.
 
     Returns:
-        `whole` frames, `changed` pixels (those that differ from the nearer key by more than 16 codes), and `gain`, by
-        how much the latter is better than the blend.
+        `whole`, for whole frames; `changed`, for pixels that differ from the nearer key by more than 16 codes; and
+        `gain`, the difference between the latter and the blend's PSNR on these pixels.
     """
     whole, changed, gains = [], [], []
     for parts in samples:
@@ -42,7 +42,7 @@ def measure(samples: Sequence[Named], run: Callable[[Named], torch.Tensor]) -> d
 
 
 def _changed(parts: Named) -> torch.Tensor:
-    """B, 1, H, W: where the target is not what the nearer key has there; the nearer one is trusted more."""
+    """Return where the target differs from the key with the larger mean prior weight, shape (B, 1, H, W)."""
     nearer = parts["prior"].mean((2, 3, 4)).argmax(1)
     key = torch.stack([keys[i] for keys, i in zip(parts["key_colours"], nearer, strict=True)])
     return (parts["truth"] - key).abs().amax(1, keepdim=True) > _CHANGED
