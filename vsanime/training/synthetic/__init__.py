@@ -1,1 +1,1 @@
-"""Shots made up of free drawings, with the truth to every pixel."""
+"""Generate shots from free drawings, with exact line art and colors."""

@@ -1,4 +1,4 @@
-"""Cels and backdrops out of nothing: closed shapes with flat colours, cel shading, and outlines or none."""
+"""Draws random cels and backdrops: closed shapes with flat colors, cel shading, and outlines or none."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from vsanime.arrays import Bytes, Doubles
 from vsanime.training.synthetic.drawings import premultiplied, resized, straight
 
-_OVER = 2  # samples a pixel, each way
-_INK = (24, 18, 26)  # of outlines: nearly black
+_OVER = 2  # oversampling factor in width and height
+_INK = (24, 18, 26)  # color of outlines, nearly black
 
 
 def draw_cel(rng: np.random.Generator, size: int) -> Bytes:
-    """A figure: some bodies one over the other, each with patches, a shadow and perhaps an outline.
+    """Draw a figure of one to four overlapping bodies, with patches, shadows and outlines at random.
 
     Args:
-        rng: what to draw from.
-        size: of the square it fits in, in pixels.
+        rng: random generator.
+        size: width and height of the picture in pixels.
 
     Returns:
-        Height, width, 4.
+        RGBA codes, shape (size, size, 4).
     """
     side = _OVER * size
     cel = np.zeros((side, side, 4), np.uint8)
@@ -36,7 +36,7 @@ def draw_cel(rng: np.random.Generator, size: int) -> Bytes:
 
 
 def _body(cel: Bytes, rng: np.random.Generator, shape: Doubles, radius: float, outline: int) -> None:
-    """One closed shape with all that is on it."""
+    """Draw one closed shape with its patches, stripes, shadow, eyes and outline onto a cel."""
     mask = np.zeros(cel.shape[:2], np.uint8)
     cv2.fillPoly(mask, [_as_pixels(shape)], 255)
     base = rng.integers(30, 256, 3)
@@ -63,7 +63,7 @@ def _body(cel: Bytes, rng: np.random.Generator, shape: Doubles, radius: float, o
 
 
 def _shade(paint: Bytes, rng: np.random.Generator, shape: Doubles, radius: float) -> None:
-    """A shadow with a hard edge, as cels have it, or a soft one."""
+    """Darken a shape outside its own shifted copy, with a hard edge, as on cels, or a soft one."""
     away = rng.uniform(-0.5, 0.5, 2) * radius
     lit = np.zeros(paint.shape[:2], np.uint8)
     cv2.fillPoly(lit, [_as_pixels(shape + away)], 255)
@@ -99,7 +99,7 @@ def _eyes(paint: Bytes, centre: Doubles, radius: float, iris: tuple[int, int, in
 
 
 def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> Bytes:
-    """A sky or wall with a gradient, and shapes in front of it: height, width, 4."""
+    """Draw a flat color or vertical gradient with shapes in front, as opaque RGBA of shape (height, width, 4)."""
     top, bottom = rng.integers(60, 256, (2, 3))
     ramp = np.linspace(0, 1, height)[:, None, None]
     paint = np.repeat((top * (1 - ramp) + bottom * ramp).astype(np.uint8), width, 1)
@@ -120,7 +120,7 @@ def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> Bytes:
 
 
 def _closed(rng: np.random.Generator, centre: Doubles, radius: float) -> Doubles:
-    """A closed curve around a centre: smooth, or with corners."""
+    """Return the points (x, y) of a closed curve around a center, smooth or with corners, shape (points, 2)."""
     corners = int(rng.integers(3, 9))
     if rng.random() < 0.3:
         angles = np.sort(rng.uniform(0, 2 * np.pi, corners))

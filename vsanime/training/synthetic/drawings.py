@@ -1,4 +1,4 @@
-"""Free drawings for synthetic shots: which files are one figure in motion, what is a figure, what a backdrop."""
+"""Finds drawings for synthetic shots: groups the files of animation cycles, and tells figures from backdrops."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from vsanime.training.data.split import thumbnail
 
 type Box = tuple[int, int, int, int]
 
-_LONGEST = 640  # pixels that a decoded drawing keeps at most
-_LEAST = 48  # pixels of a side, below which it is an ornament and no figure
-_PAPER = 246  # codes from which on every channel of a border is white paper
-_PAPER_SHARE = 0.6  # of the border, from which on the drawing lies on paper
-_OPAQUE = 0.02  # share of the pixels, below which nothing is to be seen
-# Names of a cycle's drawings: `run_01`, `head-0_2s`, `0007`.
+_LONGEST = 640  # longest side of a decoded drawing in pixels
+_LEAST = 48  # shortest side of a usable drawing in pixels; smaller ones are ornaments
+_PAPER = 246  # smallest code of all channels of white paper
+_PAPER_SHARE = 0.6  # smallest fraction of paper in the border of a drawing on paper
+_OPAQUE = 0.02  # smallest fraction of opaque pixels of a usable drawing
+# Names of drawings of a cycle, such as `run_01`, `head-0_2s`, `0007`.
 _NUMBERED = re.compile(r"^(.*_)?(\d+)[a-z]?$", re.IGNORECASE)
 _CHECKED_AT_A_TIME = 4
-# Correlation of the thumbnails of consecutive drawings from which they may be of one cycle: those of figures that run
-# lie at 0.8 to 0.93, of 300 different drawings one pair in a hundred lies above.
+# Consecutive drawings may be of one cycle if the correlation of their thumbnails is above this: running figures have
+# 0.8 to 0.93; of 300 different drawings, one pair in a hundred is above it.
 _MOVED = 0.6
 
 
@@ -42,10 +42,10 @@ class Drawing:
     """One figure or one backdrop.
 
     Attributes:
-        files: the drawings of its cycle in order; one for what has no cycle.
-        backdrop: whether it fills the frame, instead of being cut out.
-        box: what is used of every file: left, top, right, bottom in pixels. It is the same for all of a cycle, in whose
-            canvas figures move.
+        files: drawings of its cycle in order; a single one without a cycle.
+        backdrop: whether it fills the frame instead of being cut out.
+        box: used region of every file: left, top, right, bottom in pixels. It is the same for a whole cycle, because
+            the figure moves within one canvas.
     """
 
     files: tuple[Path, ...]
@@ -54,17 +54,17 @@ class Drawing:
 
 
 def find_drawings(places: Sequence[Path]) -> list[Drawing]:
-    """Every drawing of some folders, in the order of names on every system.
+    """Return every drawing below some folders, in the same order of paths on every system.
 
     Files of a folder that are transparent, of equal size, and named alike up to a number are the cycle of one figure.
-    Where names say nothing beside the number (`0001`), they are one if each looks like the one before it, or if their
-    folder is one of several that differ in a number (`walk 1/0001`).
+    If names have no specific word beside the number (`0001`), they are one if each looks like the one before it, or if
+    their folder is one of several that differ in a number (`walk 1/0001`).
 
     Args:
         places: folders, searched with everything below them.
 
     Raises:
-        VsanimeError: a folder is missing, has nothing in it that can be used, or has what is for evaluation only.
+        VsanimeError: a folder is missing, has no usable drawing, or has pictures that are for evaluation only.
     """
     found: list[Drawing] = []
     for place in places:
@@ -86,14 +86,14 @@ def find_drawings(places: Sequence[Path]) -> list[Drawing]:
 
 @dataclass(frozen=True)
 class _Look:
-    """What the search learns of a file.
+    """The facts that the search finds about a file.
 
     Attributes:
-        size: width and height.
+        size: width and height in pixels.
         transparent: whether the file itself has alpha.
         backdrop: whether it fills the frame.
-        box: where something is to be seen.
-        thumbnail: by which pictures are compared.
+        box: bounding box of its opaque pixels.
+        thumbnail: thumbnail for comparing pictures.
     """
 
     size: tuple[int, int]
@@ -104,7 +104,7 @@ class _Look:
 
 
 def _look(path: Path) -> _Look | Unusable:
-    """What a file is, or why it is nothing to draw with."""
+    """Return the facts about a file, or why it cannot be used."""
     try:
         pixels = read_pixels(path)
     except VsanimeError as error:
@@ -151,7 +151,7 @@ def _grouped(looks: Sequence[tuple[Path, _Look]]) -> list[Drawing]:
 
 
 def _cycle_keys(files: Sequence[tuple[Path, _Look]]) -> dict[Path, object]:
-    """Return a key for each of some files in order, equal for those of which each looks like the one before it."""
+    """Return a key for each of some ordered files; a file that looks like the one before it has the same key."""
     keys: dict[Path, object] = {}
     key: object = None
     before: _Look | None = None
@@ -168,34 +168,34 @@ def _union(boxes: Sequence[Box]) -> Box:
 
 
 def _on_paper(pixels: Bytes) -> bool:
-    """Whether the border is mostly white."""
+    """Return whether the border of a picture is mostly white."""
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     return bool(np.mean(border.min(-1) >= _PAPER) >= _PAPER_SHARE)
 
 
 class Cutouts:
-    """Decodes drawings as they are wanted, and keeps the last ones.
+    """Decodes drawings on demand, and caches the last ones.
 
     Args:
-        cache: megabytes to keep.
+        cache: megabytes of decoded drawings to keep.
     """
 
     def __init__(self, cache: int = 192) -> None:
-        # Another process decodes what it needs by itself: a hundred megabytes would have to be copied.
+        # Another process starts with an empty cache, instead of a copy of a hundred megabytes.
         self._kept: Kept[Path, Bytes] = Kept(cache << 20, attrgetter("nbytes"))
 
     def read(self, drawing: Drawing, number: int) -> Bytes:
-        """One drawing, its long side 640 pixels at most.
+        """Read one drawing of a cycle, cropped to its box, with a long side of 640 pixels at most.
 
         Args:
-            drawing: the figure or backdrop.
-            number: of the drawing in its cycle, which goes round.
+            drawing: figure or backdrop.
+            number: index in its cycle, modulo the cycle's length.
 
         Returns:
-            Height, width, 4: R, G and B times alpha, and alpha, which is 255 all over a backdrop. Do not write into it.
+            Read-only premultiplied RGBA codes, shape (height, width, 4); alpha of a backdrop is 255.
 
         Raises:
-            VsanimeError: it cannot be read any more.
+            VsanimeError: the file cannot be read any more.
         """
         path = drawing.files[number % len(drawing.files)]
         return self._kept.get(path, lambda: _decoded(path, drawing))
@@ -214,58 +214,58 @@ def _decoded(path: Path, drawing: Drawing) -> Bytes:
 
 
 def _alpha(pixels: Bytes) -> Bytes:
-    """Its own, or what is not paper."""
+    """Return a picture's alpha, or that of what is not paper if it has none."""
     return pixels[..., 3] if pixels.shape[2] == 4 else _off_paper(pixels)
 
 
 def _off_paper(pixels: Bytes) -> Bytes:
-    """Alpha of a drawing on white paper: paper is what is white and hangs together with the border."""
+    """Return the alpha of a drawing on white paper, which is what is white and connected with the border."""
     white = (pixels.min(-1) >= _PAPER).astype(np.uint8)
     padded = np.pad(white, 1, constant_values=1)
     _, labels = cv2.connectedComponents(padded, connectivity=4)
     paper = (labels == labels[0, 0])[1:-1, 1:-1].astype(np.uint8)
-    # The ring around the drawing is a mixture with paper, which would be seen on any other colour.
+    # The ring around the drawing is mixed with paper, which would be visible on any other color.
     paper = cv2.dilate(paper, np.ones((3, 3), np.uint8))
     return np.asarray(255 * (1 - paper), np.uint8)
 
 
 def _shrunk(pixels: Bytes) -> Bytes:
-    """Of the size that is kept, by area; as it is where it is small enough."""
+    """Shrink a drawing to a long side of `_LONGEST` by area averaging, unless it is small enough."""
     height, width = pixels.shape[:2]
     scale = _LONGEST / max(height, width)
     return pixels if scale >= 1 else resized(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def resized(pixels: Bytes, width: int, height: int) -> Bytes:
-    """Another size: by area where it shrinks. Colours have to be times alpha, or what is transparent gets seen."""
+    """Resize a picture, which has to be premultiplied, by area averaging for shrinking and else bilinearly."""
     resampling = cv2.INTER_AREA if width < pixels.shape[1] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=resampling), np.uint8)
 
 
 def premultiplied(pixels: Bytes) -> Bytes:
-    """Colours times alpha."""
+    """Return RGBA with its colors multiplied by alpha."""
     alpha = alpha_of(pixels)
     return with_alpha(np.asarray(cv2.multiply(colours_of(pixels), cv2.merge([alpha] * 3), scale=1 / 255)), alpha)
 
 
 def straight(pixels: Bytes) -> Bytes:
-    """Colours that were multiplied by alpha, as they were."""
+    """Return RGBA with its premultiplied colors divided by alpha."""
     alpha = alpha_of(pixels)
     divisor = cv2.merge([cv2.max(alpha, 1)] * 3)
     return with_alpha(np.asarray(cv2.divide(colours_of(pixels), divisor, scale=255)), alpha)
 
 
-# NumPy takes ten times as long to copy some of the channels.
+# With OpenCV, since NumPy takes ten times as long to copy some of the channels.
 def colours_of(pixels: Bytes) -> Bytes:
-    """R, G and B of four channels."""
+    """Return the RGB channels of RGBA."""
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def alpha_of(pixels: Bytes) -> Bytes:
-    """The last of four channels."""
+    """Return the alpha channel of RGBA."""
     return np.asarray(cv2.extractChannel(pixels, 3), np.uint8)
 
 
 def with_alpha(colours: Bytes, alpha: Bytes) -> Bytes:
-    """Four channels."""
+    """Return RGBA from RGB and alpha."""
     return np.asarray(cv2.merge([*cv2.split(colours), alpha]), np.uint8)

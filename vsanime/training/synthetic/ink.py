@@ -1,4 +1,4 @@
-"""Line art of synthetic shots: drawn from the edges of cut-outs, or found in the finished colours as filters do."""
+"""Makes the line art of synthetic shots from edges of their cut-outs, or from the final colors as filters do."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from vsanime.graphs.builders.lineart import Pen as DogPen
 from vsanime.graphs.builders.lineart import gaussian
 from vsanime.training.synthetic.drawings import alpha_of, colours_of, premultiplied
 
-# BT.709, of R'G'B' in full range.
+# Weights of BT.709 luma, for R'G'B' in full range.
 _LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
-_OWN_OUTLINE = 36  # codes that a thin line is darker than both its sides, from which on it is an outline
-_BLACK_GAIN = 16  # codes of ink a code of luma below black
-_CROWDED = 0.06  # share of pixels that may be edges; drawings of all kinds have 0.01 to 0.05
+_OWN_OUTLINE = 36  # codes; a thin line that is darker than both its sides by more than this is an outline
+_BLACK_GAIN = 16  # codes of ink per code of luma below `Pen.black`
+_CROWDED = 0.06  # largest fraction of pixels that are edges; drawings of all kinds have 0.01 to 0.05
 _TRIES = 3
 
 
 @dataclass(frozen=True)
 class Pen:
-    """How the lines of a shot look.
+    """The look of a shot's lines.
 
     Attributes:
-        kind: `drawn` from alpha edges, outlines and colour edges of the cut-outs; `tophat` and `dog` found in the
-            finished picture: what is thin and dark; `both`, drawn and found.
-        thickness: of drawn lines in pixels, 1 to 3.
-        softness: sigma of drawn lines in pixels.
-        contrast: of colours, from which on there is a line, of Canny's gradient.
-        width: of what is thin, in pixels, for lines that are found.
-        gain: of lines that are found.
-        gaps: share of the ink that is missing.
+        kind: `drawn`, from alpha edges, outlines and color edges of the cut-outs; `tophat` or `dog`, extracted from
+            what is thin and dark in the final picture; `both`, drawn and extracted.
+        thickness: thickness of drawn lines in pixels, 1 to 3.
+        softness: sigma of the blur of drawn lines in pixels.
+        contrast: upper threshold of Canny's gradient for lines between colors.
+        width: width in pixels of what counts as thin, for extracted lines.
+        gain: gain of extracted lines.
+        gaps: approximate fraction of the ink that is missing.
         grain: standard deviation of noise in codes.
-        black: luma below which surfaces are inked, of `tophat`; 0 for outlines only.
+        black: luma in codes below which `tophat` inks surfaces; 0 for outlines only.
     """
 
     kind: str
@@ -49,16 +49,16 @@ class Pen:
 
     @property
     def draws(self) -> bool:
-        """Whether lines come from the cut-outs."""
+        """Whether lines are drawn from the cut-outs."""
         return self.kind in ("drawn", "both")
 
 
 def draw_pen(rng: np.random.Generator, height: int) -> Pen:
-    """The pen of a shot.
+    """Draw a random pen for a shot.
 
     Args:
-        rng: what to draw from.
-        height: of the frame in pixels; lines of larger frames are wider.
+        rng: random generator.
+        height: height of the frame in pixels; lines of larger frames are wider.
     """
     wider = float(np.clip(height / 144, 0.7, 4))
     return Pen(
@@ -75,14 +75,14 @@ def draw_pen(rng: np.random.Generator, height: int) -> Pen:
 
 
 def ink_of(cutout: Bytes, pen: Pen) -> Bytes:
-    """The ink of a cut-out: its own dark outlines, and edges of alpha and of colours where it has none.
+    """Return the ink of a cut-out: its own dark outlines, and elsewhere the edges of alpha and of colors.
 
     Args:
-        cutout: height, width, 4; any colours, for the shape only.
-        pen: how lines look.
+        cutout: RGBA codes, not premultiplied, shape (height, width, 4).
+        pen: look of the lines.
 
     Returns:
-        Height, width; 255 is ink.
+        Codes of shape (height, width); 255 is ink.
     """
     alpha = alpha_of(cutout)
     paper = cv2.merge([cv2.bitwise_not(alpha)] * 3)
@@ -90,7 +90,7 @@ def ink_of(cutout: Bytes, pen: Pen) -> Bytes:
     outline = thin_and_dark(luma(on_paper), 2 + pen.thickness)
     own = (outline > _OWN_OUTLINE).astype(np.uint8)
     edges = np.asarray(cv2.Canny(alpha, 80, 160)) | _colour_edges(on_paper, pen.contrast)
-    # An outline has an edge on either side.
+    # An outline has edges on both sides, which are no lines.
     near = cv2.dilate(own, np.ones((5, 5), np.uint8)) > 0
     edges[near] = 0
     kernel = np.ones((pen.thickness, pen.thickness), np.uint8)
@@ -102,7 +102,7 @@ def ink_of(cutout: Bytes, pen: Pen) -> Bytes:
 
 
 def _colour_edges(colours: Bytes, contrast: int) -> Bytes:
-    """Canny's edges; where they would fill the picture, as in leaves and grain, only the stronger ones."""
+    """Return Canny's edges; if they would fill the picture, as with leaves and grain, only the stronger ones."""
     for _ in range(_TRIES):
         edges = np.asarray(cv2.Canny(colours, contrast / 2, contrast), np.uint8)
         if cv2.countNonZero(edges) <= _CROWDED * edges.size:
@@ -112,11 +112,11 @@ def _colour_edges(colours: Bytes, contrast: int) -> Bytes:
 
 
 def found_in(colours: Bytes, pen: Pen) -> Bytes:
-    """Line art of a finished picture, with a fixed gain: 255 is paper.
+    """Return the line art extracted from a picture, where 255 is paper.
 
     Args:
-        colours: height, width, 3.
-        pen: of the kind `tophat`, or a difference of Gaussians is taken.
+        colours: RGB codes, shape (height, width, 3).
+        pen: look of the lines; other kinds than `tophat` use a difference of Gaussians.
     """
     if pen.kind != "tophat":
         return difference_lines(colours, DogPen(0.25 * pen.width, gain=8 * pen.gain))
@@ -128,11 +128,11 @@ def found_in(colours: Bytes, pen: Pen) -> Bytes:
 
 
 def difference_lines(colours: Bytes, pen: DogPen) -> Bytes:
-    """Line art by a difference of Gaussians, as `vsanime.lineart` draws it: 255 is paper.
+    """Return line art by a difference of Gaussians, as `vsanime.lineart` does, where 255 is paper.
 
     Args:
-        colours: height, width, 3.
-        pen: how to draw.
+        colours: RGB codes, shape (height, width, 3).
+        pen: settings of the difference.
     """
     light = cv2.transform(colours.astype(np.float32), _LUMA) * np.float32(1 / 255)
     narrow, wide = (_blurred(light, sigma, pen.radius) for sigma in (pen.sigma, pen.sigma * pen.surround))
@@ -146,24 +146,29 @@ def _blurred(light: Floats, sigma: float, radius: int) -> Floats:
 
 
 def luma(colours: Bytes) -> Bytes:
-    """R', G', B' to Y'."""
+    """Return the luma Y' of R'G'B' codes, shape (height, width)."""
     return np.asarray(cv2.transform(colours, _LUMA))
 
 
 def thin_and_dark(gray: Bytes, size: int) -> Bytes:
-    """How much darker than its surroundings is what a disc of so many pixels does not fit into: a black top-hat."""
+    """Return the black top-hat: by how many codes details smaller than a disc are darker than their surroundings.
+
+    Args:
+        gray: luma in codes, shape (height, width).
+        size: diameter of the disc in pixels.
+    """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, disc), np.uint8)
 
 
 def worn(line: Bytes, pen: Pen, rng: np.random.Generator) -> Bytes:
-    """With the gaps and the grain of the pen: what scanning and bad extraction leave."""
+    """Add the gaps and the grain of a pen to line art, as from scanning or bad extraction."""
     if not pen.gaps and not pen.grain:
         return line
     height, width = line.shape
     made = line.astype(np.float32)
     if pen.gaps:
-        # Blots of about six pixels in which the line fades.
+        # Lines fade in blots of about six pixels.
         coarse = rng.random((height // 6 + 2, width // 6 + 2)).astype(np.float32)
         blots = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         fades = np.clip((blots - (1 - 1.6 * pen.gaps)) * 8, 0, 1)

@@ -1,4 +1,4 @@
-"""How layers move: smooth paths through time, affine placement, and thin-plate bending."""
+"""Moves layers: smooth paths over time, affine placement, and thin-plate bending."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from numpy.typing import NDArray
 
 from vsanime.arrays import Floats
 
-KNOT_FRAMES = 12.0  # between the points that a path passes through: half a second of film
-_COARSE = 16  # pixels between the points at which bending is computed; it is smooth
+KNOT_FRAMES = 12.0  # frames between the knots of a path: half a second of film
+_COARSE = 16  # pixels between the points at which bending, which is smooth, is computed
 
 
 @dataclass(frozen=True)
 class Path:
-    """Some numbers that change smoothly with time.
+    """Some numbers that change smoothly over time.
 
     Attributes:
-        knots: their values every 12 frames, points by numbers; before the first and after the last they rest.
+        knots: values every 12 frames, shape (knots, numbers); they are constant before the first and after the last.
     """
 
     knots: NDArray[np.float64]
 
     def at(self, frame: float) -> NDArray[np.float64]:
-        """The numbers at a frame, which need not be whole."""
+        """Return the numbers at a frame, which may be fractional."""
         place = float(np.clip(frame / KNOT_FRAMES, 0, len(self.knots) - 1))
         k = min(int(place), len(self.knots) - 2)
         t = place - k
         before, a, b, after = (self.knots[min(max(i, 0), len(self.knots) - 1)] for i in range(k - 1, k + 3))
-        # Catmull-Rom.
+        # Catmull-Rom spline.
         return np.asarray(
             a + 0.5 * t * (b - before + t * (2 * before - 5 * a + 4 * b - after + t * (3 * (a - b) + after - before)))
         )
 
 
 def wander(rng: np.random.Generator, frames: int, start: NDArray[np.float64], extent: NDArray[np.float64]) -> Path:
-    """A path that goes somewhere: mostly on in one direction, with changes of pace, and stops now and then.
+    """Draw a random path, mostly in one direction, with changes of pace and occasional stops.
 
     Args:
-        rng: what to draw from.
-        frames: that the path is for.
-        start: the numbers in the middle of it.
-        extent: how far the numbers move in 12 frames, about.
+        rng: random generator.
+        frames: length of the path in frames.
+        start: numbers in the middle of the path.
+        extent: approximate change of the numbers in 12 frames.
     """
     steps = max(1, int(np.ceil(frames / KNOT_FRAMES)))
     heading = rng.standard_normal(len(start))
@@ -54,43 +54,43 @@ def wander(rng: np.random.Generator, frames: int, start: NDArray[np.float64], ex
 
 
 def still(numbers: NDArray[np.float64]) -> Path:
-    """A path that stays where it is."""
+    """Return a path of constant numbers."""
     return Path(np.stack([numbers, numbers]))
 
 
 @dataclass(frozen=True)
 class Bend:
-    """A thin plate that bends with time, in pixels of a drawing.
+    """A thin plate that bends over time, in pixels of a drawing.
 
     Attributes:
-        places: of the points that are pulled: points, x and y.
-        pulls: how far each is pulled: x and y of all of them in a row.
+        places: positions of the points that are pulled, shape (points, 2), x and y.
+        pulls: path of the displacements of all points, as x and y of each in turn.
     """
 
     places: NDArray[np.float64]
     pulls: Path
 
     def shifts(self, frame: float, to_drawing: NDArray[np.float64], width: int, height: int) -> Floats:
-        """How far the plate pulls what every pixel of the picture shows.
+        """Return the displacement of every pixel of a picture.
 
         Args:
-            frame: the time.
-            to_drawing: from pixels of the picture to those of the drawing, 2, 3.
-            width: of the picture.
-            height: of the picture.
+            frame: time in frames.
+            to_drawing: affine map from pixels of the picture to those of the drawing, shape (2, 3).
+            width: width of the picture in pixels.
+            height: height of the picture in pixels.
 
         Returns:
-            Height, width, x and y in pixels of the drawing.
+            Displacements x and y in pixels of the drawing, shape (height, width, 2).
         """
         rows, columns = (max(2, n // _COARSE) for n in (height, width))
-        # Where cv2.resize has the centres of its samples.
+        # At the centers of the samples of cv2.resize.
         ys, xs = np.meshgrid(
             (np.arange(rows) + 0.5) * height / rows - 0.5,
             (np.arange(columns) + 0.5) * width / columns - 0.5,
             indexing="ij",
         )
         points = np.stack([xs.ravel(), ys.ravel(), np.ones(xs.size)]).T @ to_drawing.T
-        # Far beyond its points a plate goes on for ever; what is drawn ends there.
+        # A plate's displacements grow without bound beyond its points, where there is no drawing.
         low, high = self.places.min(0), self.places.max(0)
         coarse = _thin_plate(self.places, self.pulls.at(frame).reshape(-1, 2), np.clip(points, low, high))
         grid = coarse.reshape(rows, columns, 2).astype(np.float32)
@@ -100,11 +100,16 @@ class Bend:
 def _thin_plate(
     places: NDArray[np.float64], pulls: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The thin-plate spline through the pulls, elsewhere.
+    """Return a thin-plate spline through displacements, evaluated at other positions.
 
-    Bookstein 1989: U(r) = r^2 log r^2, and an affine part.
+    The spline has the kernel U(r) = r^2 log r^2 and an affine part (Bookstein 1989).
+
+    Args:
+        places: positions of the points, shape (points, 2).
+        pulls: displacements of the points, shape (points, 2).
+        wanted: positions to evaluate, shape (positions, 2).
     """
-    unit = float(np.ptp(places, 0).max()) or 1.0  # the same plate in any unit, but well conditioned
+    unit = float(np.ptp(places, 0).max()) or 1.0  # does not change the plate, but conditions the system
     places, wanted = places / unit, wanted / unit
     n = len(places)
     affine = np.concatenate([np.ones((n, 1)), places], 1)
@@ -123,14 +128,14 @@ def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def placed(scale: float, turn: float, x: float, y: float, pivot: tuple[float, float]) -> NDArray[np.float64]:
-    """The affine map that scales and turns a drawing about its pivot and lays that on (x, y): 2, 3.
+    """Return the affine map that scales and rotates a drawing about its pivot and moves that to (x, y), shape (2, 3).
 
     Args:
-        scale: factor.
-        turn: radians, clockwise on the screen.
-        x: pixels.
-        y: pixels.
-        pivot: pixels of the drawing.
+        scale: scale factor.
+        turn: angle in radians, clockwise on the screen.
+        x: horizontal position of the pivot in pixels.
+        y: vertical position of the pivot in pixels.
+        pivot: x and y of the pivot in pixels of the drawing.
     """
     c, s = scale * np.cos(turn), scale * np.sin(turn)
     return np.array(

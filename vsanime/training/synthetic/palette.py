@@ -1,4 +1,4 @@
-"""Colour scripts: every shot has its own colours, so that no network can guess them from shapes."""
+"""Recolors the layers of every shot at random, so that networks cannot guess colors from shapes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from vsanime.arrays import Bytes
 from vsanime.training.synthetic.drawings import alpha_of, with_alpha
 
-_HUES = 256  # OpenCV's full range of bytes
-_LEAVES_BLACK = 24  # codes below which hue means nothing and outlines stay what they are
-_NEUTRAL_SHARE = 0.15  # of the layers that keep their colours
-_HARD_SHARE = 0.4  # of the others, whose hues are cut into ranges that go to places of their own
+_HUES = 256  # number of hues in OpenCV's full range of bytes
+_LEAVES_BLACK = 24  # codes of value below which outlines do not get brighter, and hue is meaningless
+_NEUTRAL_SHARE = 0.15  # fraction of the layers that keep their colors
+_HARD_SHARE = 0.4  # fraction of the other layers, in which ranges of hues are shifted independently
 
 
 @dataclass(frozen=True)
 class Palette:
-    """What becomes of colours: dark outlines stay dark, equal colours stay equal.
+    """A mapping of colors that keeps dark outlines dark and equal colors equal.
 
     Attributes:
-        hue: the new hue of every old one, 256 codes around the circle.
-        saturation: codes by codes.
-        value: codes by codes.
+        hue: new hue of every hue, 256 codes for the full circle.
+        saturation: new saturation of every code, 256 codes.
+        value: new value of every code, 256 codes.
         tint: factors of R, G and B.
     """
 
@@ -35,7 +35,7 @@ class Palette:
     tint: tuple[float, float, float]
 
     def apply(self, pixels: Bytes) -> Bytes:
-        """A picture in other colours: height, width, 4; alpha stays."""
+        """Return RGBA in the new colors, shape (height, width, 4), with the same alpha."""
         hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
         table = np.stack([self.hue, self.saturation, self.value], -1)[None]
         turned = cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB_FULL)
@@ -43,14 +43,14 @@ class Palette:
 
 
 def gains(factors: Sequence[float] | NDArray[np.float64]) -> Bytes:
-    """A table for `cv2.LUT` that multiplies R, G and B."""
+    """Return a table for `cv2.LUT` that multiplies R, G and B by factors."""
     scaled = np.arange(256)[:, None] * np.asarray(factors) + 0.5
     table: Bytes = np.clip(scaled, 0, 255).astype(np.uint8)[None]
     return table
 
 
 def draw_palette(rng: np.random.Generator) -> Palette:
-    """Colours for a layer of a shot."""
+    """Draw a random palette for a layer of a shot."""
     codes = np.arange(256)
     if rng.random() < _NEUTRAL_SHARE:
         plain = codes.astype(np.uint8)
@@ -65,7 +65,7 @@ def draw_palette(rng: np.random.Generator) -> Palette:
             hue = hue + rng.uniform(-18, 18) * np.sin(k * angles + rng.uniform(0, 2 * np.pi))
     turned = np.rint(hue + turn) % _HUES
     saturation = np.clip(codes * rng.uniform(0.5, 1.5), 0, 255)
-    # Brighter or darker in the middle; black and white stay.
+    # A gamma curve, which keeps black and white.
     value = 255 * (codes / 255) ** np.exp(rng.uniform(-0.45, 0.45))
     value[:_LEAVES_BLACK] = np.minimum(value[:_LEAVES_BLACK], codes[:_LEAVES_BLACK])
     tint = 1 - rng.uniform(0, 0.45, 3) * rng.uniform(0, 1)
@@ -78,7 +78,7 @@ def draw_palette(rng: np.random.Generator) -> Palette:
 
 
 def _in_ranges(rng: np.random.Generator, codes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Hues of each of some ranges go elsewhere together: skin, hair and clothes no longer know of each other."""
+    """Shift two to five ranges of hues independently, so that skin, hair and clothes do not predict each other."""
     borders = np.sort(rng.integers(0, _HUES, int(rng.integers(2, 6))))
     shifts = rng.integers(0, _HUES, len(borders))
     return np.asarray(codes + shifts[np.searchsorted(borders, codes) % len(borders)], np.float64)
