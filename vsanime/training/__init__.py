@@ -1,1 +1,1 @@
-"""Train the networks that are shipped: recipes, pictures, degradations, losses and training loops."""
+"""Trains the networks that are shipped: recipes, pictures, degradations, losses and training loops."""

@@ -1,1 +1,1 @@
-"""Train networks that color line art, on shots of line art with its colors."""
+"""Trains networks that color line art, on shots of line art with its colors."""

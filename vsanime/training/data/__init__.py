@@ -1,1 +1,1 @@
-"""Find, split, read and degrade pictures and videos, and make batches of them."""
+"""Finds, splits, reads and degrades pictures and videos, and makes batches of them."""

@@ -91,15 +91,7 @@ class ClipStore:
 
 
 def pan(draw: Draw, rng: np.random.Generator, frames: int, height: int, width: int) -> Bytes:
-    """Return frames of a camera that moves over a picture at constant speed, shape (frames, height, width).
-
-    Args:
-        draw: draws the picture.
-        rng: random generator; a fifth of the cameras stand still.
-        frames: number of frames.
-        height: height of the frames in pixels.
-        width: width of the frames in pixels.
-    """
+    """Return frames of a camera that moves over a picture at constant speed, shape (frames, height, width)."""
     pace = rng.uniform(-_MOST_PAN, _MOST_PAN, 2) * (rng.random() < 0.8)
     ways = np.rint(np.arange(frames)[:, None] * pace).astype(int)
     ways -= ways.min(0)

@@ -132,7 +132,7 @@ def _hold_out(
     """Return the pictures to train on and those held out, without those too near to a held-out part of a film.
 
     Raises:
-        VsanimeError: there are too few, or none of some kind can be held out; the message says what would help.
+        VsanimeError: there are too few, or none of a kind can be held out; the message advises a change.
     """
     groups = split.find_groups(candidates)
     kinds = recipe.kinds

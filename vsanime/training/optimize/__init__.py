@@ -1,1 +1,1 @@
-"""Provide optimizers, schedules, moving averages, losses, and simulations of low precision."""
+"""Provides optimizers, schedules, moving averages, losses, and simulations of low precision."""

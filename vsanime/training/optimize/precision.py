@@ -124,13 +124,7 @@ class Rounded:
 def rounding_error(
     net: nn.Module, low_precision: Callable[[torch.Tensor], torch.Tensor], lows: list[torch.Tensor]
 ) -> tuple[float, float]:
-    """Return the PSNR in dB of low precision against f32, on unclipped output, and the mean difference.
-
-    Args:
-        net: network in f32.
-        low_precision: the same network in low precision.
-        lows: inputs, each (N, planes, H, W).
-    """
+    """Return the PSNR in dB of low precision against f32, on unclipped output, and the mean difference."""
     with torch.inference_mode():
         pairs = [(low_precision(low), net(low)) for low in lows]
         differences = torch.cat([(rounded - exact).flatten() for rounded, exact in pairs])

@@ -18,13 +18,7 @@ def learning_rate(step: int, training: Training) -> float:
 
 
 def climb_and_fall(step: int, training: CosineSettings, end: int) -> float:
-    """Return the learning rate of a cosine schedule.
-
-    Args:
-        step: step, counted from 0.
-        training: settings: `rate` is reached after `warm_up` steps, and `rate * final` at the end.
-        end: step at which the cosine ends.
-    """
+    """Return the learning rate of a step: it rises for `warm_up` steps, then falls by a cosine to `rate * final`."""
     if step < training.warm_up:
         return training.rate * (step + 1) / training.warm_up
     progress = (step - training.warm_up) / max(1, end - training.warm_up)

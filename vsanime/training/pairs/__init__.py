@@ -1,1 +1,1 @@
-"""Train networks on pairs of degraded and clean patches."""
+"""Trains networks on pairs of degraded and clean patches."""

@@ -35,11 +35,7 @@ def _fresh(recipe: Recipe) -> nn.Module:
 
 
 def start_from(net: nn.Module, start: str) -> None:
-    """Copy the weights of a model into a network.
-
-    Args:
-        net: network to change.
-        start: name or file of the model.
+    """Copy the weights of a model, given by name or file, into a network.
 
     Raises:
         VsanimeError: there is no such model, or it is another network.

@@ -109,13 +109,7 @@ class Sampler:
     def draw_region(self, rng: np.random.Generator, height: int, width: int, *, held_out: bool) -> Floats:
         """Return a clean region of a random picture, shrunk, rotated, mirrored and inverted at random.
 
-        Edges are repeated if the picture is too small.
-
-        Args:
-            rng: random generator.
-            height: height of the region in pixels.
-            width: width of the region in pixels.
-            held_out: draw from the held-out pictures, and neither rotate, mirror nor invert.
+        Held-out pictures are only shrunk. Edges are repeated if the picture is too small.
         """
         pixels = self._library.read(self._sets[held_out].draw(rng))
         quarters = int(rng.integers(4)) if self._data.turn and not held_out else 0
@@ -280,14 +274,7 @@ class Sampler:
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def _clip_at(self, step: int, place: int) -> int:
-        """Return the number of a clip.
-
-        A few clips serve `_STEPS_PER_CLIP` steps, since decoding them for every sample would take longest.
-
-        Args:
-            step: step of the sample.
-            place: index among the clips of these steps.
-        """
+        """Return the number of one of the few clips of some steps; decoding one for each sample would take longest."""
         seed = [self._recipe.training.seed, step // _STEPS_PER_CLIP, place, _CLIP_CHOICE]
         rng = np.random.default_rng(np.random.SeedSequence(seed))
         return int(rng.integers(self._recipe.degradation.h264.clips))
@@ -338,11 +325,9 @@ def _opaque(pixels: Bytes, rng: np.random.Generator) -> Bytes:
 
 
 def _steepness(pixels: Bytes, shrink: float) -> float:
-    """Return the mean difference of neighboring pixels of a future patch, in codes, on every fourth row and column.
+    """Return the mean difference of neighboring pixels, in codes, of a patch that is yet to be shrunk by a factor.
 
-    Args:
-        pixels: region of a picture, shape (height, width, channels).
-        shrink: factor by which the region will be shrunk.
+    Only every fourth row and column is measured.
     """
     step = max(1, round(shrink))
     rows, columns = _gray(pixels[:: 4 * step, ::step]), _gray(pixels[::step, :: 4 * step])

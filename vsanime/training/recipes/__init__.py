@@ -1,1 +1,1 @@
-"""Define the recipes of all trainers, and read their files."""
+"""Defines the recipes of all trainers, and reads their files."""

@@ -12,7 +12,7 @@ from vsanime.errors import VsanimeError
 from vsanime.sections import number, section
 from vsanime.training.recipes.base import AdversarialSettings, BaseRecipe, CosineSettings, check_name
 
-# By architecture: the number of which width and height of frames are multiples.
+# Width and height of frames are multiples of this, by architecture.
 ARCHITECTURES = {name: row.multiple for name, row in trained_by("colorization").items()}
 
 if TYPE_CHECKING:

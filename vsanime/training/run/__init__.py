@@ -1,1 +1,1 @@
-"""Run the training of any network: steps, reports, checkpoints and the export."""
+"""Runs the training of any network: steps, reports, checkpoints and the export."""

@@ -140,12 +140,7 @@ def read_json[T](path: Path, make: Callable[[Any], T]) -> T:
 
 
 def write_json(path: Path, table: object, *, escaped: bool = False) -> None:
-    """Write a JSON file atomically.
-
-    Args:
-        path: file to write.
-        table: content, of types that JSON has.
-        escaped: write non-ASCII characters as escapes.
+    """Write a JSON file atomically, with non-ASCII characters escaped if asked for.
 
     Raises:
         VsanimeError: the file cannot be written.

@@ -57,7 +57,7 @@ class Events:
     """Events for TensorBoard; nothing is written without `tensorboardX`, which the extra `train` installs.
 
     Events are written synchronously: the usual writer of `tensorboardX` uses a thread, which dies when the disk is
-    full, and then its queue blocks for ever.
+    full, and then its queue blocks forever.
 
     Args:
         folder: folder of the events.

@@ -30,12 +30,7 @@ def gram(features: torch.Tensor) -> torch.Tensor:
 
 
 def style(features: torch.Tensor, gray_style: torch.Tensor) -> torch.Tensor:
-    """Return the mean absolute difference of Gram matrices.
-
-    Args:
-        features: features of the generator's output.
-        gray_style: features of pictures of the style in gray.
-    """
+    """Return the mean absolute difference of Gram matrices; those of the style are of its pictures in gray."""
     return functional.l1_loss(gram(features), gram(gray_style))
 
 

@@ -246,7 +246,7 @@ def _read(path: Path) -> Found:
 
 
 def _describe(path: Path) -> str:
-    """Return what a file without weights is; empty if that is unknown, or if the kind of file is right."""
+    """Return a phrase for the kind of a file without weights; empty if it is unknown, or a kind that may have them."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)

@@ -1,1 +1,1 @@
-"""Generate shots from free drawings, with exact line art and colors."""
+"""Generates shots from free drawings, with exact line art and colors."""

@@ -151,12 +151,7 @@ def luma(colours: Bytes) -> Bytes:
 
 
 def thin_and_dark(gray: Bytes, size: int) -> Bytes:
-    """Return the black top-hat: by how many codes details smaller than a disc are darker than their surroundings.
-
-    Args:
-        gray: luma in codes, shape (height, width).
-        size: diameter of the disc in pixels.
-    """
+    """Return the black top-hat: by how many codes details smaller than a disc are darker than their surroundings."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, disc), np.uint8)
 

@@ -102,12 +102,7 @@ def _thin_plate(
 ) -> NDArray[np.float64]:
     """Return a thin-plate spline through displacements, evaluated at other positions.
 
-    The spline has the kernel U(r) = r^2 log r^2 and an affine part (Bookstein 1989).
-
-    Args:
-        places: positions of the points, shape (points, 2).
-        pulls: displacements of the points, shape (points, 2).
-        wanted: positions to evaluate, shape (positions, 2).
+    The spline has the kernel U(r) = r^2 log r^2 and an affine part (Bookstein 1989). Arrays have the shape (points, 2).
     """
     unit = float(np.ptp(places, 0).max()) or 1.0  # does not change the plate, but conditions the system
     places, wanted = places / unit, wanted / unit
