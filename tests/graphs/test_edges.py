@@ -567,6 +567,12 @@ def test_scales_are_positive(scale: float, fine: bool) -> None:
     check(lambda: len(trace.follow(1, 1 if scale > 1 else 4)), "" if fine else "a positive one is needed")
 
 
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 5])
+def test_scales_of_frames_that_are_not_square(scale: int) -> None:
+    shuffle = one("DepthToSpace", channels=(scale**2, 1), blocksize=scale)
+    assert (inspect(shuffle).scale, inspect(shuffle).out_channels) == (scale, 1)
+
+
 def test_networks_without_convolutions_have_one_feature() -> None:
     facts = inspect(one("Relu", channels=(3, 3)))
     assert (facts.features, facts.parameters, facts.radius, facts.multiple) == (1, 0, 0, 1)

@@ -165,6 +165,7 @@ def read_lines(*lines: str) -> reader._PassReader:
     return found
 
 
+LOADED = "{0}_mul * texelFetch({0}_raw, input_base + ivec2({1}, 0), 0)"
 BIAS = "vec4 result = vec4(1, 2, 3, 4);"
 MACRO = "#define go_0(x, y) (inside(here + ivec2(x, y)) ? a_mul * texelFetch(a_raw, here + ivec2(x, y), 0) : vec4(0.0))"
 TAP = "result += mat4(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16) * go_0(-1, 1);"
@@ -221,6 +222,9 @@ def test_lines_of_a_packed_pass() -> None:
         (["return result;"], "result 0 is missing"),
         ([BIAS, "return result;", "return result;"], "result 0 is written twice"),
         ([BIAS, "imageStore(out_image, store_pos3, result0);"], ""),
+        ([f"inp[0][y][x] = {LOADED.format('a', 1)} + {LOADED.format('b', 2)};"], ""),
+        ([f"inp[0][y][x] = {LOADED.format('a', 1)} + {LOADED.format('b', 'x')};"], "an ArtCNN C network reads"),
+        ([f"inp[0][y][x] = {LOADED.format('a', 'x')} + {LOADED.format('b', 1)};"], "an ArtCNN C network reads"),
         (["a result"], "is nothing that an ArtCNN C network does"),
         (["ksize = ivec2(5, 5)"], "is nothing that an ArtCNN C network does"),
         (["ksize = ivec2(3, 3)", "anything else"], ""),
@@ -326,3 +330,73 @@ def test_sources_are_groups_of_the_layer_before() -> None:
     check(lambda: reader._place("w", (("z", 0, 0),), before), f"w reads z; {names}, ... come from a$")
     check(lambda: reader._place("w", (("a1", 0, 0), ("a3", 0, 0)), before), "w reads a1 \\+ a3; ")
     check(lambda: reader._place("w", (("z", 0, 0),), convolution("a", ["x"], 6)), f"{names} come from a$")
+
+
+def chain(*joined: int, **changed: str) -> list[reader._Convolution]:
+    """Five layers of two groups; the groups of the last in `joined` read the first layer's results as well."""
+    layers = [convolution("a", ["x"], 2, packed=True)]
+    for before, name in zip("abcd", "bcde", strict=True):
+        layers.append(convolution(name, [f"{before}0", f"{before}1"], 2, packed=True))
+    for layer in layers[1:3]:
+        for group in layer.groups:
+            group.relu = True
+    last = layers[-1].groups[0]
+    keys = [((f"d{i}", 0, 0), (f"a{i}", 0, 0)) if i in joined else ((f"d{i}", 0, 0),) for i in range(2)]
+    last.taps = {(key, 0, 0): np.ones(16) for key in keys}
+    if "source" in changed:
+        middle = layers[2].groups[0]
+        sources = [(("b0", 0, 0), ("a0", 0, 0)), (("b1", 0, 0),)]
+        middle.taps = {(source, 0, 0): np.ones(16) for source in sources}
+    return layers
+
+
+def test_the_first_result_is_added_before_the_last() -> None:
+    check(lambda: reader._check_chain(chain(0, 1)), "")
+    check(lambda: reader._check_chain(chain(0)), "e: what it reads is not the sum with the first")
+    check(lambda: reader._check_chain(chain()), "e: what it reads is not the sum with the first")
+    check(lambda: reader._check_chain(chain(0, 1, source="")), "c: something is added, unlike in ArtCNN C")
+    for number, message in (
+        (0, "a: ReLU follows"),
+        (1, "b: no ReLU"),
+        (2, "c: no ReLU"),
+        (3, "d: ReLU"),
+        (4, "e: ReLU"),
+    ):
+        layers = chain(0, 1)
+        layers[number].groups[1].relu = not layers[number].groups[1].relu
+        check(lambda layers=layers: reader._check_chain(layers), message)  # type: ignore[misc]
+    layers = chain()
+    for i, group in enumerate(layers[3].groups):
+        group.added = (f"a{i}", 0, 0)
+    reader._check_chain(layers)
+    layers[2].groups[1].added = ("a1", 0, 0)
+    check(lambda: reader._check_chain(layers), "c: something is added, unlike in ArtCNN C")
+
+
+@pytest.mark.parametrize(
+    ("binds", "lines", "message"),
+    [
+        (["e0"], ["x", "block[part.y * 2 + part.x]"], ""),
+        (["e1"], ["block[part.y * 2 + part.x]"], "no pass after e puts its result into the picture"),
+        (["e0"], ["block[part.x * 2 + part.y]"], "no depth-to-space by rows"),
+        (["e0"], [BIAS, "result += vec4(1, 2, 3, 4) * a;", "block[part.y * 2 + part.x]"], "no pass after e puts"),
+    ],
+)
+def test_a_pass_puts_the_result_into_the_picture(binds: list[str], lines: list[str], message: str) -> None:
+    layers = chain()
+    layers[1].hook = "CHROMA"  # the first decides
+    last = mpv.Pass(9, {"BIND": binds}, lines)
+    check(lambda: reader._check_end(last, layers), message)
+    layers[0].hook = "CHROMA"
+    check(lambda: reader._check_end(last, layers), "" if "depth" in message else message)
+
+
+@pytest.mark.parametrize(("luma", "compute"), [(True, False), (True, True), (False, False), (False, True)])
+def test_summaries_of_shaders(luma: bool, compute: bool) -> None:
+    net = network(8, 2, luma=luma)
+    found = reader._import(mpv.parse(writer.write(net, "net", [], compute=compute)))
+    count = sum(layer.weight.size + (0 if layer.bias is None else layer.bias.size) for layer in net.layers)
+    kind, form = "luma 2x" if luma else "chroma", "compute" if compute else "fragment"
+    assert found.summary == (
+        f"ArtCNN C2F8, {kind}: 2 inner convolutions of 8 filters, ReLU, {count:,} weights, from {form} passes"
+    )
