@@ -154,3 +154,16 @@ def test_standard_deviation_of_a_frame_is_of_its_lesser_error_and_of_what_keys_d
     found = doubts(matched)
     assert found.dtype == np.uint8
     assert np.abs(found - np.sqrt(variance) * 255).max() < 0.51
+
+
+@pytest.mark.parametrize(
+    ("misfit", "astray", "apart", "code"),
+    [(0, 0, 255, 128), (0, 0, 0, 0), (0.2, 0, 0, 51), (0.2, 0.025, 0, 102), (1, 0, 0, 255), (1, 0.05, 0, 255)],
+)
+def test_doubts_end_at_full_scale(misfit: float, astray: float, apart: int, code: int) -> None:
+    """Half of what two keys differ by that weigh the same."""
+    shape = (2, 3, 4)
+    warped = np.zeros((*shape, 3), np.uint8)
+    warped[1] = apart
+    full = [np.full(shape, value, np.float32) for value in (misfit, astray, 0.5)]
+    assert (doubts(Matched(warped, *full, np.zeros((*shape, 2), np.float32))) == code).all()
