@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 pytest.importorskip("cv2")
 
+from vsanime.motion import smooth as module
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import Matched, match
 from vsanime.motion.smooth import Neighbour, doubts, steadied
@@ -167,3 +168,13 @@ def test_doubts_end_at_full_scale(misfit: float, astray: float, apart: int, code
     warped[1] = apart
     full = [np.full(shape, value, np.float32) for value in (misfit, astray, 0.5)]
     assert (doubts(Matched(warped, *full, np.zeros((*shape, 2), np.float32))) == code).all()
+
+
+@pytest.mark.parametrize(("size", "side"), [((40, 400), 3), ((400, 40), 5)])
+def test_windows_of_misfit_go_by_the_height(size: tuple[int, int], side: int) -> None:
+    ndimage = pytest.importorskip("scipy.ndimage")
+    line, moved = (np.full(size, 255, np.uint8) for _ in range(2))
+    moved[20, 20] = 0
+    worst = ndimage.maximum_filter(np.abs(line.astype(float) - moved), side, mode="mirror") / 255
+    expected = ndimage.uniform_filter(worst, side, mode="mirror")
+    np.testing.assert_allclose(module._misfit(line, moved), expected, atol=1e-5)
