@@ -25,7 +25,7 @@ def shares(default: Shares, names: tuple[str, ...]) -> Any:
     return field(default=default, metadata={"names": names})
 
 
-def listed() -> Any:
+def list_values() -> Any:
     """Return a dataclass field for a list whose items the caller checks."""
     return field(metadata={"listed": True})
 

@@ -698,10 +698,10 @@ def test_constants_are_followed_through_a_thousand_nodes(length: int) -> None:
 
 def test_moved_constants() -> None:
     array = np.arange(6).reshape(1, 6, 1)
-    assert reading._moved(node("Squeeze", ["x"], ["y"]), array).tolist() == list(range(6))  # type: ignore[union-attr]
-    assert reading._moved(node("Reshape", ["x"], ["y"]), np.ones((2, 3))) is None
-    assert reading._moved(node("Reshape", ["x"], ["y"]), np.float32(3)).tolist() == [3]  # type: ignore[arg-type,union-attr]
-    turned = reading._moved(node("Transpose", ["x"], ["y"], perm=[1, 0, 2]), array)
+    assert reading._move(node("Squeeze", ["x"], ["y"]), array).tolist() == list(range(6))  # type: ignore[union-attr]
+    assert reading._move(node("Reshape", ["x"], ["y"]), np.ones((2, 3))) is None
+    assert reading._move(node("Reshape", ["x"], ["y"]), np.float32(3)).tolist() == [3]  # type: ignore[arg-type,union-attr]
+    turned = reading._move(node("Transpose", ["x"], ["y"], perm=[1, 0, 2]), array)
     assert turned is not None
     assert turned.shape == (6, 1, 1)
 
@@ -748,9 +748,9 @@ def test_sketches_are_told_by_most_of_their_blocks() -> None:
     missing = sorted(sketches._BLOCKS)[:4]
     one = {"x1.0.weight": np.ones(1, np.float32), "x2.weight": np.ones(1, np.float32)}
     message = ", ".join([*(f"lacks {name}" for name in missing), "has 'x1' as well, has 'x2' as well"])
-    check(lambda: sketches.imported(one), message)
+    check(lambda: sketches.to_imported(one), message)
     five = {f"x{i}.weight": np.ones(1, np.float32) for i in range(5)}
-    check(lambda: sketches.imported(five), "has 'x3' as well$")
+    check(lambda: sketches.to_imported(five), "has 'x3' as well$")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
-from vsanime.architectures.limit import limited  # noqa: E402
+from vsanime.architectures.limit import clamp_unit  # noqa: E402
 from vsanime.architectures.temporal.module import Temporal  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.torch
 
 def test_gradients_lead_back_inside_and_not_further_out() -> None:
     x = torch.tensor([-0.5, -0.5, 0.3, 0.3, 1.5, 1.5], requires_grad=True)
-    made = limited(x)
+    made = clamp_unit(x)
     assert torch.equal(made, x.clamp(0, 1))
     made.backward(torch.tensor([1.0, -1, 1, -1, 1, -1]))
     assert x.grad is not None

@@ -16,8 +16,8 @@ from vsanime.backends.base import (
     Options,
     Reader,
     Workload,
+    count_lanes,
     inference_threads,
-    lanes_wanted,
     optional,
     read_cards,
     read_streams,
@@ -46,9 +46,9 @@ def work(
 
 @pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 1), (3, 2), (5, 4), (6, 4), (64, 4)])
 def test_lanes_are_one_less_than_threads_and_four_at_most(threads: int, lanes: int) -> None:
-    assert lanes_wanted(None, threads) == lanes
-    assert lanes_wanted(1, threads) == 1
-    assert lanes_wanted(9, threads) == 9
+    assert count_lanes(None, threads) == lanes
+    assert count_lanes(1, threads) == 1
+    assert count_lanes(9, threads) == 9
 
 
 def test_threads_are_those_of_the_frame_server_that_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_threads_are_those_of_the_frame_server_that_the_machine_has(monkeypatch:
 @pytest.mark.parametrize("count", [0, -1])
 def test_less_than_one_is_refused(count: int) -> None:
     with pytest.raises(VsanimeError, match=f"num_streams={count}; 1 or more is needed"):
-        lanes_wanted(count, 8)
+        count_lanes(count, 8)
     with pytest.raises(VsanimeError, match=f"num_threads={count}; 1 or more is needed"):
         inference_threads(count, 8)
 

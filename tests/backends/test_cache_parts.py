@@ -217,7 +217,7 @@ def test_the_least_recently_used_goes_until_the_rest_fits(
         removed.append(one.key)
         return Removal(one, reason)
 
-    monkeypatch.setattr(care, "_removed", remove)
+    monkeypatch.setattr(care, "_remove", remove)
     folder, held = Path(), EntryLocks(Path())
     removals = care.prune(folder, held, days=None, max_bytes=limit, dry_run=dry)
     assert [removal.entry.key for removal in removals] == list(gone)
@@ -254,15 +254,15 @@ def test_an_engine_goes_if_it_is_what_it_was(tmp_path: Path) -> None:
     taken: Any = Locks(free=False)
     found = kept_entry(tmp_path)
     building = Entry(found.key, "building", found.paths, found.size, found.last_used)
-    assert care._removed(tmp_path, free, building, "why") == Removal(building, "why", "in use", False)
-    assert care._removed(tmp_path, taken, found, "why") == Removal(found, "why", "in use", False)
+    assert care._remove(tmp_path, free, building, "why") == Removal(building, "why", "in use", False)
+    assert care._remove(tmp_path, taken, found, "why") == Removal(found, "why", "in use", False)
     grown = Entry(found.key, "good", found.paths, found.size + 1, found.last_used)
     meanwhile = "used or built again meanwhile"
-    assert care._removed(tmp_path, free, grown, "why") == Removal(grown, "why", meanwhile, False)
+    assert care._remove(tmp_path, free, grown, "why") == Removal(grown, "why", meanwhile, False)
     used = Entry(found.key, "good", found.paths, found.size, found.last_used - timedelta(seconds=1))
-    assert care._removed(tmp_path, free, used, "why") == Removal(used, "why", meanwhile, False)
+    assert care._remove(tmp_path, free, used, "why") == Removal(used, "why", meanwhile, False)
     assert len(list(tmp_path.iterdir())) == 2
-    assert care._removed(tmp_path, free, found, "why") == Removal(found, "why", "", False)
+    assert care._remove(tmp_path, free, found, "why") == Removal(found, "why", "", False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -273,13 +273,13 @@ def test_what_is_left_over_goes_but_for_locks(tmp_path: Path) -> None:
         path.touch()
     left = care._entry(KEY, "leftover", files)
     assert left is not None
-    assert care._removed(tmp_path, free, left, "left over") == Removal(left, "left over")
+    assert care._remove(tmp_path, free, left, "left over") == Removal(left, "left over")
     assert list(tmp_path.iterdir()) == [files[1]]
     blob = storage.blob_path(tmp_path, "kernels")
     storage.write_blob(blob, b"data")
     found = care._entry(blob.name, "good", [blob])
     assert found is not None
-    assert care._removed(tmp_path, free, found, "") == Removal(found, "")
+    assert care._remove(tmp_path, free, found, "") == Removal(found, "")
     assert not blob.exists()
 
 
@@ -291,7 +291,7 @@ def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.Monk
         raise PermissionError(13, "not yours")
 
     monkeypatch.setattr(storage, "remove_engine", refuse)
-    assert care._removed(tmp_path, free, found, "why") == Removal(found, "why", "cannot be removed: not yours", True)
+    assert care._remove(tmp_path, free, found, "why") == Removal(found, "why", "cannot be removed: not yours", True)
 
 
 def test_entries_are_measured_by_the_files_there_are(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_entries_are_measured_by_the_files_there_are(tmp_path: Path) -> None:
     assert found.last_used.timestamp() == pytest.approx(used, abs=1e-5)  # in whole microseconds
     (tmp_path / "folder.blob").mkdir()
     assert care._entry("x", "good", [tmp_path / "gone", tmp_path / "folder.blob"]) is None
-    assert care._measured([]) == ((), 0, datetime.fromtimestamp(0, UTC))
+    assert care._measure([]) == ((), 0, datetime.fromtimestamp(0, UTC))
     assert care._files(tmp_path / "nowhere") == {}
 
 

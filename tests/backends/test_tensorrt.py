@@ -20,7 +20,7 @@ from vsanime.backends import tensorrt as backend_module
 from vsanime.backends.base import Workload
 from vsanime.backends.cuda.lanes import RESERVE_BYTES
 from vsanime.backends.tensorrt import flavours
-from vsanime.backends.tensorrt.reports import monitored
+from vsanime.backends.tensorrt.reports import open_monitor
 from vsanime.backends.tensorrt.running import LoadedEngine
 
 type Cards = Callable[..., TensorRTSim]
@@ -184,7 +184,7 @@ def test_an_error_that_was_got_over_is_not_told_as_a_later_ones_reason(cards: Ca
 def test_model_names_with_brackets_are_shown_as_they_are(cards: Cards, capfd: pytest.CaptureFixture[str]) -> None:
     cards()
     for title in ("[fansub] net", "a[/b]"):
-        with monitored(flavours.load_flavour("tensorrt_rtx"), title):
+        with open_monitor(flavours.load_flavour("tensorrt_rtx"), title):
             pass
         assert title in capfd.readouterr().err
 

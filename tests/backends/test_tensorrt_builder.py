@@ -25,7 +25,7 @@ from tests.support.planesgraphs import planes_graph
 from tests.support.rtx import CAPABILITY, rtx, tensorrt_rtx
 from vsanime.backends.cache import EngineCache, key_of
 from vsanime.backends.cuda.runtime import Device, has_driver
-from vsanime.backends.stdout import stdout_guarded
+from vsanime.backends.stdout import guard_stdout
 from vsanime.backends.tensorrt import TensorRT, flavours, reports
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.flavours import Capability, Flavour
@@ -212,7 +212,7 @@ def test_a_build_writes_nothing_to_stdout(tmp_path: Path) -> None:
 
 
 def test_guards_that_overlap_give_stdout_back_when_the_last_ends(capfd: pytest.CaptureFixture[str]) -> None:
-    first, second = stdout_guarded(), stdout_guarded()
+    first, second = guard_stdout(), guard_stdout()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)

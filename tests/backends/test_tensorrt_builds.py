@@ -26,11 +26,11 @@ from tests.support.rtx import CAPABILITY, rtx
 from vsanime.architectures import color_kinds
 from vsanime.backends.tensorrt import TensorRT
 from vsanime.backends.tensorrt.building import Build, BuildSettings
-from vsanime.backends.tensorrt.sizes import declared_shape, profile
+from vsanime.backends.tensorrt.sizes import profile, resolve_shape
 from vsanime.graphs.builders.colorize import cut_of, frame_graph, key_graph
 from vsanime.graphs.builders.rgb import rgb_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.passes.transposed import without_transposed
+from vsanime.graphs.passes.transposed import rewrite_transposed
 from vsanime.models.cards import variants
 from vsanime.models.store import available
 from vsanime.spec import Family, FrameSpec, PlaneFormat, PlanesGraph, Range, SampleType
@@ -172,13 +172,13 @@ def test_open_sizes_build_with_their_profile(name: str, bits: int) -> None:
         steps = (2, 2) if index else (1, 1)
         pairs = (2,) if bits > 8 else ()
         wanted = [(1, 1, height // steps[1], width // steps[0], *pairs) for width, height in sizes]
-        assert list(shapes[spec.name]) == wanted == [declared_shape(graph, index, size) for size in sizes]
+        assert list(shapes[spec.name]) == wanted == [resolve_shape(graph, index, size) for size in sizes]
     assert build.serialized()[0]
 
 
 def rgb_planes(name: str, bits: int, size: tuple[int, int], precision: str) -> PlanesGraph:
     form = PlaneFormat(Family.RGB, SampleType.INTEGER, bits)
-    plain = without_transposed(network(name))
+    plain = rewrite_transposed(network(name))
     spec = FrameSpec(form, *size, Range.FULL, None, None)
     return rgb_graph(plain, inspect(plain), spec, form, *size, TensorRT().traits(precision))
 

@@ -22,8 +22,8 @@ from vsanime.backends.cuda.runtime import Device
 from vsanime.backends.tensorrt import TensorRT, flavours, reports
 from vsanime.backends.tensorrt.building import Build, BuildSettings
 from vsanime.backends.tensorrt.flavours import Flavour
-from vsanime.backends.tensorrt.running import ContextProgram, LoadedEngine, Refused, needed_bytes
-from vsanime.backends.tensorrt.sizes import declared_shape, profile, read_sizes, shapes_at_hand
+from vsanime.backends.tensorrt.running import ContextProgram, LoadedEngine, Refused, count_bytes
+from vsanime.backends.tensorrt.sizes import profile, read_sizes, resolve_shape, shapes_at_hand
 from vsanime.errors import VsanimeError
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 
@@ -75,14 +75,14 @@ def open_graph(width: int = 100, height: int = 120) -> PlanesGraph:
 
 def test_shapes_follow_from_sizes() -> None:
     graph = open_graph()
-    assert declared_shape(graph, 0, (65, 81)) == (1, 1, 81, 65)
-    assert declared_shape(graph, 1, (64, 81)) == (1, 2, 81, 32, 2)
+    assert resolve_shape(graph, 0, (65, 81)) == (1, 1, 81, 65)
+    assert resolve_shape(graph, 1, (64, 81)) == (1, 2, 81, 32, 2)
     tall = PlanesGraph(b"", (graph.inputs[0], TensorSpec("c", "uint8", (1, 1, 60, 100))), (), linear_split=False)
-    assert declared_shape(tall, 1, (65, 80)) == (1, 1, 40, 65)
+    assert resolve_shape(tall, 1, (65, 80)) == (1, 1, 40, 65)
     for wrong, size, steps in ((graph, (65, 80), "2 and 1"), (tall, (64, 81), "1 and 2")):
         message = f"^a size of {size[0]}x{size[1]} does not suit chroma subsampled by {steps}$"
         with pytest.raises(VsanimeError, match=message):
-            declared_shape(wrong, 1, size)
+            resolve_shape(wrong, 1, size)
     assert profile(graph, None) == {}
     assert profile(graph, SIZES) == {
         "luma": ((1, 1, 80, 64), (1, 1, 120, 100), (1, 1, 180, 200)),
@@ -100,7 +100,7 @@ def test_sizes_at_hand_are_among_those_that_the_engine_serves(size: tuple[int, i
     assert shapes_at_hand(graph, None) == {}
     if served:
         assert shapes_at_hand(graph, SIZES) == {
-            spec.name: declared_shape(graph, i, size) for i, spec in enumerate(graph.inputs)
+            spec.name: resolve_shape(graph, i, size) for i, spec in enumerate(graph.inputs)
         }
         return
     with pytest.raises(VsanimeError, match=rf"are {size[0]}x{size[1]}; sizes=.* serves 64x80 to 200x180$"):
@@ -167,7 +167,7 @@ def test_capabilities_are_read_from_their_names() -> None:
     assert plain.capabilities() == ()
     assert (rtx.is_rtx, plain.is_rtx, rtx.version) == (True, False, "9.8")
     assert (rtx.member(None), rtx.member((12, 0)), rtx.member((7, 5))) == (4, 3, 1)
-    assert flavours.dotted((12, 0)) == "12.0"
+    assert flavours.format_capability((12, 0)) == "12.0"
 
 
 def test_errors_are_remembered_and_others_are_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -234,7 +234,7 @@ def test_phases_are_drawn_below_those_they_belong_to() -> None:
 def test_a_build_that_is_watched_is_drawn_there_and_timed() -> None:
     with Progress(disable=True) as bars:
         theirs = bars.add_task("theirs")
-        with reports.watched(bars) as watch:
+        with reports.watch_build(bars) as watch:
             for _ in range(2):
                 with reports._bars("title") as drawn:
                     assert drawn is bars
@@ -276,12 +276,12 @@ class Monitors:
 
 
 def test_packages_without_monitors_are_built_without() -> None:
-    with Progress(disable=True) as bars, reports.watched(bars):
-        with reports.monitored(Flavour("tensorrt", package()), "title") as (monitor, listener):
+    with Progress(disable=True) as bars, reports.watch_build(bars):
+        with reports.open_monitor(Flavour("tensorrt", package()), "title") as (monitor, listener):
             assert listener is None
             assert not monitor.interrupted
         module = type("module", (), {"IProgressMonitor": Monitors})
-        with reports.monitored(Flavour("tensorrt", module), "title") as (monitor, listener):
+        with reports.open_monitor(Flavour("tensorrt", module), "title") as (monitor, listener):
             listener.phase_start("all", None, 2)
             assert listener.step_complete("all", 0)
             assert bars.tasks[-1].completed == 1
@@ -297,7 +297,7 @@ def test_interrupts_are_noted_where_nobody_else_handles_them(ours: bool) -> None
     try:
         with Progress(disable=True) as bars:
             monitor = reports.Monitor(bars)
-            with reports._interrupts_noted(monitor):
+            with reports._note_interrupts(monitor):
                 assert (signal.getsignal(signal.SIGINT) is handler) != ours
                 signal.raise_signal(signal.SIGINT)
             assert monitor.interrupted == ours
@@ -466,7 +466,7 @@ def test_what_a_builder_refuses_is_told(refuses: str, capability: Any, message: 
 )
 def test_timings_that_do_not_suit_are_put_aside(refuses: tuple[str, ...], given: bytes | None, kept: bytes) -> None:
     flavour, config = builder("tensorrt", Config(frozenset(refuses)))
-    with Progress(disable=True) as bars, reports.watched(bars):
+    with Progress(disable=True) as bars, reports.watch_build(bars):
         assert Build(flavour, GRAPH, BuildSettings()).serialized(given) == (b"engine", kept)
     assert config.calls[-1] == ("taken", kept)
     # An empty cache is made and set anew only where the first was not taken.
@@ -475,7 +475,7 @@ def test_timings_that_do_not_suit_are_put_aside(refuses: tuple[str, ...], given:
 
 def test_rtx_keeps_no_timings() -> None:
     flavour, config = builder()
-    with Progress(disable=True) as bars, reports.watched(bars):
+    with Progress(disable=True) as bars, reports.watch_build(bars):
         assert Build(flavour, GRAPH, BuildSettings()).serialized(b"old") == (b"engine", None)
     assert not any(call[0] == "timings" for call in config.calls)
 
@@ -485,7 +485,7 @@ def test_builders_that_tell_of_progress_are_listened_to(monitors: bool) -> None:
     flavour, config = builder()
     if monitors:
         flavour = Flavour(flavour.name, type("module", (), {**vars(flavour.module), "IProgressMonitor": Monitors}))
-    with Progress(disable=True) as bars, reports.watched(bars):
+    with Progress(disable=True) as bars, reports.watch_build(bars):
         assert Build(flavour, GRAPH, BuildSettings()).serialized() == (b"engine", None)
     assert hasattr(config, "progress_monitor") == monitors
     if monitors:
@@ -495,7 +495,7 @@ def test_builders_that_tell_of_progress_are_listened_to(monitors: bool) -> None:
 def test_a_builder_that_gives_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     flavour, _ = builder()
     monkeypatch.setattr(Builder, "engine", None)
-    with Progress(disable=True) as bars, reports.watched(bars):
+    with Progress(disable=True) as bars, reports.watch_build(bars):
         build = Build(flavour, GRAPH, BuildSettings())
         build._messages.add(0, "of before")
         with pytest.raises(VsanimeError, match=r"^tensorrt_rtx could not build an engine for .*: no kernel$"):
@@ -713,7 +713,7 @@ def test_memory_of_a_context_is_the_engines_or_that_of_its_shapes(simulate: Simu
     assert loaded.context_bytes({"luma": (1, 2)}) == 512
     assert engine.context.told == [("luma", (1, 2))]
     with pytest.raises(VsanimeError, match=r"^the engine refuses \(1, 2\) for its input 'luma': it gave no reason$"):
-        needed_bytes(loaded, Context(shape=False), {"luma": (1, 2)})
+        count_bytes(loaded, Context(shape=False), {"luma": (1, 2)})
 
 
 @pytest.mark.parametrize(("shapes", "size"), [({}, 4096), ({"luma": (1, 2)}, 512)])

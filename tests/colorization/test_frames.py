@@ -51,7 +51,7 @@ def test_large_networks_run_in_one_lane_unless_several_are_asked_for(
 
 def test_temporal_networks_are_taken_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(module, "_loaded", lambda *arguments: asked.append(arguments) or "loaded")
+    monkeypatch.setattr(module, "_load", lambda *arguments: asked.append(arguments) or "loaded")
     kinds = {
         "other": "colorize",
         "gone": "colorize_temporal",

@@ -10,7 +10,7 @@ import pytest
 import vapoursynth as vs
 
 from tests.support.clips import format_of, noise_clip, props_of
-from vsanime.colorization.output import converted, rgb_of, told, wanted_output
+from vsanime.colorization.output import convert, resolve_output, rgb_of, write_color_properties
 from vsanime.errors import VsanimeError
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
 
@@ -58,11 +58,11 @@ def form(family: Family, bits: int, across: int = 0, down: int = 0) -> PlaneForm
 def test_output_is_what_is_asked_for_with_the_references_meaning(
     source: FrameSpec, format: Any, depth: int | None, expected: FrameSpec
 ) -> None:
-    assert wanted_output(format, depth, source) == expected
+    assert resolve_output(format, depth, source) == expected
 
 
 def test_formats_may_be_objects() -> None:
-    assert wanted_output(format_of("YUV420P8"), None, YUV) == wanted_output(vs.YUV420P8, None, YUV)
+    assert resolve_output(format_of("YUV420P8"), None, YUV) == resolve_output(vs.YUV420P8, None, YUV)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_formats_may_be_objects() -> None:
 )
 def test_formats_that_cannot_be_made_are_refused(format: Any, depth: int | None, message: str) -> None:
     with pytest.raises(VsanimeError, match=message):
-        wanted_output(format, depth, replace(YUV, width=62))
+        resolve_output(format, depth, replace(YUV, width=62))
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_formats_that_cannot_be_made_are_refused(format: Any, depth: int | None,
 def test_chroma_has_to_go_into_the_frame(name: str, size: tuple[int, int], fits: bool) -> None:
     source = replace(RGB, width=size[0], height=size[1])
     if fits:
-        assert wanted_output(format_of(name), None, source).format.bits in (8, 16)
+        assert resolve_output(format_of(name), None, source).format.bits in (8, 16)
     else:
         with pytest.raises(VsanimeError, match="is no multiple of that"):
-            wanted_output(format_of(name), None, source)
+            resolve_output(format_of(name), None, source)
 
 
 @pytest.mark.parametrize(
@@ -121,16 +121,16 @@ def test_nothing_is_left_to_be_guessed(before: FrameSpec, after: FrameSpec, said
         return "converted"
 
     clip: Any = SimpleNamespace(resize=SimpleNamespace(Bicubic=bicubic))
-    assert converted(clip, before, before) is clip
-    assert converted(clip, before, after) == "converted"
+    assert convert(clip, before, before) is clip
+    assert convert(clip, before, after) == "converted"
     assert vs.core.get_video_format(asked.pop("format")).bits_per_sample == after.format.bits
     assert asked == said
 
 
 def test_frames_tell_of_their_own_colors_alone() -> None:
     line = noise_clip("GRAY8", 16, 12, own=1, _Matrix=2, _Transfer=3, _Primaries=4, _ChromaLocation=5, _Range=0)
-    rgb = props_of(told(line, RGB, {"_Transfer": 13, "_Matrix": 7, "other": 8}))
+    rgb = props_of(write_color_properties(line, RGB, {"_Transfer": 13, "_Matrix": 7, "other": 8}))
     names = ("own", "_Matrix", "_Transfer", "_Primaries", "_ChromaLocation", "_Range", "other")
     assert [rgb.get(name) for name in names] == [1, 0, 13, None, None, 0, None]
-    yuv = props_of(told(line, YUV, {"_Transfer": 13, "_Primaries": 9}))
+    yuv = props_of(write_color_properties(line, YUV, {"_Transfer": 13, "_Primaries": 9}))
     assert [yuv.get(name) for name in names] == [1, 9, 13, 9, 3, 1, None]

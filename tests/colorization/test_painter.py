@@ -141,7 +141,7 @@ def test_flat_regions_are_filled_at_the_size_of_the_drawing(large: bool) -> None
     errors[1, 20:30, 30:40] = 1.0
     small = line if large else np.ascontiguousarray(line[::2, ::2])
     matched = SimpleNamespace(errors=errors if large else errors[:, ::2, ::2])
-    found = painter.filled(Drawing(small, line), colours, matched, np.float32(1023))
+    found = painter.fill_regions(Drawing(small, line), colours, matched, np.float32(1023))
     assert np.abs(found.astype(int)[22:28, 22:38] - (400, 100, 800)).max() <= 4
     outside = np.ones((height, width), bool)
     outside[18:32, 18:42] = False

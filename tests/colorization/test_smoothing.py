@@ -13,7 +13,7 @@ from vsanime.colorization import smoothing as module
 from vsanime.colorization.neighbors import AFTER, BEFORE, HELD
 from vsanime.colorization.smoothing import DOUBTS, Steadying, agreeing, doubts_of, with_doubts
 from vsanime.motion.flow import small_flow
-from vsanime.motion.smooth import Neighbour, steadied
+from vsanime.motion.smooth import Neighbour, smooth_colors
 from vsanime.pipeline.once import Once
 
 WIDTH, HEIGHT = 40, 24
@@ -88,7 +88,7 @@ def test_doubtful_frames_are_averaged_with_the_drawings_there_are(before: int, a
         for side, color, by in zip(sides, colors, (before, after), strict=True)
         if by
     ]
-    expected = steadied(line, array(frames[0]), doubts_of(frames[0]), around)
+    expected = smooth_colors(line, array(frames[0]), doubts_of(frames[0]), around)
     np.testing.assert_array_equal(array(result), np.rint(expected).astype(np.uint8))
     asked = [place for place, by in (((5, -1), before), ((5, 1), after)) if by]
     assert list(flows._values) == asked  # by the first frame that holds the drawing
@@ -127,7 +127,7 @@ def test_frames_agree_in_two_rounds(monkeypatch: pytest.MonkeyPatch, frames: int
 
     monkeypatch.setattr(module, "Drawings", Beside)
     monkeypatch.setattr(module, "run_frames", noted)
-    monkeypatch.setattr(module, "lanes_wanted", lambda wanted, threads: 3 if wanted is None and threads else 0)
+    monkeypatch.setattr(module, "count_lanes", lambda wanted, threads: 3 if wanted is None and threads else 0)
     clip, lines = noise_clip("RGB24", 8, 6, frames), noise_clip("GRAY8", 8, 6, frames)
     assert agreeing("test", clip, lines, [0]) is made[1]
     assert len(rounds) == 2

@@ -29,7 +29,7 @@ from vsanime.motion.chained import Led, Steps
 from vsanime.motion.fill import fill
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import blend, match
-from vsanime.motion.smooth import Neighbour, doubts, steadied
+from vsanime.motion.smooth import Neighbour, doubts, smooth_colors
 
 SHIFTS = tuple(range(9))
 KEYS = [0, 8]
@@ -403,7 +403,7 @@ def steadied_by_hand(lines: list[Any], colours: list[Any], keys: list[int]) -> l
         before = list(shown)
         for i in range(1, len(holds) - 1):
             beside = [Neighbour(drawn[j], before[j], unsure[j], small_flow(drawn[i], drawn[j])) for j in (i - 1, i + 1)]
-            shown[i] = np.rint(steadied(drawn[i], before[i], unsure[i], beside)).astype(np.uint8)
+            shown[i] = np.rint(smooth_colors(drawn[i], before[i], unsure[i], beside)).astype(np.uint8)
     return [picture for held, picture in zip(holds, shown, strict=True) for _ in held]
 
 
@@ -678,7 +678,7 @@ def test_regions_are_filled_where_motion_fails(depth: str) -> None:
     ]
     averaged = picture_of(filled, 1)
     for _ in range(2):
-        averaged = np.rint(steadied(lines[1], averaged, doubts(matched), keys_beside)).astype(averaged.dtype)
+        averaged = np.rint(smooth_colors(lines[1], averaged, doubts(matched), keys_beside)).astype(averaged.dtype)
     np.testing.assert_array_equal(steady, averaged)
     for n in (0, 2):
         np.testing.assert_array_equal(picture_of(filled, n), picture_of(plain, n))

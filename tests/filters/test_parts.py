@@ -130,18 +130,18 @@ def test_networks_are_chosen_by_noise_and_scale(
     monkeypatch.setattr(waifu2x, "available", lambda _: there)
     if isinstance(chosen, str):
         with pytest.raises(VsanimeError, match=f"^{chosen}"):
-            waifu2x._chosen(model, noise, scale)
+            waifu2x._choose(model, noise, scale)
         return
     by_doubling = not there and model.startswith("upconv") and scale == 1
     level = f"{model}_noise{noise}" if noise >= 0 else model
-    assert waifu2x._chosen(model, noise, scale) == ((level, 2) if by_doubling else chosen)
+    assert waifu2x._choose(model, noise, scale) == ((level, 2) if by_doubling else chosen)
 
 
 def test_files_have_one_level_of_noise(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
-    assert waifu2x._chosen(path, -1, 1) == waifu2x._chosen(path, -1, 2) == (path, 0)
+    assert waifu2x._choose(path, -1, 1) == waifu2x._choose(path, -1, 2) == (path, 0)
     with pytest.raises(VsanimeError, match=r"^noise=0 with model=.*; a file has one noise level, leave noise out$"):
-        waifu2x._chosen(path, 0, 2)
+        waifu2x._choose(path, 0, 2)
     assert waifu2x.without_noise(path) == path
     assert waifu2x.without_noise(str(tmp_path / "a_noise1")) == str(tmp_path / "a_noise1")
 
@@ -203,12 +203,12 @@ def test_work_sizes_keep_the_frames_proportions(
     work_size: Any, size: tuple[int, int], work: tuple[int, int] | None
 ) -> None:
     if work is not None:
-        assert colorize._wanted_work(work_size, size) == work
+        assert colorize._resolve_work(work_size, size) == work
         return
     with pytest.raises(
         VsanimeError, match=r"^work_size=.*; the length of the short side, 16 to 65536, 'auto' or 'full'"
     ):
-        colorize._wanted_work(work_size, size)
+        colorize._resolve_work(work_size, size)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_frames_come_from_references_from_what_was_made_or_from_lines() -> None:
         Choice(None, None),
     ]
     made, bare = shades(*range(10, 16)), shades(*range(20, 26))
-    joined = colorize._spliced(made, shades(1, 2), bare, choices)
+    joined = colorize._splice(made, shades(1, 2), bare, choices)
     found = [int(planes_of(joined, n)[0][0, 0]) for n in range(joined.num_frames)]
     assert found == [20, 1, 12, 13, 2, 25]
 

@@ -681,7 +681,7 @@ def test_attention_of_chunks_that_overlap() -> None:
     stored = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
     graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], stored)
     whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    cut = attention.chunked(whole, whole_bytes=32, least_rows=1)
+    cut = attention.chunk_attention(whole, whole_bytes=32, least_rows=1)
     assert [n.op_type for n in cut.graph.node].count("Softmax") == 3
     bounds = {t.name: numpy_helper.to_array(t).tolist()[0] for t in cut.graph.initializer if t.name.startswith("y/")}
     rows = [(bounds[f"y/{i}/queries/start"], bounds[f"y/{i}/queries/end"]) for i in range(3)]
@@ -690,12 +690,12 @@ def test_attention_of_chunks_that_overlap() -> None:
     picture = rng.random((1, 5, 3)).astype(np.float32)
     results = [ReferenceEvaluator(proto).run(None, {"x": picture})[0] for proto in (whole, cut)]
     np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
-    assert attention.chunked(whole, whole_bytes=80, least_rows=1) == whole
+    assert attention.chunk_attention(whole, whole_bytes=80, least_rows=1) == whole
     for changed in ({"axis": 1}, {"axis": 0}):
         other = onnx.ModelProto()
         other.CopyFrom(whole)
         other.graph.node[2].attribute[0].i = changed["axis"]
-        assert attention.chunked(other, whole_bytes=32, least_rows=1) == other
+        assert attention.chunk_attention(other, whole_bytes=32, least_rows=1) == other
 
 
 def test_networks_are_run_eight_times_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:

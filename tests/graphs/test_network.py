@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper, parser
 
 from tests.support.networks import artcnn_like, layers
 from vsanime.errors import VsanimeError
-from vsanime.graphs.network import attributes, clip_bounds, needed, read_network, read_same_conv, read_tail
+from vsanime.graphs.network import attributes, clip_bounds, find_needed, read_network, read_same_conv, read_tail
 
 
 def conv(name: str, source: str, result: str, **given: object) -> onnx.NodeProto:
@@ -60,7 +60,7 @@ def test_only_nodes_that_a_result_needs_are_kept_in_their_order() -> None:
         helper.make_node("Add", ["c", "x"], ["d"]),
         helper.make_node("Relu", ["d"], ["later"]),
     ]
-    assert [node.output[0] for node in needed(nodes, "d")] == ["a", "b", "d"]
+    assert [node.output[0] for node in find_needed(nodes, "d")] == ["a", "b", "d"]
 
 
 @pytest.mark.parametrize(("declared", "group", "channels"), [(3, 1, 3), (0, 1, 3), (0, 2, 6)])

@@ -19,8 +19,8 @@ from vsanime.graphs.resample import (
     down_taps,
     downsample,
     mirror,
+    resize,
     resize_matrix,
-    resized,
     up_taps,
     upsample,
 )
@@ -197,7 +197,7 @@ def test_pictures_are_resized_by_catmull_rom_as_wide_as_the_step(size: Size, wan
         step = before / after
         places = (np.arange(after) + 0.5) * step - 0.5
         expected = along(expected, axis, places, keys, max(1.0, step))
-    found = computed(built(lambda writer, x: resized(writer, x, size, wanted), size, channels=3), pictures)
+    found = computed(built(lambda writer, x: resize(writer, x, size, wanted), size, channels=3), pictures)
     np.testing.assert_allclose(found, expected, atol=F32_REORDERED)
     for before, after in zip(size, wanted, strict=True):
         np.testing.assert_allclose(resize_matrix(before, after).sum(axis=1), 1, atol=1e-12)
@@ -210,6 +210,6 @@ def test_an_area_is_the_mean_over_a_new_samples_span(length: int, wanted: int) -
     expected = line.repeat(wanted).reshape(wanted, length).mean(axis=1)
     np.testing.assert_allclose(area_matrix(length, wanted) @ line, expected, atol=1e-12)
     across = np.random.default_rng(5).random((2, 3, length))
-    proto = built(lambda writer, x: resized(writer, x, (length, 3), (wanted, 3), area_matrix), (length, 3), channels=2)
+    proto = built(lambda writer, x: resize(writer, x, (length, 3), (wanted, 3), area_matrix), (length, 3), channels=2)
     expected = across.repeat(wanted, 2).reshape(2, 3, wanted, length).mean(axis=3)
     np.testing.assert_allclose(computed(proto, across), expected, atol=F32_REORDERED)

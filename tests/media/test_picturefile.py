@@ -13,7 +13,7 @@ import vapoursynth as vs
 from PIL import Image, ImageCms, ImageOps
 
 from vsanime.errors import VsanimeError
-from vsanime.media.picturefile import FORMATS, Header, Tags, encoded, fitted, read_header, read_samples, read_tags
+from vsanime.media.picturefile import FORMATS, Header, Tags, encode, fit, read_header, read_samples, read_tags
 from vsanime.media.png16 import png16
 
 HEIGHT, WIDTH = 70, 45  # more rows than are filtered at a time
@@ -243,7 +243,7 @@ def test_a_profile_and_exif_go_along_upright(tmp_path: Path) -> None:
     tags = read_tags(path, 3, (140, 90))
     assert tags.icc == profile
     for suffix, dtype in ((".png", np.uint16), (".png", np.uint8), (".jpg", np.uint8), (".webp", np.uint8)):
-        made = encoded(noise(3, dtype), FORMATS[suffix], tags)
+        made = encode(noise(3, dtype), FORMATS[suffix], tags)
         with Image.open(io.BytesIO(made)) as picture:
             found = picture.getexif()
             assert picture.info["icc_profile"] == profile
@@ -253,7 +253,7 @@ def test_a_profile_and_exif_go_along_upright(tmp_path: Path) -> None:
             assert (details[0xA002], details[0xA003], details[0x9003]) == (140, 90, "2020:01:02 03:04:05")
     # TIFF gets the profile alone, BMP neither.
     for suffix in (".tif", ".bmp"):
-        made = encoded(noise(3), FORMATS[suffix], tags)
+        made = encode(noise(3), FORMATS[suffix], tags)
         with Image.open(io.BytesIO(made)) as picture:
             np.testing.assert_array_equal(np.asarray(picture), noise(3))
             assert 0x010F not in picture.getexif()
@@ -268,15 +268,15 @@ def test_what_a_library_beneath_cannot_write_is_told(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("PIL.Image.Image.save", fail)
     with pytest.raises(VsanimeError, match="45x70 pixels cannot be written as TIFF: Error setting from dictionary"):
-        encoded(noise(3), FORMATS[".tif"], Tags())
+        encode(noise(3), FORMATS[".tif"], Tags())
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_every_format_holds_every_picture(suffix: str, channels: int) -> None:
     form = FORMATS[suffix]
-    samples = fitted(noise(channels), form)
-    with Image.open(io.BytesIO(encoded(samples, form, Tags(), 95))) as picture:
+    samples = fit(noise(channels), form)
+    with Image.open(io.BytesIO(encode(samples, form, Tags(), 95))) as picture:
         assert picture.format == form.name
         mode = ("L" if channels < 3 and form.gray else "RGB") + ("A" if channels in (2, 4) and form.alpha else "")
         assert picture.mode == mode
@@ -290,14 +290,14 @@ def test_every_format_holds_every_picture(suffix: str, channels: int) -> None:
 def test_white_is_put_under_what_is_transparent() -> None:
     samples = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 100, 255, 51]]], np.uint8)
     expected = [[[10, 20, 30], [255, 255, 255], [204, 224, 255]]]
-    np.testing.assert_array_equal(fitted(samples, FORMATS[".jpg"]), expected)
+    np.testing.assert_array_equal(fit(samples, FORMATS[".jpg"]), expected)
 
 
 def test_quality_is_that_of_the_format() -> None:
-    sizes = [len(encoded(noise(3), FORMATS[".webp"], Tags(), quality)) for quality in (20, 95)]
+    sizes = [len(encode(noise(3), FORMATS[".webp"], Tags(), quality)) for quality in (20, 95)]
     assert sizes[0] < sizes[1]
 
 
 def test_what_a_format_cannot_hold_is_told() -> None:
     with pytest.raises(VsanimeError, match="16384x1 pixels cannot be written as WEBP"):
-        encoded(np.zeros((1, 16384, 3), np.uint8), FORMATS[".webp"], Tags())
+        encode(np.zeros((1, 16384, 3), np.uint8), FORMATS[".webp"], Tags())

@@ -23,7 +23,7 @@ from vsanime.models.advice import import_command, quote_for_shell
 from vsanime.models.cards import Variant, find
 from vsanime.models.download import Asset
 from vsanime.models.filekinds import describe, describe_unknown
-from vsanime.models.halves import halve, to_single, widened
+from vsanime.models.halves import halve, to_single, widen
 from vsanime.models.onnxfile import read_onnx
 
 
@@ -111,8 +111,8 @@ def test_addresses_that_are_asked(url: str, fine: bool) -> None:
 
 
 def test_addresses_are_shown_up_to_a_length() -> None:
-    assert download._shown("x" * 200) == repr("x" * 200)
-    assert download._shown("x" * 201) == repr("x" * 200 + "...")
+    assert download._show("x" * 200) == repr("x" * 200)
+    assert download._show("x" * 201) == repr("x" * 200 + "...")
     assert download._one_line("x" * 200) == "x" * 200
     assert download._one_line("x\n y " + "x" * 200) == "x y " + "x" * 196 + "..."
 
@@ -211,7 +211,7 @@ def test_records_say_what_was_verified(user_folder: Path) -> None:
         assert text.startswith('{\n  "url": "https://x",\n')
         assert json.loads(text)["verified"] is verified
     assert [path.name for path in user_folder.iterdir()] == ["net.onnx.json"]
-    assert store.recorded_digest(user_folder / "net.onnx") == "0" * 64
+    assert store.read_recorded_digest(user_folder / "net.onnx") == "0" * 64
 
 
 def test_a_download_of_a_pinned_file_is_verified(user_folder: Path) -> None:
@@ -223,6 +223,10 @@ def test_a_download_of_a_pinned_file_is_verified(user_folder: Path) -> None:
     assert json.loads((user_folder / f"{variant.file}.json").read_text())["verified"] is True
 
 
+def foreign(url: str) -> cards.Foreign:
+    return cards.Foreign(sha256="", bytes=1, packages=(), url=url)
+
+
 @pytest.mark.parametrize(
     ("changed", "offline", "message"),
     [
@@ -231,8 +235,8 @@ def test_a_download_of_a_pinned_file_is_verified(user_folder: Path) -> None:
         ({"seen": True, "sha256": ("0" * 64,)}, False, "`vsanime models fetch C16F64` downloads it; or take"),
         ({"url": "", "sha256": ("0" * 64,)}, False, "Install vsanime again"),
         ({"url": ""}, False, "`vsanime import FILE -o ArtCNN_C16F64.onnx` makes it of a file in another format"),
-        ({"url": "", "foreign": cards.Foreign("", 1, (), "https://x")}, False, "models fetch C16F64`; or put"),
-        ({"foreign": cards.Foreign("", 1, (), "")}, True, "once VSANIME_OFFLINE is unset; or put"),
+        ({"url": "", "foreign": foreign("https://x")}, False, "models fetch C16F64`; or put"),
+        ({"foreign": foreign("")}, True, "once VSANIME_OFFLINE is unset; or put"),
     ],
 )
 def test_how_a_model_gets_here(changed: dict[str, Any], offline: bool, message: str) -> None:
@@ -261,12 +265,12 @@ def test_names_and_paths(model: str | Path, path: str | None) -> None:
     ],
 )
 def test_notes_of_downloads(tmp_path: Path, note: object, fine: bool) -> None:
-    assert store.recorded_digest(tmp_path / "net.onnx") is None
+    assert store.read_recorded_digest(tmp_path / "net.onnx") is None
     (tmp_path / "net.onnx.json").write_text(json.dumps(note))
     if fine:
-        assert store.recorded_digest(tmp_path / "net.onnx") == "a" * 64
+        assert store.read_recorded_digest(tmp_path / "net.onnx") == "a" * 64
     else:
-        refused(lambda: store.recorded_digest(tmp_path / "net.onnx"), "is damaged; delete it and net.onnx")
+        refused(lambda: store.read_recorded_digest(tmp_path / "net.onnx"), "is damaged; delete it and net.onnx")
 
 
 # Cards
@@ -306,7 +310,7 @@ def test_rows_of_cards(changed: dict[str, Any], message: str) -> None:
         "name": "One", "arch": "artcnn_c", "task": "rgb", "scale": 2, "file": "one.onnx", "description": "", "url": "",
         "sha256": [], "colour": "gray", "value_range": [0, 1], "license": "MIT", "copyright": "",
     }  # fmt: skip
-    family = {"name": "F", "origin": HTTPS}
+    family = cards._Family("F", HTTPS, "MIT", "", "")
     if message:
         refused(lambda: cards._variant("c", family, row | changed), f"c: variant .*{message}")
     else:
@@ -337,8 +341,11 @@ def test_foreign_tables_of_cards(changed: dict[str, Any], message: str) -> None:
 
 
 def test_a_variant_says_little_of_itself() -> None:
-    given = [getattr(find("C4F32"), name) for name in list(Variant.__dataclass_fields__)[:14]]
-    made = Variant(*given)
+    variant = find("C4F32")
+    given = {name: getattr(variant, name) for name in Variant.__dataclass_fields__}
+    for name in ("foreign", "data", "seen", "most_bytes"):
+        del given[name]
+    made = Variant(**given)
     assert (made.foreign, made.data, made.seen, made.most_bytes) == (None, "", True, 67_108_864)
 
 
@@ -473,7 +480,7 @@ def test_weights_of_64_values_are_halved() -> None:
         ("Cast", "w0_widened", ["w0_stored"], ["w0"]),
         ("Sum", "", ["w0", "w1", "x"], ["y"]),
     ]
-    back = widened(made)
+    back = widen(made)
     assert types(back) == [F32, F32]
     assert [node.op_type for node in back.graph.node] == ["Sum"]
 
@@ -497,17 +504,17 @@ def test_only_casts_of_stored_halves_to_f32_are_widened() -> None:
         cast("a", "a32", F32), cast("b", "b64", F64), cast("a32", "c", F32),
         helper.make_node("Sum", ["x", "c", "b64"], ["y"]), a=half, b=half,
     )  # fmt: skip
-    made = widened(proto)
+    made = widen(proto)
     assert [(node.op_type, node.output[0]) for node in made.graph.node] == [
         ("Cast", "b64"), ("Cast", "c"), ("Sum", "y")
     ]  # fmt: skip
     assert {t.name: t.data_type for t in made.graph.initializer} == {"b": F16, "a32": F32}
     # A half that something else reads as well, or that is the output, stays beside the wide one.
     both = model(cast("a", "a32", F32), helper.make_node("Sum", ["a", "a32"], ["y"]), a=half)
-    assert {t.name for t in widened(both).graph.initializer} == {"a", "a32"}
-    assert {t.name for t in widened(model(cast("y", "z", F32), y=half)).graph.initializer} == {"y", "z"}
+    assert {t.name for t in widen(both).graph.initializer} == {"a", "a32"}
+    assert {t.name for t in widen(model(cast("y", "z", F32), y=half)).graph.initializer} == {"y", "z"}
     for left in (model(cast("a", "y", F64), a=half), model(cast("a", "y", F32), a=half.astype(np.float32))):
-        assert widened(left) is left
+        assert widen(left) is left
 
 
 def relu(a: str, b: str) -> onnx.NodeProto:

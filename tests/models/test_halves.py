@@ -12,7 +12,7 @@ from onnx import TensorProto, numpy_helper
 
 from tests.support.chains import assert_same_weights, random_net
 from vsanime.errors import VsanimeError
-from vsanime.models.halves import halve, widened
+from vsanime.models.halves import halve, widen
 from vsanime.models.onnxfile import read_onnx
 
 
@@ -45,12 +45,12 @@ def test_weights_come_back_rounded_once_and_in_order() -> None:
         values = numpy_helper.to_array(tensor)
         if values.dtype == np.float32 and values.size >= 64:
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16).astype(np.float32), tensor.name))
-    assert_same_weights(widened(halve(net)), rounded)
+    assert_same_weights(widen(halve(net)), rounded)
 
 
 def test_network_without_stored_halves_is_left_alone() -> None:
     net = random_net()
-    assert widened(net) is net
+    assert widen(net) is net
 
 
 def test_weight_beyond_float16_is_refused() -> None:

@@ -15,7 +15,7 @@ import cv2
 
 from vsanime.motion import chained as module
 from vsanime.motion.chained import Led, Steps
-from vsanime.motion.flow import flow, searched_on
+from vsanime.motion.flow import flow, refine_flow
 from vsanime.motion.warp import warp
 
 type Bytes = NDArray[np.uint8]
@@ -77,7 +77,7 @@ def test_two_steps_are_one_after_the_other_searched_on() -> None:
     # A step by itself is searched on against its own goal; what leads there first is the single search.
     assert np.abs(step.flow[60, 80] - (-4, 0)).max() < 0.5
     first = module.coarse_flow(lines[2], lines[1])
-    expected = searched_on(lines[2], lines[0], first + warp(one.flow, first))
+    expected = refine_flow(lines[2], lines[0], first + warp(one.flow, first))
     np.testing.assert_array_equal(way.to(2).flow, expected)
 
 
@@ -150,13 +150,13 @@ def test_any_order_leads_the_same_way(seed: int) -> None:
 
 def test_each_drawing_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Bytes] = []
-    original = module.searched_on
+    original = module.refine_flow
 
     def counted(line: Bytes, key: Bytes, led: NDArray[np.float32]) -> NDArray[np.float32]:
         asked.append(line)
         return original(line, key, led)
 
-    monkeypatch.setattr(module, "searched_on", counted)
+    monkeypatch.setattr(module, "refine_flow", counted)
     way = moved([figure(n) for n in (0, 2, 2, 4, 6)], 0)
     for n in (4, 1, 2, 3, 4, 0):
         way.to(n)

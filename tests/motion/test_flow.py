@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vsanime.errors import VsanimeError
-from vsanime.motion.flow import coarse_flow, enlarged, flow, flow_by_steps, searched_on, small_flow
+from vsanime.motion.flow import coarse_flow, enlarge_flow, flow, flow_by_steps, refine_flow, small_flow
 from vsanime.motion.match import match
 from vsanime.motion.warp import warp
 
@@ -58,7 +58,7 @@ def test_one_fine_search_finds_motion_by_whole_pixels_exactly(right: int, down: 
     target, key = scribble(), scribble(right, down)
     ink = target < 128
     assert np.quantile(np.abs(small_flow(target, key) - (right, down)).max(axis=-1)[ink], 0.9) < 0.01
-    near = searched_on(target, key, apart(right - 1, down))
+    near = refine_flow(target, key, apart(right - 1, down))
     assert np.quantile(np.abs(near - (right, down)).max(axis=-1)[ink], 0.9) < 0.01
 
 
@@ -68,7 +68,7 @@ def test_large_pictures_are_searched_smaller() -> None:
     for quick in (small_flow, coarse_flow):
         found = quick(scribble(**large), scribble(6, 4, **large))
         assert found.shape == ((500, 550, 2) if quick is small_flow else (1000, 1100, 2))
-        assert np.abs(enlarged(found, ink.shape)[ink].mean(axis=0) - (6, 4)).max() < 0.6
+        assert np.abs(enlarge_flow(found, ink.shape)[ink].mean(axis=0) - (6, 4)).max() < 0.6
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_pictures_are_halved_as_often_as_their_short_side_allows(
     blank = np.full(size, 255, np.uint8)
     found = small_flow(blank, blank)
     assert found.shape == (*searched, 2)
-    large = enlarged(found + np.float32([1, 2]), size)
+    large = enlarge_flow(found + np.float32([1, 2]), size)
     assert large.shape == (*size, 2)
     np.testing.assert_allclose(large[0, 0], [size[1] / searched[1], 2 * size[0] / searched[0]], rtol=1e-5)
 
 
 def test_flow_of_the_size_at_hand_is_not_resampled() -> None:
     small = apart(3, 4, (20, 30))
-    assert enlarged(small, (20, 30)) is small
+    assert enlarge_flow(small, (20, 30)) is small
 
 
 # Where steps lead
@@ -101,7 +101,7 @@ def apart(right: float, down: float, size: tuple[int, int] = (120, 160)) -> Any:
 def test_a_search_goes_on_from_where_steps_lead() -> None:
     """What is 40 pixels away is found from 38 of them."""
     target, key = scribble(-20), scribble(20)
-    found = searched_on(target, key, apart(38, 1))
+    found = refine_flow(target, key, apart(38, 1))
     assert np.median(np.abs(found[target < 128] - (40, 0)).max(axis=1)) < 0.5
 
 
@@ -112,7 +112,7 @@ def test_a_search_that_finds_nothing_better_leaves_steps_as_they_are() -> None:
     key[:, 70:90] = 255  # a gap, about which a search smooths
     led = apart(10, 0)
     exact = np.s_[:, 84:140]
-    np.testing.assert_array_equal(searched_on(target, key, led)[exact], led[exact])
+    np.testing.assert_array_equal(refine_flow(target, key, led)[exact], led[exact])
     more = small_flow(target, warp(key, led))
     assert np.abs(more[exact]).max() > 0.001
 

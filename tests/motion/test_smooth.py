@@ -13,7 +13,7 @@ pytest.importorskip("cv2")
 from vsanime.motion import smooth as module
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import Matched, match
-from vsanime.motion.smooth import Neighbour, doubts, steadied
+from vsanime.motion.smooth import Neighbour, doubts, smooth_colors
 
 type Array = NDArray[Any]
 
@@ -45,18 +45,18 @@ def beside(line: NDArray[np.uint8], colours: Array, doubts_of_it: NDArray[np.uin
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_what_is_not_doubted_stays_bit_by_bit(dtype: Any) -> None:
     colours = (np.random.default_rng(1).random((HEIGHT, WIDTH, 3)) * 200).astype(dtype)
-    made = steadied(ring(), colours, doubted(0), [beside(ring(3), flat(9, dtype), doubted(0))])
+    made = smooth_colors(ring(), colours, doubted(0), [beside(ring(3), flat(9, dtype), doubted(0))])
     np.testing.assert_array_equal(made, colours)
 
 
 def test_without_neighbours_nothing_changes() -> None:
-    np.testing.assert_array_equal(steadied(ring(), flat(70), doubted(90), []), 70)
+    np.testing.assert_array_equal(smooth_colors(ring(), flat(70), doubted(90), []), 70)
 
 
 def test_shares_are_those_of_the_variances() -> None:
     """Of a drawing that stands still: no motion, no misfit, so weights are worked out by hand."""
     sides = [beside(ring(), flat(100), doubted(0)), beside(ring(), flat(40), doubted(51))]
-    made = steadied(ring(), flat(200), doubted(102), sides)
+    made = smooth_colors(ring(), flat(200), doubted(102), sides)
     own = (102 / 255) ** 2
     weights = [1, own / 0.02**2, own / ((51 / 255) ** 2 + 0.02**2)]
     np.testing.assert_allclose(made, np.dot(weights, [200, 100, 40]) / sum(weights), rtol=1e-5)  # float32
@@ -65,7 +65,7 @@ def test_shares_are_those_of_the_variances() -> None:
 def test_each_pixel_has_doubts_of_its_own() -> None:
     mine = doubted(0)
     mine[LEFT] = 120
-    made = steadied(ring(), flat(200), mine, [beside(ring(), flat(100), doubted(0))])
+    made = smooth_colors(ring(), flat(200), mine, [beside(ring(), flat(100), doubted(0))])
     np.testing.assert_array_equal(made[RIGHT], 200)
     assert made[LEFT].max() < 101
 
@@ -79,7 +79,7 @@ def test_neighbours_are_moved_onto_the_frame() -> None:
             np.uint8
         )
 
-    made = steadied(ring(), flat(128), doubted(255), [beside(ring(2), coloured(2), doubted(0))])
+    made = smooth_colors(ring(), flat(128), doubted(255), [beside(ring(2), coloured(2), doubted(0))])
     off_lines = np.abs(np.hypot(x - 60, y - 48) - 25) > 4
     assert np.abs(made - coloured(0))[off_lines].max() < 1
 
@@ -89,7 +89,7 @@ def test_where_lines_do_not_fit_a_neighbour_counts_for_less() -> None:
     line = ring()
     other = line.copy()
     other[44:52, 100:124] = 0
-    made = steadied(line, flat(200), doubted(30), [beside(other, flat(100), doubted(0))])
+    made = smooth_colors(line, flat(200), doubted(30), [beside(other, flat(100), doubted(0))])
     assert made[48, 112, 0] > 195
     assert made[48, 5, 0] < 110
 
@@ -123,7 +123,7 @@ def test_motion_may_be_of_a_smaller_picture() -> None:
     whole = Neighbour(
         neighbour.line, neighbour.colours, neighbour.doubts, np.full((HEIGHT, WIDTH, 2), (4, 0), np.float32)
     )
-    made = [steadied(ring(), flat(200), doubted(99), [one]) for one in (small, whole)]
+    made = [smooth_colors(ring(), flat(200), doubted(99), [one]) for one in (small, whole)]
     np.testing.assert_array_equal(*made)
     assert made[0].min() < 110
 
@@ -133,7 +133,7 @@ def test_misfit_of_a_neighbour_is_the_worst_nearby_without_its_edges() -> None:
     ndimage = pytest.importorskip("scipy.ndimage")
     still = np.zeros((HEIGHT, WIDTH, 2), np.float32)
     line, other = ring(), ring(2)
-    made = steadied(line, flat(200), doubted(102), [Neighbour(other, flat(100), doubted(51), still)])
+    made = smooth_colors(line, flat(200), doubted(102), [Neighbour(other, flat(100), doubted(51), still)])
     difference = np.abs(line.astype(float) - other) / 255
     misfit = ndimage.uniform_filter(ndimage.maximum_filter(difference, 3, mode="mirror"), 3, mode="mirror")
     weight = (102 / 255) ** 2 / ((51 / 255) ** 2 + 0.02**2 + 6 * misfit**2)

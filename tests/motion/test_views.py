@@ -54,9 +54,9 @@ def test_blurred_lines_are_as_soft_both_ways(size: tuple[int, int], deviation: f
     line = np.full(size, 255, np.uint8)
     line[30:33], line[:, 20:22] = 0, 0
     expected = ndimage.gaussian_filter(line.astype(np.float64), deviation, mode="mirror")
-    assert np.abs(module._blurred(line) - expected).max() < 2.5
+    assert np.abs(module._blur(line) - expected).max() < 2.5
     expected = ndimage.gaussian_filter(line.astype(np.float64), 0.8, mode="mirror")
-    assert np.abs(module._smoothed(line) - expected).max() < 2.5
+    assert np.abs(module._smooth(line) - expected).max() < 2.5
 
 
 @pytest.mark.parametrize("finest", [0, 1])
@@ -117,7 +117,7 @@ def test_the_direct_way_is_the_best_of_six(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "_best", lambda _target, _key, flows: given.extend(flows))
     target, key = noise(4), np.roll(noise(4), 2, 1)
     module._direct(target, key)
-    views = [lambda line: line, module._near_lines, module._blurred, module._wide_distance]
+    views = [lambda line: line, module._near_lines, module._blur, module._wide_distance]
     for n, view in enumerate(views):
         found = module._searcher(min(n, 1)).calc(view(target), view(key), None)
         np.testing.assert_array_equal(given[n], found)

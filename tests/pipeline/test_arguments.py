@@ -17,11 +17,11 @@ from vsanime.pipeline.arguments import (
     check_backend,
     doublings,
     read_tiling,
+    resolve_format,
+    resolve_planes,
+    resolve_size,
+    resolve_tile,
     smaller_tile,
-    wanted_format,
-    wanted_planes,
-    wanted_size,
-    wanted_tile,
 )
 from vsanime.pipeline.tiles import plan_tiles
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
@@ -35,7 +35,7 @@ FACTS = NetFacts(
 @pytest.mark.parametrize("suggested", [136, 586, 700, 720, 2000])
 def test_suggested_tiles_are_balanced(length: int, suggested: int) -> None:
     """As many as of the suggested size, none larger, and together little more than the frame and its overlaps."""
-    (_, tile), (_, margin) = wanted_tile(None, None, None, FACTS, (0, 7), (64, length), (64, suggested))
+    (_, tile), (_, margin) = resolve_tile(None, None, None, FACTS, (0, 7), (64, length), (64, suggested))
     assert margin == 14
     plan = plan_tiles((64, length), (64, tile), (0, margin), (2, 2))
     least = plan_tiles((64, length), (64, suggested), (0, margin), (2, 2))
@@ -46,7 +46,7 @@ def test_suggested_tiles_are_balanced(length: int, suggested: int) -> None:
 
 
 def test_tiles_of_the_users_own_size_stay() -> None:
-    assert wanted_tile(None, (64, 586), None, FACTS, (0, 7), (64, 720), (64, 720))[0] == (64, 586)
+    assert resolve_tile(None, (64, 586), None, FACTS, (0, 7), (64, 720), (64, 720))[0] == (64, 586)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -57,24 +57,24 @@ def test_the_largest_overlap_that_a_refusal_names_is_taken_and_leaves_tiles(leng
     with pytest.raises(
         VsanimeError, match=r"^overlap=1100 leaves nothing .* the largest that is of use is \d+,"
     ) as refused:
-        wanted_tile(count, None, 1100, FACTS, (0, 0), frame, frame)
+        resolve_tile(count, None, 1100, FACTS, (0, 0), frame, frame)
     found = re.search(r"of use is (\d+), and None takes 7,", str(refused.value))
     assert found is not None
     most = int(found[1])
-    tile, margin = wanted_tile(count, None, most, FACTS, (0, 0), frame, frame)
+    tile, margin = resolve_tile(count, None, most, FACTS, (0, 0), frame, frame)
     assert tile[0] < length or most == FACTS.radius
     assert len(plan_tiles(frame, tile, margin, (1, 1)).columns) >= 2 or most == FACTS.radius
     with pytest.raises(
         VsanimeError, match=f"^overlap={most + 1} leaves nothing between the overlaps of {count}x{count}"
     ):
-        wanted_tile(count, None, most + 1, FACTS, (0, 0), frame, frame)
+        resolve_tile(count, None, most + 1, FACTS, (0, 0), frame, frame)
 
 
 def test_an_overlap_is_smaller_than_half_a_tile_and_than_the_frame() -> None:
     frame = (96, 64)
 
     def tiled(tiles: Tiles, tilesize: Size, overlap: Size) -> None:
-        wanted_tile(tiles, tilesize, overlap, FACTS, (0, 0), frame, frame)
+        resolve_tile(tiles, tilesize, overlap, FACTS, (0, 0), frame, frame)
 
     tiled(None, 32, 15)
     with pytest.raises(VsanimeError, match=r"tiles of 32x32 pixels on a frame of 96x64; the largest .* is 15,"):
@@ -95,31 +95,31 @@ def test_a_network_of_whole_frames_has_no_tiles_to_overlap() -> None:
     whole = replace(FACTS, radius=None)
     for tiles, tilesize, overlap in ((2, None, None), (None, 32, None), (None, None, 5)):
         with pytest.raises(VsanimeError, match="leave tiles, tilesize and overlap out"):
-            wanted_tile(tiles, tilesize, overlap, whole, (0, 0), (64, 64), (64, 64))
+            resolve_tile(tiles, tilesize, overlap, whole, (0, 0), (64, 64), (64, 64))
     for tiles, tilesize, overlap in ((1, None, 0), (None, None, None), ("auto", None, None)):
-        assert wanted_tile(tiles, tilesize, overlap, whole, (0, 0), (64, 48), (9, 9)) == ((64, 48), (0, 0))
+        assert resolve_tile(tiles, tilesize, overlap, whole, (0, 0), (64, 48), (9, 9)) == ((64, 48), (0, 0))
 
 
 SPEC = FrameSpec(PlaneFormat(Family.YUV, SampleType.INTEGER, 8, 1, 1), 64, 16, Range.LIMITED, 1, ChromaLocation.LEFT)
 
 
 def test_no_side_is_longer_than_can_be_made() -> None:
-    assert wanted_size(65_536, 32, SPEC, 2) == (65_536, 32)
+    assert resolve_size(65_536, 32, SPEC, 2) == (65_536, 32)
     with pytest.raises(VsanimeError, match=r"width=65538; a positive number of pixels, at most 65536, is needed"):
-        wanted_size(65_538, 32, SPEC, 2)
+        resolve_size(65_538, 32, SPEC, 2)
     with pytest.raises(VsanimeError, match=r"height=20000 makes the width 80000 pixels in proportion; 65536 at most"):
-        wanted_size(None, 20_000, SPEC, 2)
+        resolve_size(None, 20_000, SPEC, 2)
 
 
 def test_planes_and_depths_may_be_text_or_numbers_of_any_kind() -> None:
     form = SPEC.format
     for planes in (0, "0", 0.0, np.int64(0), [0], ("0",), np.array([0]), {0}, iter([0])):
-        assert wanted_planes(planes, form, (0, 1, 2)) == {0}  # type: ignore[arg-type]  # of any kind
-    assert wanted_planes("0,2", form, (0,)) == {0, 2}  # type: ignore[arg-type]  # as `vspipe -a` gives it
-    assert wanted_planes([], form, (0, 1, 2)) == frozenset()
+        assert resolve_planes(planes, form, (0, 1, 2)) == {0}  # type: ignore[arg-type]  # of any kind
+    assert resolve_planes("0,2", form, (0,)) == {0, 2}  # type: ignore[arg-type]  # as `vspipe -a` gives it
+    assert resolve_planes([], form, (0, 1, 2)) == frozenset()
     for depth in (10, "10", b"10", 10.0, np.uint8(10)):
-        assert wanted_format(depth, form) == replace(form, bits=10)  # type: ignore[arg-type]  # of any kind
-    assert wanted_format(b"half", form).bits == 16  # type: ignore[arg-type]  # of any kind
+        assert resolve_format(depth, form) == replace(form, bits=10)  # type: ignore[arg-type]  # of any kind
+    assert resolve_format(b"half", form).bits == 16  # type: ignore[arg-type]  # of any kind
 
 
 @pytest.mark.parametrize(
@@ -184,13 +184,13 @@ def test_an_instance_of_a_backend_is_needed_if_anything() -> None:
 )
 def test_planes_are_those_of_the_clip(family: Family, planes: object, expected: set[int] | None) -> None:
     form = PlaneFormat(family, SampleType.INTEGER, 8)
-    assert wanted_planes(None, form, (0, 0)) == {0}
+    assert resolve_planes(None, form, (0, 0)) == {0}
     if expected is not None:
-        assert wanted_planes(planes, form, (0,)) == expected  # type: ignore[arg-type]  # of any kind
+        assert resolve_planes(planes, form, (0,)) == expected  # type: ignore[arg-type]  # of any kind
         return
     most = 0 if family is Family.GRAY else 2
     with pytest.raises(VsanimeError, match=f"^planes=.*; different numbers from 0 to {most} are needed for this clip$"):
-        wanted_planes(planes, form, (0,))  # type: ignore[arg-type]  # what is refused
+        resolve_planes(planes, form, (0,))  # type: ignore[arg-type]  # what is refused
 
 
 @pytest.mark.parametrize("depth", [None, 7, 8, 9, 15, 16, 17, "half", "single", "double"])
@@ -198,12 +198,12 @@ def test_depths_are_8_to_16_or_two_kinds_of_float(depth: int | str | None) -> No
     form = PlaneFormat(Family.YUV, SampleType.FLOAT, 32, 1, 1)
     if depth in (7, 17, "double"):
         with pytest.raises(VsanimeError, match=r"^depth=.*; 8 to 16, 'half' or 'single' is needed$"):
-            wanted_format(depth, form)
+            resolve_format(depth, form)
     elif isinstance(depth, int):
-        assert wanted_format(depth, form) == PlaneFormat(Family.YUV, SampleType.INTEGER, depth, 1, 1)
+        assert resolve_format(depth, form) == PlaneFormat(Family.YUV, SampleType.INTEGER, depth, 1, 1)
     else:
         bits = 16 if depth == "half" else 32
-        assert wanted_format(depth, form) == PlaneFormat(Family.YUV, SampleType.FLOAT, bits, 1, 1)
+        assert resolve_format(depth, form) == PlaneFormat(Family.YUV, SampleType.FLOAT, bits, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -239,18 +239,18 @@ def test_sizes_keep_the_proportions_and_suit_the_chroma(
     spec = replace(SPEC, format=form)
     if isinstance(expected, str):
         with pytest.raises(VsanimeError, match=f"^{expected}"):
-            wanted_size(width, height, spec, 3)
+            resolve_size(width, height, spec, 3)
     else:
-        assert wanted_size(width, height, spec, 3) == expected
+        assert resolve_size(width, height, spec, 3) == expected
 
 
 def test_a_side_in_proportion_may_be_the_longest_there_is() -> None:
-    assert wanted_size(None, 16_384, SPEC, 2) == (65_536, 16_384)
+    assert resolve_size(None, 16_384, SPEC, 2) == (65_536, 16_384)
     tall = replace(SPEC, width=16, height=64)
-    assert wanted_size(16_384, None, tall, 2) == (16_384, 65_536)
+    assert resolve_size(16_384, None, tall, 2) == (16_384, 65_536)
     with pytest.raises(VsanimeError, match=r"^width=16386 makes the height 65544 pixels in proportion; 65536 at most"):
-        wanted_size(16_386, None, tall, 2)
-    assert wanted_size(130, None, replace(SPEC, width=128, height=1), 2) == (130, 2)  # at least one step
+        resolve_size(16_386, None, tall, 2)
+    assert resolve_size(130, None, replace(SPEC, width=128, height=1), 2) == (130, 2)  # at least one step
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_pictures_are_doubled_until_neither_side_is_too_small(
 def test_tiles_and_their_overlap_differ_by_axis(
     tiles: Tiles, tilesize: Size, overlap: Size, expected: tuple[tuple[int, int], tuple[int, int]]
 ) -> None:
-    assert wanted_tile(tiles, tilesize, overlap, FACTS, (3, 0), (100, 60), (62, 45)) == expected
+    assert resolve_tile(tiles, tilesize, overlap, FACTS, (3, 0), (100, 60), (62, 45)) == expected
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_tiles_and_their_overlap_differ_by_axis(
     ],
 )
 def test_a_suggested_tile_is_made_as_small_as_its_number_allows(length: int, suggested: int, tile: int) -> None:
-    size, _ = wanted_tile(None, None, None, FACTS, (0, 0), (length, 300), (suggested, 300))
+    size, _ = resolve_tile(None, None, None, FACTS, (0, 0), (length, 300), (suggested, 300))
     assert size == (tile, 300)
 
 
@@ -331,17 +331,17 @@ def test_a_suggested_tile_is_made_as_small_as_its_number_allows(length: int, sug
 )
 def test_overlaps_leave_tiles(tiles: Tiles, tilesize: Size, overlap: Size, expected: str | None) -> None:
     if expected is None:
-        wanted_tile(tiles, tilesize, overlap, FACTS, (3, 0), (100, 60), (100, 60))
+        resolve_tile(tiles, tilesize, overlap, FACTS, (3, 0), (100, 60), (100, 60))
     else:
         with pytest.raises(VsanimeError, match=f"^{expected}"):
-            wanted_tile(tiles, tilesize, overlap, FACTS, (3, 0), (100, 60), (100, 60))
+            resolve_tile(tiles, tilesize, overlap, FACTS, (3, 0), (100, 60), (100, 60))
 
 
 def test_what_none_takes_may_be_said_as_well() -> None:
-    said = wanted_tile(2, None, (27, 7), FACTS, (20, 0), (100, 60), (100, 60))
-    assert said == wanted_tile(2, None, None, FACTS, (20, 0), (100, 60), (100, 60)) == ((104, 44), (27, 7))
+    said = resolve_tile(2, None, (27, 7), FACTS, (20, 0), (100, 60), (100, 60))
+    assert said == resolve_tile(2, None, None, FACTS, (20, 0), (100, 60), (100, 60)) == ((104, 44), (27, 7))
     with pytest.raises(VsanimeError, match=r"^overlap=\(28, 7\) .* is \(27, 14\), and None takes \(27, 7\), with"):
-        wanted_tile(2, None, (28, 7), FACTS, (20, 0), (100, 60), (100, 60))
+        resolve_tile(2, None, (28, 7), FACTS, (20, 0), (100, 60), (100, 60))
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_what_none_takes_may_be_said_as_well() -> None:
 def test_whole_frames_are_not_cut_either_way(tiles: Tiles, tilesize: Size, overlap: Size) -> None:
     whole = replace(FACTS, radius=None)
     with pytest.raises(VsanimeError, match=r"leave tiles, tilesize and overlap out$"):
-        wanted_tile(tiles, tilesize, overlap, whole, (0, 0), (64, 48), (64, 48))
+        resolve_tile(tiles, tilesize, overlap, whole, (0, 0), (64, 48), (64, 48))
 
 
 @pytest.mark.parametrize(

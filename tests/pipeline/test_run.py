@@ -18,7 +18,7 @@ from vsanime.errors import TooLittleMemory, VsanimeError
 from vsanime.graphs.inspect import NetFacts
 from vsanime.pipeline.arguments import smaller_tile
 from vsanime.pipeline.network import Network
-from vsanime.pipeline.run import Job, Tiling, _compiled, _fitting, _lanes, _planned, _shrink, _workload
+from vsanime.pipeline.run import Job, Tiling, _compile, _fitting, _lanes, _plan, _shrink, _workload
 from vsanime.pipeline.tiles import plan_tiles
 from vsanime.spec import (
     ChromaLocation,
@@ -171,7 +171,7 @@ def test_whole_frames_run_in_one_lane_unless_several_are_asked_for(
 @pytest.mark.parametrize(("tiles", "fit"), [("auto", True), (None, False), ((1, 1), False)])
 def test_a_frame_that_fits_is_compiled_once(tiles: Any, fit: bool) -> None:
     backend: Any = Small()
-    plan, graph, engine = _compiled(job(), backend, Tiling(tiles), 3)
+    plan, graph, engine = _compile(job(), backend, Tiling(tiles), 3)
     assert (plan.width, plan.height, engine) == (100, 60, "an engine")
     assert graph.onnx == b"100 60"
     assert (backend.fits, backend.tried) == ([fit], [(b"100 60", 3)])
@@ -180,7 +180,7 @@ def test_a_frame_that_fits_is_compiled_once(tiles: Any, fit: bool) -> None:
 def test_tiles_shrink_until_they_fit() -> None:
     """Nine tenths of what there is, and balanced: 40 rows are two strips of 37."""
     backend: Any = Small(pixels=5000)
-    plan, _, _ = _compiled(job(), backend, Tiling("auto"), 1)
+    plan, _, _ = _compile(job(), backend, Tiling("auto"), 1)
     assert [onnx for onnx, _ in backend.tried] == [b"100 60", b"100 37"]
     assert (len(plan.columns), len(plan.rows)) == (1, 2)
 
@@ -190,7 +190,7 @@ def test_tiles_that_cannot_shrink_are_refused_with_what_was_short() -> None:
     wide = replace(FACTS, multiple=64)
     backend: Any = Small(pixels=8000)
     with pytest.raises(VsanimeError) as caught:
-        _compiled(job((100, 60), wide), backend, Tiling("auto"), 1)
+        _compile(job((100, 60), wide), backend, Tiling("auto"), 1)
     short = str(TooLittleMemory("the network", 128 * 64, 8000))
     assert str(caught.value).startswith(f"{short}; smaller tiles cannot be had: the network's grid makes tiles of (")
     assert str(caught.value).endswith(" no smaller than those before")
@@ -207,10 +207,10 @@ def test_other_refusals_are_told_as_they_are() -> None:
     refusing: Any = Refusing(pixels=1)
     refusing.tried.append((b"", 0))
     with pytest.raises(VsanimeError, match=r"^the network has an operator that nobody knows$"):
-        _compiled(job(), refusing, Tiling("auto"), 1)
+        _compile(job(), refusing, Tiling("auto"), 1)
     later: Any = Refusing(pixels=5000)
     with pytest.raises(VsanimeError, match=r"; smaller tiles cannot be had: the network has an operator that nobody"):
-        _compiled(job(), later, Tiling("auto"), 1)
+        _compile(job(), later, Tiling("auto"), 1)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_tiles_of_the_backends_choice_are_as_large_as_its_engines_need(
     tile: tuple[int, int],
     counts: tuple[int, int],
 ) -> None:
-    plan, overlap = _planned(job(), tiling, GraphTraits(least_tile=least), suggested)
+    plan, overlap = _plan(job(), tiling, GraphTraits(least_tile=least), suggested)
     assert (plan.width, plan.height) == tile
     assert (len(plan.columns), len(plan.rows)) == counts
     assert overlap == (7, 7)
@@ -255,7 +255,7 @@ def test_tiles_of_the_backends_choice_are_as_large_as_its_engines_need(
 def test_what_is_kept_of_a_tile_has_whole_chroma_samples(
     made: tuple[int, int], planes: Sequence[int], reach: tuple[int, int], overlap: tuple[int, int]
 ) -> None:
-    plan, found = _planned(job(made=made, planes=planes, reach=reach), Tiling((2, 2)), GraphTraits(), (1, 1))
+    plan, found = _plan(job(made=made, planes=planes, reach=reach), Tiling((2, 2)), GraphTraits(), (1, 1))
     assert found == overlap
     across, down = (1 << s if any(planes) else 1 for s in made)
     assert all(span.inner_start % across == 0 for span in plan.columns)
@@ -281,7 +281,7 @@ def test_tiles_begin_on_the_grid_of_blocks_and_chroma(
 ) -> None:
     """Tiles of 49 pixels of overlap 7 begin every 35, or what the grid makes of that."""
     whole = job((200, 200), replace(FACTS, multiple=multiple), source)
-    plan, _ = _planned(whole, Tiling(None, (49, 49)), GraphTraits(block=block), (1, 1))
+    plan, _ = _plan(whole, Tiling(None, (49, 49)), GraphTraits(block=block), (1, 1))
     for spans, step in zip((plan.columns, plan.rows), grid, strict=True):
         tile = 49 + (200 - 49) % step
         assert [span.start for span in spans[:2]] == [0, (tile - 14) // step * step]

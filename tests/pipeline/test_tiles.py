@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.lanes import FunctionLane
 from vsanime.errors import VsanimeError
-from vsanime.pipeline.tiles import TileRunner, mirrored, plan_tiles
+from vsanime.pipeline.tiles import TileRunner, mirror, plan_tiles
 from vsanime.spec import TensorSpec
 
 
@@ -45,8 +45,8 @@ def test_a_tile_has_a_pixel_at_least() -> None:
 
 
 def test_mirroring_repeats_the_edge() -> None:
-    assert mirrored(0, 4, 4) is None
-    index = mirrored(2, 6, 4)
+    assert mirror(0, 4, 4) is None
+    index = mirror(2, 6, 4)
     assert index is not None
     assert index.tolist() == [2, 3, 3, 2, 1, 0]
 

@@ -15,7 +15,7 @@ from vsanime.graphs.builders.luma_chroma import chroma_graph, luma_graph
 from vsanime.graphs.builders.rgb import rgb_graph
 from vsanime.graphs.builders.style import Look, style_graph
 from vsanime.graphs.inspect import inspect
-from vsanime.graphs.passes.transposed import without_transposed
+from vsanime.graphs.passes.transposed import rewrite_transposed
 from vsanime.spec import (
     ChromaLocation,
     Family,
@@ -60,7 +60,7 @@ def planes_graph(
     spec = FrameSpec(form, *size, Range.LIMITED, 1, siting if subsampling != (0, 0) else None)
     if facts.radius is None:
         return style_graph(proto, spec, form, size, traits, Look(facts.multiple))
-    plain = without_transposed(proto)
+    plain = rewrite_transposed(proto)
     return rgb_graph(plain, inspect(plain), spec, form, *size, traits, correct_tint=tint)
 
 

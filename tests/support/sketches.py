@@ -45,9 +45,9 @@ def random_state(seed: int = 0) -> dict[str, Array]:
 @cache
 def random_sketch(padding: str = "reflect") -> onnx.ModelProto:
     """The plain network of random weights."""
-    from vsanime.architectures.sketchkeras.reading import imported
+    from vsanime.architectures.sketchkeras.reading import to_imported
 
-    proto = imported(random_state()).proto
+    proto = to_imported(random_state()).proto
     return proto if padding == "reflect" else sketchkeras(weights_of(proto), padding)
 
 

@@ -9,7 +9,7 @@ import vapoursynth as vs
 from tests.support.clips import clip_of, format_of, planes_of, props_of
 from vsanime.coding import Coding, chroma_coding, luma_coding
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
-from vsanime.video.brightness import GAIN, Scenes, matched, mean_luma, scaled, widest
+from vsanime.video.brightness import GAIN, Scenes, apply_gain, match_brightness, mean_luma, widest
 
 GRAY8, GRAY16 = (PlaneFormat(Family.GRAY, SampleType.INTEGER, bits) for bits in (8, 16))
 HALF, SINGLE = (PlaneFormat(Family.YUV, SampleType.FLOAT, bits, 1, 1) for bits in (16, 32))
@@ -21,7 +21,7 @@ def codes(*values: float, dtype: str = "uint8") -> np.ndarray:
 
 
 def scale(plane: np.ndarray, gain: float, coding: Coding, wanted: Coding) -> list[float]:
-    found = scaled(plane, gain, coding, wanted)
+    found = apply_gain(plane, gain, coding, wanted)
     assert found.dtype == wanted.dtype
     return found[0].tolist()
 
@@ -104,7 +104,7 @@ def test_gain_of_a_scene_is_that_of_three_of_its_frames_within_limits(made: int,
         frames = [[np.full((8, 8), value if n in (1, 3, 5) else 1023, np.uint16)] for n in range(6)]
         return clip_of(frames, form, _Range=0)
 
-    found = matched(clip(150), clip(made), (spec, spec, spec), Scenes((0,), 6))
+    found = match_brightness(clip(150), clip(made), (spec, spec, spec), Scenes((0,), 6))
     assert props_of(found, 2)[GAIN] == pytest.approx(gain)
     assert (planes_of(found, 3)[0] == round(made * gain)).all()
     assert (planes_of(found, 0)[0] == (1023 if gain >= 1 else np.floor(1023 * gain + 0.5))).all()
@@ -121,7 +121,7 @@ def test_gain_of_a_scene_is_measured_once() -> None:
         asked.append(n)
         return f
 
-    bright = matched(plain.std.ModifyFrame(plain, count), plain, (spec, spec, spec), Scenes((0, 6), 12))
+    bright = match_brightness(plain.std.ModifyFrame(plain, count), plain, (spec, spec, spec), Scenes((0, 6), 12))
     for n in (0, 11, 1, 10, 5, 6):
         bright.get_frame(n).close()
     assert sorted(asked) == [1, 3, 5, 7, 9, 11]

@@ -9,7 +9,7 @@ import vapoursynth as vs
 from tests.support.clips import clip_of, format_of, noise_clip, planes_of, props_of
 from vsanime.coding import chroma_coding
 from vsanime.spec import ChromaLocation, Family, PlaneFormat, Range, SampleType
-from vsanime.video.chroma import ChromaGrid, joined, plane_of, resample, source_window
+from vsanime.video.chroma import ChromaGrid, join_planes, plane_of, resample, source_window
 from vsanime.video.clips import plane_format
 
 LEFT, CENTER, TOP_LEFT, BOTTOM = (
@@ -81,9 +81,9 @@ def test_planes_are_taken_apart_and_put_together() -> None:
     clip = noise_clip("YUV420P8", 16, 12, own=4)
     planes = [plane_of(clip, number) for number in range(3)]
     assert all(np.array_equal(planes_of(plane)[0], planes_of(clip)[n]) for n, plane in enumerate(planes))
-    again = joined(plane_format(clip.format), planes[0], planes[1:])
+    again = join_planes(plane_format(clip.format), planes[0], planes[1:])
     assert again.format.id == vs.YUV420P8
     assert all(np.array_equal(a, b) for a, b in zip(planes_of(again), planes_of(clip), strict=True))
     assert props_of(again)["own"] == 4
-    assert joined(plane_format(planes[0].format), planes[0], []) is planes[0]
+    assert join_planes(plane_format(planes[0].format), planes[0], []) is planes[0]
     assert plane_of(planes[1], 0) is planes[1]

@@ -23,7 +23,7 @@ class _Limit(torch.autograd.Function):  # type: ignore[misc,unused-ignore]  # wi
         return gradient.masked_fill(outwards, 0)
 
 
-def limited(x: torch.Tensor) -> torch.Tensor:
+def clamp_unit(x: torch.Tensor) -> torch.Tensor:
     """Clamp to [0, 1]; gradients pass unless they lead further outside."""
     found: torch.Tensor = _Limit.apply(x)
     return found

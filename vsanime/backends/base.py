@@ -217,7 +217,7 @@ def read_cards(name: str, value: object) -> int | tuple[int, ...]:
     return tuple(cards) if one is None else one
 
 
-def lanes_wanted(num_streams: int | None, threads: int) -> int:
+def count_lanes(num_streams: int | None, threads: int) -> int:
     """Return the user's number of lanes, or one less than there are threads, at most 4.
 
     Raises:

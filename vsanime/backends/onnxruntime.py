@@ -15,8 +15,8 @@ from vsanime.backends.base import (
     Options,
     Reader,
     Workload,
+    count_lanes,
     inference_threads,
-    lanes_wanted,
     optional,
     read_cards,
     read_streams,
@@ -95,9 +95,9 @@ class ONNXRuntime(Options):
         """See `Backend`."""
         self.check_options()
         if self.provider == "CUDA":
-            each = _CUDA_LANES if self.num_streams is None else lanes_wanted(self.num_streams, threads)
+            each = _CUDA_LANES if self.num_streams is None else count_lanes(self.num_streams, threads)
             return each * len(card_numbers(self.device_id))
-        return lanes_wanted(self.num_streams, threads)
+        return count_lanes(self.num_streams, threads)
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> Engine:
         """See `Backend`."""

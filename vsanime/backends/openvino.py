@@ -19,8 +19,8 @@ from vsanime.backends.base import (
     Options,
     Reader,
     Workload,
+    count_lanes,
     inference_threads,
-    lanes_wanted,
     optional,
     read_streams,
     read_threads,
@@ -103,7 +103,7 @@ class OpenVINO(Options):
     def lanes_for(self, threads: int) -> int:
         """See `Backend`."""
         self.check_options()
-        return lanes_wanted(self.num_streams, threads)
+        return count_lanes(self.num_streams, threads)
 
     def compile(self, graph: PlanesGraph, precision: str, lanes: int, threads: int) -> OpenVINOEngine:
         """See `Backend`."""

@@ -17,7 +17,7 @@ _saved = -1
 
 
 @contextlib.contextmanager
-def stdout_guarded() -> Iterator[None]:
+def guard_stdout() -> Iterator[None]:
     """Point file descriptor 1 at stderr within the context; any number of threads may do so at once.
 
     Do not use it while frames are written: frames of other scripts in the process would go to stderr as well.

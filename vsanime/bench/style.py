@@ -109,7 +109,7 @@ def follow(frames: Sequence[Floats]) -> list[Followed]:
         down, right = optical_flow_ilk(frames[i] @ _LUMA, frames[i - 1] @ _LUMA, radius=9)
         places = np.array([rows + down, columns + right])
         inside = (places[0] >= 0) & (places[0] <= height - 1) & (places[1] >= 0) & (places[1] <= width - 1)
-        moved = _moved(frames[i - 1], places)
+        moved = _move(frames[i - 1], places)
         motion.append(Followed(places, inside & (np.abs(moved - frames[i]).max(-1) < _SHOWN_ELSEWHERE)))
     return motion
 
@@ -118,13 +118,13 @@ def warp_error(pictures: Sequence[Floats], motion: Sequence[Followed]) -> float:
     """Return the mean absolute difference of pictures to their warped predecessors, over visible pixels."""
     total = pixels = 0.0
     for i, found in enumerate(motion, 1):
-        away = np.abs(_moved(pictures[i - 1], found.places) - pictures[i]).mean(-1)
+        away = np.abs(_move(pictures[i - 1], found.places) - pictures[i]).mean(-1)
         total += float(away[found.seen].sum())
         pixels += float(found.seen.sum())
     return total / max(1.0, pixels)
 
 
-def _moved(picture: Floats, places: NDArray[np.float64]) -> Floats:
+def _move(picture: Floats, places: NDArray[np.float64]) -> Floats:
     from skimage.transform import warp
 
     moved: Floats = np.stack([warp(picture[..., c], places, mode="edge") for c in range(3)], -1)

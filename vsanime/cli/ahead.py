@@ -16,8 +16,8 @@ from vsanime.arrays import Array
 from vsanime.backends.base import HostLane, Workload
 from vsanime.backends.cuda.runtime import Device
 from vsanime.backends.tensorrt import TensorRT
-from vsanime.backends.tensorrt.flavours import Capability, dotted
-from vsanime.backends.tensorrt.reports import watched
+from vsanime.backends.tensorrt.flavours import Capability, format_capability
+from vsanime.backends.tensorrt.reports import watch_build
 from vsanime.errors import VsanimeError, quote
 from vsanime.filters.animegan import animegan, is_style
 from vsanime.filters.artcnn import artcnn, artcnn_chroma
@@ -223,9 +223,9 @@ class Builder:
         sizes = self.backend.sizes or [(width, height)]
         what = (self.use.model, self.use.name, "-".join(f"{w}x{h}" for w, h in sizes), precision)
         for target in self.targets:
-            card = target.facts.name if isinstance(target, Device) else dotted(target)
+            card = target.facts.name if isinstance(target, Device) else format_capability(target)
             try:
-                with watched(self.bars) as watch:
+                with watch_build(self.bars) as watch:
                     size = self._built(graph, precision, target)
                 self.outcomes.append(Outcome(*what, card, size, next(iter(watch.seconds), None)))
             except VsanimeError as error:

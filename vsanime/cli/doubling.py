@@ -10,7 +10,7 @@ from vsanime.filters.artcnn import artcnn
 from vsanime.filters.waifu2x import is_rgb, rgb_names, waifu2x, without_noise
 from vsanime.models.cards import find, unknown_model, variants
 from vsanime.models.store import as_path
-from vsanime.pipeline.arguments import Tiles, doublings, wanted_format, wanted_size
+from vsanime.pipeline.arguments import Tiles, doublings, resolve_format, resolve_size
 from vsanime.video.alpha import alpha_of, resize_alpha, with_alpha
 from vsanime.video.clips import first_frame, video_format
 from vsanime.video.properties import sample_aspect
@@ -57,8 +57,8 @@ def upscale(
     if chroma != "resample":
         raise VsanimeError(f"chroma={shorten(chroma)}: {shorten(model)} makes chroma itself; leave it out")
     spec, props = first_frame(clip)
-    size = wanted_size(width, height, spec, 2)
-    form = video_format(wanted_format(depth, spec.format))
+    size = resolve_size(width, height, spec, 2)
+    form = video_format(resolve_format(depth, spec.format))
     aspect = sample_aspect(props, spec, size)
     passes = doublings((clip.width, clip.height), size)
     exact = (clip.width << passes, clip.height << passes) == size

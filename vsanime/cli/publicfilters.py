@@ -44,7 +44,7 @@ class Parameter:
         return self.default is inspect.Parameter.empty
 
     def __str__(self) -> str:
-        preset = "" if self.needed else f"={_shown(self.default)}"
+        preset = "" if self.needed else f"={_format(self.default)}"
         return f"{self.name}{preset} ({values.in_words(self.annotation)})"
 
 
@@ -203,7 +203,7 @@ def _value(chosen: Filter, given: str, key: str, text: str) -> Any:
         raise VsanimeError(f"{given}: {key} is {error}; {chosen.takes()}") from None
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     """Return a value in the form that `--set` takes."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()

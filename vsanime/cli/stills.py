@@ -22,8 +22,8 @@ from vsanime.media.picturefile import (
     FORMATS,
     Format,
     Header,
-    encoded,
-    fitted,
+    encode,
+    fit,
     read_header,
     read_samples,
     read_tags,
@@ -157,20 +157,20 @@ def process_folder(source: Path, output: Path, call: Call, result: Result, suffi
     already = len(pairs) - len(wanted)
     there = f", {already} {'was' if already == 1 else 'were'} there already (--overwrite)" if already else ""
     left_out = f", {len(tally.skipped)} could not be done:" if tally.skipped else ""
-    tell(console, f"{_counted(len(tally.done), 'picture')} written to {output}{there}{left_out}")
+    tell(console, f"{_count(len(tally.done), 'picture')} written to {output}{there}{left_out}")
     for path, reason in tally.skipped.items():
         tell(console, f"  {path.name}: {reason}")
     if others:
         tell(
             console,
-            f"{_counted(len(others), 'file')} left out, of a kind that is not written ({', '.join(FORMATS)} are):",
+            f"{_count(len(others), 'file')} left out, of a kind that is not written ({', '.join(FORMATS)} are):",
         )
         for path in others:
             tell(console, f"  {path.name}")
     return 1 if tally.skipped else 0
 
 
-def _counted(count: int, thing: str) -> str:
+def _count(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
@@ -234,7 +234,7 @@ def _run(pairs: Sequence[tuple[Path, Path]], call: Call, result: Result, tally: 
                     tally.skipped[path] = str(error)
                     advance()
     for text, sources in tally.remarks.items():
-        others = f" (and {_counted(len(sources) - 1, 'other')})" if len(sources) > 1 else ""
+        others = f" (and {_count(len(sources) - 1, 'other')})" if len(sources) > 1 else ""
         tell(console, f"{sources[0].name}{others}: {text}")
     reasons = set(tally.skipped.values())
     if len(pairs) > 1 and len(tally.skipped) == len(pairs) and len(reasons) == 1:
@@ -282,7 +282,7 @@ def _run_alike(jobs: Sequence[_Job], call: Call, result: Result, tally: _Tally, 
     failed: dict[int, str] = {}
     source = _clip_of(jobs, failed)
     bits = result.bits(jobs[0].header, jobs[0].form)
-    made = _filtered(source, call, bits)
+    made = _apply(source, call, bits)
     frames = made.frames(prefetch=_AHEAD, backlog=_AHEAD, close=True)
     for n, (job, frame) in enumerate(zip(jobs, frames, strict=True)):
         if n in failed:
@@ -344,7 +344,7 @@ def _clip_of(jobs: Sequence[_Job], failed: dict[int, str]) -> vs.VideoNode:
     return blank.std.ModifyFrame(blank, read)
 
 
-def _filtered(source: vs.VideoNode, call: Call, bits: int) -> vs.VideoNode:
+def _apply(source: vs.VideoNode, call: Call, bits: int) -> vs.VideoNode:
     """Return the filter's result as full-range gray or RGB with that many bits."""
     import vapoursynth as vs
 
@@ -383,10 +383,10 @@ def _alpha_of(frame: vs.VideoFrame, source: vs.VideoNode, n: int, bits: int) -> 
 
 
 def _write(job: _Job, samples: Array, result: Result) -> None:
-    samples = fitted(samples, job.form)
+    samples = fit(samples, job.form)
     height, width, channels = samples.shape
     tags = read_tags(job.source, channels, (width, height))
-    data = encoded(samples, job.form, tags, result.quality or DEFAULT_QUALITY)
+    data = encode(samples, job.form, tags, result.quality or DEFAULT_QUALITY)
     job.output.parent.mkdir(parents=True, exist_ok=True)
     with partial_file(job.output, force=result.overwrite, option="--overwrite") as partial:
         partial.write_bytes(data)

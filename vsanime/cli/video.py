@@ -133,7 +133,7 @@ def process_video(
     with ExitStack() as stack:
         stack.enter_context(terminated_like_interrupted())
         opened = _open(source, console)
-        clip, meaning = _filtered(opened, call, encoding, console)
+        clip, meaning = _apply(opened, call, encoding, console)
         file = probe(ffmpeg, source)
         plan = plan_streams(file, container)
         for remark in plan.remarks:
@@ -222,7 +222,7 @@ def _without_export_warning() -> Iterator[None]:
         log.removeFilter(keep)
 
 
-def _filtered(source: _Source, call: Call, encoding: Encoding, console: Console) -> tuple[vs.VideoNode, Signal]:
+def _apply(source: _Source, call: Call, encoding: Encoding, console: Console) -> tuple[vs.VideoNode, Signal]:
     """Return the clip to encode, and the properties of its samples."""
     import vapoursynth as vs
 

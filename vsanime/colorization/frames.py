@@ -12,7 +12,7 @@ from typing import Any
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.backends.base import lanes_wanted
+from vsanime.backends.base import count_lanes
 from vsanime.colorization.keys import Window, longest
 from vsanime.colorization.mixers import ColourEngine, TemporalEngine, usable
 from vsanime.colorization.neighbors import REACH
@@ -159,7 +159,7 @@ def _colour_model(model: str | os.PathLike[str]) -> Model | None:
     """Return the colorization network; None for motion alone."""
     if is_flow(model):
         return None
-    return _loaded("model", model, TASK, "one that colours line art, or 'flow', is needed")
+    return _load("model", model, TASK, "one that colours line art, or 'flow', is needed")
 
 
 def _temporal_model(temporal: bool | str | os.PathLike[str]) -> Model | None:
@@ -173,10 +173,10 @@ def _temporal_model(temporal: bool | str | os.PathLike[str]) -> Model | None:
                 "temporal=True: no temporal network comes with the package; leave it out, or give the path of one"
             )
         temporal = known[0]
-    return _loaded("temporal", temporal, TEMPORAL_TASK, "one that refines frames between keys is needed")
+    return _load("temporal", temporal, TEMPORAL_TASK, "one that refines frames between keys is needed")
 
 
-def _loaded(argument: str, model: str | os.PathLike[str], task: str, advice: str) -> Model:
+def _load(argument: str, model: str | os.PathLike[str], task: str, advice: str) -> Model:
     given = f"{argument}={quote(str(model))}"
     try:
         if as_path(model) is not None or (card := find(str(model), (task,))).task == task:
@@ -190,7 +190,7 @@ def _lanes(backend: BackendProtocol, size: Size, *, bare: bool) -> int:
     """Return the number of frames to color at once; `bare` means without networks."""
     threads = vs.core.num_threads
     if bare:
-        return lanes_wanted(None, threads)
+        return count_lanes(None, threads)
     if size[0] * size[1] > _SMALL_PIXELS and getattr(backend, "num_streams", 1) is None:
         return 1
     return backend.lanes_for(threads)

@@ -37,7 +37,7 @@ def scene_starts(lineart: vs.VideoNode, scenes: Scenes) -> list[int]:
     if text == "detect":
         return cuts(lineart)
     if text == "marked":
-        return _marked(lineart)
+        return _find_marks(lineart)
     one = parse_whole(scenes)
     numbers = [one] if one is not None else parse_wholes(scenes, lineart.num_frames)
     last = lineart.num_frames - 1
@@ -49,7 +49,7 @@ def scene_starts(lineart: vs.VideoNode, scenes: Scenes) -> list[int]:
     return sorted({0, *numbers})
 
 
-def _marked(lineart: vs.VideoNode) -> list[int]:
+def _find_marks(lineart: vs.VideoNode) -> list[int]:
     """Return where scenes begin according to the marks on frames.
 
     Raises:

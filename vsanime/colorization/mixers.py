@@ -85,7 +85,7 @@ class ColourEngine:
                 network needs distances.
         """
         self.size = size
-        padded = _padded(size)
+        padded = _pad_size(size)
         self._cut = _cut(model)
         if self._cut.kind is DOCUMENT:
             ndimage()  # fails now if SciPy, which computes its distances, is missing
@@ -132,7 +132,7 @@ class TemporalEngine:
     def __init__(self, model: Model, size: Size, backend: BackendProtocol, lanes: int, threads: int) -> None:
         """Compile the network; see `ColourEngine`."""
         self.size = size
-        padded = _padded(size)
+        padded = _pad_size(size)
         try:
             check_temporal_network(model.proto)
         except VsanimeError as error:
@@ -169,7 +169,7 @@ class NetworkRefiner:
             fill(planes[i], planar(pictures[i]))
         self._lane.run()
         width, height = self._size
-        return _interleaved(self._lane.outputs[0][0, :, :height, :width])
+        return _interleave(self._lane.outputs[0][0, :, :height, :width])
 
 
 class BoundLane:
@@ -236,7 +236,7 @@ class NetworkMixer:
         weights, copied, residual = (output[0, :, :height, :width] for output in lane.outputs)
         say = np.exp(-np.square(matched.astray.max(axis=0) / _BELIEVED))
         prior = np.concatenate([matched.prior, np.zeros_like(weights[2:])])
-        return Mix(prior + say * (weights - prior), _interleaved(copied), _interleaved(say * residual))
+        return Mix(prior + say * (weights - prior), _interleave(copied), _interleave(say * residual))
 
 
 class DocumentMixer:
@@ -255,7 +255,7 @@ class DocumentMixer:
         self._keys.hold(keys)
         lane.run()
         width, height = self._size
-        return Mix(None, residual=_interleaved(lane.outputs[0][0, :, :height, :width]))
+        return Mix(None, residual=_interleave(lane.outputs[0][0, :, :height, :width]))
 
 
 def planar(picture: Array) -> Array:
@@ -271,12 +271,12 @@ def fill(target: Array, source: Array) -> None:
     target[..., height:, :] = target[..., height - 1 : height, :]
 
 
-def _interleaved(planes: Array) -> Array:
+def _interleave(planes: Array) -> Array:
     """Return planes of 3, height, width as a contiguous array of height, width, 3."""
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
-def _padded(size: Size) -> Size:
+def _pad_size(size: Size) -> Size:
     width, height = (-(-side // MULTIPLE) * MULTIPLE for side in size)
     return width, height
 

@@ -37,7 +37,7 @@ class Drawings:
         lines.std.SetVideoCache(mode=1, fixedsize=1, maxsize=2 * len(offsets), maxhistory=0)
         bounds = (*starts, lines.num_frames)
         small = vs.core.std.BlankClip(lines, 1, 1, vs.GRAY8, keep=True)
-        seen = [small, *(_shifted(lines, by) for by in offsets)]
+        seen = [small, *(_shift(lines, by) for by in offsets)]
         self.told = small.std.ModifyFrame(seen, _teller(bounds))
 
     def before(self, clip: vs.VideoNode) -> vs.VideoNode:
@@ -49,7 +49,7 @@ class Drawings:
         return self._chosen(clip, AFTER, 1)
 
     def _chosen(self, clip: vs.VideoNode, told: str, sign: int) -> vs.VideoNode:
-        away = [_shifted(clip, sign * by) for by in range(REACH + 1)]
+        away = [_shift(clip, sign * by) for by in range(REACH + 1)]
 
         def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:  # noqa: ARG001 - as FrameEval calls it
             return away[int(f.props[told])]
@@ -90,7 +90,7 @@ def neighbours(pictures: Sequence[np.ndarray], behind: int, ahead: int) -> tuple
     return back if back <= behind else 0, on if on <= ahead else 0, back - 1
 
 
-def _shifted(clip: vs.VideoNode, by: int) -> vs.VideoNode:
+def _shift(clip: vs.VideoNode, by: int) -> vs.VideoNode:
     """Return a clip that shows frame n + `by` at frame n; its first or last frame is repeated at the ends."""
     if by == 0:
         return clip

@@ -9,7 +9,7 @@ from typing import Any
 import vapoursynth as vs
 
 from vsanime.errors import VsanimeError, quote
-from vsanime.pipeline.arguments import wanted_format
+from vsanime.pipeline.arguments import resolve_format
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range
 from vsanime.values import parse_text, parse_whole
 from vsanime.video.clips import guess_matrix, plane_format, video_format
@@ -43,7 +43,7 @@ def rgb_of(spec: FrameSpec) -> FrameSpec:
     return replace(spec, format=form, range=Range.FULL, matrix=None, chroma_location=None)
 
 
-def wanted_output(format: int | vs.VideoFormat | None, depth: int | str | None, source: FrameSpec) -> FrameSpec:
+def resolve_output(format: int | vs.VideoFormat | None, depth: int | str | None, source: FrameSpec) -> FrameSpec:
     """Return the format and color properties of the output's frames.
 
     Args:
@@ -60,7 +60,7 @@ def wanted_output(format: int | vs.VideoFormat | None, depth: int | str | None, 
     if format is not None:
         form = _asked(format, (source.width, source.height))
     else:
-        form = wanted_format(depth, replace(source.format, family=Family.RGB, subsampling_w=0, subsampling_h=0))
+        form = resolve_format(depth, replace(source.format, family=Family.RGB, subsampling_w=0, subsampling_h=0))
     same_family = form.family is source.format.family
     if form.family is Family.RGB:
         kept = source.range if same_family else Range.FULL
@@ -109,7 +109,7 @@ def _find_format(format: object) -> vs.VideoFormat | None:
     return found if found.color_family != vs.UNDEFINED else None
 
 
-def converted(clip: vs.VideoNode, before: FrameSpec, after: FrameSpec) -> vs.VideoNode:
+def convert(clip: vs.VideoNode, before: FrameSpec, after: FrameSpec) -> vs.VideoNode:
     """Convert a clip to another format by zimg."""
     if before == after:
         return clip
@@ -125,7 +125,7 @@ def converted(clip: vs.VideoNode, before: FrameSpec, after: FrameSpec) -> vs.Vid
     return clip.resize.Bicubic(format=video_format(after.format).id, **said)
 
 
-def told(clip: vs.VideoNode, spec: FrameSpec, colours: Mapping[str, Any]) -> vs.VideoNode:
+def write_color_properties(clip: vs.VideoNode, spec: FrameSpec, colours: Mapping[str, Any]) -> vs.VideoNode:
     """Return `clip` with the color properties of its own frames instead of the line art's.
 
     Args:

@@ -185,7 +185,7 @@ class Painter:
             mixed = self._refined(self.refiner, mixed, drawing.line, keys, motion)
         result = self._mixed(drawing, keys, motion, mixed)
         if self.segments:
-            result = filled(drawing, result, motion.small, self.peak)
+            result = fill_regions(drawing, result, motion.small, self.peak)
         # Motion says nothing about a picture for which no key was moved.
         told = self.doubts and mixed.weights is not None
         return Painted(result, _small(doubts(motion.small)) if told else None)
@@ -203,12 +203,12 @@ class Painter:
             moved = list(motion.small.warped)
         else:
             moved = [warp(key.full, found) for key, found in zip(keys, motion.small.flows, strict=True)]
-        return codes(composed(mixed, moved, self.peak), self.peak, dtype)
+        return codes(compose(mixed, moved, self.peak), self.peak, dtype)
 
     def _refined(self, refiner: Refiner, mixed: Mix, line: Bytes, keys: Sequence[Key], motion: Motion) -> Mix:
         """Return the mixture with the refiner's change added to its residual."""
         white = np.float32(255)
-        colours = composed(mixed, [] if mixed.weights is None else motion.small.warped, white) / white
+        colours = compose(mixed, [] if mixed.weights is None else motion.small.warped, white) / white
         # The refiner sees colors clipped to [0, 1]; the change also removes what lay beyond that range.
         change = refiner.refine(line, keys, np.clip(colours, 0, 1)) - colours
         return replace(mixed, residual=change if mixed.residual is None else mixed.residual + change)
@@ -221,12 +221,12 @@ class Painter:
         weights, moved = None, []
         if mixed.weights is not None:
             if self.large_motion:
-                weights = reweighted(mixed.weights, motion.small.prior, motion.large.prior, drawing)
+                weights = reweight(mixed.weights, motion.small.prior, motion.large.prior, drawing)
                 flows: Sequence[Floats] = list(motion.large.flows)
             else:
                 scale = np.array([width / drawing.line.shape[1], height / drawing.line.shape[0]], np.float32)
-                flows = [_resized(found, (width, height)) * scale for found in motion.small.flows]
-                weights = _enlarged_planes(mixed.weights, drawing)
+                flows = [_resize(found, (width, height)) * scale for found in motion.small.flows]
+                weights = _enlarge_planes(mixed.weights, drawing)
                 weights /= weights.sum(axis=0)
             moved = [warp(key.full, found) for key, found in zip(keys, flows, strict=True)]
         copied = None if mixed.copied is None else enlarge(mixed.copied, drawing.line, drawing.full)
@@ -234,7 +234,7 @@ class Painter:
         return Mix(weights, copied, residual), moved
 
 
-def reweighted(weights: Floats, prior: Floats, large_prior: Floats, drawing: Drawing) -> Floats:
+def reweight(weights: Floats, prior: Floats, large_prior: Floats, drawing: Drawing) -> Floats:
     """Return weights at the frame's size: those of the motion found there, changed as the mixer changed the small ones.
 
     The difference of the logarithms is what is enlarged. A mixer that keeps to the motion thus keeps to the better
@@ -248,20 +248,20 @@ def reweighted(weights: Floats, prior: Floats, large_prior: Floats, drawing: Dra
     """
     logits = np.log(np.maximum(weights, _UNHEARD))
     logits[:2] -= np.log(prior + _LEAST_PRIOR)
-    large = _enlarged_planes(logits, drawing)
+    large = _enlarge_planes(logits, drawing)
     large[:2] += np.log(large_prior + _LEAST_PRIOR)
     shares = np.exp(large - large.max(axis=0))
     shares /= shares.sum(axis=0)
     return shares
 
 
-def _enlarged_planes(planes: Floats, drawing: Drawing) -> Floats:
+def _enlarge_planes(planes: Floats, drawing: Drawing) -> Floats:
     """Return planes enlarged to the frame's size along its lines."""
     large = enlarge(np.ascontiguousarray(planes.transpose(1, 2, 0)), drawing.line, drawing.full)
     return np.ascontiguousarray(large.transpose(2, 0, 1))
 
 
-def filled(drawing: Drawing, colours: Array, matched: Matched, peak: float) -> Array:
+def fill_regions(drawing: Drawing, colours: Array, matched: Matched, peak: float) -> Array:
     """Give every closed region in which no key's lines fit one color; see `fill`.
 
     Args:
@@ -272,7 +272,7 @@ def filled(drawing: Drawing, colours: Array, matched: Matched, peak: float) -> A
     """
     errors = matched.errors.min(axis=0)
     if drawing.full.shape != drawing.line.shape:
-        errors = _resized(errors, (drawing.full.shape[1], drawing.full.shape[0]))
+        errors = _resize(errors, (drawing.full.shape[1], drawing.full.shape[0]))
     if colours.dtype == np.uint8:
         return fill(drawing.full, colours, errors)
     # Colors are counted in 8-bit codes; pixels that are not filled keep their depth.
@@ -294,13 +294,13 @@ def _small(plane: Bytes) -> Bytes:
     return small
 
 
-def _resized(picture: Floats, size: tuple[int, int]) -> Floats:
+def _resize(picture: Floats, size: tuple[int, int]) -> Floats:
     cv2 = opencv()
     large: Floats = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
     return large
 
 
-def composed(mixed: Mix, moved: Sequence[Array] | Array, peak: float | np.float32) -> Floats:
+def compose(mixed: Mix, moved: Sequence[Array] | Array, peak: float | np.float32) -> Floats:
     """Return the weighted sum of moved keys and copied colors plus the residual, as height, width, 3 in codes.
 
     Args:

@@ -20,7 +20,7 @@ from vsanime.values import parse_whole, parse_wholes
 from vsanime.video.advice import conform_code
 from vsanime.video.alpha import ALPHA, check_alpha, lay_on_white
 from vsanime.video.clips import check_same, first_frame, guess_matrix
-from vsanime.video.properties import finished
+from vsanime.video.properties import write_properties
 
 type Picture = str | os.PathLike[str] | vs.VideoNode
 type Sources = vs.VideoNode | Mapping[int, Picture]
@@ -61,9 +61,9 @@ def read_references(references: Sources, keys: Sequence[int] | None, size: Size,
             raise VsanimeError("keys are given twice: references have their frames' numbers already; leave keys out")
         given = dict(zip(_read_keys(list(references), length), references.values(), strict=True))
         numbers = sorted(given)
-        clip = _joined([(n, _opened(n, given[n])) for n in numbers], size)
+        clip = _join([(n, _open(n, given[n])) for n in numbers], size)
     elif isinstance(references, vs.VideoNode):
-        clip, numbers = _picked(references, keys, length)
+        clip, numbers = _pick(references, keys, length)
         _check_size("the references are", (clip.width, clip.height), size)
     else:
         raise VsanimeError(
@@ -77,10 +77,10 @@ def read_references(references: Sources, keys: Sequence[int] | None, size: Size,
         raise VsanimeError(f"the references: {error}") from None
     if spec.format.family is Family.GRAY:
         raise VsanimeError("the references are gray; colour pictures, RGB or YUV, are needed")
-    return References(finished(_checked(clip, spec, numbers), spec), tuple(numbers), spec, props)
+    return References(write_properties(_check(clip, spec, numbers), spec), tuple(numbers), spec, props)
 
 
-def _picked(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tuple[vs.VideoNode, list[int]]:
+def _pick(clip: vs.VideoNode, keys: Sequence[int] | None, length: int) -> tuple[vs.VideoNode, list[int]]:
     """Return the frames of a clip that are references, in order, and their frame numbers in the line art."""
     if keys is None:
         raise VsanimeError(
@@ -129,7 +129,7 @@ def _read_keys(keys: object, length: int) -> list[int]:
     return numbers
 
 
-def _checked(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.VideoNode:
+def _check(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.VideoNode:
     """Return the frames, on white where they are transparent; refuse frames whose format differs from the first one's.
 
     Args:
@@ -151,7 +151,7 @@ def _checked(clip: vs.VideoNode, spec: FrameSpec, keys: Sequence[int]) -> vs.Vid
     return clip.std.ModifyFrame(clip, check)
 
 
-def _joined(pictures: Sequence[tuple[int, vs.VideoNode]], size: Size) -> vs.VideoNode:
+def _join(pictures: Sequence[tuple[int, vs.VideoNode]], size: Size) -> vs.VideoNode:
     """Return single frames as one clip.
 
     Raises:
@@ -177,7 +177,7 @@ def _check_size(whose: str, found: Size, wanted: Size) -> None:
         raise VsanimeError(f"{whose} {found[0]}x{found[1]}, the line art {wanted[0]}x{wanted[1]}; one size is needed")
 
 
-def _opened(number: int, source: Picture) -> vs.VideoNode:
+def _open(number: int, source: Picture) -> vs.VideoNode:
     """Return a reference as a clip; a picture file is decoded when its frame is requested."""
     if isinstance(source, vs.VideoNode):
         return source

@@ -8,11 +8,11 @@ import numpy as np
 import vapoursynth as vs
 
 from vsanime.arrays import Array, Bytes, Floats
-from vsanime.backends.base import lanes_wanted
+from vsanime.backends.base import count_lanes
 from vsanime.colorization.neighbors import AFTER, BEFORE, HELD, Drawings
 from vsanime.colorization.painter import codes
 from vsanime.motion.flow import small_flow
-from vsanime.motion.smooth import Neighbour, steadied
+from vsanime.motion.smooth import Neighbour, smooth_colors
 from vsanime.optional import opencv
 from vsanime.pipeline.lanes import run_frames
 from vsanime.pipeline.once import Once
@@ -60,7 +60,7 @@ def agreeing(name: str, shown: vs.VideoNode, lines: vs.VideoNode, starts: Sequen
     """
     drawings = Drawings(lines, starts)
     beside = [drawings.before(lines), drawings.after(lines)]
-    lanes = min(lanes_wanted(None, vs.core.num_threads), shown.num_frames)
+    lanes = min(count_lanes(None, vs.core.num_threads), shown.num_frames)
     flows: Once[tuple[int, int], Floats] = Once(2 * (lanes + _AHEAD))
     close_with_script(flows)
     for _ in range(_ROUNDS):
@@ -115,7 +115,7 @@ class Steadying:
             line, colours = plane_of(frames[2]), picture_of(shown)
             sides = zip((-1, 1), away, frames[3:5], frames[5:7], strict=True)
             around = [self._neighbour((first, side), line, *pair) for side, by, *pair in sides if by]
-            return codes(steadied(line, colours, doubts_of(shown), around), self._peak, colours.dtype)
+            return codes(smooth_colors(line, colours, doubts_of(shown), around), self._peak, colours.dtype)
 
         put(self._made.get(first, made), frame)
 

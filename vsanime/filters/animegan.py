@@ -15,16 +15,16 @@ from vsanime.graphs.builders.style import Look, check_size, style_graph
 from vsanime.models.advice import import_command
 from vsanime.models.cards import find
 from vsanime.models.store import as_path, load
-from vsanime.pipeline.arguments import Tiles, Tiling, check_backend, wanted_format
+from vsanime.pipeline.arguments import Tiles, Tiling, check_backend, resolve_format
 from vsanime.pipeline.network import Network, network_for
 from vsanime.pipeline.run import Job, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
 from vsanime.values import Pair, parse_wholes, read_choice, read_name_or_path, read_number
 from vsanime.video.alpha import alpha_of, fill_hidden, in_depth, with_alpha
-from vsanime.video.brightness import matched, scenes_of, widest
+from vsanime.video.brightness import match_brightness, scenes_of, widest
 from vsanime.video.clips import first_frame
 from vsanime.video.errors import raises_vs_error
-from vsanime.video.properties import finished, readable, write_gray_matrix
+from vsanime.video.properties import resolve_gray_matrix, write_gray_matrix, write_properties
 
 _BRIGHTNESS = ("none", "scene")
 _ADVICE = "a style such as 'Pepper_VA', RGB to RGB at 1x, is needed (see `vsanime models list`)"
@@ -84,14 +84,14 @@ def animegan(
         ```
     """
     original, props = first_frame(clip)
-    spec = readable(original)
+    spec = resolve_gray_matrix(original)
     check_matrix(spec.matrix)
     if tiles is not None:
         raise VsanimeError(
             f"tiles={quote(tiles)}; the network's layer norms are means over the whole frame, and tiles would each "
             f"have their own: leave tiles out, or take `work_size={_half(spec)}` where memory is short"
         )
-    form = wanted_format(depth, spec.format)
+    form = resolve_format(depth, spec.format)
     brightness = read_choice("brightness", brightness, _BRIGHTNESS)
     check_backend(backend)
     wanted = Look(
@@ -108,9 +108,11 @@ def animegan(
     source = fill_hidden(clip, alpha)
     result = _run(source, spec, (made, form), network, look, backend)
     if scenes is not None:
-        result = matched(source, result, (spec, replace(spec, format=made), replace(spec, format=form)), scenes)
+        result = match_brightness(
+            source, result, (spec, replace(spec, format=made), replace(spec, format=form)), scenes
+        )
     # A gray clip keeps its own matrix: the one in `spec` only weighs three equal channels.
-    result = finished(result, replace(spec, matrix=original.matrix))
+    result = write_properties(result, replace(spec, matrix=original.matrix))
     return with_alpha(result, in_depth(alpha, form))
 
 

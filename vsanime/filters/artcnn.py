@@ -21,19 +21,19 @@ from vsanime.pipeline.arguments import (
     check_backend,
     doublings,
     read_tiling,
-    wanted_format,
-    wanted_planes,
-    wanted_size,
+    resolve_format,
+    resolve_planes,
+    resolve_size,
 )
 from vsanime.pipeline.network import Network, network_for
 from vsanime.pipeline.run import Job, run
 from vsanime.spec import ChromaLocation, Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
 from vsanime.values import Pair, read_flag, read_name_or_path
 from vsanime.video.alpha import alpha_of, fill_hidden, resize_alpha, with_alpha
-from vsanime.video.chroma import ChromaGrid, joined, plane_of, resample
+from vsanime.video.chroma import ChromaGrid, join_planes, plane_of, resample
 from vsanime.video.clips import first_frame, video_format
 from vsanime.video.errors import raises_vs_error
-from vsanime.video.properties import finished, meaning, sample_aspect
+from vsanime.video.properties import make_properties, sample_aspect, write_properties
 
 _RESAMPLE = "resample"
 _SCALE = 2
@@ -95,8 +95,8 @@ def artcnn(
     """
     spec, props = first_frame(clip)
     _check_luma(clip, spec)
-    form = wanted_format(depth, spec.format)
-    size = wanted_size(width, height, spec, _SCALE)
+    form = resolve_format(depth, spec.format)
+    size = resolve_size(width, height, spec, _SCALE)
     name, chroma_name = read_name_or_path("model", model, "C4F32_VA"), read_name_or_path("chroma", chroma, _RESAMPLE)
     tta = read_flag("tta", tta)
     tiling = read_tiling(tiles, tilesize, overlap)
@@ -105,7 +105,7 @@ def artcnn(
     if reconstruct:
         _check_reconstructable(spec, f"chroma={quote(chroma)}: ", f", or `chroma={_RESAMPLE!r}`")
     has_chroma = spec.format.family is Family.YUV
-    chosen = wanted_planes(planes, spec.format, (0, 1, 2) if has_chroma else (0,))
+    chosen = resolve_planes(planes, spec.format, (0, 1, 2) if has_chroma else (0,))
     doubling = _doubler(name, tta=tta) if 0 in chosen else None
     aspect = sample_aspect(props, spec, size)
     alpha = alpha_of("artcnn", clip, props)
@@ -114,14 +114,14 @@ def artcnn(
     if alpha is not None:
         alpha = resize_alpha(alpha, size)
     if not has_chroma:
-        return with_alpha(finished(luma, spec, aspect), alpha)
+        return with_alpha(write_properties(luma, spec, aspect), alpha)
     full_size = None
     if reconstruct and chosen & {1, 2}:
-        full_size = _reconstructed(clip, spec, form, chroma_name, backend, tiling)
+        full_size = _reconstruct(clip, spec, form, chroma_name, backend, tiling)
     chroma_planes = [
         _chroma_plane(clip, spec, form, size, plane, full_size if plane in chosen else None) for plane in (1, 2)
     ]
-    return with_alpha(finished(joined(form, luma, chroma_planes), spec, aspect), alpha)
+    return with_alpha(write_properties(join_planes(form, luma, chroma_planes), spec, aspect), alpha)
 
 
 @raises_vs_error
@@ -160,7 +160,7 @@ def artcnn_chroma(
     """
     spec, props = first_frame(clip)
     _check_reconstructable(spec)
-    chosen = wanted_planes(planes, spec.format, (1, 2))
+    chosen = resolve_planes(planes, spec.format, (1, 2))
     if 0 in chosen:
         raise VsanimeError(f"planes={quote(planes)}; the network makes planes 1 and 2, luma stays as it is")
     name = read_name_or_path("model", model, "C4F32_Chroma_VA")
@@ -174,11 +174,11 @@ def artcnn_chroma(
     chroma_planes = [
         plane_of(made, plane)
         if made is not None and plane in chosen
-        else _resampled(source, (spec.format, _grid(spec)), (form, ChromaGrid(*size, (0, 0))), spec, plane)
+        else _resample(source, (spec.format, _grid(spec)), (form, ChromaGrid(*size, (0, 0))), spec, plane)
         for plane in (1, 2)
     ]
-    result = joined(form, plane_of(clip, 0), chroma_planes)
-    return with_alpha(finished(result, replace(spec, chroma_location=None)), alpha)
+    result = join_planes(form, plane_of(clip, 0), chroma_planes)
+    return with_alpha(write_properties(result, replace(spec, chroma_location=None)), alpha)
 
 
 def _check_luma(clip: vs.VideoNode, spec: FrameSpec) -> None:
@@ -228,7 +228,7 @@ def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
     """Return luma (or gray) at the output's size and depth, with the source's properties."""
     gray = replace(work.form, family=Family.GRAY, subsampling_w=0, subsampling_h=0)
     if work.doubling is None:
-        return _scaled(plane_of(work.clip, 0), work.spec, gray, work.size)
+        return _scale(plane_of(work.clip, 0), work.spec, gray, work.size)
     clip, spec = work.clip, work.spec
     passes = doublings((spec.width, spec.height), work.size)
     exact = (spec.width << passes, spec.height << passes) == work.size
@@ -237,11 +237,11 @@ def _luma(work: _Luma, backend: BackendProtocol | None) -> vs.VideoNode:
         final = exact and i == passes - 1
         target = gray if final else _wide(gray, spec.format)
         # Tag the frames: a second pass would guess from an untagged clip's doubled size.
-        clip = _double(work, clip, spec, target, backend).std.SetFrameProps(**meaning(spec))
+        clip = _double(work, clip, spec, target, backend).std.SetFrameProps(**make_properties(spec))
         spec = replace(
             spec, format=target, width=spec.width * _SCALE, height=spec.height * _SCALE, chroma_location=None
         )
-    return clip if exact else _scaled(clip, spec, gray, work.size)
+    return clip if exact else _scale(clip, spec, gray, work.size)
 
 
 def _wide(gray: PlaneFormat, source: PlaneFormat) -> PlaneFormat:
@@ -264,13 +264,13 @@ def _double(
     return run(job, backend, work.tiling)
 
 
-def _scaled(plane: vs.VideoNode, spec: FrameSpec, gray: PlaneFormat, size: Pair) -> vs.VideoNode:
+def _scale(plane: vs.VideoNode, spec: FrameSpec, gray: PlaneFormat, size: Pair) -> vs.VideoNode:
     said = {"range_in": int(spec.range), "range": int(spec.range)}
     scaled = plane.resize.Spline36(*size, format=video_format(gray).id, **said)
     return scaled.std.CopyFrameProps(plane)  # zimg adds its own, and guesses a sample aspect ratio
 
 
-def _reconstructed(
+def _reconstruct(
     clip: vs.VideoNode,
     spec: FrameSpec,
     final: PlaneFormat,
@@ -326,12 +326,12 @@ def _chroma_plane(
 ) -> vs.VideoNode:
     target = (form, replace(_grid(spec), width=size[0], height=size[1]))
     if full_size is None:
-        return _resampled(clip, (spec.format, _grid(spec)), target, spec, plane)
+        return _resample(clip, (spec.format, _grid(spec)), target, spec, plane)
     wide = replace(spec.format, subsampling_w=0, subsampling_h=0, bits=full_size.format.bits_per_sample)
-    return _resampled(full_size, (wide, ChromaGrid(spec.width, spec.height, (0, 0))), target, spec, plane)
+    return _resample(full_size, (wide, ChromaGrid(spec.width, spec.height, (0, 0))), target, spec, plane)
 
 
-def _resampled(
+def _resample(
     clip: vs.VideoNode,
     source: tuple[PlaneFormat, ChromaGrid],
     target: tuple[PlaneFormat, ChromaGrid],

@@ -15,7 +15,7 @@ from vsanime.colorization.frames import Colouring, Work, is_flow, run
 from vsanime.colorization.keys import POLICIES, Choice, Window, choose, longest, runs, windows
 from vsanime.colorization.linescenes import Scenes, scene_starts
 from vsanime.colorization.neighbors import REACH
-from vsanime.colorization.output import converted, rgb_of, told, wanted_output
+from vsanime.colorization.output import convert, resolve_output, rgb_of, write_color_properties
 from vsanime.colorization.references import Picture, References, read_references
 from vsanime.colorization.smoothing import DOUBTS, agreeing
 from vsanime.errors import VsanimeError, quote
@@ -112,12 +112,12 @@ def colorize(
     network, refiner = read_name_or_path("model", model, "Line_VA"), _read_temporal(temporal)
     # "auto" as a script writes it: a network sees smaller pictures, motion alone is searched in the frame itself.
     automatic = parse_text(work_size) == "auto"
-    work = _wanted_work("full" if automatic and is_flow(network) and refiner is False else work_size, size)
+    work = _resolve_work("full" if automatic and is_flow(network) and refiner is False else work_size, size)
     no_reference, fill = read_choice("no_reference", no_reference, POLICIES), read_choice("fill", fill, _FILLS)
     steps, steady = read_flag("steps", steps), read_flag("steady", steady)
     check_backend(backend)
     found = read_references(references, keys, size, lineart.num_frames)
-    output = wanted_output(format, depth, found.spec)
+    output = resolve_output(format, depth, found.spec)
     lineart = clip_on_white(lineart, alpha_of("colorize", lineart, props), spec)
     lineart = lineart.std.RemoveFrameProps([DOUBTS])  # set here only
     lines = _as_lines(lineart, spec)
@@ -127,15 +127,15 @@ def colorize(
     _hold(lineart, between)
     colouring = Colouring(work, automatic, network, refiner, fill == "segments", steady, backend)
     rgb = rgb_of(found.spec)
-    painted = converted(found.clip, found.spec, rgb)
+    painted = convert(found.clip, found.spec, rgb)
     pictures = _pictures(lineart, lines, found.keys, painted, work, choices, between)
     made = run("colorize", pictures, spec, colouring)
     if steady:
-        keyed = _spliced(made, painted.std.RemoveFrameProps([DOUBTS]), made, choices)
+        keyed = _splice(made, painted.std.RemoveFrameProps([DOUBTS]), made, choices)
         made = agreeing("colorize", keyed, lines, starts)
     # The frames carry the line art's properties, whose matrix and range are wrong for colors.
-    made = converted(told(made, rgb, found.props), rgb, output)
-    return told(_assembled(made, lineart, spec, found, output, choices), output, found.props)
+    made = convert(write_color_properties(made, rgb, found.props), rgb, output)
+    return write_color_properties(_assemble(made, lineart, spec, found, output, choices), output, found.props)
 
 
 def _line_spec(lineart: vs.VideoNode) -> tuple[FrameSpec, Mapping[str, Any]]:
@@ -160,7 +160,7 @@ def _as_lines(lineart: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
     return lineart.resize.Point(format=vs.GRAY8, range_in=int(spec.range), range=vs.RANGE_FULL)
 
 
-def _wanted_work(work_size: int | str, size: tuple[int, int]) -> tuple[int, int]:
+def _resolve_work(work_size: int | str, size: tuple[int, int]) -> tuple[int, int]:
     """Return the width and height of the smaller picture."""
     short, text = min(size), parse_text(work_size)
     side = {"auto": _AUTO, "full": short}.get(text or "", parse_whole(work_size))
@@ -209,7 +209,7 @@ def _pictures(
         choices: the keys of every frame.
         between: the search windows of every frame, for the key before and the key after it.
     """
-    drawn = _joined([lines[key] for key in keys])
+    drawn = _join([lines[key] for key in keys])
     small = lines.resize.Bilinear(*work)
     key_clips = [
         drawn,
@@ -230,7 +230,7 @@ def _stacks(
     lines: vs.VideoNode, work: tuple[int, int], between: Sequence[tuple[Window | None, Window | None]]
 ) -> list[vs.VideoNode]:
     """Return for every frame the lines of its two windows, stacked vertically, at the size of the chained search."""
-    size = min(work, _wanted_work("auto", (lines.width, lines.height)))  # both have the frame's aspect ratio
+    size = min(work, _resolve_work("auto", (lines.width, lines.height)))  # both have the frame's aspect ratio
     small = lines.resize.Bilinear(*size)
     spans = [[None if window is None else (window.start, window.end) for window in pair] for pair in between]
     places: dict[tuple[int, int] | None, int] = {None: 0}
@@ -263,14 +263,14 @@ def _places(numbers: Sequence[int | None]) -> list[int]:
 
 def _spread(clip: vs.VideoNode, places: Sequence[int]) -> vs.VideoNode:
     """Return a clip with the frame at each of the given indices."""
-    return _joined([clip[place].std.Loop(times) for place, times in runs(places)])
+    return _join([clip[place].std.Loop(times) for place, times in runs(places)])
 
 
-def _joined(clips: Sequence[vs.VideoNode]) -> vs.VideoNode:
+def _join(clips: Sequence[vs.VideoNode]) -> vs.VideoNode:
     return clips[0] if len(clips) == 1 else vs.core.std.Splice(list(clips))
 
 
-def _assembled(
+def _assemble(
     made: vs.VideoNode,
     lineart: vs.VideoNode,
     spec: FrameSpec,
@@ -279,16 +279,16 @@ def _assembled(
     choices: Sequence[Choice],
 ) -> vs.VideoNode:
     """Return the output: colored frames, references at their own frames, and lines where there is no reference."""
-    references = converted(found.clip, found.spec, output)
+    references = convert(found.clip, found.spec, output)
     bare = _gray(lineart, spec, output) if any(choice.before is None for choice in choices) else made
-    joined = _spliced(made, references, bare, choices)
+    joined = _splice(made, references, bare, choices)
     if lineart.fps:
         # References may have another rate, as pictures do, and mixed rates would leave the clip without one.
         joined = joined.std.AssumeFPS(lineart)
     return joined.std.CopyFrameProps(lineart)
 
 
-def _spliced(
+def _splice(
     made: vs.VideoNode, references: vs.VideoNode, bare: vs.VideoNode, choices: Sequence[Choice]
 ) -> vs.VideoNode:
     """Splice references at the keys, `bare` in scenes without any, and `made` everywhere else."""
@@ -301,7 +301,7 @@ def _spliced(
         else:
             parts.append((made if source == _MADE else bare)[start : start + count])
         start += count
-    return _joined(parts)
+    return _join(parts)
 
 
 def _source(choice: Choice) -> int:
@@ -318,4 +318,4 @@ def _gray(lineart: vs.VideoNode, spec: FrameSpec, output: FrameSpec) -> vs.Video
     gray = lineart.resize.Point(
         format=video_format(form).id, range_in=int(spec.range), range=vs.RANGE_FULL
     ).std.RemoveFrameProps(["_Matrix"])
-    return converted(told(gray.std.ShufflePlanes([0, 0, 0], vs.RGB), rgb, {}), rgb, output)
+    return convert(write_color_properties(gray.std.ShufflePlanes([0, 0, 0], vs.RGB), rgb, {}), rgb, output)

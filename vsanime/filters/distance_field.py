@@ -13,7 +13,7 @@ from vsanime.coding import luma_coding
 from vsanime.errors import VsanimeError
 from vsanime.motion.distance import CAP, distance_to
 from vsanime.optional import ndimage
-from vsanime.pipeline.arguments import wanted_format
+from vsanime.pipeline.arguments import resolve_format
 from vsanime.pipeline.lanes import run_lanes
 from vsanime.spec import Family, Range
 from vsanime.values import read_number
@@ -21,7 +21,7 @@ from vsanime.video.advice import gray_code
 from vsanime.video.alpha import alpha_of, clip_on_white, with_alpha
 from vsanime.video.clips import check_same, first_frame, video_format
 from vsanime.video.errors import raises_vs_error
-from vsanime.video.properties import finished
+from vsanime.video.properties import write_properties
 
 
 @raises_vs_error
@@ -62,7 +62,7 @@ def distance_field(
         )
     cap = read_number("cap", cap, 0, 10, above=True)
     limit = read_number("threshold", threshold, 0, 1, above=True)
-    form = wanted_format(depth, spec.format)
+    form = resolve_format(depth, spec.format)
     ndimage()  # so that a missing SciPy is reported here and not with the first frame
     read, made = luma_coding(spec.format, spec.range), luma_coding(form, Range.FULL)
     alpha = alpha_of("distance_field", lineart, props)
@@ -81,4 +81,4 @@ def distance_field(
         (video_format(form), lineart.width, lineart.height),
         ([0], [0]),
     )
-    return with_alpha(finished(result, replace(spec, format=form, range=Range.FULL, matrix=None)), alpha)
+    return with_alpha(write_properties(result, replace(spec, format=form, range=Range.FULL, matrix=None)), alpha)

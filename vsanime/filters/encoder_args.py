@@ -147,7 +147,7 @@ def read_signal(clip: vs.VideoNode) -> Signal:
         )
     with clip.get_frame(0) as frame:
         props = read_all(frame.props)
-        _checked_code("_Matrix", spec.matrix, _MATRICES)
+        _check_code("_Matrix", spec.matrix, _MATRICES)
         return Signal(
             spec=spec,
             primaries=_code("_Primaries", props, _PRIMARIES),
@@ -246,10 +246,10 @@ def _siting(spec: FrameSpec) -> int | None:
 
 def _code(name: str, props: Mapping[str, Any], names: Mapping[int, str]) -> int | None:
     value = read_integer(props, name, 2)
-    return None if value == 2 else _checked_code(name, value, names)
+    return None if value == 2 else _check_code(name, value, names)
 
 
-def _checked_code(name: str, value: int | None, names: Mapping[int, str]) -> int | None:
+def _check_code(name: str, value: int | None, names: Mapping[int, str]) -> int | None:
     if value is not None and value not in names:
         known = ", ".join(f"{code} ({text})" for code, text in names.items())
         raise VsanimeError(

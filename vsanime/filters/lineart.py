@@ -18,7 +18,7 @@ from vsanime.graphs.builders.sketchkeras import Sketch, check_size, sketch_graph
 from vsanime.graphs.inspect import NetFacts
 from vsanime.models.search import find_files
 from vsanime.models.store import Model, as_path, load, search_path
-from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
+from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, resolve_format
 from vsanime.pipeline.network import Network
 from vsanime.pipeline.run import Job, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
@@ -26,7 +26,7 @@ from vsanime.values import MOST_SIDE, parse_number, parse_text, read_choice, rea
 from vsanime.video.alpha import alpha_of, fill_hidden, in_depth, with_alpha
 from vsanime.video.clips import first_frame
 from vsanime.video.errors import raises_vs_error
-from vsanime.video.properties import finished, readable, write_gray_matrix
+from vsanime.video.properties import resolve_gray_matrix, write_gray_matrix, write_properties
 
 _METHODS = "'dog', 'sketchkeras' or the path of an .onnx file"
 _FILE = "sketchkeras.onnx"
@@ -93,7 +93,7 @@ def lineart(
         ```
     """
     spec, props = first_frame(clip)
-    form = replace(wanted_format(depth, spec.format), family=Family.GRAY, subsampling_w=0, subsampling_h=0)
+    form = replace(resolve_format(depth, spec.format), family=Family.GRAY, subsampling_w=0, subsampling_h=0)
     wanted = read_name_or_path("method", method, "dog")
     check_backend(backend)
     given = {"sigma": sigma, "long_side": long_side, "padding": padding}
@@ -102,7 +102,7 @@ def lineart(
     source = fill_hidden(clip, alpha)
     if wanted == "dog":
         _refuse(given, _SKETCH_ONLY, "SketchKeras", "'dog'")
-        lines = _drawn(source, spec, form, _pen(spec, sigma, threshold, gain), backend, tiling)
+        lines = _draw(source, spec, form, _pen(spec, sigma, threshold, gain), backend, tiling)
     else:
         _refuse(given, _DOG_ONLY, "'dog'", "SketchKeras")
         if tiling != Tiling():
@@ -111,12 +111,12 @@ def lineart(
             )
         sketch = _sketch(threshold, gain, long_side)
         model = _model(wanted, "reflect" if padding is None else padding)
-        lines = _sketched(source, readable(spec), form, model, sketch, backend)
+        lines = _draw_sketch(source, resolve_gray_matrix(spec), form, model, sketch, backend)
     if spec.format.family is Family.RGB:
         # RGB's matrix would be wrong on gray.
         lines = lines.std.RemoveFrameProps(["_Matrix"])
     meant = replace(spec, format=form, range=Range.FULL, chroma_location=None)
-    return with_alpha(finished(lines, meant), in_depth(alpha, form))
+    return with_alpha(write_properties(lines, meant), in_depth(alpha, form))
 
 
 def _refuse(given: Mapping[str, object], names: Sequence[str], others: str, chosen: str) -> None:
@@ -136,7 +136,7 @@ def _pen(spec: FrameSpec, sigma: float | None, threshold: float | None, gain: fl
     return pen if gain is None else replace(pen, gain=read_number("gain", gain, 0.1, 1000))
 
 
-def _drawn(
+def _draw(
     clip: vs.VideoNode,
     spec: FrameSpec,
     form: PlaneFormat,
@@ -180,7 +180,7 @@ def _model(method: str | Path, padding: str) -> Model:
     if path is None:
         if method != "sketchkeras":
             raise VsanimeError(f"method={quote(method)}; {_METHODS} is needed")
-        path = _found()
+        path = _find()
     model = load(path)
     if not looks_like(model.proto):
         raise VsanimeError(
@@ -190,7 +190,7 @@ def _model(method: str | Path, padding: str) -> Model:
     return replace(model, proto=sketchkeras(weights_of(model.proto), padding))
 
 
-def _found() -> Path:
+def _find() -> Path:
     """Return the path of the weights file in the model folders.
 
     Raises:
@@ -207,7 +207,7 @@ def _found() -> Path:
     return path
 
 
-def _sketched(
+def _draw_sketch(
     clip: vs.VideoNode,
     spec: FrameSpec,
     form: PlaneFormat,

@@ -14,10 +14,10 @@ from vsanime.errors import VsanimeError, quote
 from vsanime.graphs.builders.rgb import reach, rgb_graph
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.passes.ensemble import ensemble
-from vsanime.graphs.passes.transposed import without_transposed
+from vsanime.graphs.passes.transposed import rewrite_transposed
 from vsanime.models.cards import find, unknown_model, variants
 from vsanime.models.store import as_path, available, load
-from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, wanted_format
+from vsanime.pipeline.arguments import Size, Tiles, Tiling, check_backend, read_tiling, resolve_format
 from vsanime.pipeline.network import Network, network_for
 from vsanime.pipeline.run import Job, run
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, SampleType
@@ -25,7 +25,7 @@ from vsanime.values import read_choice, read_flag, read_name_or_path, read_whole
 from vsanime.video.alpha import alpha_of, fill_hidden, with_alpha, with_sure_ends
 from vsanime.video.clips import first_frame, plane_format, spec_from_props, video_format
 from vsanime.video.errors import raises_vs_error
-from vsanime.video.properties import finished, readable, write_gray_matrix
+from vsanime.video.properties import resolve_gray_matrix, write_gray_matrix, write_properties
 
 _TINTS = ("keep", "correct")
 # The network that comes with the package.
@@ -87,27 +87,27 @@ def waifu2x(
         ```
     """
     original, props = first_frame(clip)
-    spec = readable(original)
+    spec = resolve_gray_matrix(original)
     check_matrix(spec.matrix)
     noise = read_whole("noise", noise, -1, 3, "-1, 0, 1, 2 or 3 is needed")
     scale = read_whole("scale", scale, 1, 2, "1 or 2 is needed")
     tint, tta = read_choice("tint", tint, _TINTS), read_flag("tta", tta)
-    form = wanted_format(depth, spec.format)
+    form = resolve_format(depth, spec.format)
     tiling = read_tiling(tiles, tilesize, overlap)
     check_backend(backend)
     wanted = read_name_or_path("model", model, "ESPCN_7_SLIM_VA")
-    name, steps = _chosen(wanted, noise, scale)
-    network = _prepared(name, steps, tint=tint == "correct", tta=tta)
+    name, steps = _choose(wanted, noise, scale)
+    network = _prepare(name, steps, tint=tint == "correct", tta=tta)
     alpha = alpha_of("waifu2x", clip, props)
-    result = _scaled(fill_hidden(clip, alpha), spec, form, network, scale, backend, tiling)
+    result = _scale(fill_hidden(clip, alpha), spec, form, network, scale, backend, tiling)
     # A gray clip keeps its own matrix: the one in `spec` only weighs three equal channels.
-    result = finished(result, replace(spec, matrix=original.matrix))
+    result = write_properties(result, replace(spec, matrix=original.matrix))
     if alpha is not None:
-        alpha = _scaled_alpha(alpha, wanted, scale, depth, backend, tiling)
+        alpha = _scale_alpha(alpha, wanted, scale, depth, backend, tiling)
     return with_alpha(result, alpha)
 
 
-def _scaled_alpha(
+def _scale_alpha(
     alpha: vs.VideoNode,
     model: str | Path,
     scale: int,
@@ -117,13 +117,15 @@ def _scaled_alpha(
 ) -> vs.VideoNode:
     """Return transparency at the output's size and depth, by the network without denoising, its tint corrected."""
     alpha = alpha.std.SetFieldBased(0)
-    spec = readable(spec_from_props(plane_format(alpha.format), alpha.width, alpha.height, {"_Range": vs.RANGE_FULL}))
-    form = wanted_format(depth, spec.format)
+    spec = resolve_gray_matrix(
+        spec_from_props(plane_format(alpha.format), alpha.width, alpha.height, {"_Range": vs.RANGE_FULL})
+    )
+    form = resolve_format(depth, spec.format)
     if scale == 1:
         return alpha.resize.Point(format=video_format(form).id, range=vs.RANGE_FULL)
-    name, steps = _chosen(without_noise(model), -1, 2)
-    network = _prepared(name, steps, tint=True, tta=False)
-    return with_sure_ends(_scaled(alpha, spec, form, network, 2, backend, tiling), alpha)
+    name, steps = _choose(without_noise(model), -1, 2)
+    network = _prepare(name, steps, tint=True, tta=False)
+    return with_sure_ends(_scale(alpha, spec, form, network, 2, backend, tiling), alpha)
 
 
 def is_rgb(model: str) -> bool:
@@ -152,7 +154,7 @@ def without_noise[Given: (str, str | Path)](model: Given) -> Given:
     return model if as_path(model) is not None else _NOISY.sub("", str(model))
 
 
-def _chosen(model: str | Path, noise: int, scale: int) -> tuple[str | Path, int]:
+def _choose(model: str | Path, noise: int, scale: int) -> tuple[str | Path, int]:
     """Return the name or path of the network, and its scale: 0 for a file, whose scale is read from its graph."""
     if as_path(model) is not None:
         if noise != -1:
@@ -211,7 +213,7 @@ def _same_size(name: str) -> bool:
         return False
 
 
-def _prepared(name: str | Path, scale: int, *, tint: bool, tta: bool) -> Network:
+def _prepare(name: str | Path, scale: int, *, tint: bool, tta: bool) -> Network:
     """Load a network and transform it as its arguments ask.
 
     Args:
@@ -221,7 +223,7 @@ def _prepared(name: str | Path, scale: int, *, tint: bool, tta: bool) -> Network
         tta: whether to average over the eight rotated and mirrored variants.
     """
     network = network_for(name, "rgb", (3, 3), (scale,) if scale else (1, 2), _ADVICE)
-    proto = without_transposed(network.model.proto)
+    proto = rewrite_transposed(network.model.proto)
     if tta:
         # The facts of one variant hold for all: rotation and mirroring change none of them. `steady` stays off, since
         # the mean of eight results that low precision rounded would be no better than one.
@@ -229,7 +231,7 @@ def _prepared(name: str | Path, scale: int, *, tint: bool, tta: bool) -> Network
     return Network(replace(network.model, proto=proto), network.facts, tint=tint, steady=tint)
 
 
-def _scaled(
+def _scale(
     clip: vs.VideoNode,
     spec: FrameSpec,
     form: PlaneFormat,
@@ -246,7 +248,7 @@ def _scaled(
         raise VsanimeError(f"model={quote(network.model.name)} does not scale; scale=1 is needed")
     # Deep enough that halved samples are rounded only once.
     wide = replace(form, bits=16) if form.is_integer else replace(form, sample_type=SampleType.FLOAT, bits=32)
-    large = finished(_run(clip, spec, (wide, form), network, backend, tiling), spec)
+    large = write_properties(_run(clip, spec, (wide, form), network, backend, tiling), spec)
     if form.is_integer:
         small = large.resize.Spline36(clip.width, clip.height, format=video_format(form).id)
         return small.std.CopyFrameProps(large)  # zimg adds its own

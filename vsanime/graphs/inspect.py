@@ -453,7 +453,7 @@ def _whole_frame(_: _Step, lines: list[_Line]) -> _Line:
     return _Line(np.full(len(line), -np.inf), np.full(len(line), np.inf))
 
 
-def _reduced(step: _Step, lines: list[_Line]) -> _Line:
+def _reduce(step: _Step, lines: list[_Line]) -> _Line:
     """Return one sample that depends on everything, for pooling over the frame; reducing channels keeps the line."""
     axes = step.given.get("axes")
     if axes is None and len(step.node.input) > 1:
@@ -504,6 +504,6 @@ _RULES: dict[str, Callable[[_Step, list[_Line]], _Line]] = {
         _whole_frame,
     ),
     **dict.fromkeys(
-        ("GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax", "ReduceSum", "ReduceL2"), _reduced
+        ("GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax", "ReduceSum", "ReduceL2"), _reduce
     ),
 }

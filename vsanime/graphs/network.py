@@ -88,7 +88,7 @@ def read_network(proto: onnx.ModelProto) -> Network:
         kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower() if known else f"type {tensor.elem_type}"
         raise VsanimeError(f"the network's input is {kind} with {len(dims)} axes; float with 4 (NCHW) is needed")
     nodes = []
-    for node in needed(graph.node, graph.output[0].name):
+    for node in find_needed(graph.node, graph.output[0].name):
         if node.op_type == "Constant":
             weights[node.output[0]] = _constant(node)
         elif node.op_type == "Identity" and node.input[0] in weights:
@@ -106,7 +106,7 @@ def read_network(proto: onnx.ModelProto) -> Network:
     )
 
 
-def needed(nodes: Sequence[onnx.NodeProto], tensor: str) -> list[onnx.NodeProto]:
+def find_needed(nodes: Sequence[onnx.NodeProto], tensor: str) -> list[onnx.NodeProto]:
     """Return the nodes that `tensor` depends on, in the given order (ONNX nodes are sorted)."""
     wanted = {tensor}
     kept = []

@@ -64,7 +64,7 @@ def up_taps(subsampling: Size, siting: ChromaLocation, *, smooth: bool = True) -
         factor = 1 << shift
         position = (np.arange(factor) - offset) / factor
         taps = np.arange(-_SUPPORT, _SUPPORT + 1)
-        return _trimmed(kernel(position[:, None] - taps), -_SUPPORT)
+        return _trim(kernel(position[:, None] - taps), -_SUPPORT)
 
     x, y = chroma_offset(siting, subsampling)
     return axis(subsampling[1], y), axis(subsampling[0], x)
@@ -77,7 +77,7 @@ def down_taps(subsampling: Size, siting: ChromaLocation) -> tuple[Taps, Taps]:
         factor = 1 << shift
         reach = _SUPPORT * factor
         taps = np.arange(-reach, reach + factor)
-        return _trimmed(catmull_rom((taps - offset) / factor)[None], -reach)
+        return _trim(catmull_rom((taps - offset) / factor)[None], -reach)
 
     x, y = chroma_offset(siting, subsampling)
     return axis(subsampling[1], y), axis(subsampling[0], x)
@@ -95,13 +95,13 @@ def upsample(writer: GraphWriter, plane: str, size: Size, taps: tuple[Taps, Taps
     rows, columns = taps
     fy, fx = len(rows.weights), len(columns.weights)
     kernel = np.einsum("ai,bj->abij", rows.weights, columns.weights).reshape(fy * fx, 1, *_lengths(taps))
-    phases = _convolved(writer, plane, size, taps, kernel, (1, 1), "upsample")
+    phases = _convolve(writer, plane, size, taps, kernel, (1, 1), "upsample")
     if fy == fx:
         return writer.node("DepthToSpace", [phases], name="upsample", exact=True, blocksize=fy, mode="CRD")
-    return _interleaved(writer, phases, fy, fx)
+    return _interleave(writer, phases, fy, fx)
 
 
-def _interleaved(writer: GraphWriter, phases: str, fy: int, fx: int) -> str:
+def _interleave(writer: GraphWriter, phases: str, fy: int, fx: int) -> str:
     """Return the depth-to-space of [1, fy * fx, h, w], of shape [1, 1, h * fy, w * fx], for non-square blocks.
 
     It is written without h and w, so that the graph serves every size: in a shape, 0 keeps the axis's length and -1
@@ -131,10 +131,10 @@ def downsample(writer: GraphWriter, plane: str, size: Size, subsampling: Size, t
     """
     kernel = np.einsum("i,j->ij", taps[0].weights[0], taps[1].weights[0])[None, None]
     step = (1 << subsampling[1], 1 << subsampling[0])
-    return _convolved(writer, plane, size, taps, kernel, step, "downsample")
+    return _convolve(writer, plane, size, taps, kernel, step, "downsample")
 
 
-def resized(
+def resize(
     writer: GraphWriter, x: str, size: Size, wanted: Size, weights: Callable[[int, int], Doubles] | None = None
 ) -> str:
     """Return pictures [1, C, h, w] in another size, by Catmull-Rom unless `weights` is given.
@@ -187,20 +187,20 @@ def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     return np.clip(folded, 0, length - 1)
 
 
-def _convolved(
+def _convolve(
     writer: GraphWriter, x: str, size: Size, taps: tuple[Taps, Taps], kernel: Doubles, step: Size, name: str
 ) -> str:
     for axis, tap, length, stride in ((2, taps[0], size[1], step[0]), (3, taps[1], size[0], step[1])):
         # The last window starts at the last whole step.
         after = (length // stride - 1) * stride + tap.first + tap.weights.shape[1] - length
-        x = _padded(writer, x, axis, length, -tap.first, after, name)
+        x = _pad(writer, x, axis, length, -tap.first, after, name)
     inputs = [x, writer.constant(kernel)]
     return writer.node(
         "Conv", inputs, name=name, exact=True, kernel_shape=list(kernel.shape[2:]), strides=list(step), pads=[0] * 4
     )
 
 
-def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, after: int, name: str) -> str:
+def _pad(writer: GraphWriter, x: str, axis: int, length: int, before: int, after: int, name: str) -> str:
     """Return `x` with mirrored samples added along an axis; negative counts add (and remove) nothing."""
 
     def gathered(numbers: NDArray[np.int64], origin: int) -> list[str]:
@@ -215,7 +215,7 @@ def _padded(writer: GraphWriter, x: str, axis: int, length: int, before: int, af
     return x if len(parts) == 1 else writer.node("Concat", parts, name=name, exact=True, axis=axis)
 
 
-def _trimmed(weights: Doubles, first: int) -> Taps:
+def _trim(weights: Doubles, first: int) -> Taps:
     """Return normalized taps without those that are zero in every phase; none starts after the block's own sample."""
     used = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-12)
     start = min(int(used[0]), -first)

@@ -123,7 +123,7 @@ def read_header(path: Path) -> Header:
         if frames > 1 and picture.format != "MPO":
             raise VsanimeError(f"it holds {frames} pictures; as a video, OUTPUT ends in .mkv or .mp4")
         _check_tiff(picture)
-        layout, deep = _stored(picture)
+        layout, deep = _read_stored(picture)
         if not deep and picture.mode not in (*_GRAY_MODES, *_COLOUR_MODES):
             raise VsanimeError(
                 f"its pixels are of the kind {picture.mode!r}, whose white is not known; "
@@ -140,7 +140,7 @@ def read_header(path: Path) -> Header:
         return Header(width, height, gray, alpha, 16 if deep else 8, orientation, remark)
 
 
-def _stored(picture: Image.Image) -> tuple[str, bool]:
+def _read_stored(picture: Image.Image) -> tuple[str, bool]:
     """Return the stored channels, such as "I" or "RGB", and whether they have 16 bits (Pillow decodes RGB to 8)."""
     tile = picture.tile[0][3] if getattr(picture, "tile", None) else ""
     channels, _, depth = str(tile[0] if isinstance(tile, tuple) else tile).partition(";")
@@ -287,7 +287,7 @@ def _upright_exif(picture: Image.Image, size: tuple[int, int]) -> bytes | None:
     return packed if 0 < len(packed) <= _LONGEST_EXIF else None
 
 
-def fitted(samples: Array, form: Format) -> Array:
+def fit(samples: Array, form: Format) -> Array:
     """Blend samples with white if the format has no alpha, and turn gray into RGB if it has no gray."""
     if samples.shape[2] in (2, 4) and not form.alpha:
         samples = _on_white(samples)
@@ -303,11 +303,11 @@ def _on_white(samples: Array) -> Array:
     return ((colour + _WHITE // 2) // _WHITE).astype(np.uint8)
 
 
-def encoded(samples: Array, form: Format, tags: Tags, quality: int = DEFAULT_QUALITY) -> bytes:
+def encode(samples: Array, form: Format, tags: Tags, quality: int = DEFAULT_QUALITY) -> bytes:
     """Return the bytes of a picture file.
 
     Args:
-        samples: height, width, channels, as `fitted` returns them; uint8, or uint16 for PNG.
+        samples: height, width, channels, as `fit` returns them; uint8, or uint16 for PNG.
         form: format of the file.
         tags: metadata to write.
         quality: quality of lossy formats, 1 to 100.

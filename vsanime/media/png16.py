@@ -33,7 +33,7 @@ def png16(samples: NDArray[np.uint16], icc: bytes | None = None, exif: bytes | N
     if exif:
         parts.append(_chunk(b"eXIf", exif.removeprefix(_EXIF_HEAD)))
     packer = zlib.compressobj()
-    data = b"".join([packer.compress(rows) for rows in _filtered(samples)] + [packer.flush()])
+    data = b"".join([packer.compress(rows) for rows in _filter(samples)] + [packer.flush()])
     return b"".join([*parts, _chunk(b"IDAT", data), _chunk(b"IEND", b"")])
 
 
@@ -41,7 +41,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _filtered(samples: NDArray[np.uint16]) -> Iterator[bytes]:
+def _filter(samples: NDArray[np.uint16]) -> Iterator[bytes]:
     """Yield groups of rows, each row as PNG's filter type 4 and its bytes minus the Paeth prediction."""
     height, _, channels = samples.shape
     pixel = 2 * channels  # bytes

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vsanime.errors import VsanimeError, list_words, nearest, quote
-from vsanime.sections import CardWording, listed, section
+from vsanime.sections import CardWording, list_values, section
 
 # What a network computes; each filter accepts some of these tasks.
 TASKS = (
@@ -33,7 +33,7 @@ class _Card:
     """The two tables of a card."""
 
     family: dict[str, Any]
-    variant: tuple[Any, ...] = listed()
+    variant: tuple[Any, ...] = list_values()
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Foreign:
 
     sha256: str
     bytes: int
-    packages: tuple[str, ...] = listed()
+    packages: tuple[str, ...] = list_values()
     url: str
 
 
@@ -89,11 +89,11 @@ class Row:
     scale: int
     file: str
     url: str
-    sha256: tuple[str, ...] = listed()
+    sha256: tuple[str, ...] = list_values()
     license: str
     copyright: str
     colour: str
-    value_range: tuple[float, float] = listed()
+    value_range: tuple[float, float] = list_values()
     description: str
 
 

@@ -83,7 +83,7 @@ def find_assets(releases_url: str, file: str, open_url: OpenUrl) -> list[Asset]:
     Raises:
         VsanimeError: if there is no answer, the answer cannot be parsed, or no release has that file.
     """
-    with _explained(releases_url), _open(f"{releases_url}?per_page=100", open_url) as answer:
+    with _explain(releases_url), _open(f"{releases_url}?per_page=100", open_url) as answer:
         text = b"".join(_chunks(answer, _MOST_ANSWER_BYTES, _ANSWER_SECONDS))
     try:
         releases = [release for release in json.loads(text) if not release.get("draft")]
@@ -133,7 +133,7 @@ def download(
     """
     if asset.size > most:
         raise VsanimeError(f"{asset.url} is announced with {asset.size} bytes; {most >> 20} MiB at most are downloaded")
-    with _explained(asset.url), _open(asset.url, open_url) as source, target.open("wb") as sink:
+    with _explain(asset.url), _open(asset.url, open_url) as source, target.open("wb") as sink:
         digest, size = _copy(source, sink, asset, progress)
     if size != asset.size:
         given = f"more than {asset.size}" if size > asset.size else size
@@ -212,17 +212,17 @@ def _demand_https(url: str) -> None:
         good = parts.scheme == "https" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
         url.encode("ascii")
     except ValueError:
-        raise VsanimeError(f"refused to download from {_shown(url)}: it is no address") from None
+        raise VsanimeError(f"refused to download from {_show(url)}: it is no address") from None
     if not good or any(character <= " " or character == "\x7f" for character in url):
-        raise VsanimeError(f"refused to download from {_shown(url)}: only https addresses are used")
+        raise VsanimeError(f"refused to download from {_show(url)}: only https addresses are used")
 
 
-def _shown(url: str) -> str:
+def _show(url: str) -> str:
     return ascii(url if len(url) <= _MOST_SHOWN else f"{url[:_MOST_SHOWN]}...")
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def _explain(url: str) -> Iterator[None]:
     """Convert network errors into one-line messages."""
     try:
         yield

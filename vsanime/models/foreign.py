@@ -25,7 +25,7 @@ Deconvolution conv7 1 1 x6 result 0=3 1=4 3=2 4=3 5=1 6=12288
 """
 
 
-def packaged(foreign: Foreign) -> Path | None:
+def find_packaged(foreign: Foreign) -> Path | None:
     """Return the weights' path in the first installed package that contains it, without importing any package."""
     for entry in foreign.packages:
         package, _, file = entry.partition("/")
@@ -37,7 +37,7 @@ def packaged(foreign: Foreign) -> Path | None:
     return None
 
 
-def converted(path: Path) -> onnx.ModelProto:
+def convert(path: Path) -> onnx.ModelProto:
     """Return the plain ONNX of a foreign file.
 
     Raises:
@@ -48,7 +48,7 @@ def converted(path: Path) -> onnx.ModelProto:
     return read(path).proto
 
 
-def fetched(foreign: Foreign, open_url: OpenUrl, *, progress: bool) -> tuple[onnx.ModelProto, Asset]:
+def fetch_weights(foreign: Foreign, open_url: OpenUrl, *, progress: bool) -> tuple[onnx.ModelProto, Asset]:
     """Download the weights, check their digest and convert them.
 
     Raises:
@@ -59,4 +59,4 @@ def fetched(foreign: Foreign, open_url: OpenUrl, *, progress: bool) -> tuple[onn
         weights = Path(folder) / "network.bin"
         download(asset, weights, {foreign.sha256}, open_url, progress=progress, most=max(MOST_BYTES, foreign.bytes))
         weights.with_suffix(".param").write_text(_UPCONV_7, encoding="ascii")
-        return converted(weights), asset
+        return convert(weights), asset

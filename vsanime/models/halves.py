@@ -46,7 +46,7 @@ def halve(proto: onnx.ModelProto) -> onnx.ModelProto:
     return made
 
 
-def widened(proto: onnx.ModelProto) -> onnx.ModelProto:
+def widen(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy with f32 weights in place of float16 weights and their `Cast`; the same object if none exist."""
     graph = proto.graph
     stored = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT16}

@@ -17,7 +17,7 @@ from vsanime.graphs.limits import check_settings, check_structure, explain, guar
 from vsanime.graphs.passes.flatten import flatten
 from vsanime.models.advice import import_command
 from vsanime.models.filekinds import HEAD_BYTES, describe, describe_unknown
-from vsanime.models.halves import to_single, widened
+from vsanime.models.halves import to_single, widen
 
 # The largest network known to run in a filter has 19 million weights, 75 MB.
 MAX_BYTES = 256 << 20
@@ -77,7 +77,7 @@ def read_precisions(path: Path, *, external: bool = True) -> tuple[onnx.ModelPro
     proto = _parse(path, _contents(path))
     try:
         with guard("it is damaged"):
-            computing = widened(_checked(path, proto, external=external))
+            computing = widen(_check(path, proto, external=external))
             _check_finite(path, computing)
             return to_single(computing), computing
     except VsanimeError as error:
@@ -85,7 +85,7 @@ def read_precisions(path: Path, *, external: bool = True) -> tuple[onnx.ModelPro
         raise VsanimeError(message if message.startswith(str(path)) else f"{path}: {message}") from None
 
 
-def _checked(path: Path, proto: onnx.ModelProto, *, external: bool) -> onnx.ModelProto:
+def _check(path: Path, proto: onnx.ModelProto, *, external: bool) -> onnx.ModelProto:
     check_structure(proto)
     tensors = [t for graph in (proto.graph, *proto.functions) for t in stored_tensors(graph)]
     outside = [tensor for tensor in tensors if uses_external_data(tensor)]

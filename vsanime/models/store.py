@@ -23,7 +23,7 @@ from vsanime.models.advice import import_command
 from vsanime.models.cards import Variant, engines_folder, find
 from vsanime.models.download import Asset, OpenUrl, download, find_assets, open_https
 from vsanime.models.filekinds import HEAD_BYTES, describe
-from vsanime.models.foreign import converted, fetched, packaged
+from vsanime.models.foreign import convert, fetch_weights, find_packaged
 from vsanime.models.onnxfile import MAX_BYTES, read_onnx
 from vsanime.models.search import find_files
 
@@ -96,7 +96,7 @@ def load(model: str | os.PathLike[str]) -> Model:
     variant = find(str(model))
     path = locate(variant) or fetch(variant)  # fetch refuses files without a known digest
     # The digest covers this file alone, so its weights must be inside it.
-    proto = read_onnx(path, external=False) if path.suffix == ".onnx" else converted(path)
+    proto = read_onnx(path, external=False) if path.suffix == ".onnx" else convert(path)
     return Model(variant.name, path, proto, variant)
 
 
@@ -126,13 +126,13 @@ def locate(variant: Variant) -> Path | None:
     for path in find_files(search_path(), variant.file):
         _verify(variant, path, trusted=path.parent not in _user_folders())
         return path
-    return _packaged(variant)
+    return _find_packaged(variant)
 
 
-def _packaged(variant: Variant) -> Path | None:
+def _find_packaged(variant: Variant) -> Path | None:
     """Return the weights file of an installed package, verified; None if there is none."""
     foreign = variant.foreign
-    if foreign is None or (path := packaged(foreign)) is None:
+    if foreign is None or (path := find_packaged(foreign)) is None:
         return None
     digest = file_digest(path)
     if digest != foreign.sha256:
@@ -212,7 +212,7 @@ def _obtain(
 ) -> tuple[Asset, str]:
     """Download and check the file, converting other formats to ONNX; return its source and the ONNX's digest."""
     if variant.foreign is not None:
-        proto, asset = fetched(variant.foreign, open_url, progress=progress)
+        proto, asset = fetch_weights(variant.foreign, open_url, progress=progress)
         partial.write_bytes(proto.SerializeToString(deterministic=True))
         return asset, file_digest(partial)
     assets = find_assets(variant.url, variant.file, open_url)
@@ -242,7 +242,7 @@ def _choose_pinned(variant: Variant, assets: Sequence[Asset]) -> Asset:
     )
 
 
-def recorded_digest(path: Path) -> str | None:
+def read_recorded_digest(path: Path) -> str | None:
     """Return the SHA-256 recorded when the file was downloaded; None if it was not downloaded.
 
     Raises:
@@ -281,7 +281,7 @@ def file_digest(path: Path) -> str:
 
 def _verify(variant: Variant, path: Path, *, trusted: bool) -> None:
     """Check that a file's digest is pinned or recorded; if neither is known, only a `trusted` file is accepted."""
-    recorded = recorded_digest(path)
+    recorded = read_recorded_digest(path)
     accepted = [*variant.sha256, *([recorded] if recorded else [])]
     if not accepted and trusted:
         return

@@ -16,7 +16,7 @@ from threading import Lock
 import numpy as np
 
 from vsanime.arrays import Bytes, Floats
-from vsanime.motion.flow import coarse_flow, searched_on
+from vsanime.motion.flow import coarse_flow, refine_flow
 from vsanime.motion.warp import warp
 
 
@@ -77,7 +77,7 @@ class Steps:
         step = coarse_flow(line, towards)
         missed = step + warp(coarse_flow(towards, line), step)
         astray = np.hypot(missed[..., 0], missed[..., 1]) + warp(led.astray, step)
-        return Led(searched_on(line, self._lines[self._key], step + warp(led.flow, step)), astray)
+        return Led(refine_flow(line, self._lines[self._key], step + warp(led.flow, step)), astray)
 
 
 def _first_places(lines: Bytes) -> list[int]:

@@ -46,7 +46,7 @@ def enlarge(small: Floats, small_line: Bytes, line: Bytes) -> Floats:
     slope = (_mean(guide * values) - mean_guide * mean) / (_mean(guide * guide) - mean_guide**2 + np.float32(_FLAT))
     size = line.shape
     large_guide = line.astype(np.float32)[..., None] / np.float32(255)
-    fitted = _resized(slope, size) * (large_guide - _resized(mean_guide, size)) + _resized(mean, size)
+    fitted = _resize(slope, size) * (large_guide - _resize(mean_guide, size)) + _resize(mean, size)
     low, high = small.min(axis=(0, 1)), small.max(axis=(0, 1))
     large: Floats = np.clip(fitted + ground, low, high)
     return large
@@ -58,7 +58,7 @@ def _mean(planes: Floats) -> Floats:
     return _planes(opencv().blur(planes, (side, side)))
 
 
-def _resized(planes: Floats, size: tuple[int, ...]) -> Floats:
+def _resize(planes: Floats, size: tuple[int, ...]) -> Floats:
     height, width = size
     cv2 = opencv()
     return _planes(cv2.resize(planes, (width, height), interpolation=cv2.INTER_LINEAR))

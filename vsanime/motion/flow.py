@@ -59,7 +59,7 @@ def flow(target: Bytes, key: Bytes) -> Flow:
     """
     if np.array_equal(target, key):
         return np.zeros((*target.shape, 2), np.float32)
-    return enlarged(_direct(_shrunk(target), _shrunk(key)), target.shape)
+    return enlarge_flow(_direct(_shrunk(target), _shrunk(key)), target.shape)
 
 
 def flow_by_steps(target: Bytes, key: Bytes, led: Flow) -> tuple[Flow, NDArray[np.bool_]]:
@@ -78,18 +78,20 @@ def flow_by_steps(target: Bytes, key: Bytes, led: Flow) -> tuple[Flow, NDArray[n
     """
     small_target, small_key = _shrunk(target), _shrunk(key)
     direct = _direct(small_target, small_key)
-    stepped = led if led.shape == direct.shape else searched_on(small_target, small_key, enlarged(led, small_key.shape))
+    stepped = (
+        led if led.shape == direct.shape else refine_flow(small_target, small_key, enlarge_flow(led, small_key.shape))
+    )
     lengths = np.maximum(np.hypot(*np.moveaxis(direct, -1, 0)), np.hypot(*np.moveaxis(stepped, -1, 0)))
     far = mean(lengths, _PART) > _FAR * lengths.shape[0]
-    views = _smoothed(small_target), _smoothed(small_key)
+    views = _smooth(small_target), _smooth(small_key)
     fitting = _cost(*views, stepped) - _cost(*views, direct) < np.where(far, _BETTER, -_BETTER)
-    best = enlarged(np.where(fitting[..., None], stepped, direct), target.shape)
+    best = enlarge_flow(np.where(fitting[..., None], stepped, direct), target.shape)
     height, width = target.shape
     mask = opencv().resize(far.astype(np.uint8), (width, height), interpolation=opencv().INTER_NEAREST)
     return best, mask != 0
 
 
-def searched_on(target: Bytes, key: Bytes, led: Flow) -> Flow:
+def refine_flow(target: Bytes, key: Bytes, led: Flow) -> Flow:
     """Refine a flow by one more fine search, where that lowers the line error.
 
     Args:
@@ -110,7 +112,7 @@ def small_flow(target: Bytes, neighbour: Bytes) -> Flow:
 
     Returns:
         An array of height, width, 2 at the size of the searched picture, which may be smaller, in its pixels; see
-        `enlarged`.
+        `enlarge_flow`.
     """
     found: Flow = _searcher(0).calc(_shrunk(target), _shrunk(neighbour), None)
     return found
@@ -126,8 +128,8 @@ def coarse_flow(target: Bytes, key: Bytes) -> Flow:
     Returns:
         An array of height, width, 2, in pixels.
     """
-    small_target, small_key = _blurred(_shrunk(target)), _blurred(_shrunk(key))
-    return enlarged(_searcher(1).calc(small_target, small_key, None), target.shape)
+    small_target, small_key = _blur(_shrunk(target)), _blur(_shrunk(key))
+    return enlarge_flow(_searcher(1).calc(small_target, small_key, None), target.shape)
 
 
 def _shrunk(line: Bytes) -> Bytes:
@@ -140,7 +142,7 @@ def _shrunk(line: Bytes) -> Bytes:
     return small
 
 
-def enlarged(small: Flow, size: tuple[int, ...]) -> Flow:
+def enlarge_flow(small: Flow, size: tuple[int, ...]) -> Flow:
     """Return a flow at another size, in pixels of that size."""
     if small.shape[:2] == size:
         return small
@@ -163,7 +165,7 @@ def _wide_distance(line: Bytes) -> Bytes:
     return shown
 
 
-def _blurred(line: Bytes) -> Bytes:
+def _blur(line: Bytes) -> Bytes:
     shown: Bytes = opencv().GaussianBlur(line, (0, 0), max(1.0, _BLUR * line.shape[0]))
     return shown
 
@@ -184,7 +186,7 @@ def _direct(target: Bytes, key: Bytes) -> Flow:
     """Return the best flow of all views, at the pictures' own size."""
     still = np.zeros((*target.shape, 2), np.float32)
     found = [_searcher(0).calc(target, key, None)]
-    found += [_searcher(1).calc(view(target), view(key), None) for view in (_near_lines, _blurred, _wide_distance)]
+    found += [_searcher(1).calc(view(target), view(key), None) for view in (_near_lines, _blur, _wide_distance)]
     return _best(target, key, [*found, still, still + _pan(target, key)])
 
 
@@ -213,7 +215,7 @@ def _pan(target: Bytes, key: Bytes) -> NDArray[np.float32]:
 
 def _best(target: Bytes, key: Bytes, flows: Sequence[Flow], better: float = _BETTER) -> Flow:
     """Return at each pixel the flow with the lowest line error around it; the first where none is clearly better."""
-    views = _smoothed(target), _smoothed(key)
+    views = _smooth(target), _smooth(key)
     chosen, least = flows[0], _cost(*views, flows[0])
     for candidate in flows[1:]:
         cost = _cost(*views, candidate) + np.float32(better)
@@ -222,7 +224,7 @@ def _best(target: Bytes, key: Bytes, flows: Sequence[Flow], better: float = _BET
     return chosen
 
 
-def _smoothed(line: Bytes) -> Bytes:
+def _smooth(line: Bytes) -> Bytes:
     shown: Bytes = opencv().GaussianBlur(line, (0, 0), _SMOOTHED)
     return shown
 

@@ -81,9 +81,9 @@ def match(
         VsanimeError: there are not two keys, the sizes differ, or OpenCV is not installed.
     """
     _check(line, key_lines, key_colours)
-    first = _found(line, key_lines[0], led[0])
+    first = _find(line, key_lines[0], led[0])
     single = np.array_equal(key_lines[0], key_lines[1]) and led[0] is led[1]
-    found = [first, first if single else _found(line, key_lines[1], led[1])]
+    found = [first, first if single else _find(line, key_lines[1], led[1])]
     flows, misfit, astray = (np.stack(parts) for parts in zip(*found, strict=True))
     warped = np.stack([warp(colour, motion) for colour, motion in zip(key_colours, flows, strict=True)])
     same = np.array([np.array_equal(line, key) for key in key_lines])
@@ -98,7 +98,7 @@ def blend(matched: Matched) -> Bytes:
     return codes
 
 
-def _found(line: Bytes, key: Bytes, led: Led | None) -> tuple[Floats, Floats, Floats]:
+def _find(line: Bytes, key: Bytes, led: Led | None) -> tuple[Floats, Floats, Floats]:
     """Return the motion to a key, its line error and its forward-backward error."""
     if np.array_equal(line, key):
         nothing = np.zeros(line.shape, np.float32)
@@ -117,19 +117,19 @@ def _found(line: Bytes, key: Bytes, led: Led | None) -> tuple[Floats, Floats, Fl
 
 def _there_and_back(line: Bytes, key: Bytes, found: Floats) -> Floats:
     missed = found + warp(coarse_flow(key, line), found)
-    return _doubted(np.hypot(missed[..., 0], missed[..., 1]))
+    return _weigh_by_uncertainty(np.hypot(missed[..., 0], missed[..., 1]))
 
 
 def _along(led: Led, size: tuple[int, ...]) -> Floats:
     """Return the summed forward-backward error of chained motion, at another size."""
-    astray = _doubted(led.astray)
+    astray = _weigh_by_uncertainty(led.astray)
     if astray.shape == size:
         return astray
     large: Floats = opencv().resize(astray, (size[1], size[0]), interpolation=opencv().INTER_LINEAR)
     return large
 
 
-def _doubted(missed: Floats) -> Floats:
+def _weigh_by_uncertainty(missed: Floats) -> Floats:
     """Return forward-backward distances in pixels as errors in [0, _DOUBT]."""
     around = mean(missed, _LINE)
     doubt: Floats = np.float32(_DOUBT) * around / (around + np.float32(_ASTRAY * missed.shape[0]))

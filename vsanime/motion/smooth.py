@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsanime.arrays import Array, Bytes, Floats
-from vsanime.motion.flow import enlarged
+from vsanime.motion.flow import enlarge_flow
 from vsanime.motion.match import Matched
 from vsanime.motion.warp import warp
 from vsanime.motion.windows import mean, side_of
@@ -59,7 +59,7 @@ def doubts(matched: Matched) -> Bytes:
     return codes
 
 
-def steadied(line: Bytes, colours: Array, doubted: Bytes, neighbours: Sequence[Neighbour]) -> Floats:
+def smooth_colors(line: Bytes, colours: Array, doubted: Bytes, neighbours: Sequence[Neighbour]) -> Floats:
     """Return a frame's colors averaged with its neighbors'; colors without uncertainty are unchanged.
 
     Args:
@@ -72,7 +72,7 @@ def steadied(line: Bytes, colours: Array, doubted: Bytes, neighbours: Sequence[N
     weights: Floats = np.ones((*line.shape, 1), np.float32)
     own = _variance(doubted)
     for neighbour in neighbours if own.any() else ():
-        found = enlarged(neighbour.flow, line.shape)
+        found = enlarge_flow(neighbour.flow, line.shape)
         misfit = _misfit(line, warp(neighbour.line, found))
         weight = own / (warp(_variance(neighbour.doubts), found) + _MOVED + _MISFIT * np.square(misfit))
         total += weight[..., None] * warp(neighbour.colours, found)

@@ -71,7 +71,7 @@ def check_backend(backend: BackendProtocol | None) -> None:
         raise VsanimeError(f"backend={quote(backend)}; an instance such as `vsanime.Backend.OpenVINO()` is needed")
 
 
-def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> frozenset[int]:
+def resolve_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> frozenset[int]:
     """Return the indices of the planes to process.
 
     Args:
@@ -94,7 +94,7 @@ def wanted_planes(planes: Planes, form: PlaneFormat, default: Sequence[int]) -> 
     return frozenset(given)
 
 
-def wanted_format(depth: int | str | None, form: PlaneFormat) -> PlaneFormat:
+def resolve_format(depth: int | str | None, form: PlaneFormat) -> PlaneFormat:
     """Return the output's format.
 
     Args:
@@ -113,7 +113,7 @@ def wanted_format(depth: int | str | None, form: PlaneFormat) -> PlaneFormat:
     return replace(form, sample_type=SampleType.INTEGER, bits=bits)
 
 
-def wanted_size(width: int | None, height: int | None, spec: FrameSpec, scale: int) -> Pair:
+def resolve_size(width: int | None, height: int | None, spec: FrameSpec, scale: int) -> Pair:
     """Return the output's width and height in pixels.
 
     Args:
@@ -195,7 +195,7 @@ def doublings(source: Pair, wanted: Pair) -> int:
     return passes
 
 
-def wanted_tile(
+def resolve_tile(
     tiles: Tiles, tilesize: Size, overlap: Size, facts: NetFacts, extra: Pair, frame: Pair, suggested: Pair
 ) -> tuple[Pair, Pair]:
     """Return the size and the overlap of the tiles, each as (horizontal, vertical) in pixels.
@@ -229,7 +229,7 @@ def wanted_tile(
         return (_split(frame[0], count[0], margin[0]), _split(frame[1], count[1], margin[1])), margin
     if tiling.tilesize is not None:
         return tiling.tilesize, margin
-    return (_balanced(frame[0], suggested[0], margin[0]), _balanced(frame[1], suggested[1], margin[1])), margin
+    return (_balance(frame[0], suggested[0], margin[0]), _balance(frame[1], suggested[1], margin[1])), margin
 
 
 def _check_tiling(tiling: Tiling, exact: Pair, frame: Pair) -> None:
@@ -308,7 +308,7 @@ def smaller_tile(tile: Pair, margin: Pair, share: float, smallest: Pair = (1, 1)
     return (width, least[1]) if least[1] <= tile[1] and least[0] <= width <= tile[0] else None
 
 
-def _balanced(length: int, tile: int, margin: int) -> int:
+def _balance(length: int, tile: int, margin: int) -> int:
     """Return the smallest tile length that needs no more tiles than the suggested one, to avoid repeated work."""
     if tile >= length or tile <= 2 * margin:
         return tile

@@ -11,7 +11,7 @@ from vsanime.backends import Backend, BackendProtocol, Engine
 from vsanime.backends.base import Workload
 from vsanime.errors import TooLittleMemory, VsanimeError
 from vsanime.graphs.inspect import NetFacts
-from vsanime.pipeline.arguments import Tiling, check_backend, smaller_tile, wanted_tile
+from vsanime.pipeline.arguments import Tiling, check_backend, resolve_tile, smaller_tile
 from vsanime.pipeline.lanes import run_lanes
 from vsanime.pipeline.network import Network
 from vsanime.pipeline.tiles import TilePlan, TileRunner, plan_tiles
@@ -58,7 +58,7 @@ def run(job: Job, backend: BackendProtocol | None, tiling: Tiling) -> vs.VideoNo
     backend = backend if backend is not None else Backend.auto()
     spec, facts = job.spec, job.network.facts
     lanes = min(_lanes(backend, facts), job.clip.num_frames)
-    plan, graph, engine = _compiled(job, backend, tiling, lanes)
+    plan, graph, engine = _compile(job, backend, tiling, lanes)
     close_with_script(engine)
     _warn_if_crowded(job.filter, lanes)
     shrink = _shrink(job)
@@ -85,7 +85,7 @@ def _lanes(backend: BackendProtocol, facts: NetFacts) -> int:
     return backend.lanes_for(vs.core.num_threads)
 
 
-def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) -> tuple[TilePlan, PlanesGraph, Engine]:
+def _compile(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) -> tuple[TilePlan, PlanesGraph, Engine]:
     """Compile an engine; return it with the tiles and the graph of one tile.
 
     Tiles shrink until they fit into memory, if the user asked for automatic tiles.
@@ -98,7 +98,7 @@ def _compiled(job: Job, backend: BackendProtocol, tiling: Tiling, lanes: int) ->
     tried = 0
     while True:
         try:
-            plan, overlap = _planned(job, tiling, traits, suggested)
+            plan, overlap = _plan(job, tiling, traits, suggested)
             if short and plan.width * plan.height >= tried:
                 raise VsanimeError(f"the network's grid makes tiles of {suggested} no smaller than those before")
             tried = plan.width * plan.height
@@ -158,11 +158,11 @@ def _shrink(job: Job) -> list[Pair]:
     return [made if plane else (0, 0) for plane in job.planes[1]]
 
 
-def _planned(job: Job, tiling: Tiling, traits: GraphTraits, suggested: Pair) -> tuple[TilePlan, Pair]:
+def _plan(job: Job, tiling: Tiling, traits: GraphTraits, suggested: Pair) -> tuple[TilePlan, Pair]:
     """Return the tiles of a frame and their overlap in pixels, (horizontal, vertical)."""
     spec, facts = job.spec, job.network.facts
     frame = (spec.width, spec.height)
-    tile, overlap = wanted_tile(tiling.tiles, tiling.tilesize, tiling.overlap, facts, job.reach, frame, suggested)
+    tile, overlap = resolve_tile(tiling.tiles, tiling.tilesize, tiling.overlap, facts, job.reach, frame, suggested)
     if tiling.tiles in (None, "auto") and tiling.tilesize is None:
         # Balancing may have made tiles smaller than the backend's engines serve.
         tile = max(tile[0], traits.least_tile[0]), max(tile[1], traits.least_tile[1])

@@ -94,7 +94,7 @@ def _spans(length: int, wanted: int, overlap: int, grid: int, multiple: int) -> 
     return tile, tuple(spans)
 
 
-def mirrored(start: int, count: int, length: int) -> NDArray[np.int64] | None:
+def mirror(start: int, count: int, length: int) -> NDArray[np.int64] | None:
     """Return the indices of `count` samples from `start`, mirrored at `length`, or None if no sample lies beyond it."""
     if start + count <= length:
         return None
@@ -178,8 +178,8 @@ class TileRunner:
         # The buffer of a subsampled plane is smaller than the tile; origins scale alike.
         y = row.start * buffer.shape[0] // self._plan.height
         x = column.start * buffer.shape[1] // self._plan.width
-        rows = mirrored(y, buffer.shape[0], plane.shape[0])
-        columns = mirrored(x, buffer.shape[1], plane.shape[1])
+        rows = mirror(y, buffer.shape[0], plane.shape[0])
+        columns = mirror(x, buffer.shape[1], plane.shape[1])
         if rows is None and columns is None:
             np.copyto(buffer, plane[y : y + buffer.shape[0], x : x + buffer.shape[1]])
             return

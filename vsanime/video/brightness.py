@@ -74,7 +74,7 @@ def widest(form: PlaneFormat) -> PlaneFormat:
     return replace(form, sample_type=SampleType.FLOAT, bits=32)
 
 
-def matched(
+def match_brightness(
     source: vs.VideoNode, result: vs.VideoNode, specs: tuple[FrameSpec, FrameSpec, FrameSpec], scenes: Scenes
 ) -> vs.VideoNode:
     """Return `result` with the mean luma of `source` restored for every scene, except for what clips at white.
@@ -93,7 +93,7 @@ def matched(
     gains = _gains(source, result, (before, made), scenes)
     # A gain costs runs of the network, so each is cached for as long as the script lives.
     gains.std.SetVideoCache(mode=1, fixedsize=1, maxsize=len(scenes.starts), maxhistory=0)
-    gain = _picked(gains, scenes.of_frames())
+    gain = _pick(gains, scenes.of_frames())
     codings = list(zip(plane_codings(made), plane_codings(after), strict=True))
     form = video_format(after.format)
 
@@ -101,7 +101,7 @@ def matched(
         frame = vs.core.create_video_frame(form, f[0].width, f[0].height)
         factor = float(f[1].props[GAIN])
         for plane, (coding, wanted) in enumerate(codings):
-            np.asarray(frame[plane])[:] = scaled(np.asarray(f[0][plane]), factor, coding, wanted)
+            np.asarray(frame[plane])[:] = apply_gain(np.asarray(f[0][plane]), factor, coding, wanted)
         return frame
 
     blank = vs.core.std.BlankClip(result, format=form.id, keep=True)
@@ -116,7 +116,7 @@ def _gains(
     count = len(scenes.starts)
     blank = vs.core.std.BlankClip(width=1, height=1, format=vs.GRAY8, length=count, keep=True)
     numbers = [scenes.measured(place) for place in _PLACES]
-    clips = [_picked(clip, places) for clip in (source, result) for places in numbers]
+    clips = [_pick(clip, places) for clip in (source, result) for places in numbers]
 
     def measured(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001 - VapourSynth passes it
         parts = f[1 : 1 + len(numbers)], f[1 + len(numbers) :]
@@ -131,7 +131,7 @@ def _gains(
     return blank.std.ModifyFrame([blank, *clips], measured)
 
 
-def _picked(clip: vs.VideoNode, numbers: list[int]) -> vs.VideoNode:
+def _pick(clip: vs.VideoNode, numbers: list[int]) -> vs.VideoNode:
     """Return a clip of the frames with these numbers, in that order."""
     if clip.num_frames == 1:
         return clip.std.Loop(len(numbers))  # SelectEvery needs at least two frames
@@ -146,7 +146,7 @@ def mean_luma(planes: list[Array], spec: FrameSpec) -> float:
     return sum(w * (mean - coding.zero) / coding.span for w, mean in zip(weights, means, strict=True))
 
 
-def scaled(plane: Array, gain: float, coding: Coding, wanted: Coding) -> Array:
+def apply_gain(plane: Array, gain: float, coding: Coding, wanted: Coding) -> Array:
     """Return a plane at another depth, with each sample's distance from black (or from no color) multiplied by a gain.
 
     Values that the gain raises above white are clipped to white; values that were above stay. Chroma is clipped to its

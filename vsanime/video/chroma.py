@@ -107,7 +107,7 @@ def plane_of(clip: vs.VideoNode, plane: int) -> vs.VideoNode:
     return clip if clip.format.color_family == vs.GRAY else vs.core.std.ShufflePlanes(clip, plane, vs.GRAY)
 
 
-def joined(form: PlaneFormat, luma: vs.VideoNode, chroma: list[vs.VideoNode]) -> vs.VideoNode:
+def join_planes(form: PlaneFormat, luma: vs.VideoNode, chroma: list[vs.VideoNode]) -> vs.VideoNode:
     """Return a clip of the given format made of its planes; frame properties come from luma's."""
     if not chroma:
         return luma

@@ -19,12 +19,12 @@ _ROUNDING = 2
 _MOST_ASPECT = 1 << 31
 
 
-def meaning(spec: FrameSpec) -> dict[str, int]:
+def make_properties(spec: FrameSpec) -> dict[str, int]:
     """Return range and matrix as frame properties."""
     return {"_Range": int(spec.range)} | ({} if spec.matrix is None else {"_Matrix": spec.matrix})
 
 
-def readable(spec: FrameSpec) -> FrameSpec:
+def resolve_gray_matrix(spec: FrameSpec) -> FrameSpec:
     """Return a spec whose matrix is known; for gray, where it only weighs equal channels, replace an unknown one."""
     if spec.format.family is Family.GRAY and not known_matrix(spec.matrix):
         return replace(spec, matrix=guess_matrix(spec.width, spec.height))
@@ -32,16 +32,16 @@ def readable(spec: FrameSpec) -> FrameSpec:
 
 
 def write_gray_matrix(clip: vs.VideoNode, spec: FrameSpec) -> vs.VideoNode:
-    """Write the matrix that `readable` chose onto a gray clip's frames, which would otherwise differ from `spec`.
+    """Write the matrix that `resolve_gray_matrix` chose onto a gray clip's frames, which else would differ from `spec`.
 
     Args:
         clip: source clip; returned unchanged unless it is gray.
-        spec: facts that `readable` returned for the clip.
+        spec: facts that `resolve_gray_matrix` returned for the clip.
     """
     return clip.std.SetFrameProps(_Matrix=spec.matrix) if spec.format.family is Family.GRAY else clip
 
 
-def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None = None) -> vs.VideoNode:
+def write_properties(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None = None) -> vs.VideoNode:
     """Return the clip with range, matrix and siting set on its frames.
 
     Args:
@@ -49,7 +49,7 @@ def finished(clip: vs.VideoNode, spec: FrameSpec, aspect: dict[str, int] | None 
         spec: facts about the source's frames; without a siting `_ChromaLocation` is removed, except from RGB.
         aspect: properties of a new sample aspect ratio, or None to keep the source's.
     """
-    props = meaning(spec) | (aspect or {})
+    props = make_properties(spec) | (aspect or {})
     if spec.chroma_location is not None:
         props["_ChromaLocation"] = int(spec.chroma_location)
     elif spec.format.family is not Family.RGB:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.support.drawings import as_array, drawn, save
 from tests.training import helpers
-from vsanime.bench.doubling.sources import Place, Reader, find, held_out, is_gray, luma, spread
+from vsanime.bench.doubling.sources import Place, Reader, find, find_held_out, is_gray, luma, spread
 from vsanime.errors import VsanimeError
 from vsanime.training.recipes import reader as recipes
 from vsanime.training.run.folder import RunFolder
@@ -96,7 +96,7 @@ def test_the_held_out_pictures_of_a_run(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.begin(recipe)
     survey = folder.survey([tmp_path / "drawings"], recipe, lambda _: None)
-    places = held_out(tmp_path / "run", [tmp_path], None)
+    places = find_held_out(tmp_path / "run", [tmp_path], None)
     expected = [p.name for p in survey if p.held_out]
     assert expected
     assert [p.name for p in places] == expected
@@ -107,15 +107,17 @@ def test_the_held_out_pictures_of_a_run(tmp_path: Path) -> None:
     for record in table["pictures"]:
         record["held_out"] = not record["held_out"]
     folder.pictures.write_text(json.dumps(table), encoding="utf-8")
-    assert [p.name for p in held_out(tmp_path / "run", [tmp_path], None)] == [p.name for p in survey if not p.held_out]
+    assert [p.name for p in find_held_out(tmp_path / "run", [tmp_path], None)] == [
+        p.name for p in survey if not p.held_out
+    ]
 
 
 def test_a_run_that_learnt_from_shots_has_no_held_out_pictures(tmp_path: Path) -> None:
     RunFolder(tmp_path).begin(recipes.load("Line_VA"))
     with pytest.raises(VsanimeError, match="it learnt from shots, not from pictures"):
-        held_out(tmp_path, [tmp_path], None)
+        find_held_out(tmp_path, [tmp_path], None)
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(VsanimeError, match="holds no run"):
-        held_out(tmp_path, [tmp_path], None)
+        find_held_out(tmp_path, [tmp_path], None)

@@ -27,7 +27,7 @@ from vsanime.graphs.builders.colorize import (
     key_graph,
     temporal_graph,
 )
-from vsanime.graphs.passes.attention import chunked
+from vsanime.graphs.passes.attention import chunk_attention
 from vsanime.spec import GraphTraits, PlanesGraph
 
 type Array = NDArray[Any]
@@ -129,7 +129,7 @@ def operators(model: bytes | onnx.ModelProto) -> list[str]:
 
 def whole_and_chunks(least: int, matrix: int, size: tuple[int, int]) -> tuple[PlanesGraph, onnx.ModelProto]:
     graph = frame_graph(colour_network(), CUT, size, PLAIN)
-    return graph, chunked(onnx.load_from_string(graph.onnx), whole_bytes=matrix, least_rows=least)
+    return graph, chunk_attention(onnx.load_from_string(graph.onnx), whole_bytes=matrix, least_rows=least)
 
 
 @pytest.mark.parametrize("rows", [1000, 9])
@@ -178,7 +178,7 @@ def test_attention_that_is_built_otherwise_stays_whole() -> None:
         -1: attention(turned, 64, 48, 64),
     }
     for count, model in cases.items():
-        cut_model = chunked(model, whole_bytes=4 * 64 * 48 // 4, least_rows=4)
+        cut_model = chunk_attention(model, whole_bytes=4 * 64 * 48 // 4, least_rows=4)
         assert operators(cut_model).count("Softmax") == max(1, count)
 
 
@@ -186,7 +186,7 @@ def test_attention_that_is_built_otherwise_stays_whole() -> None:
 def test_attention_is_cut_where_its_softmax_runs_over_keys(axis: int, count: int) -> None:
     model = attention(helper.make_node("Identity", ["products"], ["scores"]), 64, 48, 48)
     model.graph.node[2].attribute[0].i = axis
-    assert operators(chunked(model, whole_bytes=4 * 64 * 48 // 4, least_rows=4)).count("Softmax") == count
+    assert operators(chunk_attention(model, whole_bytes=4 * 64 * 48 // 4, least_rows=4)).count("Softmax") == count
 
 
 def test_small_attention_stays_whole() -> None:

@@ -18,7 +18,7 @@ from tests.support.planesgraphs import feed_for, noise_for, planes_graph
 from tests.support.reference import psnr
 from tests.support.weightfiles import bundled
 from vsanime.errors import VsanimeError
-from vsanime.graphs.passes.precision import bfloat16_bits, lowered
+from vsanime.graphs.passes.precision import bfloat16_bits, lower_precision
 from vsanime.models.cards import find
 from vsanime.models.store import load
 from vsanime.spec import GraphTraits, PlanesGraph
@@ -94,7 +94,7 @@ def test_scales_of_a_resize_stay_in_f32() -> None:
         scales=np.array([1, 1, 2, 2], np.float32),
         w=np.ones((1, 1, 1, 1), np.float32),
     )
-    resize, conv = (n for n in lowered(net, "float16").graph.node if n.op_type in ("Resize", "Conv"))
+    resize, conv = (n for n in lower_precision(net, "float16").graph.node if n.op_type in ("Resize", "Conv"))
     assert list(resize.input) == ["input/float16", "", "scales"]
     assert list(conv.input) == ["r", "w/float16"]
 

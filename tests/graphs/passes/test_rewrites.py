@@ -15,7 +15,7 @@ from vsanime.architectures.layers import Layer
 from vsanime.architectures.waifu2x.onnx import upconv
 from vsanime.graphs.inspect import inspect
 from vsanime.graphs.passes.ensemble import ensemble
-from vsanime.graphs.passes.transposed import without_transposed
+from vsanime.graphs.passes.transposed import rewrite_transposed
 
 # The same f32 sums in another order, of up to some hundred terms around 1.
 REORDERED = 2e-5
@@ -66,7 +66,7 @@ def test_a_transposed_convolution_is_a_convolution_of_blocks(kernel: int, stride
     if pad >= kernel:
         return
     proto = transposed(kernel, stride, pad, bias=bias)
-    rewritten = without_transposed(proto)
+    rewritten = rewrite_transposed(proto)
     assert "ConvTranspose" not in {node.op_type for node in rewritten.graph.node}
     np.testing.assert_allclose(run(rewritten, picture(3)), run(proto, picture(3)), atol=REORDERED)
 
@@ -74,19 +74,19 @@ def test_a_transposed_convolution_is_a_convolution_of_blocks(kernel: int, stride
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 2), (3, 1)])
 def test_kernels_of_broken_strides_stay(kernel: int, stride: int) -> None:
     proto = transposed(kernel, stride, 1)
-    assert without_transposed(proto) is proto
+    assert rewrite_transposed(proto) is proto
 
 
 def test_upconv_without_its_transposed_convolution() -> None:
     proto = random_upconv()
-    rewritten = without_transposed(proto)
+    rewritten = rewrite_transposed(proto)
     assert {n.op_type for n in rewritten.graph.node} == {"Pad", "Conv", "LeakyRelu", "DepthToSpace", "Slice", "Clip"}
     np.testing.assert_allclose(run(rewritten, picture(3)), run(proto, picture(3)), atol=REORDERED)
     before, after = inspect(proto), inspect(rewritten)
     assert (before.scale, before.radius, before.multiple) == (after.scale, after.radius, after.multiple) == (2, 7, 1)
 
 
-@pytest.mark.parametrize("proto", [artcnn_like(seed=3), without_transposed(random_upconv())], ids=["luma", "rgb"])
+@pytest.mark.parametrize("proto", [artcnn_like(seed=3), rewrite_transposed(random_upconv())], ids=["luma", "rgb"])
 def test_an_ensemble_is_the_mean_of_eight(proto: onnx.ModelProto) -> None:
     x = picture(proto.graph.input[0].type.tensor_type.shape.dim[1].dim_value)
     found, once = run(ensemble(proto), x), run(proto, x)
@@ -117,14 +117,14 @@ def test_other_kinds_of_transposed_convolutions_stay(kind: str) -> None:
     given, shape = OTHER_KINDS[kind]
     node = helper.make_node("ConvTranspose", ["input", "w"], ["output"], **given)
     proto = layers(node, channels=(2, 2), w=np.ones(shape, np.float32))
-    assert without_transposed(proto) is proto
+    assert rewrite_transposed(proto) is proto
 
 
 def test_all_that_is_said_of_a_plain_one_may_be_said() -> None:
     given = {"strides": [2, 2], "pads": [1] * 4, "dilations": [1, 1], "output_padding": [0, 0], "group": 1}
     node = helper.make_node("ConvTranspose", ["input", "w"], ["output"], kernel_shape=[4, 4], **given)
     proto = layers(node, channels=(2, 3), w=np.random.default_rng(0).random((2, 3, 4, 4)).astype(np.float32))
-    assert "ConvTranspose" not in [n.op_type for n in without_transposed(proto).graph.node]
+    assert "ConvTranspose" not in [n.op_type for n in rewrite_transposed(proto).graph.node]
 
 
 def test_weights_that_are_computed_and_old_versions_stay() -> None:
@@ -132,9 +132,9 @@ def test_weights_that_are_computed_and_old_versions_stay() -> None:
     computed = layers(
         helper.make_node("Relu", ["w"], ["computed"]), node, channels=(2, 2), w=np.ones((2, 2, 4, 4), np.float32)
     )
-    assert without_transposed(computed) is computed
+    assert rewrite_transposed(computed) is computed
     for opset, stays in ((10, True), (11, False)):
         plain = helper.make_node("ConvTranspose", ["input", "w"], ["output"], strides=[2, 2])
         proto = layers(plain, channels=(2, 2), w=np.ones((2, 2, 4, 4), np.float32))
         proto.opset_import[0].version = opset
-        assert (without_transposed(proto) is proto) is stays
+        assert (rewrite_transposed(proto) is proto) is stays

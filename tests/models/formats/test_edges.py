@@ -736,7 +736,7 @@ def test_bytes_are_read_up_to_the_limit(tmp_path: Path) -> None:
     ],
 )
 def test_json_that_is_none(text: bytes, message: str) -> None:
-    refused(lambda: files.parsed_json(text, "the file"), message)
+    refused(lambda: files.parse_json(text, "the file"), message)
 
 
 # Likeness of generators

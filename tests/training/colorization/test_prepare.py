@@ -16,7 +16,7 @@ from tests.training.colorization.helpers import write_video
 from vsanime.cli import main
 from vsanime.errors import VsanimeError
 from vsanime.motion.distance import field
-from vsanime.training.colorization.prepare import Cutting, Source, drawn, prepare
+from vsanime.training.colorization.prepare import Cutting, Source, draw, prepare
 from vsanime.training.data.shots import find_shots
 
 
@@ -130,7 +130,7 @@ def test_lines_are_those_of_the_filter() -> None:
     clip = blank.std.ModifyFrame(blank, put)
     with vsanime.lineart(clip).get_frame(0) as filtered:
         expected = np.asarray(filtered[0]).astype(int)
-    got = drawn(frame, 0)[0].astype(int)
+    got = draw(frame, 0)[0].astype(int)
     # One code of rounding: the filter's graph sums in another order.
     assert np.abs(got - expected).max() <= 1
     assert (expected < 128).sum() > 100
@@ -138,12 +138,12 @@ def test_lines_are_those_of_the_filter() -> None:
 
 def test_smaller_frames_are_made_smaller_after_their_lines_were_drawn() -> None:
     frame = scene((230, 220, 200), (200, 30, 30), 1, scale=5)[0]
-    line, colours = drawn(frame, 160)
+    line, colours = draw(frame, 160)
     assert line.shape == (160, 240)
     assert colours.shape == (160, 240, 3)
-    whole, _ = drawn(frame, 0)
+    whole, _ = draw(frame, 0)
     assert np.abs(line.astype(int) - whole.reshape(160, 2, 240, 2).mean((1, 3))).max() <= 1
-    assert drawn(frame, 999)[0].shape == (320, 480)  # nothing is enlarged
+    assert draw(frame, 999)[0].shape == (320, 480)  # nothing is enlarged
 
 
 def test_what_is_in_the_way_or_wrong_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from tests.training.helpers import drawings, recipe, surveyed  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 from vsanime.training.data.batches import batches  # noqa: E402
-from vsanime.training.data.failures import told_in_one_line  # noqa: E402
+from vsanime.training.data.failures import report_in_one_line  # noqa: E402
 from vsanime.training.pairs.samples import Sampler  # noqa: E402
 from vsanime.training.recipes.pairs import Recipe  # noqa: E402
 
@@ -63,7 +63,7 @@ def test_a_worker_that_is_killed_is_told_whatever_it_was_doing(tmp_path: Path) -
     (worker,) = multiprocessing.active_children()
 
     def rest() -> None:
-        with told_in_one_line():
+        with report_in_one_line():
             worker.kill()
             for _ in made:
                 pass

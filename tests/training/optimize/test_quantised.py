@@ -14,7 +14,7 @@ from vsanime.architectures.artcnn.module import ArtCNNR, build  # noqa: E402
 from vsanime.architectures.espcn.module import ESPCN  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 from vsanime.training.optimize.precision import Rounded, rounding_error, simulation  # noqa: E402
-from vsanime.training.optimize.quantised import Quantised, rounded  # noqa: E402
+from vsanime.training.optimize.quantised import Quantised, round_to_codes  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -68,19 +68,19 @@ def test_inner_layers_are_integer_arithmetic() -> None:
 
 def test_every_value_is_one_of_the_codes() -> None:
     x = torch.linspace(-2, 2, 10001)
-    signed, unsigned = rounded(x, torch.tensor(1.0), 127), rounded(x, torch.tensor(1.0), 255)
+    signed, unsigned = round_to_codes(x, torch.tensor(1.0), 127), round_to_codes(x, torch.tensor(1.0), 255)
     assert len(signed.unique()) == 255
     assert len(unsigned.unique()) == 256
     assert (signed.min(), signed.max(), unsigned.min(), unsigned.max()) == (-1, 1, 0, 1)
     inside = x.abs() <= 1
     assert (signed - x)[inside].abs().max() <= 0.5 / 127 + 1e-6
-    assert torch.equal(rounded(torch.zeros(3), torch.tensor(0.0), 255), torch.zeros(3))
+    assert torch.equal(round_to_codes(torch.zeros(3), torch.tensor(0.0), 255), torch.zeros(3))
 
 
 def test_the_limit_itself_has_its_whole_gradient_and_what_lies_beyond_has_none() -> None:
     for codes, expected in ((127, [0.0, 1, 1, 1, 1, 0]), (255, [0.0, 0, 0, 1, 1, 0])):
         x = torch.tensor([-0.8, -0.7, -0.1, 0.1, 0.7, 0.9], requires_grad=True)
-        rounded(x, torch.tensor(0.7), codes).sum().backward()
+        round_to_codes(x, torch.tensor(0.7), codes).sum().backward()
         assert x.grad is not None
         assert x.grad.tolist() == expected
 

@@ -115,8 +115,8 @@ def test_luma_of_chroma_samples_is_exact_and_chroma_is_soft(make: Callable[..., 
 def test_gray_has_neutral_chroma() -> None:
     gray = np.linspace(0, 1, 256, dtype=np.float32) * np.ones((3, 8, 1), np.float32)
     chroma = degrade.to_ycbcr(gray)[1:]
-    assert np.abs(degrade.rounded_chroma(chroma) - 0.5).max() == 0
-    ends = degrade.rounded_chroma(np.float32([0.0, 1.0]))
+    assert np.abs(degrade.round_chroma(chroma) - 0.5).max() == 0
+    ends = degrade.round_chroma(np.float32([0.0, 1.0]))
     assert ends == pytest.approx([0.5 - 128 / 255, 0.5 + 127 / 255], abs=1e-7)
 
 

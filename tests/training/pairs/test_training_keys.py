@@ -19,7 +19,7 @@ from vsanime.architectures.drrn.module import DRRN  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 from vsanime.models import store  # noqa: E402
 from vsanime.models.torchfiles import load, save  # noqa: E402
-from vsanime.training.data.failures import told_in_one_line  # noqa: E402
+from vsanime.training.data.failures import report_in_one_line  # noqa: E402
 from vsanime.training.optimize.precision import Rounded  # noqa: E402
 from vsanime.training.optimize.schedule import learning_rate  # noqa: E402
 from vsanime.training.pairs.networks import make  # noqa: E402
@@ -214,18 +214,18 @@ def test_weights_to_begin_with_are_of_the_same_network(tmp_path: Path) -> None:
     ],
 )
 def test_errors_of_torch_are_one_line(error: Exception, message: str) -> None:
-    with pytest.raises(VsanimeError, match=message) as raised, told_in_one_line():
+    with pytest.raises(VsanimeError, match=message) as raised, report_in_one_line():
         raise error
     assert "\n" not in str(raised.value)
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(RuntimeError, match="a mistake in the code"), told_in_one_line():
+    with pytest.raises(RuntimeError, match="a mistake in the code"), report_in_one_line():
         raise RuntimeError("a mistake in the code")
 
 
 def test_memory_that_no_machine_has_is_one_line() -> None:
-    with pytest.raises(VsanimeError, match="too little memory"), told_in_one_line():
+    with pytest.raises(VsanimeError, match="too little memory"), report_in_one_line():
         torch.empty(1 << 50)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsanime.training.style.edges import canny, smoothed
+from vsanime.training.style.edges import canny, smooth_edges
 
 
 def test_a_step_is_one_line_of_pixels() -> None:
@@ -28,7 +28,7 @@ def test_only_the_surroundings_of_edges_change() -> None:
     """A step between columns 7 and 8: its edge is one of them, two more on both sides are blurred."""
     picture = np.full((12, 20, 3), 10, np.uint8)
     picture[:, 8:] = 250
-    found = smoothed(picture)
+    found = smooth_edges(picture)
     changed = np.nonzero((found != picture).any(axis=(0, 2)))[0]
     assert changed.size
     assert changed.min() >= 5
@@ -39,4 +39,4 @@ def test_only_the_surroundings_of_edges_change() -> None:
 
 def test_a_picture_without_edges_stays_as_it_is() -> None:
     slope = np.tile(np.arange(0, 240, 4, dtype=np.uint8)[:, None, None], (1, 30, 3))
-    assert np.array_equal(smoothed(slope), slope)
+    assert np.array_equal(smooth_edges(slope), slope)

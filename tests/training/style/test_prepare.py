@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.training.helpers import draw
 from vsanime.cli import main
-from vsanime.training.style.edges import smoothed
+from vsanime.training.style.edges import smooth_edges
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -35,7 +35,7 @@ def test_folders_are_paired_by_name(frames: Path, tmp_path: Path, capsys: pytest
     assert pixels(out / "style" / "deep-one.png").shape == (107, 48, 3)
     for name in names["style"]:
         style, smooth, gray = (pixels(out / folder / name) for folder in ("style", "smooth", "gray"))
-        assert np.array_equal(smooth, smoothed(style))
+        assert np.array_equal(smooth, smooth_edges(style))
         assert not np.array_equal(smooth, style)
         assert np.array_equal(gray[..., 0], gray[..., 2])
         luma = style @ np.array([0.299, 0.587, 0.114])

@@ -15,7 +15,7 @@ from tests.training.style.helpers import recipe, root
 from vsanime.errors import VsanimeError
 from vsanime.training.data.pictures import find_sources, survey
 from vsanime.training.recipes.stylization import StyleRecipe
-from vsanime.training.style.edges import smoothed
+from vsanime.training.style.edges import smooth_edges
 from vsanime.training.style.samples import StyleSampler, check_split
 
 pytest.importorskip("h5py")
@@ -62,8 +62,8 @@ def test_smoothed_patch_is_the_patch_with_blurred_edges(folder: Path) -> None:
             np.rint((p.transpose(1, 2, 0) + 1) * 127.5).astype(np.uint8) for p in (patch.style, patch.smooth)
         )
         # A patch is mirrored after it was smoothed; of two equal slopes Canny takes the left one.
-        mirrored = smoothed(style[:, ::-1])[:, ::-1]
-        assert np.array_equal(smooth, smoothed(style)) or np.array_equal(smooth, mirrored)
+        mirrored = smooth_edges(style[:, ::-1])[:, ::-1]
+        assert np.array_equal(smooth, smooth_edges(style)) or np.array_equal(smooth, mirrored)
         differs += not np.array_equal(style, smooth)
     assert differs
 

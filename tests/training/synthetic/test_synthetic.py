@@ -11,8 +11,8 @@ from PIL import Image
 
 from tests.training.colorization.helpers import SIZE, scenes, write_drawings, write_figure
 from vsanime.errors import VsanimeError
-from vsanime.training.synthetic.drawings import Cutouts, find_drawings, premultiplied
-from vsanime.training.synthetic.ink import Pen, found_in, ink_of, worn
+from vsanime.training.synthetic.drawings import Cutouts, find_drawings, premultiply
+from vsanime.training.synthetic.ink import Pen, extract_lines, ink_of, worn
 from vsanime.training.synthetic.movement import Bend, still, wander
 from vsanime.training.synthetic.palette import draw_palette
 from vsanime.training.synthetic.scenes import SCENE_FRAMES, Layer, Look, Scene
@@ -29,7 +29,7 @@ def disc(colour: tuple[int, int, int], size: int = 40) -> np.ndarray:
 
 class Cel:
     def __init__(self, cel: np.ndarray) -> None:
-        self._look = Look(premultiplied(cel), ink_of(cel, DRAWN))
+        self._look = Look(premultiply(cel), ink_of(cel, DRAWN))
 
     def look(self, _number: int) -> Look:
         return self._look
@@ -144,19 +144,19 @@ def test_lines_that_are_found_have_a_fixed_gain(kind: str) -> None:
     picture = np.full((40, 60, 3), 200, np.uint8)
     cv2.line(picture, (10, 5), (10, 35), (40, 40, 40), 2)
     pen = Pen(kind, 1, 0.4, 80, 1.5, 3.0, 0.0, 0.0)
-    line = found_in(picture, pen)
+    line = extract_lines(picture, pen)
     assert line[20, 10] < 100
     assert line[20, 40] == 255
     # A blacker line elsewhere changes nothing here.
     other = picture.copy()
     cv2.line(other, (50, 5), (50, 35), (0, 0, 0), 2)
-    assert np.array_equal(found_in(other, pen)[:, :30], line[:, :30])
+    assert np.array_equal(extract_lines(other, pen)[:, :30], line[:, :30])
 
 
 def test_black_surfaces_are_ink_where_the_pen_says_so() -> None:
     picture = np.full((40, 60, 3), 200, np.uint8)
     picture[10:30, 10:40] = 12
-    lines = [found_in(picture, Pen("tophat", 1, 0.4, 80, 1.5, 3.0, 0.0, 0.0, black)) for black in (0, 36)]
+    lines = [extract_lines(picture, Pen("tophat", 1, 0.4, 80, 1.5, 3.0, 0.0, 0.0, black)) for black in (0, 36)]
     assert [int(line[20, 25]) for line in lines] == [255, 0]
     assert (lines[1][:8] == 255).all()
 

@@ -26,7 +26,7 @@ _BLOCKS = 4
 _EXPANSION = 2
 
 
-def doubled_as_tf(x: torch.Tensor) -> torch.Tensor:
+def double_as_tf(x: torch.Tensor) -> torch.Tensor:
     """Double a picture as TensorFlow 1 does: sample i moves to 2i, and the mean of samples i and i + 1 to 2i + 1.
 
     The last row and column are repeated. In ONNX this is `Resize`, linear, asymmetric.
@@ -42,21 +42,21 @@ def doubled_as_tf(x: torch.Tensor) -> torch.Tensor:
     return functional.avg_pool2d(nearest, 2, stride=1)[:, :, : 2 * height, : 2 * width]
 
 
-def doubled_by_corners(x: torch.Tensor) -> torch.Tensor:
+def double_by_corners(x: torch.Tensor) -> torch.Tensor:
     """Double a picture with aligned corner samples: N, C, H, W to N, C, 2H, 2W."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
-def doubled_by_centres(x: torch.Tensor) -> torch.Tensor:
+def double_by_centers(x: torch.Tensor) -> torch.Tensor:
     """Double a picture with aligned picture edges: N, C, H, W to N, C, 2H, 2W."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 # Sample positions of the two up-samplings.
 UPSAMPLES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "tf": doubled_as_tf,  # styles trained in TensorFlow, and ours
-    "align": doubled_by_corners,  # styles trained in PyTorch
-    "half": doubled_by_centres,  # ports of the PyTorch styles
+    "tf": double_as_tf,  # styles trained in TensorFlow, and ours
+    "align": double_by_corners,  # styles trained in PyTorch
+    "half": double_by_centers,  # ports of the PyTorch styles
 }
 
 
@@ -76,8 +76,8 @@ class Residual(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch 
         wide = _EXPANSION * into
         self.adds = into == out
         self.layers = nn.Sequential(
-            normed(into, wide, 1, epsilon=epsilon),
-            normed(wide, wide, groups=wide, bias=True, epsilon=epsilon),
+            normalize(into, wide, 1, epsilon=epsilon),
+            normalize(wide, wide, groups=wide, bias=True, epsilon=epsilon),
             nn.Conv2d(wide, out, 1, bias=False),
             nn.GroupNorm(1, out, epsilon),
         )
@@ -110,14 +110,14 @@ class Generator(nn.Module):  # type: ignore[misc,unused-ignore]
         self.recompute = False
 
         def block(*layers: tuple[int, int, int, int]) -> nn.Sequential:
-            return nn.Sequential(*(normed(*layer, epsilon=epsilon) for layer in layers))
+            return nn.Sequential(*(normalize(*layer, epsilon=epsilon) for layer in layers))
 
         self.block_a = block((3, 32, 7, 1), (32, 64, 3, 2), (64, 64, 3, 1))
         self.block_b = block((64, 128, 3, 2), (128, 128, 3, 1))
         self.block_c = nn.Sequential(
-            normed(128, 128, epsilon=epsilon),
+            normalize(128, 128, epsilon=epsilon),
             *(Residual(into, 256, epsilon) for into in (128, *[256] * (_BLOCKS - 1))),
-            normed(256, 128, epsilon=epsilon),
+            normalize(256, 128, epsilon=epsilon),
         )
         self.block_d = block((128, 128, 3, 1), (128, 128, 3, 1))
         self.block_e = block((128, 64, 3, 1), (64, 64, 3, 1), (64, 32, 7, 1))
@@ -140,7 +140,7 @@ class Generator(nn.Module):  # type: ignore[misc,unused-ignore]
         )
 
 
-def normed(
+def normalize(
     into: int, out: int, kernel: int = 3, stride: int = 1, *, groups: int = 1, bias: bool = False, epsilon: float
 ) -> nn.Sequential:
     """Make a reflection padding, convolution, layer norm and leaky ReLU.

@@ -66,7 +66,7 @@ class Unit:
         return found
 
 
-def _normed(name: str, into: int, out: int, kernel: int = 3, stride: int = 1) -> Unit:
+def _normalize(name: str, into: int, out: int, kernel: int = 3, stride: int = 1) -> Unit:
     return Unit(f"{name}.1", f"{name}.2", (out, into, kernel, kernel), stride)
 
 
@@ -74,7 +74,7 @@ def _residual(name: str, into: int, out: int) -> tuple[Unit, Unit, Unit]:
     """Return an inverted residual block: a 1x1 convolution widens, a depthwise one filters, a 1x1 one narrows again."""
     wide = 2 * into
     return (
-        _normed(f"{name}.layers.0", into, wide, 1),
+        _normalize(f"{name}.layers.0", into, wide, 1),
         Unit(f"{name}.layers.1.1", f"{name}.layers.1.2", (wide, 1, 3, 3), bias=True),
         Unit(f"{name}.layers.2", f"{name}.layers.3", (out, wide, 1, 1), leaks=False),
     )
@@ -82,17 +82,17 @@ def _residual(name: str, into: int, out: int) -> tuple[Unit, Unit, Unit]:
 
 # Layers between up-samplings in the order in which a picture passes them; residual blocks are separate.
 _DOWN = (
-    _normed("block_a.0", 3, 32, 7),
-    _normed("block_a.1", 32, 64, 3, 2),
-    _normed("block_a.2", 64, 64),
-    _normed("block_b.0", 64, 128, 3, 2),
-    _normed("block_b.1", 128, 128),
-    _normed("block_c.0", 128, 128),
+    _normalize("block_a.0", 3, 32, 7),
+    _normalize("block_a.1", 32, 64, 3, 2),
+    _normalize("block_a.2", 64, 64),
+    _normalize("block_b.0", 64, 128, 3, 2),
+    _normalize("block_b.1", 128, 128),
+    _normalize("block_c.0", 128, 128),
 )
 _RESIDUALS = tuple(_residual(f"block_c.{i}", 128 if i == 1 else 256, 256) for i in range(1, 5))
-_AFTER = (_normed("block_c.5", 256, 128),)
-_HALF = (_normed("block_d.0", 128, 128), _normed("block_d.1", 128, 128))
-_FULL = (_normed("block_e.0", 128, 64), _normed("block_e.1", 64, 64), _normed("block_e.2", 64, 32, 7))
+_AFTER = (_normalize("block_c.5", 256, 128),)
+_HALF = (_normalize("block_d.0", 128, 128), _normalize("block_d.1", 128, 128))
+_FULL = (_normalize("block_e.0", 128, 64), _normalize("block_e.1", 64, 64), _normalize("block_e.2", 64, 32, 7))
 _LAST = Unit("out_layer.0", "", (3, 32, 1, 1), leaks=False)
 
 UNITS = (*_DOWN, *(unit for block in _RESIDUALS for unit in block), *_AFTER, *_HALF, *_FULL, _LAST)

@@ -53,7 +53,7 @@ class Weights:
     plain: bool
 
 
-def imported(weights: Weights, why: str, licence: str = PUBLISHED) -> Imported:
+def to_imported(weights: Weights, why: str, licence: str = PUBLISHED) -> Imported:
     """Return the plain network of a generator's weights.
 
     Args:
@@ -102,7 +102,7 @@ def read(tensors: Mapping[str, Array], metadata: Mapping[str, str], wishes: Wish
             raise VsanimeError(f"its metadata says epsilon {quote(metadata['epsilon'])}; a number is needed") from None
     arrays = {name: floats(quote(name), array) for name, array in tensors.items()}
     weights = Weights(arrays, said or usual, epsilon, plain=False)
-    return imported(weights, why, "" if ours else PUBLISHED)
+    return to_imported(weights, why, "" if ours else PUBLISHED)
 
 
 def looks_like(proto: onnx.ModelProto) -> bool:
@@ -166,7 +166,7 @@ class _Constants:
         array = self._found[name]
         # The results along the chain are cached, so that each node is followed once.
         for made, node in reversed(chain):
-            array = self._found[made] = None if array is None else _moved(node, array)
+            array = self._found[made] = None if array is None else _move(node, array)
         return array
 
 
@@ -176,7 +176,7 @@ def _constant(node: onnx.NodeProto) -> Array:
     return numpy_helper.to_array(given["value"]) if "value" in given else np.asarray(next(iter(given.values())))
 
 
-def _moved(node: onnx.NodeProto, array: Array) -> Array | None:
+def _move(node: onnx.NodeProto, array: Array) -> Array | None:
     """Return a constant after an operator of `_MOVES`; None if the result's shape is not followed."""
     if node.op_type == "Identity":
         return array

@@ -110,7 +110,7 @@ class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without
         for block in self.blocks:
             x = _block(block, x, style)
         return Transformed(
-            torch.sigmoid(self._decoded(x).float()), _enlarged(self.to_similar(similar)), _enlarged(self.to_middle(x))
+            torch.sigmoid(self._decoded(x).float()), _enlarge(self.to_similar(similar)), _enlarge(self.to_middle(x))
         )
 
     def similar(self, target: torch.Tensor, distances: torch.Tensor, colours: torch.Tensor) -> torch.Tensor:
@@ -183,7 +183,7 @@ def _block(layers: nn.ModuleList, x: torch.Tensor, style: torch.Tensor) -> torch
     return functional.relu(x + y)
 
 
-def _enlarged(x: torch.Tensor) -> torch.Tensor:
+def _enlarge(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x.float(), scale_factor=4, mode="nearest")
 
 

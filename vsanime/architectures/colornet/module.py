@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from vsanime.architectures.colornet.onnx import CELL, LEAK, LEAST_WEIGHT, MULTIPLE, TAPS, UNASKED, WAVES, colour
-from vsanime.architectures.limit import limited
+from vsanime.architectures.limit import clamp_unit
 from vsanime.architectures.weights import arrays, rebuild_by_names
 from vsanime.errors import VsanimeError
 
@@ -117,9 +117,9 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
         copied = self._enlarged(deep, attended[:, :3])
         x = self._merged("by4", deep, lines[2], evidence[2])
         x = self._merged("by2", x, lines[1], evidence[1])
-        x = lines[0] + _doubled(self.decoder["to_full"](x))
+        x = lines[0] + _double(self.decoder["to_full"](x))
         x = _run(self.decoder["full"], torch.cat([x, evidence[0], copied], 1))
-        return _mixed(self.decoder["head"](x).float(), prior.flatten(1, 2), warped, copied.float())
+        return _mix(self.decoder["head"](x).float(), prior.flatten(1, 2), warped, copied.float())
 
     def keys(self, key_lines: torch.Tensor, key_colours: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return features, B, K, d, N, and values, B, K, c, N, of each key independently; N = H * W / 64."""
@@ -171,7 +171,7 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
 
     def _merged(self, level: str, x: torch.Tensor, lines: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
         """Return features at twice the size, joined with lines and evidence of that size."""
-        large = _doubled(self.decoder[f"to_{level}"](x))
+        large = _double(self.decoder[f"to_{level}"](x))
         return _leaky(self.decoder[level](torch.cat([large, lines, evidence], 1)))
 
     def _enlarged(self, deep: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
@@ -208,7 +208,7 @@ class LineEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
         half = _run(self.by2, full)
         quarter = _run(self.by4, half)
         eighth = _run(self.by8, quarter)
-        joined = eighth + _doubled(self.back(_run(self.by16, eighth)))
+        joined = eighth + _double(self.back(_run(self.by16, eighth)))
         return [full, half, quarter, _leaky(self.last(joined))]
 
 
@@ -250,14 +250,14 @@ def initialise(net: ColourNet) -> None:
         nn.init.zeros_(layer.weight)
 
 
-def _mixed(head: torch.Tensor, prior: torch.Tensor, warped: torch.Tensor, copied: torch.Tensor) -> Coloured:
+def _mix(head: torch.Tensor, prior: torch.Tensor, warped: torch.Tensor, copied: torch.Tensor) -> Coloured:
     """Return the blend of the three pictures plus the residual, with its weights and parts."""
     unasked = functional.pad((prior.float() + LEAST_WEIGHT).log(), (0, 0, 0, 0, 0, 1), value=UNASKED)
     weights = (head[:, :3] + unasked).softmax(1)
     residual = head[:, 3:]
     pictures = torch.cat([warped.float(), copied[:, None]], 1)
     total = (weights[:, :, None] * pictures).sum(1) + residual
-    return Coloured(limited(total), weights, copied, residual)
+    return Coloured(clamp_unit(total), weights, copied, residual)
 
 
 def _conv(into: int, out: int, stride: int = 1) -> nn.Conv2d:
@@ -280,7 +280,7 @@ def _leaky(x: torch.Tensor) -> torch.Tensor:
     return functional.leaky_relu(x, LEAK)
 
 
-def _doubled(x: torch.Tensor) -> torch.Tensor:
+def _double(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
 
 

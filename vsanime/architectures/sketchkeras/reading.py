@@ -34,11 +34,11 @@ def recognizes(tensors: Mapping[str, Array]) -> bool:
 
 
 def read(tensors: Mapping[str, Array], _metadata: Mapping[str, str], _wishes: Wishes, _ours: bool) -> Imported:
-    """Return the plain network of a state-dict; metadata and wishes are ignored. See `imported`."""
-    return imported(tensors)
+    """Return the plain network of a state-dict; metadata and wishes are ignored. See `to_imported`."""
+    return to_imported(tensors)
 
 
-def imported(tensors: Mapping[str, Array]) -> Imported:
+def to_imported(tensors: Mapping[str, Array]) -> Imported:
     """Return the plain network of a state-dict.
 
     Args:
@@ -66,7 +66,7 @@ def imported(tensors: Mapping[str, Array]) -> Imported:
         for number, unit in enumerate(block):
             conv = parts[2 * number] if normed else parts[number]
             norm = parts[2 * number + 1] if normed else None
-            weights |= _folded(unit.name, conv, norm)
+            weights |= _fold(unit.name, conv, norm)
     trained = [part[key] for parts in modules.values() for part in parts for key in sorted(_CONV)]
     count = sum(array.size for array in trained)
     summary = f"SketchKeras, one colour channel's high frequencies to ink, scale 1, {count:,} weights, norms folded in"
@@ -87,7 +87,7 @@ def _modules(tensors: Mapping[str, Array]) -> dict[str, list[dict[str, Array]]]:
     return {block: [parts[number] for number in sorted(parts)] for block, parts in found.items()}
 
 
-def _folded(name: str, conv: Mapping[str, Array], norm: Mapping[str, Array] | None) -> dict[str, Array]:
+def _fold(name: str, conv: Mapping[str, Array], norm: Mapping[str, Array] | None) -> dict[str, Array]:
     """Return a convolution's weight and bias with its norm folded in, computed in double precision.
 
     Raises:

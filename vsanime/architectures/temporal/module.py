@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from vsanime.architectures.limit import limited
+from vsanime.architectures.limit import clamp_unit
 from vsanime.architectures.temporal.onnx import DILATED, LEAK, MULTIPLE, SHIFTED, temporal
 from vsanime.architectures.weights import arrays, rebuild_by_names
 from vsanime.arrays import Array
@@ -74,10 +74,10 @@ class Temporal(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch 
         for name in DILATED:
             x = getattr(self, name)(x)
         x = self.g5(x)
-        x = self.up1(_doubled(torch.cat([x, quarter], 1)))
-        x = self.up2(_doubled(torch.cat([x, half], 1)))
+        x = self.up1(_double(torch.cat([x, quarter], 1)))
+        x = self.up2(_double(torch.cat([x, half], 1)))
         last = self.last(x.unflatten(0, (-1, FRAMES))[:, 1]).float()
-        return limited(colours[:, 1] + last) if self.residual else last.sigmoid()
+        return clamp_unit(colours[:, 1] + last) if self.residual else last.sigmoid()
 
 
 class Gated(nn.Module):  # type: ignore[misc,unused-ignore]
@@ -125,7 +125,7 @@ class Shift(nn.Module):  # type: ignore[misc,unused-ignore]
         return torch.cat([*parts, frames[:, :, 2 * count :]], 2).flatten(0, 1)
 
 
-def _doubled(x: torch.Tensor) -> torch.Tensor:
+def _double(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
 
 

@@ -84,7 +84,7 @@ def entries(folder: Path, locks: EntryLocks, *, verify: bool = False) -> list[En
         held = locks.held(owner)
         kept = _entry(owner, "good", [path for path in files if not storage.is_transient(path.name)])
         if kept is not None:
-            kept = _inspected(folder, kept, verify=verify)
+            kept = _inspect(folder, kept, verify=verify)
             found.append(replace(kept, state="building") if held and kept.state == "broken" else kept)
         # Unfinished files of a locked entry need no entry of their own.
         if kept is None or not held:
@@ -110,7 +110,7 @@ def prune(
                 reasons[entry] = "more than the size limit"
                 excess -= entry.size
     return [
-        Removal(entry, reason) if dry_run else _removed(folder, locks, entry, reason)
+        Removal(entry, reason) if dry_run else _remove(folder, locks, entry, reason)
         for entry, reason in reasons.items()
     ]
 
@@ -121,7 +121,7 @@ def clear(folder: Path, locks: EntryLocks) -> list[Removal]:
     Raises:
         VsanimeError: the folder cannot be read.
     """
-    return [_removed(folder, locks, entry, "") for entry in entries(folder, locks)]
+    return [_remove(folder, locks, entry, "") for entry in entries(folder, locks)]
 
 
 def _reason(entry: Entry, days: float | None) -> str:
@@ -136,7 +136,7 @@ def _reason(entry: Entry, days: float | None) -> str:
     return ""
 
 
-def _removed(folder: Path, locks: EntryLocks, entry: Entry, reason: str) -> Removal:
+def _remove(folder: Path, locks: EntryLocks, entry: Entry, reason: str) -> Removal:
     """Remove an entry under its lock, if it has not changed since it was listed."""
     if entry.state == "building":
         return Removal(entry, reason, kept="in use")
@@ -149,7 +149,7 @@ def _removed(folder: Path, locks: EntryLocks, entry: Entry, reason: str) -> Remo
                 for path in entry.paths:
                     if path.suffix == ".tmp":
                         path.unlink(missing_ok=True)
-            elif _measured(entry.paths) != (entry.paths, entry.size, entry.last_used):
+            elif _measure(entry.paths) != (entry.paths, entry.size, entry.last_used):
                 return Removal(entry, reason, kept="used or built again meanwhile")
             elif storage.is_blob(entry.key):
                 (folder / entry.key).unlink(missing_ok=True)
@@ -178,11 +178,11 @@ def _files(folder: Path) -> dict[str, list[Path]]:
 
 def _entry(owner: str, state: State, files: Sequence[Path]) -> Entry | None:
     """Return the entry that the files' names and status describe; None if none of them exists."""
-    paths, size, last_used = _measured(files)
+    paths, size, last_used = _measure(files)
     return Entry(owner, state, paths, size, last_used) if paths else None
 
 
-def _measured(files: Sequence[Path]) -> tuple[tuple[Path, ...], int, datetime]:
+def _measure(files: Sequence[Path]) -> tuple[tuple[Path, ...], int, datetime]:
     """Return the existing files among `files`, their size in bytes, and the time of their last use."""
     found = []
     for path in files:
@@ -196,7 +196,7 @@ def _measured(files: Sequence[Path]) -> tuple[tuple[Path, ...], int, datetime]:
     return tuple(path for path, _ in found), size, datetime.fromtimestamp(used, UTC)
 
 
-def _inspected(folder: Path, entry: Entry, *, verify: bool) -> Entry:
+def _inspect(folder: Path, entry: Entry, *, verify: bool) -> Entry:
     """Return an entry completed from its files, or marked as broken."""
     try:
         if storage.is_blob(entry.key):

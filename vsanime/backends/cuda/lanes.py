@@ -155,15 +155,15 @@ class GpuLane:
         self._graph: Graph | None = None
         # Freed in reverse order: the graph, which is recorded much later, before the program, and so on.
         with ExitStack() as owned:
-            self._stream: Stream = _owned(owned, device.stream())
-            self._event: Event = _owned(owned, device.event())
+            self._stream: Stream = _own(owned, device.stream())
+            self._event: Event = _own(owned, device.event())
             self._uploads = [_tensor(owned, device, spec) for spec in graph.inputs]
             self._downloads = [_tensor(owned, device, spec) for spec in graph.outputs]
             specs = (*graph.inputs, *graph.outputs)
             tensors = (*self._uploads, *self._downloads)
             self._arrays = {spec.name: host.array for spec, (host, _) in zip(specs, tensors, strict=True)}
             device.activate()
-            self._program = _owned(owned, make_program(device, self._stream.address))
+            self._program = _own(owned, make_program(device, self._stream.address))
             addresses = {spec.name: memory.address for spec, (_, memory) in zip(specs, tensors, strict=True)}
             self._program.bind(addresses, self._stream.address)
             self._owned = owned.pop_all()
@@ -238,7 +238,7 @@ class GpuLane:
             log.info("CUDA graphs are off: the runtime says that this network cannot be recorded")
             return None
         try:
-            return _owned(self._owned, self._stream.capture(self._queue_tensors))
+            return _own(self._owned, self._stream.capture(self._queue_tensors))
         except VsanimeError as error:
             if isinstance(error, CudaError) and error.sticky:
                 raise
@@ -257,14 +257,14 @@ class _Closes(Protocol):
     def close(self) -> None: ...
 
 
-def _owned[T: _Closes](stack: ExitStack, resource: T) -> T:
+def _own[T: _Closes](stack: ExitStack, resource: T) -> T:
     stack.callback(resource.close)
     return resource
 
 
 def _tensor(stack: ExitStack, device: Device, spec: TensorSpec) -> tuple[PinnedArray, DeviceBuffer]:
-    host = _owned(stack, device.pinned(spec.shape, spec.dtype))
-    return host, _owned(stack, device.buffer(host.size))
+    host = _own(stack, device.pinned(spec.shape, spec.dtype))
+    return host, _own(stack, device.buffer(host.size))
 
 
 def card_numbers(device_id: int | Sequence[int]) -> tuple[int, ...]:

@@ -30,8 +30,8 @@ from vsanime.backends.tensorrt.flavours import (
     RTX,
     TENSORRT,
     Capability,
-    dotted,
     flavour_for,
+    format_capability,
     is_installed,
     read_flavour,
 )
@@ -195,7 +195,7 @@ class TensorRT(Options):
         if capability not in (served := flavour.capabilities()):
             raise VsanimeError(
                 f"{flavour.name} {flavour.version} builds for the compute capabilities "
-                f"{', '.join(map(dotted, served))}, not for {dotted(capability)}"
+                f"{', '.join(map(format_capability, served))}, not for {format_capability(capability)}"
             )
         _check_computes(precision, capability, "such a card")
         return self._surely_kept(Target(flavour, capability), graph, precision)
@@ -318,8 +318,8 @@ class TensorRT(Options):
 def _check_computes(precision: str, capability: Capability, card: str) -> None:
     if precision == "bf16" and capability < _BF16_SINCE:
         raise VsanimeError(
-            f"precision='bf16': {card} (compute capability {dotted(capability)}) computes no bf16, which came with "
-            "8.0; use `precision='fp16'`"
+            f"precision='bf16': {card} (compute capability {format_capability(capability)}) computes no bf16, which "
+            "came with 8.0; use `precision='fp16'`"
         )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from vsanime.backends.stdout import stdout_guarded
-from vsanime.backends.tensorrt.flavours import Capability, Flavour, dotted
-from vsanime.backends.tensorrt.reports import Messages, monitored
+from vsanime.backends.stdout import guard_stdout
+from vsanime.backends.tensorrt.flavours import Capability, Flavour, format_capability
+from vsanime.backends.tensorrt.reports import Messages, open_monitor
 from vsanime.backends.tensorrt.sizes import Shape
 from vsanime.errors import VsanimeError
 from vsanime.spec import PlanesGraph
@@ -58,7 +58,7 @@ class Build:
         self._flavour = flavour
         self._graph = graph
         self._messages = Messages(flavour)
-        with stdout_guarded():
+        with guard_stdout():
             self._builder = self._made(trt.Builder(self._messages.logger), "start")
             flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
             self.network = self._made(self._builder.create_network(flags), "make a network")
@@ -85,7 +85,7 @@ class Build:
         since = self._messages.mark()
         title = f"building the engine {self._graph.title} with {self._flavour.name} {self._flavour.version}"
         cache = None if self._flavour.is_rtx else self._timing_cache(timing)
-        with stdout_guarded(), monitored(self._flavour, title) as (monitor, listener):
+        with guard_stdout(), open_monitor(self._flavour, title) as (monitor, listener):
             if listener is not None:
                 self.config.progress_monitor = listener
             engine = self._builder.build_serialized_network(self.network, self.config)
@@ -110,7 +110,7 @@ class Build:
         if self._flavour.is_rtx:
             config.num_compute_capabilities = 1
             if not config.set_compute_capability(self._flavour.member(settings.capability), 0):
-                wanted = dotted(settings.capability) if settings.capability is not None else "this card"
+                wanted = format_capability(settings.capability) if settings.capability is not None else "this card"
                 raise VsanimeError(f"{self._flavour.name} does not build for {wanted}: {self._messages.reason()}")
         if settings.profile:
             self._add_profile(settings.profile)

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-from vsanime.backends.stdout import stdout_guarded
+from vsanime.backends.stdout import guard_stdout
 from vsanime.errors import VsanimeError, quote
 from vsanime.values import parse_text
 
@@ -57,10 +57,10 @@ class Flavour:
 
     def _members(self) -> dict[Capability, Any]:
         kinds = self.module.ComputeCapability.__members__
-        return {_parsed(name[2:]): member for name, member in kinds.items() if name.startswith("SM")}
+        return {_parse(name[2:]): member for name, member in kinds.items() if name.startswith("SM")}
 
 
-def _parsed(digits: str) -> Capability:
+def _parse(digits: str) -> Capability:
     """Return a capability parsed from the digits of its name: SM86 is 8.6, SM120 is 12.0."""
     return int(digits[:-1]), int(digits[-1])
 
@@ -92,7 +92,7 @@ def load_flavour(name: str) -> Flavour:
     if name not in _EXTRAS:
         raise VsanimeError(f"flavour={quote(name)}; {CHOICES}")
     try:
-        with stdout_guarded():
+        with guard_stdout():
             return Flavour(name, importlib.import_module(name))
     except ImportError as error:
         raise VsanimeError(f'{name} cannot be loaded ({error}); `pip install "{_EXTRAS[name]}"`') from error
@@ -126,19 +126,19 @@ def flavour_for(wanted: str | None, capability: Capability | None) -> Flavour:
         return load_flavour(RTX)
     if capability is not None and capability < _OLDEST:
         raise VsanimeError(
-            f"TensorRT for CUDA 13 serves cards from compute capability {dotted(_OLDEST)} on, and this one has "
-            f"{dotted(capability)}; `vsanime.Backend.OpenVINO()` runs on the processor"
+            f"TensorRT for CUDA 13 serves cards from compute capability {format_capability(_OLDEST)} on, and this one "
+            f"has {format_capability(capability)}; `vsanime.Backend.OpenVINO()` runs on the processor"
         )
     if TENSORRT in installed:
         return load_flavour(TENSORRT)
     assert capability is not None
-    served = ", ".join(map(dotted, load_flavour(RTX).capabilities()))
+    served = ", ".join(map(format_capability, load_flavour(RTX).capabilities()))
     raise VsanimeError(
-        f"TensorRT-RTX builds for compute capabilities {served}, and this card has {dotted(capability)}; `pip "
-        f"install \"{_EXTRAS[TENSORRT]}\"` for it, or try `flavour='tensorrt_rtx'` if it is a newer GeForce or RTX"
+        f"TensorRT-RTX builds for compute capabilities {served}, and this card has {format_capability(capability)}; "
+        f"`pip install \"{_EXTRAS[TENSORRT]}\"` for it, or try `flavour='tensorrt_rtx'` if it is a newer GeForce or RTX"
     )
 
 
-def dotted(capability: Capability) -> str:
+def format_capability(capability: Capability) -> str:
     """Return a compute capability as text, such as "8.9"."""
     return f"{capability[0]}.{capability[1]}"

@@ -151,7 +151,7 @@ _watch: ContextVar[Watch | None] = ContextVar("_watch", default=None)
 
 
 @contextmanager
-def watched(bars: Progress) -> Iterator[Watch]:
+def watch_build(bars: Progress) -> Iterator[Watch]:
     """Draw the builds of this thread within the context in existing bars, and record their durations."""
     watch = Watch(bars)
     token = _watch.set(watch)
@@ -162,7 +162,7 @@ def watched(bars: Progress) -> Iterator[Watch]:
 
 
 @contextmanager
-def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
+def open_monitor(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
     """Return a monitor, and its counterpart for TensorRT; None for versions that support none.
 
     Args:
@@ -172,12 +172,12 @@ def monitored(flavour: Flavour, title: str) -> Iterator[tuple[Monitor, Any]]:
     with _bars(title) as bars:
         monitor = Monitor(bars)
         base = getattr(flavour.module, "IProgressMonitor", None)
-        with _interrupts_noted(monitor):
+        with _note_interrupts(monitor):
             yield monitor, _monitor_class(flavour.module)(monitor) if base is not None else None
 
 
 @contextmanager
-def _interrupts_noted(monitor: Monitor) -> Iterator[None]:
+def _note_interrupts(monitor: Monitor) -> Iterator[None]:
     """Let Ctrl-C stop the build at its next step; TensorRT would swallow an exception from a callback and continue.
 
     Nothing changes outside the main thread, which alone receives signals, or if the program has a handler of its own.

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from vsanime.backends.cuda.runtime import Device, DeviceBuffer
-from vsanime.backends.stdout import stdout_guarded
+from vsanime.backends.stdout import guard_stdout
 from vsanime.backends.tensorrt.flavours import Flavour
 from vsanime.backends.tensorrt.reports import Messages
 from vsanime.errors import VsanimeError
@@ -54,7 +54,7 @@ class LoadedEngine:
         self._messages = Messages(flavour)
         self._keep_kernels = keep_kernels
         device.activate()
-        with stdout_guarded():
+        with guard_stdout():
             self._runtime = flavour.module.Runtime(self._messages.logger)
             # Without a driver this returns None and does not raise.
             self._engine = self._runtime.deserialize_cuda_engine(serialized)
@@ -77,7 +77,7 @@ class LoadedEngine:
         trt = self._flavour.module
         user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
         since = self._messages.mark()
-        with stdout_guarded():
+        with guard_stdout():
             if self._kernels is not None:
                 config = self._engine.create_runtime_config()
                 config.set_execution_context_allocation_strategy(user_managed)
@@ -102,7 +102,7 @@ class LoadedEngine:
         if not shapes:
             return int(self._engine.device_memory_size_v2)
         # A context that uses our memory allocates none, so a temporary one can be asked.
-        return needed_bytes(self, self.new_context(), shapes)
+        return count_bytes(self, self.new_context(), shapes)
 
     def mark(self) -> int:
         """Return a mark of the current moment, for `reason`."""
@@ -132,7 +132,7 @@ class LoadedEngine:
         return cache
 
 
-def needed_bytes(engine: LoadedEngine, context: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+def count_bytes(engine: LoadedEngine, context: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Set the shapes of a context's inputs, and return the bytes of memory that it needs for them.
 
     Raises:
@@ -170,7 +170,7 @@ class ContextProgram:
             raise
 
     def _prepare(self, engine: LoadedEngine, device: Device, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        size = needed_bytes(engine, self._context, shapes) if shapes else engine.context_bytes({})
+        size = count_bytes(engine, self._context, shapes) if shapes else engine.context_bytes({})
         if size:
             self._memory = device.buffer(size)
             self._context.set_device_memory(self._memory.address, self._memory.size)

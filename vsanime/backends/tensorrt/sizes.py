@@ -38,12 +38,12 @@ def read_sizes(name: str, sizes: Any) -> Sizes:
     )
 
 
-def checked_sizes(sizes: Any) -> Sizes:
+def check_sizes(sizes: Any) -> Sizes:
     """Return three sizes in ascending order; see `read_sizes`."""
     return read_sizes("sizes", sizes)
 
 
-def declared_shape(graph: PlanesGraph, index: int, size: Size) -> Shape:
+def resolve_shape(graph: PlanesGraph, index: int, size: Size) -> Shape:
     """Return the shape with which an input is declared for a frame size; byte pairs have an additional axis.
 
     Raises:
@@ -64,12 +64,12 @@ def profile(graph: PlanesGraph, sizes: Sizes | None) -> Mapping[str, tuple[Shape
     """Return the smallest, most usual and largest shape of each input; empty if an engine serves one size."""
     if sizes is None:
         return {}
-    least, usual, most = checked_sizes(sizes)
+    least, usual, most = check_sizes(sizes)
     return {
         spec.name: (
-            declared_shape(graph, index, least),
-            declared_shape(graph, index, usual),
-            declared_shape(graph, index, most),
+            resolve_shape(graph, index, least),
+            resolve_shape(graph, index, usual),
+            resolve_shape(graph, index, most),
         )
         for index, spec in enumerate(graph.inputs)
     }
@@ -84,10 +84,10 @@ def shapes_at_hand(graph: PlanesGraph, sizes: Sizes | None) -> Mapping[str, Shap
     if sizes is None:
         return {}
     height, width = graph.inputs[0].shape[2:]
-    least, _, most = checked_sizes(sizes)
+    least, _, most = check_sizes(sizes)
     if not (least[0] <= width <= most[0] and least[1] <= height <= most[1]):
         raise VsanimeError(
             f"the clip's frames (or tiles) are {width}x{height}; sizes={quote(sizes)} serves {least[0]}x{least[1]} to "
             f"{most[0]}x{most[1]}"
         )
-    return {spec.name: declared_shape(graph, i, (width, height)) for i, spec in enumerate(graph.inputs)}
+    return {spec.name: resolve_shape(graph, i, (width, height)) for i, spec in enumerate(graph.inputs)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vsanime.backends.cache import JSON
 from vsanime.backends.cuda.runtime import Device
-from vsanime.backends.tensorrt.flavours import Capability, Flavour, dotted
+from vsanime.backends.tensorrt.flavours import Capability, Flavour, format_capability
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Target:
         """The name of the card, or its compute capability, for display."""
         if self.device is not None and not self.flavour.is_rtx:
             return self.device.facts.name
-        return f"compute {dotted(self.capability)}"
+        return f"compute {format_capability(self.capability)}"
 
     @property
     def named_capability(self) -> Capability | None:
@@ -42,7 +42,7 @@ class Target:
     @property
     def timing_name(self) -> str:
         """The file name under which kernel timings are cached."""
-        return f"timing-{self.flavour.version}-{dotted(self.capability)}-{self._card_digest}.cache"
+        return f"timing-{self.flavour.version}-{format_capability(self.capability)}-{self._card_digest}.cache"
 
     def kernels_name(self, key: str) -> str:
         """Return the file name for the kernels that TensorRT-RTX compiled for an engine on this card.
@@ -57,7 +57,7 @@ class Target:
         facts: dict[str, JSON] = {
             "flavour": self.flavour.name,
             "version": self.flavour.version,
-            "capability": dotted(self.capability),
+            "capability": format_capability(self.capability),
             "system": f"{sys.platform} {platform.machine().lower()}",
         }
         if self.device is not None and not self.flavour.is_rtx:

@@ -69,12 +69,12 @@ def pair_of(truth: Path, compressed: Path | None, crf: int, every: int, bar: Bar
     else:
         clip = _cut(clip)
         condition, whole = f"{_KERNEL}, x264 crf {crf}", _luma(clip, _matrix(clip))
-        source = _coded(truth, whole, crf, every, bar)
+        source = _encode(truth, whole, crf, every, bar)
     numbers = range(0, clip.num_frames, every)
     return Pair(truth.name, condition, numbers, whole[::every], source)
 
 
-def _coded(truth: Path, whole: vs.VideoNode, crf: int, every: int, bar: Bar) -> vs.VideoNode:
+def _encode(truth: Path, whole: vs.VideoNode, crf: int, every: int, bar: Bar) -> vs.VideoNode:
     """Halve and encode a clip and return every n-th decoded frame."""
 
     def halved() -> Iterator[Bytes]:

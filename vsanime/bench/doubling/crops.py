@@ -89,7 +89,7 @@ def busiest(outputs: Sequence[Floats], size: int) -> tuple[int, int, int, int]:
 
 def write(path: Path, strips: Sequence[Strip]) -> None:
     """Write all strips on one page."""
-    drawn = [_drawn(strip) for strip in strips]
+    drawn = [_draw(strip) for strip in strips]
     page = Image.new("L", (max(d.width for d in drawn), sum(d.height for d in drawn)), _PAPER)
     top = 0
     for strip in drawn:
@@ -99,7 +99,7 @@ def write(path: Path, strips: Sequence[Strip]) -> None:
         page.save(staged, optimize=True)
 
 
-def _drawn(strip: Strip) -> Image.Image:
+def _draw(strip: Strip) -> Image.Image:
     """Draw a title and rows of crops, enlarged by repeating pixels."""
     height, width = (n * ZOOM for n in strip.panels[0].pixels.shape)
     step, down = max(width, SIZE * ZOOM) + _GAP, height + 2 * _LINE + _GAP

@@ -89,7 +89,7 @@ def find(paths: Sequence[Path], every: int, limit: int | None) -> tuple[list[Pla
     return found, skipped
 
 
-def held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[Place]:
+def find_held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[Place]:
     """Return the pictures that a run of `vsanime train` held out, with a group for each of its sources.
 
     Args:

@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             for number in range(args.rounds):
                 for case in cases:
                     print_line(f"{model} {precision}: round {number + 1} of {args.rounds}, {case.label}", stderr=True)
-                    case.times.append(_once(case) if args.keep_disturbed else _undisturbed(case))
+                    case.times.append(_once(case) if args.keep_disturbed else _run_undisturbed(case))
             _report(f"{model}, {precision}, {args.size}", cases)
     return 0
 
@@ -130,9 +130,9 @@ def _cases(model: str, common: dict[str, Any], peers: str | None) -> list[Case]:
     rows.append(Case("raw inference, luma only", sys.executable, {**own, "engine": "raw"}))
     if peers:
         radius = facts.radius or 0
-        rows.append(_tuned(peers, {**own, "engine": "mlrt-ov", "radius": radius}))
+        rows.append(_tune(peers, {**own, "engine": "mlrt-ov", "radius": radius}))
         if common["precision"] == "f32":
-            rows.append(_tuned(peers, {**own, "engine": "mlrt-ort", "radius": radius}))
+            rows.append(_tune(peers, {**own, "engine": "mlrt-ort", "radius": radius}))
     return rows
 
 
@@ -146,11 +146,11 @@ def _rgb_cases(found: Model, facts: NetFacts, common: dict[str, Any], peers: str
     rows = [Case("vsanime", sys.executable, {**own, "engine": "vsanime"})]
     rows.append(Case("vsanime, tint corrected", sys.executable, {**own, "engine": "vsanime", "tint": "correct"}))
     if peers:
-        rows.append(_tuned(peers, {**own, "engine": "mlrt-ov", "radius": facts.radius or 0}))
+        rows.append(_tune(peers, {**own, "engine": "mlrt-ov", "radius": facts.radius or 0}))
     return rows
 
 
-def _tuned(python: str, options: dict[str, Any]) -> Case:
+def _tune(python: str, options: dict[str, Any]) -> Case:
     """Return the peer with its fastest settings, after trying each once."""
     width, height = options["width"], options["height"]
     tried = []
@@ -163,7 +163,7 @@ def _tuned(python: str, options: dict[str, Any]) -> Case:
     return min(tried, key=lambda t: t[0])[1]
 
 
-def _undisturbed(case: Case) -> float:
+def _run_undisturbed(case: Case) -> float:
     """Return a timing during which other programs used little processor time; raise an error after three attempts."""
     for _ in range(_RETRIES):
         before = _processor_times()

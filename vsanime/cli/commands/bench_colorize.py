@@ -86,7 +86,7 @@ def _bench(args: argparse.Namespace) -> int:
         clip = _clip(path, args.frames, args.size)
         for gap in gaps:
             sheets += 1
-            sheet = _numbered(args.sheet, sheets, len(args.clips) * len(gaps)) if args.sheet else None
+            sheet = _number_path(args.sheet, sheets, len(args.clips) * len(gaps)) if args.sheet else None
             _measure(clip, gap, given, sheet, baselines=not args.no_baselines)
     return 0
 
@@ -180,7 +180,7 @@ def _value(text: str) -> bool | int | float | str:
 def _clip(path: Path, count: int | None, size: int) -> Clip:
     from vsanime.bench.colorization import clip_of
 
-    return clip_of(path.name, [_sized(picture, size) for picture in _pictures(path, count)])
+    return clip_of(path.name, [_resize(picture, size) for picture in _pictures(path, count)])
 
 
 def _pictures(path: Path, count: int | None) -> list[Bytes]:
@@ -211,7 +211,7 @@ def _pictures(path: Path, count: int | None) -> list[Bytes]:
     return pictures
 
 
-def _sized(picture: Bytes, size: int) -> Bytes:
+def _resize(picture: Bytes, size: int) -> Bytes:
     """Reduce a picture by area averaging until its short side has `size` pixels; 0 keeps the size."""
     from PIL import Image
 
@@ -235,6 +235,6 @@ def _gaps(text: str) -> list[int]:
     return gaps
 
 
-def _numbered(path: Path, number: int, count: int) -> Path:
+def _number_path(path: Path, number: int, count: int) -> Path:
     """Return the path of a page: numbered if there are several."""
     return path if count == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")

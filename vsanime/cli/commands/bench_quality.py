@@ -172,7 +172,7 @@ def _places(args: argparse.Namespace) -> tuple[list[Place], list[Skipped]]:
 
     places, skipped = pictures.find(list(dict.fromkeys(args.pictures)), args.every, args.limit)
     if args.run is not None:
-        places += pictures.held_out(args.run, args.data, args.limit)
+        places += pictures.find_held_out(args.run, args.data, args.limit)
     if not places and args.truth is None:
         why = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise VsanimeError(f"no pictures were found in {', '.join(map(str, [*args.pictures, args.run or '']))}{why}")

@@ -122,7 +122,7 @@ def _moving(path: Path, args: argparse.Namespace, style: Style) -> None:
 
     reader = VideoReader(path)
     count = min(args.frames, reader.facts()[0])
-    frames = [_sized(reader.frame(n), args.size) for n in range(count)]
+    frames = [_resize(reader.frame(n), args.size) for n in range(count)]
     before, after = warp_errors(frames, [style(frame) for frame in frames])
     ratio = f"{after / before:.2f} times that" if before else "of nothing"
     print_line(f"{path.name}, {count} frames: warp error {before:.5f}, of the style {after:.5f}: {ratio}")
@@ -197,12 +197,12 @@ def _read(path: Path, size: int) -> Floats:
     from vsanime.training.data.pictures import read_pixels
 
     try:
-        return _sized(read_pixels(path)[..., :3], size)
+        return _resize(read_pixels(path)[..., :3], size)
     except VsanimeError as error:
         raise VsanimeError(f"{path}: {error}") from None
 
 
-def _sized(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], size: int) -> Floats:
+def _resize(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], size: int) -> Floats:
     """Return a picture in [0, 1], reduced by area to a short side of `size` pixels and cropped to the feature grid."""
     from PIL import Image
 

@@ -147,13 +147,13 @@ def run(args: argparse.Namespace) -> int:
     """
     import vapoursynth as vs
 
-    from vsanime.backends.tensorrt.sizes import checked_sizes
+    from vsanime.backends.tensorrt.sizes import check_sizes
     from vsanime.cli.ahead import Builder
 
     if args.noise is not None and not args.models:
         raise VsanimeError(f"--noise {args.noise} needs a model that has noise levels: --model upconv_7_art")
     if args.sizes is not None:
-        checked_sizes(args.sizes)
+        check_sizes(args.sizes)
     targets, flavour = _targets(args)
     form = _format(args.format)
     clip = _clip(args, form)
@@ -166,8 +166,8 @@ def run(args: argparse.Namespace) -> int:
             try:
                 builder.run(use, clip)
             except (VsanimeError, vs.Error, OSError) as error:
-                builder.outcomes.append(_failed(use.model, use.name, args, error))
-    _report(builder.outcomes, args.format.upper(), _assumed(clip), backend.cache().folder, as_json=args.json)
+                builder.outcomes.append(_report_failure(use.model, use.name, args, error))
+    _report(builder.outcomes, args.format.upper(), _assume(clip), backend.cache().folder, as_json=args.json)
     return int(any(outcome.problem for outcome in builder.outcomes))
 
 
@@ -319,7 +319,7 @@ def _uses(model: str, options: Arguments, builder: Builder, args: argparse.Names
         _check_suits(uses, args)
         return uses
     except VsanimeError as error:
-        builder.outcomes.append(_failed(model, "-", args, error))
+        builder.outcomes.append(_report_failure(model, "-", args, error))
         return []
 
 
@@ -335,7 +335,7 @@ def _check_suits(uses: Sequence[Use], args: argparse.Namespace) -> None:
         raise VsanimeError(f"--{given[0]} is for models of waifu2x; {shorten(uses[0].model)} is one for {uses[0].name}")
 
 
-def _assumed(clip: vs.VideoNode) -> dict[str, str]:
+def _assume(clip: vs.VideoNode) -> dict[str, str]:
     """Return the range, matrix and siting, by zimg's names, of the clips that the engines are for."""
     from vsanime.video.clips import frame_spec
 
@@ -348,7 +348,7 @@ def _assumed(clip: vs.VideoNode) -> dict[str, str]:
     return names
 
 
-def _failed(model: str, use: str, args: argparse.Namespace, error: Exception) -> Outcome:
+def _report_failure(model: str, use: str, args: argparse.Namespace, error: Exception) -> Outcome:
     from vsanime.cli.ahead import Outcome
 
     width, height = args.size or (_DEFAULT_SIZE if args.sizes is None else args.sizes[1])
@@ -382,7 +382,16 @@ def _report(outcomes: Sequence[Outcome], form: str, assumed: dict[str, str], fol
         print(json.dumps({"folder": str(folder), "clip": assumed, "engines": engines}, indent=2))
         return
     rows = [
-        (o.model, o.use, o.size, form, o.precision, o.card, f"{o.bytes / _MB:.1f}" if o.bytes else "-", _told(o))
+        (
+            o.model,
+            o.use,
+            o.size,
+            form,
+            o.precision,
+            o.card,
+            f"{o.bytes / _MB:.1f}" if o.bytes else "-",
+            _format_outcome(o),
+        )
         for o in outcomes
     ]
     print_table([("MODEL", "USE", "SIZE", "FORMAT", "PRECISION", "CARD", "MB", "SECONDS"), *rows])
@@ -402,7 +411,7 @@ def _state(outcome: Outcome) -> str:
     return "kept" if outcome.seconds is None else "built"
 
 
-def _told(outcome: Outcome) -> str:
+def _format_outcome(outcome: Outcome) -> str:
     """Return the text of the last column: the duration, "kept", or the error."""
     if outcome.problem:
         return f"failed: {' '.join(outcome.problem.split())}"

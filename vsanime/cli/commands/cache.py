@@ -87,16 +87,16 @@ def _list(args: argparse.Namespace) -> int:
 def _prune(args: argparse.Namespace) -> int:
     limit = None if args.max_size is None else round(args.max_size * _MB)
     removals = _cache(args).prune(days=args.days, max_bytes=limit, dry_run=args.dry_run)
-    return _told(removals, "would be removed" if args.dry_run else "removed")
+    return _print_removals(removals, "would be removed" if args.dry_run else "removed")
 
 
 def _clear(args: argparse.Namespace) -> int:
     cache = _cache(args)
     entries = cache.entries()
-    if entries and not args.yes and not _agreed(f"Remove {_total(entries)} from {cache.folder}? [y/N] "):
+    if entries and not args.yes and not _ask(f"Remove {_total(entries)} from {cache.folder}? [y/N] "):
         print("nothing removed")
         return 1
-    return _told(cache.clear(), "removed")
+    return _print_removals(cache.clear(), "removed")
 
 
 def _cache(args: argparse.Namespace) -> EngineCache:
@@ -105,7 +105,7 @@ def _cache(args: argparse.Namespace) -> EngineCache:
     return EngineCache(None if args.dir is None else expand(args.dir))
 
 
-def _agreed(question: str) -> bool:
+def _ask(question: str) -> bool:
     """Ask the user and return whether the answer is yes.
 
     Raises:
@@ -119,7 +119,7 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _told(removals: Sequence[Removal], done: str) -> int:
+def _print_removals(removals: Sequence[Removal], done: str) -> int:
     """Print the removals and their total; return 1 if one failed for another reason than being in use, else 0."""
     for removal in removals:
         outcome, why = ("kept", removal.kept) if removal.kept else (done, _short(removal.reason, removal.entry))

@@ -75,10 +75,10 @@ def collect() -> dict[str, Any]:
         "environment": lambda: {name: os.environ.get(name) for name in _VARIABLES},
         "tools": _tools,
     }
-    return {name: _guarded(section) for name, section in sections.items()}
+    return {name: _guard(section) for name, section in sections.items()}
 
 
-def _guarded(section: Callable[[], object]) -> object:
+def _guard(section: Callable[[], object]) -> object:
     try:
         return section()
     except ImportError:
@@ -184,7 +184,7 @@ def _tensorrt() -> dict[str, object]:
 
 
 def _flavour(name: str) -> dict[str, object] | None:
-    from vsanime.backends.tensorrt.flavours import dotted, is_installed, load_flavour
+    from vsanime.backends.tensorrt.flavours import format_capability, is_installed, load_flavour
     from vsanime.errors import VsanimeError
 
     if not is_installed(name):
@@ -194,7 +194,10 @@ def _flavour(name: str) -> dict[str, object] | None:
     except VsanimeError as error:
         return {"error": str(error)}
     # TensorRT (unlike TensorRT-RTX) builds for the cards of this machine only.
-    return {"version": flavour.version, "builds_for": [dotted(capability) for capability in flavour.capabilities()]}
+    return {
+        "version": flavour.version,
+        "builds_for": [format_capability(capability) for capability in flavour.capabilities()],
+    }
 
 
 def _chosen_flavour(capability: tuple[int, int]) -> str:
@@ -269,10 +272,10 @@ def _print(facts: Mapping[str, Any], indent: str = "") -> None:
             print_line(f"{indent}{name}:")
             _print(value, indent + "  ")
         elif isinstance(value, list):
-            print_line(f"{indent}{name}: {_joined(value)}")
+            print_line(f"{indent}{name}: {_join(value)}")
         else:
             print_line(f"{indent}{name}: {'-' if value is None else value}")
 
 
-def _joined(values: list[str]) -> str:
+def _join(values: list[str]) -> str:
     return ", ".join(values) or "-"

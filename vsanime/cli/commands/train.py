@@ -101,7 +101,7 @@ def _run(args: argparse.Namespace, recipe: AnyRecipe, out: Path) -> int:
             raise VsanimeError(f"--threads is at least 1, not {args.threads}")
         torch.set_num_threads(args.threads)
     stored = RunFolder(out).stored_recipe() if args.resume else None
-    recipe = _changed(recipe, stored, args)
+    recipe = _change(recipe, stored, args)
     device = _device(args.device)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: to
     return train(StyleTask(Order(recipe, out, roots, device, resume)), _tell)
 
 
-def _changed(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespace) -> AnyRecipe:
+def _change(recipe: AnyRecipe, stored: AnyRecipe | None, args: argparse.Namespace) -> AnyRecipe:
     """Return the recipe with the command line's values; a resumed run keeps its stored steps and seed otherwise."""
     from vsanime.training.recipes.reader import from_table, to_table
 

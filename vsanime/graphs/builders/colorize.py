@@ -17,10 +17,10 @@ import onnx
 from onnx import numpy_helper
 
 from vsanime.errors import VsanimeError
-from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.finish import finish_graph
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import attributes
-from vsanime.graphs.passes.attention import chunked
+from vsanime.graphs.passes.attention import chunk_attention
 from vsanime.graphs.writer import TYPES, GraphWriter
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 
@@ -116,12 +116,12 @@ def cut_of(proto: onnx.ModelProto, kinds: Sequence[Kind]) -> Cut:
     made = {o.name for o in proto.graph.output}
     kind = next((one for one in kinds if set(one.inputs) == found and set(one.outputs) <= made), None)
     if kind is None:
-        needed = " or ".join(f"takes {_listed(one.inputs)} and gives {_listed(one.outputs)}" for one in kinds)
-        raise VsanimeError(f"the network takes {_listed(found)} and gives {_listed(made)}; one that {needed} is needed")
+        needed = " or ".join(f"takes {_list(one.inputs)} and gives {_list(one.outputs)}" for one in kinds)
+        raise VsanimeError(f"the network takes {_list(found)} and gives {_list(made)}; one that {needed} is needed")
     shapes = _shapes(_key_writer(proto, kind, (MULTIPLE, MULTIPLE)).finish("vsanime"))
     tensors = [shapes.get(_OWN + name, ()) for name in kind.cut]
     if any(len(shape) not in (2, 3) or not shape[1] for shape in tensors):
-        raise VsanimeError(f"the network's tensors {_listed(kind.cut)} are not keys, channels, cells; it cannot be cut")
+        raise VsanimeError(f"the network's tensors {_list(kind.cut)} are not keys, channels, cells; it cannot be cut")
     return Cut(kind, tuple(shape[1] for shape in tensors), tuple(len(shape) == 2 for shape in tensors))
 
 
@@ -141,7 +141,7 @@ def key_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTraits)
     for spec in outputs:
         cells = writer.node("Reshape", [_OWN + spec.name, _shape_constant(writer, spec.shape)], name=spec.name)
         writer.output(cells, spec.name, spec.dtype, list(spec.shape))
-    return finished(writer, inputs, outputs, _checked(traits), split=False)
+    return finish_graph(writer, inputs, outputs, _check(traits), split=False)
 
 
 @guard("the network's graph cannot be written")
@@ -159,7 +159,7 @@ def frame_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTrait
     """
     writer = GraphWriter()
     pictures = tuple(_picture_spec(picture, size) for picture in cut.kind.frame)
-    given = {spec.name: _shown(writer, spec) for spec in pictures}
+    given = {spec.name: _declare_input(writer, spec) for spec in pictures}
     worth = cut.specs(KEYS, size)
     for spec, flat in zip(worth, cut.flat, strict=True):
         writer.input(spec.name, spec.dtype, list(spec.shape))
@@ -170,7 +170,7 @@ def frame_graph(proto: onnx.ModelProto, cut: Cut, size: Size, traits: GraphTrait
     outputs = tuple(_spec(name, "float32", 1, 3, size) for name in cut.kind.outputs)
     for spec in outputs:
         writer.output(_OWN + spec.name, spec.name, spec.dtype, list(spec.shape))
-    return finished(writer, (*pictures, *worth), outputs, _checked(traits), split=False, rewrite=chunked)
+    return finish_graph(writer, (*pictures, *worth), outputs, _check(traits), split=False, rewrite=chunk_attention)
 
 
 def check_temporal_network(proto: onnx.ModelProto) -> None:
@@ -183,7 +183,7 @@ def check_temporal_network(proto: onnx.ModelProto) -> None:
     made = {o.name for o in proto.graph.output}
     if found != set(TEMPORAL_INPUTS) or TEMPORAL_OUTPUT not in made:
         raise VsanimeError(
-            f"the network takes {_listed(found)} and gives {_listed(made)}; one that takes {_listed(TEMPORAL_INPUTS)} "
+            f"the network takes {_list(found)} and gives {_list(made)}; one that takes {_list(TEMPORAL_INPUTS)} "
             f"and gives {TEMPORAL_OUTPUT} is needed"
         )
 
@@ -201,22 +201,22 @@ def temporal_graph(proto: onnx.ModelProto, size: Size, traits: GraphTraits) -> P
     """
     writer = GraphWriter()
     inputs = (_spec("lines", "uint8", FRAMES, 1, size), _spec("colours", "float32", FRAMES, 3, size))
-    given = {spec.name: _shown(writer, spec) for spec in inputs}
+    given = {spec.name: _declare_input(writer, spec) for spec in inputs}
     _copy(writer, proto, [TEMPORAL_OUTPUT], given, {})
     output = _spec("colour", "float32", 1, 3, size)
     writer.output(_OWN + TEMPORAL_OUTPUT, output.name, output.dtype, list(output.shape))
-    return finished(writer, inputs, (output,), _checked(traits), split=False)
+    return finish_graph(writer, inputs, (output,), _check(traits), split=False)
 
 
 def _key_writer(proto: onnx.ModelProto, kind: Kind, size: Size) -> GraphWriter:
     """Return a writer that holds the network from a key's pictures to the cut."""
     writer = GraphWriter()
-    given = {picture.name: _shown(writer, _picture_spec(picture, size)) for picture in kind.key}
+    given = {picture.name: _declare_input(writer, _picture_spec(picture, size)) for picture in kind.key}
     _copy(writer, proto, kind.cut, given, {})
     return writer
 
 
-def _shown(writer: GraphWriter, spec: TensorSpec) -> str:
+def _declare_input(writer: GraphWriter, spec: TensorSpec) -> str:
     """Declare an input, and return its values; codes are scaled to [0, 1]."""
     name = writer.input(spec.name, spec.dtype, list(spec.shape))
     if spec.dtype != "uint8":
@@ -261,9 +261,9 @@ def _copy(
             elif name and name not in given:
                 missing.add(name)
     if missing:
-        raise VsanimeError(f"the network's {_listed(wanted)} depend on {_listed(missing)}; it cannot be cut there")
+        raise VsanimeError(f"the network's {_list(wanted)} depend on {_list(missing)}; it cannot be cut there")
     for node in reversed(kept):
-        writer.copy(_renamed(node, given))
+        writer.copy(_rename(node, given))
 
 
 def _write_size(writer: GraphWriter, node: onnx.NodeProto, shape: tuple[int, ...]) -> None:
@@ -272,7 +272,7 @@ def _write_size(writer: GraphWriter, node: onnx.NodeProto, shape: tuple[int, ...
     writer.weight(_OWN + node.output[0], np.array(part, np.int64))
 
 
-def _renamed(node: onnx.NodeProto, given: Mapping[str, str]) -> onnx.NodeProto:
+def _rename(node: onnx.NodeProto, given: Mapping[str, str]) -> onnx.NodeProto:
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     copy.name = _OWN + (node.name or node.output[0])
@@ -300,11 +300,11 @@ def _shape_constant(writer: GraphWriter, shape: tuple[int, ...]) -> str:
     return writer.constant(np.array(shape), integers=True)
 
 
-def _checked(traits: GraphTraits) -> GraphTraits:
+def _check(traits: GraphTraits) -> GraphTraits:
     if traits.any_size:
         raise VsanimeError("sizes: a network that sees the whole picture has one engine a size here; leave it out")
     return traits
 
 
-def _listed(names: Iterable[str]) -> str:
+def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"

@@ -8,13 +8,13 @@ import onnx
 
 from vsanime.errors import VsanimeError
 from vsanime.graphs.limits import check_sizes, infer_sizes
-from vsanime.graphs.passes.byte_pairs import bytewise
-from vsanime.graphs.passes.precision import lowered
+from vsanime.graphs.passes.byte_pairs import use_byte_pairs
+from vsanime.graphs.passes.precision import lower_precision
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import GraphTraits, PlanesGraph, TensorSpec
 
 
-def finished(
+def finish_graph(
     writer: GraphWriter,
     inputs: tuple[TensorSpec, ...],
     outputs: tuple[TensorSpec, ...],
@@ -44,9 +44,9 @@ def finished(
     check_sizes(model.graph.node, sizes, [value.name for value in model.graph.input], all_known=not traits.any_size)
     _check_outputs(model, sizes, outputs)
     if traits.body != "float32":
-        model = lowered(model, traits.body)
+        model = lower_precision(model, traits.body)
     if traits.bytewise:
-        model = bytewise(model)
+        model = use_byte_pairs(model)
     if traits.any_size:
         _open_sizes(model)
     return PlanesGraph(model.SerializeToString(), inputs, outputs, linear_split=split, any_size=traits.any_size)

@@ -16,8 +16,8 @@ import numpy as np
 
 from vsanime.arrays import Doubles
 from vsanime.coding import luma_coding, plane_codings
-from vsanime.graphs.builders.finish import finished
-from vsanime.graphs.builders.rgb import clamped, mixed, plane_tensors, planes_in
+from vsanime.graphs.builders.finish import finish_graph
+from vsanime.graphs.builders.rgb import clamp, mix, plane_tensors, planes_in
 from vsanime.graphs.codes import decode, encode
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range, TensorSpec
@@ -80,11 +80,11 @@ def line_graph(
     spec = replace(source, width=width, height=height)
     made = replace(spec, format=target, range=Range.FULL)
     inputs, outputs = luma_tensors(spec), plane_tensors(made, "lines")
-    ink = _ink(writer, clamped(writer, _luma(writer, spec, inputs)), pen)
+    ink = _ink(writer, clamp(writer, _luma(writer, spec, inputs)), pen)
     # Paper is 1, and the nodes before compute minus the ink.
     codes = encode(writer, ink, replace(luma_coding(target, Range.FULL), bias=-1.0))
     writer.output(codes, outputs[0].name, outputs[0].dtype, list(outputs[0].shape))
-    return finished(writer, inputs, outputs, traits, split=False)
+    return finish_graph(writer, inputs, outputs, traits, split=False)
 
 
 def luma_tensors(spec: FrameSpec) -> tuple[TensorSpec, ...]:
@@ -108,7 +108,7 @@ def _luma(writer: GraphWriter, spec: FrameSpec, inputs: tuple[TensorSpec, ...]) 
         return decode(writer, codes[0], replace(coding, dtype="float32"))
     joined = writer.node("Concat", codes, name="codes", exact=True, axis=1)
     bias = np.array([-coding.zero / coding.span])
-    return mixed(writer, joined, np.array([_BT709]) / coding.span, bias, name="luma")
+    return mix(writer, joined, np.array([_BT709]) / coding.span, bias, name="luma")
 
 
 def _ink(writer: GraphWriter, luma: str, pen: Pen) -> str:

@@ -9,11 +9,11 @@ from vsanime.arrays import Doubles
 from vsanime.coding import Coding
 from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
-from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.finish import finish_graph
 from vsanime.graphs.codes import decode, encode
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.limits import guard
-from vsanime.graphs.network import Network, SameConv, needed, read_network, read_same_conv, read_tail
+from vsanime.graphs.network import Network, SameConv, find_needed, read_network, read_same_conv, read_tail
 from vsanime.graphs.passes.linear import LinearPath, find_linear_path
 from vsanime.graphs.resample import up_taps, upsample
 from vsanime.graphs.writer import TYPES, GraphWriter
@@ -41,7 +41,7 @@ def luma_graph(
         height: height of the input tile in pixels.
         traits: traits that the backend wants.
     """
-    net = checked_network(proto, channels=1)
+    net = read_checked(proto, channels=1)
     writer = GraphWriter(any_size=traits.any_size)
     plane = writer.input("luma", source.dtype, [1, 1, height, width])
     picture = decode(writer, plane, source)
@@ -78,7 +78,7 @@ def chroma_graph(
         siting: position of chroma samples.
         traits: traits that the backend wants.
     """
-    net = checked_network(proto, channels=3)
+    net = read_checked(proto, channels=3)
     writer = GraphWriter(any_size=traits.any_size)
     w, h = width >> subsampling[0], height >> subsampling[1]
     inputs = (
@@ -95,7 +95,7 @@ def chroma_graph(
     return _finish(writer, net, facts, inputs, picture, target, traits)
 
 
-def checked_network(proto: onnx.ModelProto, channels: int) -> Network:
+def read_checked(proto: onnx.ModelProto, channels: int) -> Network:
     """Return the parsed network.
 
     Raises:
@@ -154,12 +154,12 @@ def _output(
     split: bool,
 ) -> PlanesGraph:
     writer.output(codes, "planes", target.dtype, list(shape))
-    return finished(writer, inputs, (TensorSpec("planes", target.dtype, shape),), traits, split=split)
+    return finish_graph(writer, inputs, (TensorSpec("planes", target.dtype, shape),), traits, split=split)
 
 
 def copy_body(writer: GraphWriter, net: Network, tensor: str, picture: str) -> str:
     """Copy the network's own nodes up to `tensor`, reading `picture`; return the name of `tensor` in the graph."""
-    for node in needed(net.nodes, tensor):
+    for node in find_needed(net.nodes, tensor):
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         for i, name in enumerate(copy.input):

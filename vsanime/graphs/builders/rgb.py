@@ -14,8 +14,8 @@ import onnx
 
 from vsanime.arrays import Doubles
 from vsanime.coding import LUMA_WEIGHTS, plane_codings
-from vsanime.graphs.builders.finish import finished
-from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
+from vsanime.graphs.builders.finish import finish_graph
+from vsanime.graphs.builders.luma_chroma import copy_body, read_checked
 from vsanime.graphs.codes import read, store
 from vsanime.graphs.inspect import NetFacts
 from vsanime.graphs.limits import guard
@@ -71,23 +71,23 @@ def rgb_graph(
         traits: traits that the backend wants.
         correct_tint: whether to undo the network's change of mean color in a neighborhood.
     """
-    net = checked_network(proto, channels=3)
+    net = read_checked(proto, channels=3)
     writer = GraphWriter(any_size=traits.any_size)
     small = replace(source, width=width, height=height)
     large = replace(source, format=target, width=width * facts.scale, height=height * facts.scale)
     inputs, outputs = plane_tensors(small, "source"), plane_tensors(large, "result")
-    rgb = clamped(writer, decoded(writer, small, planes_in(writer, inputs)))
-    result = _applied(writer, net, rgb)
+    rgb = clamp(writer, decode_rgb(writer, small, planes_in(writer, inputs)))
+    result = _apply(writer, net, rgb)
     if correct_tint:
         result = _without_tint(writer, rgb, result, facts.scale)
     else:
         # An identity convolution, so that the clamp is computed with it in f32.
-        result = mixed(writer, result, np.eye(3), np.zeros(3), name="result")
-    planes_out(writer, large, encoded(writer, large, clamped(writer, result)), outputs)
-    return finished(writer, inputs, outputs, traits, split=False)
+        result = mix(writer, result, np.eye(3), np.zeros(3), name="result")
+    planes_out(writer, large, encode_rgb(writer, large, clamp(writer, result)), outputs)
+    return finish_graph(writer, inputs, outputs, traits, split=False)
 
 
-def _applied(writer: GraphWriter, net: Network, rgb: str) -> str:
+def _apply(writer: GraphWriter, net: Network, rgb: str) -> str:
     """Return the network's result, at least 0; values above 1 are not yet clamped.
 
     An end of the network that only clips and moves samples is written anew: OpenVINO passes the result of a
@@ -118,19 +118,19 @@ def _without_tint(writer: GraphWriter, rgb: str, result: str, scale: int) -> str
     """
     small = result
     if scale > 1:
-        small = _averaged(writer, result, scale, stride=scale)
+        small = _average(writer, result, scale, stride=scale)
     change = _difference(writer, small, rgb)
     for _ in range(_TINT_PASSES):
-        change = _averaged(writer, change, _TINT_WINDOW, stride=1)
+        change = _average(writer, change, _TINT_WINDOW, stride=1)
     if scale > 1:
         # The blurred change is smooth, so one value may stand for a whole block.
         repeated = np.eye(3).repeat(scale**2, axis=0)
-        blocks = mixed(writer, change, repeated, np.zeros(len(repeated)), name="tint")
+        blocks = mix(writer, change, repeated, np.zeros(len(repeated)), name="tint")
         change = writer.node("DepthToSpace", [blocks], name="tint", exact=True, blocksize=scale, mode="CRD")
     return _difference(writer, result, change)
 
 
-def _averaged(writer: GraphWriter, x: str, window: int, stride: int) -> str:
+def _average(writer: GraphWriter, x: str, window: int, stride: int) -> str:
     pads = [window // 2 if stride == 1 else 0] * 4
     shape: dict[str, list[int]] = {"kernel_shape": [window] * 2, "strides": [stride] * 2, "pads": pads}
     return writer.node("AveragePool", [x], name="tint", exact=True, count_include_pad=0, **shape)
@@ -138,7 +138,7 @@ def _averaged(writer: GraphWriter, x: str, window: int, stride: int) -> str:
 
 def _difference(writer: GraphWriter, a: str, b: str) -> str:
     both = writer.node("Concat", [a, b], name="difference", exact=True, axis=1)
-    return mixed(writer, both, np.concatenate([np.eye(3), -np.eye(3)], axis=1), np.zeros(3), name="difference")
+    return mix(writer, both, np.concatenate([np.eye(3), -np.eye(3)], axis=1), np.zeros(3), name="difference")
 
 
 def plane_tensors(spec: FrameSpec, prefix: str) -> tuple[TensorSpec, ...]:
@@ -156,7 +156,7 @@ def planes_in(writer: GraphWriter, inputs: tuple[TensorSpec, ...]) -> list[str]:
     return [read(writer, writer.input(t.name, t.dtype, list(t.shape)), t.dtype) for t in inputs]
 
 
-def decoded(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
+def decode_rgb(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
     """Return the RGB values [1, 3, height, width] of the planes' codes, not yet clamped."""
     form = spec.format
     planes = list(codes)
@@ -165,10 +165,10 @@ def decoded(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
         taps = up_taps((form.subsampling_w, form.subsampling_h), spec.chroma_location)
         planes[1:] = [upsample(writer, plane, size, taps) for plane in planes[1:]]
     joined = planes[0] if len(planes) == 1 else writer.node("Concat", planes, name="codes", exact=True, axis=1)
-    return mixed(writer, joined, *_to_rgb(spec), name="rgb")
+    return mix(writer, joined, *_to_rgb(spec), name="rgb")
 
 
-def encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
+def encode_rgb(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
     """Return the planes' codes for RGB values, in f32; integer codes are half a code higher, to be truncated."""
     form = spec.format
     weight, bias = _from_rgb(spec)
@@ -176,7 +176,7 @@ def encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
         # The half makes truncation round; resampling preserves it, since a kernel's weights add up to 1.
         bias = bias + 0.5
     # One convolution for each plane: splitting the channels of a single one costs several times as much.
-    planes = [mixed(writer, rgb, weight[n : n + 1], bias[n : n + 1], name="plane") for n in range(len(weight))]
+    planes = [mix(writer, rgb, weight[n : n + 1], bias[n : n + 1], name="plane") for n in range(len(weight))]
     if spec.chroma_location is not None:
         subsampling = (form.subsampling_w, form.subsampling_h)
         taps = down_taps(subsampling, spec.chroma_location)
@@ -186,7 +186,7 @@ def encoded(writer: GraphWriter, spec: FrameSpec, rgb: str) -> list[str]:
 
 
 def planes_out(writer: GraphWriter, spec: FrameSpec, codes: list[str], outputs: tuple[TensorSpec, ...]) -> None:
-    """Declare the output planes for codes as `encoded` returns them."""
+    """Declare the output planes for codes as `encode_rgb` returns them."""
     stored = [store(writer, plane, coding) for plane, coding in zip(codes, plane_codings(spec), strict=True)]
     for plane, tensor in zip(stored, outputs, strict=True):
         writer.output(plane, tensor.name, tensor.dtype, list(tensor.shape))
@@ -240,12 +240,12 @@ def _rgb_of_planes(spec: FrameSpec) -> Doubles:
     return np.array([[1, 0, of_cr], [1, -of_cb * blue / green, -of_cr * red / green], [1, of_cb, 0]])
 
 
-def mixed(writer: GraphWriter, x: str, weight: Doubles, bias: Doubles, *, name: str) -> str:
+def mix(writer: GraphWriter, x: str, weight: Doubles, bias: Doubles, *, name: str) -> str:
     """Return sums of channels by weight [out, in] and bias [out], as a convolution, which always stays in f32."""
     inputs = [x, writer.constant(weight[:, :, None, None]), writer.constant(bias)]
     return writer.node("Conv", inputs, name=name, exact=True, kernel_shape=[1, 1])
 
 
-def clamped(writer: GraphWriter, x: str) -> str:
+def clamp(writer: GraphWriter, x: str) -> str:
     """Return values clamped to [0, 1]."""
     return writer.node("Clip", [x, writer.constant(0.0), writer.constant(1.0)], name="clamp", exact=True)

@@ -16,13 +16,13 @@ import onnx
 
 from vsanime.coding import luma_coding, plane_codings
 from vsanime.errors import VsanimeError
-from vsanime.graphs.builders.finish import finished
+from vsanime.graphs.builders.finish import finish_graph
 from vsanime.graphs.builders.lineart import gaussian
-from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
-from vsanime.graphs.builders.rgb import clamped, decoded, plane_tensors, planes_in
+from vsanime.graphs.builders.luma_chroma import copy_body, read_checked
+from vsanime.graphs.builders.rgb import clamp, decode_rgb, plane_tensors, planes_in
 from vsanime.graphs.codes import encode
 from vsanime.graphs.network import Network
-from vsanime.graphs.resample import area_matrix, resized
+from vsanime.graphs.resample import area_matrix, resize
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import Family, FrameSpec, GraphTraits, PlaneFormat, PlanesGraph, Range
 
@@ -76,12 +76,12 @@ def sketch_graph(
     writer = GraphWriter()
     made = replace(source, format=target, range=Range.FULL)
     inputs, outputs = plane_tensors(source, "source"), plane_tensors(made, "lines")
-    picture = clamped(writer, _picture(writer, source, planes_in(writer, inputs)))
-    ink = _ink(writer, checked_network(proto, channels=1), picture, (source.width, source.height), sketch)
-    paper = writer.node("Mul", [clamped(writer, ink), writer.constant(-1.0)], name="paper", exact=True)
+    picture = clamp(writer, _picture(writer, source, planes_in(writer, inputs)))
+    ink = _ink(writer, read_checked(proto, channels=1), picture, (source.width, source.height), sketch)
+    paper = writer.node("Mul", [clamp(writer, ink), writer.constant(-1.0)], name="paper", exact=True)
     codes = encode(writer, paper, replace(luma_coding(target, Range.FULL), bias=-1.0))
     writer.output(codes, outputs[0].name, outputs[0].dtype, list(outputs[0].shape))
-    return finished(writer, inputs, outputs, traits, split=False)
+    return finish_graph(writer, inputs, outputs, traits, split=False)
 
 
 def check_size(size: Size, long_side: int) -> None:
@@ -107,7 +107,7 @@ def work_size(frame: Size, long_side: int) -> Size:
 def _picture(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
     """Return RGB; for gray clips a single channel, since the others would be equal."""
     if spec.format.family is not Family.GRAY:
-        return decoded(writer, spec, codes)
+        return decode_rgb(writer, spec, codes)
     coding = plane_codings(spec)[0]
     scale, offset = writer.constant(1 / coding.span), writer.constant(-coding.zero / coding.span)
     scaled = writer.node("Mul", [codes[0], scale], name="gray", exact=True)
@@ -117,7 +117,7 @@ def _picture(writer: GraphWriter, spec: FrameSpec, codes: list[str]) -> str:
 def _ink(writer: GraphWriter, net: Network, picture: str, size: Size, sketch: Sketch) -> str:
     """Return ink at the frame's size, from 0 to a little above 1."""
     work = work_size(size, sketch.long_side)
-    small = picture if work == size else resized(writer, picture, size, work, area_matrix)
+    small = picture if work == size else resize(writer, picture, size, work, area_matrix)
     passed = _high_pass(writer, small, sketch.gain)
     # [channels, 1, height, width]: each channel becomes a picture.
     batch = writer.node("Transpose", [passed], name="batch", exact=True, perm=[1, 0, 2, 3])
@@ -127,16 +127,14 @@ def _ink(writer: GraphWriter, net: Network, picture: str, size: Size, sketch: Sk
         limit = writer.constant(sketch.threshold)
         enough = writer.node("GreaterOrEqual", [most, limit], name="faint", exact=True)
         most = writer.node("Where", [enough, most, writer.constant(0.0)], name="faint", exact=True)
-    return most if work == size else resized(writer, most, work, size)
+    return most if work == size else resize(writer, most, work, size)
 
 
 def _high_pass(writer: GraphWriter, picture: str, gain: float | None) -> str:
     """Return 8-bit codes minus their rounded blur, times the gain."""
-    codes = _rounded(writer, writer.node("Mul", [picture, writer.constant(_PEAK)], name="codes", exact=True))
+    codes = _round(writer, writer.node("Mul", [picture, writer.constant(_PEAK)], name="codes", exact=True))
     # Written as a product and a sum: runtimes rewrite a subtraction so and lose the node's `exact/` name.
-    minus = writer.node(
-        "Mul", [_rounded(writer, _blurred(writer, codes)), writer.constant(-1.0)], name="pass", exact=True
-    )
+    minus = writer.node("Mul", [_round(writer, _blur(writer, codes)), writer.constant(-1.0)], name="pass", exact=True)
     passed = writer.node("Add", [codes, minus], name="pass", exact=True)
     if gain is not None:
         return writer.node("Mul", [passed, writer.constant(gain / _UNIT)], name="gain", exact=True)
@@ -146,12 +144,12 @@ def _high_pass(writer: GraphWriter, picture: str, gain: float | None) -> str:
     return writer.node("Div", [passed, divisor], name="gain", exact=True)
 
 
-def _rounded(writer: GraphWriter, x: str) -> str:
+def _round(writer: GraphWriter, x: str) -> str:
     half = writer.node("Add", [x, writer.constant(0.5)], name="round", exact=True)
     return writer.node("Floor", [half], name="round", exact=True)
 
 
-def _blurred(writer: GraphWriter, x: str) -> str:
+def _blur(writer: GraphWriter, x: str) -> str:
     """Return every channel blurred; beyond the edges the picture is reflected about its outermost samples."""
     pads = writer.constant(np.array([0, 0, _RADIUS, _RADIUS] * 2), integers=True)
     # Channels become pictures, so that one kernel serves them all.

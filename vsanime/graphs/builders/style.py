@@ -16,13 +16,13 @@ import onnx
 
 from vsanime.coding import plane_codings
 from vsanime.errors import VsanimeError
-from vsanime.graphs.builders.finish import finished
-from vsanime.graphs.builders.luma_chroma import checked_network, copy_body
-from vsanime.graphs.builders.rgb import clamped, decoded, encoded, mixed, plane_tensors, planes_in, planes_out
+from vsanime.graphs.builders.finish import finish_graph
+from vsanime.graphs.builders.luma_chroma import copy_body, read_checked
+from vsanime.graphs.builders.rgb import clamp, decode_rgb, encode_rgb, mix, plane_tensors, planes_in, planes_out
 from vsanime.graphs.limits import guard
 from vsanime.graphs.network import Network
 from vsanime.graphs.passes.keep_f32 import with_exact_arithmetic
-from vsanime.graphs.resample import resized
+from vsanime.graphs.resample import resize
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import FrameSpec, GraphTraits, PlaneFormat, PlanesGraph
 
@@ -92,23 +92,23 @@ def style_graph(
     codes = planes_in(writer, inputs)
     results = None
     if look.strength > 0:
-        rgb = clamped(writer, decoded(writer, spec, codes))
-        result = _styled(writer, checked_network(proto, channels=3), rgb, size, look)
-        results = encoded(writer, made, clamped(writer, result))
-    planes_out(writer, made, _blended(writer, (spec, made), codes, results, look.strength), outputs)
-    return finished(writer, inputs, outputs, traits, split=False)
+        rgb = clamp(writer, decode_rgb(writer, spec, codes))
+        result = _apply_style(writer, read_checked(proto, channels=3), rgb, size, look)
+        results = encode_rgb(writer, made, clamp(writer, result))
+    planes_out(writer, made, _blend(writer, (spec, made), codes, results, look.strength), outputs)
+    return finish_graph(writer, inputs, outputs, traits, split=False)
 
 
-def _styled(writer: GraphWriter, net: Network, rgb: str, size: Size, look: Look) -> str:
+def _apply_style(writer: GraphWriter, net: Network, rgb: str, size: Size, look: Look) -> str:
     """Return the network's result at the frame's size."""
     work = look.work_size or size
     if work == size:
         return _run(writer, net, rgb, size, look.multiple)
-    small = resized(writer, rgb, size, work)
-    result = _run(writer, net, clamped(writer, small), work, look.multiple)
+    small = resize(writer, rgb, size, work)
+    result = _run(writer, net, clamp(writer, small), work, look.multiple)
     # larger(result) + detail * (rgb - larger(small)); enlarging is linear, so one call is enough.
     change = _sum(writer, (result, 1.0), (small, -look.detail))
-    return _sum(writer, (resized(writer, change, work, size), 1.0), (rgb, look.detail))
+    return _sum(writer, (resize(writer, change, work, size), 1.0), (rgb, look.detail))
 
 
 def _run(writer: GraphWriter, net: Network, rgb: str, size: Size, multiple: int) -> str:
@@ -129,10 +129,10 @@ def _sum(writer: GraphWriter, *terms: tuple[str, float]) -> str:
     """Return the weighted sum of RGB pictures."""
     both = writer.node("Concat", [x for x, _ in terms], name="sum", exact=True, axis=1)
     weight = np.concatenate([np.eye(3) * share for _, share in terms], axis=1)
-    return mixed(writer, both, weight, np.zeros(3), name="sum")
+    return mix(writer, both, weight, np.zeros(3), name="sum")
 
 
-def _blended(
+def _blend(
     writer: GraphWriter,
     specs: tuple[FrameSpec, FrameSpec],
     codes: list[str],
@@ -152,5 +152,5 @@ def _blended(
         if results is not None:
             x = writer.node("Concat", [x, results[number]], name="blend", exact=True, axis=1)
             weight = [[share, strength]]
-        blended.append(mixed(writer, x, np.array(weight), np.array([offset]), name="blend"))
+        blended.append(mix(writer, x, np.array(weight), np.array([offset]), name="blend"))
     return blended

@@ -43,7 +43,9 @@ class _Attention:
         return self.shape[-2]
 
 
-def chunked(model: onnx.ModelProto, whole_bytes: int = WHOLE_BYTES, least_rows: int = LEAST_ROWS) -> onnx.ModelProto:
+def chunk_attention(
+    model: onnx.ModelProto, whole_bytes: int = WHOLE_BYTES, least_rows: int = LEAST_ROWS
+) -> onnx.ModelProto:
     """Return the same graph with its large attention operations split into chunks.
 
     Args:
@@ -110,7 +112,7 @@ def _cut(graph: onnx.GraphProto, found: _Attention, count: int) -> None:
         start = min(i * rows, found.rows - rows)
         chunk = _chunk(graph, nodes, found, (start, start + rows), f"{name}/{i}")
         overlap = i * rows - start
-        parts.append(_sliced(graph, nodes, chunk, (overlap, rows), f"{name}/{i}/new") if overlap else chunk)
+        parts.append(_slice(graph, nodes, chunk, (overlap, rows), f"{name}/{i}/new") if overlap else chunk)
     nodes.append(onnx.helper.make_node("Concat", parts, [name], name=name, axis=-2))
     replaced = [*found.inner, found.outer]
     kept = []
@@ -127,7 +129,7 @@ def _chunk(
     graph: onnx.GraphProto, nodes: list[onnx.NodeProto], found: _Attention, rows: tuple[int, int], name: str
 ) -> str:
     """Return the result of some rows."""
-    tensor = _sliced(graph, nodes, found.inner[0].input[0], rows, f"{name}/queries")
+    tensor = _slice(graph, nodes, found.inner[0].input[0], rows, f"{name}/queries")
     for i, node in enumerate((*found.inner, found.outer)):
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
@@ -138,7 +140,7 @@ def _chunk(
     return tensor
 
 
-def _sliced(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], tensor: str, rows: tuple[int, int], name: str) -> str:
+def _slice(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], tensor: str, rows: tuple[int, int], name: str) -> str:
     bounds = []
     for what, value in (("start", rows[0]), ("end", rows[1]), ("axis", -2)):
         bounds.append(f"{name}/{what}")

@@ -18,7 +18,7 @@ from vsanime.graphs.writer import EXACT
 _BYTE = 256.0
 
 
-def bytewise(model: onnx.ModelProto) -> onnx.ModelProto:
+def use_byte_pairs(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the same graph with uint16 planes as byte pairs [..., 2], and every integer output directly from its cast.
 
     Codes are whole numbers before they are cast, so it makes no difference whether a runtime truncates or rounds there.

@@ -36,9 +36,9 @@ def ensemble(proto: onnx.ModelProto) -> onnx.ModelProto:
     nodes: list[onnx.NodeProto] = []
     results = []
     for i, variant in enumerate(_VARIANTS):
-        given = _turned(nodes, net.input, variant, f"in{i}", back=False)
-        result = _copied(nodes, net.nodes, set(net.weights), {net.input: given}, f"variant{i}/", net.output)
-        results.append(_turned(nodes, result, variant, f"out{i}", back=True))
+        given = _turn(nodes, net.input, variant, f"in{i}", back=False)
+        result = _copy(nodes, net.nodes, set(net.weights), {net.input: given}, f"variant{i}/", net.output)
+        results.append(_turn(nodes, result, variant, f"out{i}", back=True))
     nodes.append(helper.make_node("Sum", results, ["ensemble/sum"]))
     nodes.append(helper.make_node("Mul", ["ensemble/sum", "ensemble/share"], [net.output]))
     used = {name for node in net.nodes for name in node.input}
@@ -53,9 +53,7 @@ def ensemble(proto: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _turned(
-    nodes: list[onnx.NodeProto], tensor: str, variant: tuple[bool, bool, bool], name: str, *, back: bool
-) -> str:
+def _turn(nodes: list[onnx.NodeProto], tensor: str, variant: tuple[bool, bool, bool], name: str, *, back: bool) -> str:
     """Return the tensor mirrored and then transposed; to turn it back, transposed and then mirrored."""
     swap, *flips = variant
     steps = [f"axis{2 + axis}" for axis, wanted in enumerate(flips) if wanted]
@@ -71,7 +69,7 @@ def _turned(
     return tensor
 
 
-def _copied(
+def _copy(
     nodes: list[onnx.NodeProto],
     source: tuple[onnx.NodeProto, ...],
     weights: set[str],

@@ -40,7 +40,7 @@ _ALWAYS_EXACT = {
 _SAMPLES = {"Resize": 1}
 
 
-def lowered(model: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
+def lower_precision(model: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
     """Return the same graph with its inner layers in half precision; inputs and outputs keep their types.
 
     Args:
@@ -100,7 +100,7 @@ class _Lowering:
         if name in self._weights:
             rounded = f"{name}/{self._dtype}"
             if rounded not in self._rounded:
-                self._rounded[rounded] = _rounded(self._weights[name], rounded, self._dtype)
+                self._rounded[rounded] = _round(self._weights[name], rounded, self._dtype)
             return rounded
         return self._cast(name, _TYPES[self._dtype])
 
@@ -121,7 +121,7 @@ def _float_tensors(model: onnx.ModelProto) -> set[str]:
     return found | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}
 
 
-def _rounded(weight: onnx.TensorProto, name: str, dtype: str) -> onnx.TensorProto:
+def _round(weight: onnx.TensorProto, name: str, dtype: str) -> onnx.TensorProto:
     values = numpy_helper.to_array(weight)
     if dtype == "float16":
         largest = float(np.abs(values).max(initial=0))

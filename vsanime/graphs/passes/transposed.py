@@ -21,7 +21,7 @@ _OPSET = 11
 
 
 @guard("the network's graph cannot be written")
-def without_transposed(proto: onnx.ModelProto) -> onnx.ModelProto:
+def rewrite_transposed(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return the same network with its plain transposed convolutions rewritten; others stay unchanged."""
     opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 0)
     weights = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
@@ -36,7 +36,7 @@ def without_transposed(proto: onnx.ModelProto) -> onnx.ModelProto:
         if shape is None:
             result.graph.node.append(node)
             continue
-        nodes, added = _rewritten(node, weights, shape)
+        nodes, added = _rewrite(node, weights, shape)
         result.graph.node.extend(nodes)
         constants |= added
     used = {name for node in result.graph.node for name in node.input}
@@ -66,7 +66,7 @@ def _shape(node: onnx.NodeProto, weights: dict[str, Array]) -> tuple[int, int, i
     return (k, s, p) if s > 1 and k % s == 0 else None
 
 
-def _rewritten(
+def _rewrite(
     node: onnx.NodeProto, weights: dict[str, Array], shape: tuple[int, int, int]
 ) -> tuple[list[onnx.NodeProto], dict[str, Array]]:
     kernel, stride, pad = shape

@@ -38,7 +38,7 @@ def head(path: Path) -> bytes:
     return _read(path, MOST_BYTES, HEAD_BYTES)
 
 
-def parsed_json(text: bytes, what: str, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+def parse_json(text: bytes, what: str, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """Return the value of a JSON text.
 
     Args:
@@ -59,7 +59,7 @@ def parsed_json(text: bytes, what: str, hook: Callable[[list[tuple[str, Any]]], 
         raise VsanimeError(f"{what} is not readable as JSON: a number in it has too many digits") from None
 
 
-def shown(text: str) -> str:
+def show(text: str) -> str:
     """Return a word of the file for a message, quoted and truncated."""
     return quote(text)
 

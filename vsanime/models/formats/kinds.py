@@ -34,7 +34,7 @@ def by_content(recognises: Callable[[bytes], bool]) -> Callable[[bytes, Path], b
     return lambda beginning, _: recognises(beginning)
 
 
-def stated(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Imported]:
+def refuse_wishes(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Imported]:
     """Adapt a reader of files that describe their network completely: any wish is an error."""
 
     def checked(path: Path, wishes: Wishes) -> Imported:
@@ -48,12 +48,12 @@ def stated(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Importe
 
 # In the order in which they are tried. A new importer adds one line.
 FORMATS = (
-    Format("ncnn (.param and .bin)", ncnn.recognises, stated(ncnn.read)),
-    Format("waifu2x's JSON", by_content(waifu2x_json.recognises), stated(waifu2x_json.read)),
-    Format("ArtCNN's mpv shaders", by_content(reader.recognises), stated(reader.read)),
+    Format("ncnn (.param and .bin)", ncnn.recognises, refuse_wishes(ncnn.read)),
+    Format("waifu2x's JSON", by_content(waifu2x_json.recognises), refuse_wishes(waifu2x_json.read)),
+    Format("ArtCNN's mpv shaders", by_content(reader.recognises), refuse_wishes(reader.read)),
     Format("safetensors", by_content(safetensors.recognises), safetensors.read),
     Format("torch state-dicts (.pt, .pth, .pk)", by_content(torch.recognises), torch.read),
-    Format("AnimeGANv2's ONNX", otheronnx.recognises, stated(otheronnx.read)),
+    Format("AnimeGANv2's ONNX", otheronnx.recognises, refuse_wishes(otheronnx.read)),
 )
 
 

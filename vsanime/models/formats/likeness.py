@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.graphs.limits import check_sizes, describe, guard, infer_sizes
-from vsanime.graphs.network import needed
+from vsanime.graphs.network import find_needed
 
 # Correct graphs differ by 8e-7 of the range [0, 1], because they sum in another order.
 _NEAR = 1e-4
@@ -53,7 +53,7 @@ def modern(proto: onnx.ModelProto) -> onnx.ModelProto:
     except Exception as error:
         raise VsanimeError(
             f"it has operators of version {version}, which cannot be brought to {_FIRST_VERSION}: "
-            f"{_shortened(error)}; export it with {_FIRST_VERSION} or newer"
+            f"{_shorten(error)}; export it with {_FIRST_VERSION} or newer"
         ) from None
     for node in new.graph.node:
         if node.op_type == "Resize" and all(a.name != "coordinate_transformation_mode" for a in node.attribute):
@@ -105,14 +105,14 @@ def _evaluate(proto: onnx.ModelProto, name: str, picture: Array) -> Array:
     part = onnx.ModelProto()
     part.CopyFrom(proto)
     del part.graph.node[:], part.graph.output[:]
-    part.graph.node.extend(needed(proto.graph.node, name))
+    part.graph.node.extend(find_needed(proto.graph.node, name))
     part.graph.output.append(onnx.ValueInfoProto(name=name))
     try:
         with np.errstate(all="ignore"):
             (result,) = ReferenceEvaluator(part).run([name], {part.graph.input[0].name: picture})
     except Exception as error:  # the evaluator raises many types
         raise VsanimeError(
-            f"its graph cannot be run on a picture of {_SIZE[1]}x{_SIZE[0]} ({_shortened(error)}); export it with open "
+            f"its graph cannot be run on a picture of {_SIZE[1]}x{_SIZE[0]} ({_shorten(error)}); export it with open "
             "width and height"
         ) from None
     return np.asarray(result)
@@ -145,7 +145,7 @@ def _check_memory(proto: onnx.ModelProto, picture: Array) -> None:
             )
 
 
-def _shortened(error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     return " ".join(str(error).split())[:120]
 
 

@@ -14,7 +14,7 @@ from vsanime.architectures.layers import Layer
 from vsanime.architectures.waifu2x.onnx import Step, waifu2x
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
-from vsanime.models.formats.files import contents, head, shown
+from vsanime.models.formats.files import contents, head, show
 
 _PARAM_MAGIC = b"7767517"  # the first line of every .param
 _FP16_TAG, _FP32_TAG = 0x01306B47, 0
@@ -50,14 +50,14 @@ class _Line:
         """Return an integer parameter."""
         value = self.numbers.get(key, float(default))
         if not value.is_integer() or abs(value) > _MOST_COUNT:
-            raise VsanimeError(f"layer {shown(self.name)} has {key}={value:g}; a whole number below 2^31 is needed")
+            raise VsanimeError(f"layer {show(self.name)} has {key}={value:g}; a whole number below 2^31 is needed")
         return int(value)
 
     def square(self, key: int, *others: int, default: int = 0) -> int:
         """Return a parameter that must be the same along both axes and on all sides."""
         value = self.whole(key, default)
         if any(self.whole(other, value) != value for other in others):
-            raise VsanimeError(f"layer {shown(self.name)} is not the same each way; that is not supported")
+            raise VsanimeError(f"layer {show(self.name)} is not the same each way; that is not supported")
         return value
 
 
@@ -104,7 +104,7 @@ def _parse(data: bytes) -> list[_Line]:
         )
     lines = [_line(row) for row in rows[2:]]
     if rows[1][0] != str(len(lines)):
-        raise VsanimeError(f"the .param announces {shown(rows[1][0])} layers and has {len(lines)}")
+        raise VsanimeError(f"the .param announces {show(rows[1][0])} layers and has {len(lines)}")
     return lines
 
 
@@ -129,7 +129,7 @@ def _line(row: Sequence[str]) -> _Line:
             else:
                 numbers[key] = float(value)
     except (ValueError, IndexError):
-        raise VsanimeError(f"the .param has a line that cannot be read: {shown(' '.join(row))}") from None
+        raise VsanimeError(f"the .param has a line that cannot be read: {show(' '.join(row))}") from None
     blobs = tuple(row[4 : 4 + into + out])
     return _Line(kind, name, blobs[:into], blobs[into:], numbers, arrays)
 
@@ -144,34 +144,34 @@ def _chain(lines: Sequence[_Line]) -> list[tuple[_Line, float | None]]:
     others = sorted({line.kind for line in lines} - set(known))
     if others:
         raise VsanimeError(
-            f"its layers {', '.join(shown(kind) for kind in others[:8])} are in neither UpConv_7 nor VGG_7, "
+            f"its layers {', '.join(show(kind) for kind in others[:8])} are in neither UpConv_7 nor VGG_7, "
             "the ncnn networks that are read; cunet and other U-Nets are not supported"
         )
     chain: list[tuple[_Line, float | None]] = []
     blobs: tuple[str, ...] = ()
     for i, line in enumerate(lines):
         if (line.kind == "Input") != (i == 0) or (i and (len(line.inputs) != 1 or line.inputs[0] not in blobs)):
-            raise VsanimeError(f"layer {shown(line.name)} does not follow the one before; only a plain chain is read")
+            raise VsanimeError(f"layer {show(line.name)} does not follow the one before; only a plain chain is read")
         blobs = line.outputs
         if line.kind in ("Convolution", "Deconvolution"):
-            chain.append((line, _folded_slope(line)))
+            chain.append((line, _fold_slope(line)))
         elif line.kind in ("ReLU", "LeakyReLU"):
             if not chain or chain[-1][1] is not None:
-                raise VsanimeError(f"layer {shown(line.name)} is an activation that follows no convolution")
+                raise VsanimeError(f"layer {show(line.name)} is an activation that follows no convolution")
             chain[-1] = (chain[-1][0], line.numbers.get(0, 0.0))
     if not chain:
         raise VsanimeError("the .param has no convolutions")
     return chain
 
 
-def _folded_slope(line: _Line) -> float | None:
+def _fold_slope(line: _Line) -> float | None:
     """Return the slope of the activation inside a convolution layer; None if there is none."""
     kind = line.whole(_ACTIVATION)
     if kind == 0:
         return None
     slopes = line.arrays.get(_SLOPES, [])
     if kind != _LEAKY or len(slopes) != 1:
-        raise VsanimeError(f"layer {shown(line.name)} has activation {kind}; 2, a leaky ReLU with one slope, is read")
+        raise VsanimeError(f"layer {show(line.name)} has activation {kind}; 2, a leaky ReLU with one slope, is read")
     return slopes[0]
 
 
@@ -202,11 +202,11 @@ class _Weights:
         count = line.whole(_WEIGHTS)
         if min(out, kernel, count) < 1 or count % (out * kernel * kernel):
             raise VsanimeError(
-                f"layer {shown(line.name)} has {count} weights for {out} channels and a kernel of {kernel}; "
+                f"layer {show(line.name)} has {count} weights for {out} channels and a kernel of {kernel}; "
                 "that is no whole number of channels in"
             )
         if line.square(_DILATION, _DILATION_H, default=1) != 1 or any(line.whole(key) for key in _UNUSED):
-            raise VsanimeError(f"layer {shown(line.name)} is dilated, quantised or of a fixed size; that is not read")
+            raise VsanimeError(f"layer {show(line.name)} is dilated, quantised or of a fixed size; that is not read")
         # ncnn stores transposed convolutions as [out, in], too; ONNX and torch as [in, out].
         weight = self._tagged(line, count).reshape(out, -1, kernel, kernel)
         bias = self._take(line, out, "<f4") if line.whole(_BIAS) else None
@@ -223,7 +223,7 @@ class _Weights:
         tag = int(self._take(line, 1, "<u4")[0])
         if tag not in (_FP16_TAG, _FP32_TAG):
             raise VsanimeError(
-                f"layer {shown(line.name)} has weights of form {tag:#010x}; fp32 ({_FP32_TAG:#010x}) and "
+                f"layer {show(line.name)} has weights of form {tag:#010x}; fp32 ({_FP32_TAG:#010x}) and "
                 f"fp16 ({_FP16_TAG:#010x}) are read"
             )
         weights = self._take(line, count, "<f4" if tag == _FP32_TAG else "<f2").astype(np.float32)
@@ -234,7 +234,7 @@ class _Weights:
         size = count * np.dtype(form).itemsize
         if self._at + size > len(self._data):
             raise VsanimeError(
-                f"the .bin ends at byte {len(self._data):,} in layer {shown(line.name)}, which goes on for "
+                f"the .bin ends at byte {len(self._data):,} in layer {show(line.name)}, which goes on for "
                 f"{self._at + size - len(self._data):,} more; it is cut short or belongs to another .param"
             )
         values = np.frombuffer(self._data, form, count, self._at)

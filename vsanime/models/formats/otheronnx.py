@@ -11,7 +11,7 @@ from pathlib import Path
 
 import onnx
 
-from vsanime.architectures.animegan.reading import imported, looks_like, weights_of
+from vsanime.architectures.animegan.reading import looks_like, to_imported, weights_of
 from vsanime.architectures.base import Imported
 from vsanime.errors import VsanimeError
 from vsanime.models.formats.likeness import check_alike, modern
@@ -52,7 +52,7 @@ def read(path: Path) -> Imported:
     weights = weights_of(proto)
     if weights.plain:
         return _plain(stored, proto)
-    made = imported(weights, "as its graph says")
+    made = to_imported(weights, "as its graph says")
     check_alike(proto, made.proto)
     return made
 

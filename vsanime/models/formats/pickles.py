@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 
 from vsanime.errors import VsanimeError
-from vsanime.models.formats.files import shown
+from vsanime.models.formats.files import show
 
 # "module name" in a pickle: the function that its arguments are passed to as one tuple, or a value.
 type Names = Mapping[str, Callable[[tuple[object, ...]], object] | object]
@@ -67,7 +67,7 @@ def load(stream: BytesIO, names: Names, persistent: Callable[[object], object]) 
         return machine.pop()
     except (ValueError, IndexError, KeyError, TypeError) as error:
         # Raised by genops for invalid opcodes, and by the stack operations of a damaged pickle.
-        raise VsanimeError(f"its pickle is damaged: {shown(str(error))}") from None
+        raise VsanimeError(f"its pickle is damaged: {show(str(error))}") from None
 
 
 class _Machine:
@@ -170,7 +170,7 @@ class _Machine:
     def _named(self, name: str) -> object:
         if name not in self._names:
             raise VsanimeError(
-                f"its pickle asks for {shown(name.replace(' ', '.'))}, which may run code and is refused; save the "
+                f"its pickle asks for {show(name.replace(' ', '.'))}, which may run code and is refused; save the "
                 "weights alone: torch.save(model.state_dict(), path)"
             )
         return self._names[name]

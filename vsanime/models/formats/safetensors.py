@@ -14,7 +14,7 @@ import numpy as np
 from vsanime.architectures.base import Imported, Wishes
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
-from vsanime.models.formats.files import contents, parsed_json, shown
+from vsanime.models.formats.files import contents, parse_json, show
 from vsanime.models.formats.statedict import MOST_TENSORS, bfloat16, from_arrays
 
 # Files of a `vsanime train` checkpoint that is split over several.
@@ -73,7 +73,7 @@ def _load(data: bytes) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 def _header(text: bytes) -> dict[str, Any]:
-    header = parsed_json(text, "its header", _unique)
+    header = parse_json(text, "its header", _unique)
     if not isinstance(header, dict):
         raise VsanimeError("its header is not a JSON object")
     return header
@@ -89,17 +89,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _place(name: str, entry: object, size: int) -> tuple[int, int]:
     """Return the offsets at which a tensor's values begin and end, checked against its shape and the file."""
     if not isinstance(entry, dict):
-        raise VsanimeError(f"tensor {shown(name)} is not described")
+        raise VsanimeError(f"tensor {show(name)} is not described")
     form, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not isinstance(form, str) or form not in _FORMS:
-        raise VsanimeError(f"tensor {shown(name)} has a type that is not read; {', '.join(_FORMS)} are")
+        raise VsanimeError(f"tensor {show(name)} has a type that is not read; {', '.join(_FORMS)} are")
     if not _counts(shape, size) or len(shape) > _MOST_AXES or 0 in shape:
-        raise VsanimeError(f"tensor {shown(name)} has a shape that is none, holds nothing or more than the file")
+        raise VsanimeError(f"tensor {show(name)} has a shape that is none, holds nothing or more than the file")
     if not _counts(place, size) or len(place) != 2 or place[0] > place[1]:
-        raise VsanimeError(f"tensor {shown(name)} lies outside the {size:,} bytes of numbers")
+        raise VsanimeError(f"tensor {show(name)} lies outside the {size:,} bytes of numbers")
     wanted = math.prod(shape) * np.dtype(_FORMS[form]).itemsize
     if place[1] - place[0] != wanted:
-        raise VsanimeError(f"tensor {shown(name)} has {place[1] - place[0]:,} bytes; its shape asks for {wanted:,}")
+        raise VsanimeError(f"tensor {show(name)} has {place[1] - place[0]:,} bytes; its shape asks for {wanted:,}")
     return place[0], place[1]
 
 

@@ -20,7 +20,7 @@ from vsanime.architectures.base import Imported, Wishes
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
 from vsanime.models.formats import pickles
-from vsanime.models.formats.files import MOST_BYTES, contents, shown
+from vsanime.models.formats.files import MOST_BYTES, contents, show
 from vsanime.models.formats.statedict import MOST_TENSORS, WRAPPERS, bfloat16, from_arrays
 
 _ZIP = b"PK\x03\x04"
@@ -110,7 +110,7 @@ def _state_dict(saved: object) -> tuple[dict[str, _Tensor], dict[str, str]]:
             tensors = {k: v for k, v in saved.items() if isinstance(k, str) and isinstance(v, _Tensor)}
             if tensors:
                 return tensors, metadata
-            given = ", ".join(shown(key) for key in list(saved)[:6] if isinstance(key, str))
+            given = ", ".join(show(key) for key in list(saved)[:6] if isinstance(key, str))
             raise VsanimeError(f"it holds no weights under a name that is known; its names are {given or 'none'}")
         saved = inner
     raise VsanimeError("it holds no state-dict; save the weights alone: torch.save(model.state_dict(), path)")
@@ -136,7 +136,7 @@ def _array(name: str, tensor: _Tensor, storage: Callable[[_Storage], bytes]) -> 
     """
     reach = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True)) + 1
     if reach > tensor.storage.count or math.prod(tensor.shape) > tensor.storage.count:
-        raise VsanimeError(f"tensor {shown(name)} reaches beyond its {tensor.storage.count:,} numbers")
+        raise VsanimeError(f"tensor {show(name)} reaches beyond its {tensor.storage.count:,} numbers")
     flat = np.frombuffer(storage(tensor.storage), tensor.storage.form.code)[tensor.offset :]
     strides = [stride * flat.itemsize for stride in tensor.strides]
     array = np.array(np.lib.stride_tricks.as_strided(flat, tensor.shape, strides, writeable=False))
@@ -228,7 +228,7 @@ def _open_zip(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
                 f"its zip archive is damaged: it ends after {len(data):,} bytes without its directory, as downloads do "
                 "that were cut short; download it again"
             ) from None
-        raise VsanimeError(f"its zip archive is damaged: {shown(str(error))}; download it again") from None
+        raise VsanimeError(f"its zip archive is damaged: {show(str(error))}; download it again") from None
     roots = [name.removesuffix("data.pkl") for name in entries if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise VsanimeError(f"a zip archive without data.pkl is not from torch{_describe_entries(list(entries))}")
@@ -238,13 +238,13 @@ def _open_zip(data: bytes) -> tuple[object, Callable[[_Storage], bytes]]:
 
     def entry(name: str) -> bytes:
         if name not in entries:
-            raise VsanimeError(f"its archive lacks {shown(name)}; it is damaged")
+            raise VsanimeError(f"its archive lacks {show(name)}; it is damaged")
         if entries[name].compress_type != zipfile.ZIP_STORED:
-            raise VsanimeError(f"{shown(name)} in its archive is compressed; torch stores, and only that is read")
+            raise VsanimeError(f"{show(name)} in its archive is compressed; torch stores, and only that is read")
         try:
             return archive.read(entries[name])
         except _ZIP_ERRORS as error:
-            raise VsanimeError(f"{shown(name)} in its archive is damaged: {shown(str(error))}") from None
+            raise VsanimeError(f"{show(name)} in its archive is damaged: {show(str(error))}") from None
 
     if f"{roots[0]}byteorder" in entries and entry(f"{roots[0]}byteorder") != b"little":
         raise VsanimeError("it was saved on a big-endian machine; save it again on another")
@@ -265,13 +265,13 @@ def _describe_entries(names: Sequence[str]) -> str:
     inside = [name for name in names if not name.endswith("/")]
     if not inside:
         return "; there is nothing in it"
-    held = ", ".join(shown(name) for name in inside[:3]) + (", ..." if len(inside) > 3 else "")
+    held = ", ".join(show(name) for name in inside[:3]) + (", ..." if len(inside) > 3 else "")
     return f"; extract it, and give one of the files that are in it: {held}"
 
 
 def _check_size(wanted: _Storage, held: int) -> None:
     if held != wanted.size:
-        raise VsanimeError(f"storage {shown(wanted.key)} has {held:,} bytes where {wanted.size:,} are announced")
+        raise VsanimeError(f"storage {show(wanted.key)} has {held:,} bytes where {wanted.size:,} are announced")
 
 
 # The old format is a row of pickles: a magic number, a version, facts about the machine, the saved object, the keys of
@@ -306,7 +306,7 @@ def _next_storage(stream: BytesIO, storage: _Storage) -> bytes:
     """Read the count and the numbers of the next storage."""
     count = int.from_bytes(stream.read(8), "little")
     if count != storage.count:
-        raise VsanimeError(f"storage {shown(storage.key)} has {count:,} numbers where {storage.count:,} are announced")
+        raise VsanimeError(f"storage {show(storage.key)} has {count:,} numbers where {storage.count:,} are announced")
     numbers = stream.read(storage.size)
     _check_size(storage, len(numbers))
     return numbers

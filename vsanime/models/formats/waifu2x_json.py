@@ -13,7 +13,7 @@ from vsanime.architectures.layers import Layer
 from vsanime.architectures.waifu2x.onnx import LEAK, Step, waifu2x
 from vsanime.arrays import Array
 from vsanime.errors import VsanimeError
-from vsanime.models.formats.files import contents, parsed_json
+from vsanime.models.formats.files import contents, parse_json
 
 # A weight takes some 20 characters; the largest network of the family, with 2 million weights, 45 MB.
 _MOST_BYTES = 96 << 20
@@ -40,7 +40,7 @@ def read(path: Path) -> Imported:
 def _parse(data: bytes) -> list[dict[str, Any]]:
     if data.count(b",") + data.count(b"[") + data.count(b"{") > _MOST_ITEMS:
         raise VsanimeError(f"more than {_MOST_ITEMS:,} items; no network of waifu2x has as many")
-    layers = parsed_json(data, "the file")
+    layers = parse_json(data, "the file")
     if not isinstance(layers, list) or not layers or not all(isinstance(layer, dict) for layer in layers):
         raise VsanimeError("a list of objects, one a convolution, is needed; this JSON holds something else")
     return layers

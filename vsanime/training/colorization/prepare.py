@@ -257,7 +257,7 @@ class _ShotWriter:
         self._waiting = []
 
     def _write(self, folder: Path, frame: _Frame) -> None:
-        line, colours = drawn(frame.pixels, self.cutting.size)
+        line, colours = draw(frame.pixels, self.cutting.size)
         far = np.rint(255 * distance.field(line)).astype(np.uint8)
         name = f"{frame.number - self._first + 1:05d}.png"
         for kind, picture in ((LINE, line), (DISTANCE, far), (COLOUR, colours)):
@@ -266,7 +266,7 @@ class _ShotWriter:
         self.prepared.frames += 1
 
 
-def drawn(pixels: Bytes, size: int) -> tuple[Bytes, Bytes]:
+def draw(pixels: Bytes, size: int) -> tuple[Bytes, Bytes]:
     """Return the line art of a frame, and its colors, at a size.
 
     Lines are drawn at the frame's own size and shrunk with it, as in a filter's work size.

@@ -133,7 +133,7 @@ class ShotSamples:
         prepared = bool(self._shots) and (self._synthetic is None or rng.random() < sampling.prepared)
         for _ in range(_TRIES):
             found = self._of_shot(rng) if prepared else self._of_scene(rng, first_scene)
-            found = _cropped(rng, found, sampling)
+            found = _crop(rng, found, sampling)
             if found.changed() >= _LEAST_CHANGED and np.mean(found.lines[1] < 128) >= _LEAST_INK:
                 break
         return _one_sided(rng, found) if rng.random() < sampling.one_sided else found
@@ -249,7 +249,7 @@ def _one_sided(rng: np.random.Generator, triplet: Triplet) -> Triplet:
     return Triplet(triplet.lines[order], triplet.colours[order], distances)
 
 
-def _cropped(rng: np.random.Generator, triplet: Triplet, sampling: Sampling) -> Triplet:
+def _crop(rng: np.random.Generator, triplet: Triplet, sampling: Sampling) -> Triplet:
     """Crop all pictures at one random position, and mirror all or none."""
     width, height = sampling.size
     x, y = (

@@ -51,7 +51,7 @@ def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None
     found = find_drawings([find_place(path, roots) for path in data.drawings]) if data.drawings else []
     kept, held = hold_out(found, data.held_out)
     shots = find_shots([find_place(path, roots) for path in data.shots]) if data.shots else []
-    kept_shots, held_shots = _divided(recipe, shots)
+    kept_shots, held_shots = _divide(recipe, shots)
     tell(
         f"{len(kept)} drawings and {len(kept_shots)} prepared shots; {len(held)} drawings and {len(held_shots)} shots "
         "held out"
@@ -73,7 +73,7 @@ def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None
     return Material(training, samples(_HELD_OUT_SEED, held, held_shots), names)
 
 
-def _divided(recipe: ColourRecipe, shots: Sequence[ShotFolder]) -> tuple[Sequence[ShotFolder], Sequence[ShotFolder]]:
+def _divide(recipe: ColourRecipe, shots: Sequence[ShotFolder]) -> tuple[Sequence[ShotFolder], Sequence[ShotFolder]]:
     """Split prepared shots for training and validation; none are held out if validation has synthetic scenes.
 
     Raises:

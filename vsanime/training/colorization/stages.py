@@ -75,9 +75,9 @@ class Stage:
             parts: samples of a batch, by name.
         """
         if self._first is None:
-            return _coloured(net, parts)
+            return _color(net, parts)
         with torch.no_grad():
-            target = _coloured(self._first, parts).colour
+            target = _color(self._first, parts).colour
         before, after = (parts["key_colours"][:, i] for i in (0, 1))
         lines = torch.stack([parts["key_lines"][:, 0], parts["line"], parts["key_lines"][:, 1]], 1)
         return Made(net(lines, torch.stack([before, target.to(before.dtype), after], 1)))
@@ -86,7 +86,7 @@ class Stage:
         """Return the inputs of the ONNX of `self.net` for the first sample of a batch, by name."""
         if self._first is not None:
             with torch.no_grad():
-                target = _coloured(self._first, parts).colour
+                target = _color(self._first, parts).colour
             before, after = (parts["key_colours"][:1, i] for i in (0, 1))
             lines = torch.cat([parts["key_lines"][:1, 0], parts["line"][:1], parts["key_lines"][:1, 1]])
             return {"lines": lines, "colours": torch.cat([before, target[:1], after])}
@@ -119,7 +119,7 @@ def _begin_with(net: nn.Module, start: nn.Module) -> None:
     net.load_state_dict(given, strict=False)
 
 
-def _coloured(net: nn.Module, parts: Named) -> Made:
+def _color(net: nn.Module, parts: Named) -> Made:
     found = net(*(parts[name] for name in _inputs_of(net)))
     return Made(found.colour, found.inner_colors)
 

@@ -85,7 +85,7 @@ def batches(sampler: Samples, training: Settings, first: int, *, pin: bool) -> G
         worker_init_fn=_leave_interrupts_to_the_trainer,
         pin_memory=pin,
     )
-    made = _started(loader)
+    made = _start(loader)
     try:
         for batch in made:
             if isinstance(batch, str):
@@ -129,7 +129,7 @@ def _take_the_rest(made: Iterator[Any]) -> None:
             pass
 
 
-def _started(loader: DataLoader) -> Iterator[Any]:
+def _start(loader: DataLoader) -> Iterator[Any]:
     """Return the iterator of a loader, with Ctrl-C blocked while its workers start.
 
     Ctrl-C reaches every process of a terminal. A worker that is interrupted before it can ignore interrupts ends with a

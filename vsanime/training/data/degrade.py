@@ -150,7 +150,7 @@ def from_codes(codes: NDArray[np.uint8]) -> Floats:
     return codes.astype(np.float32) / np.float32(255)
 
 
-def rounded_chroma(chroma: Floats) -> Floats:
+def round_chroma(chroma: Floats) -> Floats:
     """Round Cb + 0.5 and Cr + 0.5 to 8 bits in full range: multiples of 1/255 from the neutral 0.5."""
     codes: Floats = np.clip(np.rint((chroma - np.float32(0.5)) * 255), -128, 127)
     return codes / np.float32(255) + np.float32(0.5)

@@ -11,7 +11,7 @@ from vsanime.errors import VsanimeError
 
 
 @contextmanager
-def told_in_one_line() -> Iterator[None]:
+def report_in_one_line() -> Iterator[None]:
     """Replace torch's errors about exhausted memory and killed workers.
 
     Raises:

@@ -87,11 +87,11 @@ class Quantised:
         if self._learning:
             self._limits[conv] = torch.maximum(found, self._limits.get(conv, found))
         limit = self._limits.get(conv, found)
-        weight = rounded(conv.weight, conv.weight.detach().abs().amax((1, 2, 3), keepdim=True), _SIGNED)
-        return functional.conv2d(rounded(x, limit, codes), weight, conv.bias, padding=1)
+        weight = round_to_codes(conv.weight, conv.weight.detach().abs().amax((1, 2, 3), keepdim=True), _SIGNED)
+        return functional.conv2d(round_to_codes(x, limit, codes), weight, conv.bias, padding=1)
 
 
-def rounded(x: torch.Tensor, limit: torch.Tensor, codes: int) -> torch.Tensor:
+def round_to_codes(x: torch.Tensor, limit: torch.Tensor, codes: int) -> torch.Tensor:
     """Clip values to a limit, without gradient beyond it, and round them to those of 8-bit codes.
 
     Args:

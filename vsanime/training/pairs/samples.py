@@ -192,7 +192,7 @@ class Sampler:
             small = degrade.subsample(ycbcr[1:], kernel, siting, width)
             if self._recipe.degradation.round_input:
                 # As in clips: samples are codes, but chroma resampled from them is not.
-                small = degrade.rounded_chroma(small)
+                small = degrade.round_chroma(small)
                 ycbcr[:1] = degrade.from_codes(degrade.to_codes(ycbcr[:1]))
             return np.concatenate([ycbcr[:1], degrade.double_bilinear(small, siting)])
         return degrade.halve(region, kernel, width) if self._scale == 2 else region

@@ -211,7 +211,7 @@ def from_table(table: Mapping[str, Any]) -> StyleRecipe:
     Raises:
         VsanimeError: a key or value is wrong.
     """
-    recipe: StyleRecipe = section(StyleRecipe, _completed(table), "")
+    recipe: StyleRecipe = section(StyleRecipe, _complete(table), "")
     check_name(recipe.name)
     for name in ("photos", "styles"):
         if not getattr(recipe, name):
@@ -241,7 +241,7 @@ def from_table(table: Mapping[str, Any]) -> StyleRecipe:
     return recipe
 
 
-def _completed(table: Mapping[str, Any]) -> dict[str, Any]:
+def _complete(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return a table with the preset's numbers added where it has none; `section` reports what is wrong in it."""
     completed = dict(table)
     losses, training = table.get("losses"), table.get("training")

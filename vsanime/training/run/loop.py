@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from vsanime.training.data.batches import batches
-from vsanime.training.data.failures import told_in_one_line
+from vsanime.training.data.failures import report_in_one_line
 from vsanime.training.recipes.reader import AnyRecipe
 from vsanime.training.run import checkpoint
 from vsanime.training.run.checkpoint import Checkpoint
@@ -36,7 +36,7 @@ def train[R: AnyRecipe](task: Task[R], tell: Tell) -> Path:
         VsanimeError: sources, recipe, checkpoint, memory or disk do not allow the run.
         KeyboardInterrupt: the user stopped the run; a checkpoint was written.
     """
-    with told_in_one_line():
+    with report_in_one_line():
         folder, resume = task.folder, task.order.resume
         if resume:
             folder.check_same(task.recipe)

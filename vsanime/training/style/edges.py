@@ -16,13 +16,13 @@ _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16  # OpenCV's Gaussian of five 
 _TAN_22 = 0.4142135623730951  # tan(22.5 degrees): up to there, a gradient counts as horizontal
 
 
-def smoothed(pixels: Bytes) -> Bytes:
+def smooth_edges(pixels: Bytes) -> Bytes:
     """Return a picture with a Gaussian blur within two pixels of an edge.
 
     Args:
         pixels: RGB in 8-bit codes, shape (height, width, 3).
     """
-    edges = _dilated(canny(_gray(pixels)))
+    edges = _dilate(canny(_gray(pixels)))
     blurred = np.rint(_gaussian(pixels)).astype(np.uint8)
     return np.where(edges[..., None], blurred, pixels)
 
@@ -38,7 +38,7 @@ def canny(gray: Bytes, low: int = _LOW, high: int = _HIGH) -> Mask:
     across, down = _sobel(gray.astype(np.int32))
     steepness = np.abs(across) + np.abs(down)
     ridge = _ridges(across, down, steepness) & (steepness > low)
-    return _connected(ridge, ridge & (steepness > high))
+    return _connect(ridge, ridge & (steepness > high))
 
 
 def _sobel(gray: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -71,21 +71,21 @@ def _ridges(across: NDArray[np.int32], down: NDArray[np.int32], steepness: NDArr
     return found
 
 
-def _connected(ridge: Mask, seeds: Mask) -> Mask:
+def _connect(ridge: Mask, seeds: Mask) -> Mask:
     """Return the parts of ridges that are connected with a seed, across corners as well."""
     found = seeds
     while True:
-        grown = _grown(found, 1) & ridge
+        grown = _grow(found, 1) & ridge
         if np.array_equal(grown, found):
             return found
         found = grown
 
 
-def _dilated(mask: Mask) -> Mask:
-    return _grown(mask, _WIDER)
+def _dilate(mask: Mask) -> Mask:
+    return _grow(mask, _WIDER)
 
 
-def _grown(mask: Mask, by: int) -> Mask:
+def _grow(mask: Mask, by: int) -> Mask:
     """Return a mask widened by a number of rows and columns on every side."""
     for axis in (0, 1):
         widths = [(by, by) if a == axis else (0, 0) for a in (0, 1)]

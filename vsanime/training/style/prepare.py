@@ -16,7 +16,7 @@ from vsanime.media.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.data.entries import Skipped
 from vsanime.training.data.pictures import files_in, read_pixels
 from vsanime.training.data.shortage import Unusable, describe
-from vsanime.training.style.edges import smoothed
+from vsanime.training.style.edges import smooth_edges
 
 _FOLDERS = ("style", "smooth", "gray")
 
@@ -56,7 +56,7 @@ def prepare(frames: Path, out: Path, *, size: int, every: int) -> Prepared:
     used: set[str] = set()
     try:
         for name, pixels in _pictures(frames, every, skipped):
-            _write(out, _unused(name, used), _resized(pixels, size))
+            _write(out, _unused(name, used), _resize(pixels, size))
             written += 1
     except OSError as error:
         raise VsanimeError(f"{out} cannot be written: {error.strerror or error}") from None
@@ -97,7 +97,7 @@ def _unused(name: str, used: set[str]) -> str:
     return found
 
 
-def _resized(pixels: Bytes, size: int) -> Bytes:
+def _resize(pixels: Bytes, size: int) -> Bytes:
     short = min(pixels.shape[:2])
     if not size or short == size:
         return pixels
@@ -108,7 +108,7 @@ def _resized(pixels: Bytes, size: int) -> Bytes:
 
 def _write(out: Path, name: str, pixels: Bytes) -> None:
     gray = np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
-    for folder, picture in zip(_FOLDERS, (pixels, smoothed(pixels), gray), strict=True):
+    for folder, picture in zip(_FOLDERS, (pixels, smooth_edges(pixels), gray), strict=True):
         (out / folder).mkdir(parents=True, exist_ok=True)
         with files.stage(out / folder / f"{name}.png", flush=False) as staged:
             Image.fromarray(picture).save(staged)

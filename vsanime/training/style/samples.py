@@ -14,7 +14,7 @@ from vsanime.training.data.draws import Drawn, lay, shrink_to
 from vsanime.training.data.entries import Picture
 from vsanime.training.data.pictures import Library, find_place, read_pixels
 from vsanime.training.recipes.stylization import StyleRecipe
-from vsanime.training.style.edges import smoothed
+from vsanime.training.style.edges import smooth_edges
 
 # Makes the seeds of validation differ from those of samples, whose last number is an index in a batch.
 _VALIDATION = 0x57A1
@@ -106,7 +106,7 @@ class StyleSampler:
         shrink = most if fit else rng.uniform(1.0, max(1.0, min(data.shrink_most, most)))
         side = min(round(patch * shrink), *pixels.shape[:2])
         y, x = _corner(rng, pixels, side)
-        return _mirrored(rng, shrink_to(pixels[y : y + side, x : x + side], (patch, patch)))
+        return _mirror(rng, shrink_to(pixels[y : y + side, x : x + side], (patch, patch)))
 
     def _style(self, rng: np.random.Generator, patch: int, held_out: bool) -> tuple[Bytes, Bytes]:
         """Return a patch of the style, and the same with blurred edges."""
@@ -120,9 +120,9 @@ class StyleSampler:
             style = lay(style, self._behind(rng, patch, styles))
         place = self._smooth[picture.source - len(self._recipe.photos)]
         if place is None or pixels.shape[2] == 4:
-            smooth = smoothed(style)
+            smooth = smooth_edges(style)
         else:
-            smooth = _paired(place / picture.name, pixels)[y : y + patch, x : x + patch]
+            smooth = _pair(place / picture.name, pixels)[y : y + patch, x : x + patch]
         return (style[:, ::-1], smooth[:, ::-1]) if mirror else (style, smooth)
 
     def _behind(self, rng: np.random.Generator, patch: int, styles: Drawn) -> Bytes:
@@ -131,7 +131,7 @@ class StyleSampler:
             pixels = self._library.read(styles.draw(rng))
             if pixels.shape[2] == 3:
                 y, x = _corner(rng, pixels, patch)
-                return _mirrored(rng, pixels[y : y + patch, x : x + patch])
+                return _mirror(rng, pixels[y : y + patch, x : x + patch])
         return np.full((patch, patch, 3), _GRAY, np.uint8)
 
 
@@ -155,11 +155,11 @@ def _corner(rng: np.random.Generator, pixels: Bytes, side: int) -> tuple[int, in
     return y, x
 
 
-def _mirrored(rng: np.random.Generator, pixels: Bytes) -> Bytes:
+def _mirror(rng: np.random.Generator, pixels: Bytes) -> Bytes:
     return pixels[:, ::-1] if rng.random() < 0.5 else pixels
 
 
-def _paired(path: Path, pixels: Bytes) -> Bytes:
+def _pair(path: Path, pixels: Bytes) -> Bytes:
     """Read the picture with blurred edges that belongs to a picture of the style.
 
     Raises:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsanime.arrays import Bytes, Doubles
-from vsanime.training.synthetic.drawings import premultiplied, resized, straight
+from vsanime.training.synthetic.drawings import premultiply, resize, straight
 
 _OVER = 2  # oversampling factor in width and height
 _INK = (24, 18, 26)  # color of outlines, nearly black
@@ -31,8 +31,8 @@ def draw_cel(rng: np.random.Generator, size: int) -> Bytes:
     for _ in range(bodies):
         centre = side * (0.5 + rng.uniform(-spread, spread, 2))
         radius = side * rng.uniform(0.14, 0.26 if bodies > 1 else 0.42)
-        _body(cel, rng, _closed(rng, centre, radius), radius, outline)
-    return straight(resized(premultiplied(cel), size, size))
+        _body(cel, rng, _close(rng, centre, radius), radius, outline)
+    return straight(resize(premultiply(cel), size, size))
 
 
 def _body(cel: Bytes, rng: np.random.Generator, shape: Doubles, radius: float, outline: int) -> None:
@@ -45,7 +45,7 @@ def _body(cel: Bytes, rng: np.random.Generator, shape: Doubles, radius: float, o
     centre = shape.mean(0)
     for _ in range(int(rng.integers(0, 5))):
         place = centre + rng.uniform(-0.7, 0.7, 2) * radius
-        patch = _closed(rng, place, radius * rng.uniform(0.1, 0.5))
+        patch = _close(rng, place, radius * rng.uniform(0.1, 0.5))
         cv2.fillPoly(paint, [_as_pixels(patch)], _colour(rng))
         if outline and rng.random() < 0.8:
             cv2.polylines(paint, [_as_pixels(patch)], True, _INK, max(1, outline // 2), cv2.LINE_AA)
@@ -108,7 +108,7 @@ def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> Bytes:
     outline = int(rng.integers(1, 3)) if rng.random() < 0.6 else 0
     for _ in range(int(rng.integers(0, 9))):
         if rng.random() < 0.5:
-            shape = _closed(rng, rng.uniform(0, 1, 2) * (width, height), height * rng.uniform(0.08, 0.5))
+            shape = _close(rng, rng.uniform(0, 1, 2) * (width, height), height * rng.uniform(0.08, 0.5))
         else:
             x, y = rng.uniform(-0.1, 0.9, 2) * (width, height)
             w, h = rng.uniform(0.08, 0.5, 2) * height
@@ -119,7 +119,7 @@ def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> Bytes:
     return np.dstack([paint, np.full((height, width), 255, np.uint8)])
 
 
-def _closed(rng: np.random.Generator, centre: Doubles, radius: float) -> Doubles:
+def _close(rng: np.random.Generator, centre: Doubles, radius: float) -> Doubles:
     """Return the points (x, y) of a closed curve around a center, smooth or with corners, shape (points, 2)."""
     corners = int(rng.integers(3, 9))
     if rng.random() < 0.3:

@@ -80,7 +80,7 @@ def find_drawings(places: Sequence[Path]) -> list[Drawing]:
         if not used:
             why = describe([look for look in looks if isinstance(look, Unusable)], f"{_LEAST} pixels")
             raise VsanimeError(f"{place} holds no drawing that can be used: {why}")
-        found += _grouped(used)
+        found += _group(used)
     return found
 
 
@@ -125,7 +125,7 @@ def _box(seen: NDArray[np.bool_]) -> Box:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _grouped(looks: Sequence[tuple[Path, _Look]]) -> list[Drawing]:
+def _group(looks: Sequence[tuple[Path, _Look]]) -> list[Drawing]:
     folders = find_numbered_folders({path.parent.as_posix() for path, _ in looks})
     numbered = {path: match for path, look in looks if look.transparent and (match := _NUMBERED.match(path.stem))}
     unnamed: dict[object, list[tuple[Path, _Look]]] = {}
@@ -198,17 +198,17 @@ class Cutouts:
             VsanimeError: the file cannot be read any more.
         """
         path = drawing.files[number % len(drawing.files)]
-        return self._kept.get(path, lambda: _decoded(path, drawing))
+        return self._kept.get(path, lambda: _decode(path, drawing))
 
 
-def _decoded(path: Path, drawing: Drawing) -> Bytes:
+def _decode(path: Path, drawing: Drawing) -> Bytes:
     try:
         pixels = read_pixels(path)
     except VsanimeError as error:
         raise VsanimeError(f"{path} could be read when the run began and cannot now: {error}") from None
     alpha = np.full(pixels.shape[:2], 255, np.uint8) if drawing.backdrop else _alpha(pixels)
     left, top, right, bottom = drawing.box
-    cutout = _shrunk(premultiplied(np.dstack([pixels[..., :3], alpha])[top:bottom, left:right].copy()))
+    cutout = _shrunk(premultiply(np.dstack([pixels[..., :3], alpha])[top:bottom, left:right].copy()))
     cutout.setflags(write=False)
     return cutout
 
@@ -233,16 +233,16 @@ def _shrunk(pixels: Bytes) -> Bytes:
     """Shrink a drawing to a long side of `_LONGEST` by area averaging, unless it is small enough."""
     height, width = pixels.shape[:2]
     scale = _LONGEST / max(height, width)
-    return pixels if scale >= 1 else resized(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
+    return pixels if scale >= 1 else resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def resized(pixels: Bytes, width: int, height: int) -> Bytes:
+def resize(pixels: Bytes, width: int, height: int) -> Bytes:
     """Resize a picture, which has to be premultiplied, by area averaging for shrinking and else bilinearly."""
     resampling = cv2.INTER_AREA if width < pixels.shape[1] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=resampling), np.uint8)
 
 
-def premultiplied(pixels: Bytes) -> Bytes:
+def premultiply(pixels: Bytes) -> Bytes:
     """Return RGBA with its colors multiplied by alpha."""
     alpha = alpha_of(pixels)
     return with_alpha(np.asarray(cv2.multiply(colours_of(pixels), cv2.merge([alpha] * 3), scale=1 / 255)), alpha)

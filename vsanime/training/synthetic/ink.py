@@ -10,7 +10,7 @@ import numpy as np
 from vsanime.arrays import Bytes, Floats
 from vsanime.graphs.builders.lineart import Pen as DogPen
 from vsanime.graphs.builders.lineart import gaussian
-from vsanime.training.synthetic.drawings import alpha_of, colours_of, premultiplied
+from vsanime.training.synthetic.drawings import alpha_of, colours_of, premultiply
 
 # Weights of BT.709 luma, for R'G'B' in full range.
 _LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
@@ -86,7 +86,7 @@ def ink_of(cutout: Bytes, pen: Pen) -> Bytes:
     """
     alpha = alpha_of(cutout)
     paper = cv2.merge([cv2.bitwise_not(alpha)] * 3)
-    on_paper = np.asarray(cv2.add(colours_of(premultiplied(cutout)), paper), np.uint8)
+    on_paper = np.asarray(cv2.add(colours_of(premultiply(cutout)), paper), np.uint8)
     outline = thin_and_dark(luma(on_paper), 2 + pen.thickness)
     own = (outline > _OWN_OUTLINE).astype(np.uint8)
     edges = np.asarray(cv2.Canny(alpha, 80, 160)) | _colour_edges(on_paper, pen.contrast)
@@ -111,7 +111,7 @@ def _colour_edges(colours: Bytes, contrast: int) -> Bytes:
     return edges
 
 
-def found_in(colours: Bytes, pen: Pen) -> Bytes:
+def extract_lines(colours: Bytes, pen: Pen) -> Bytes:
     """Return the line art extracted from a picture, where 255 is paper.
 
     Args:
@@ -135,12 +135,12 @@ def difference_lines(colours: Bytes, pen: DogPen) -> Bytes:
         pen: settings of the difference.
     """
     light = cv2.transform(colours.astype(np.float32), _LUMA) * np.float32(1 / 255)
-    narrow, wide = (_blurred(light, sigma, pen.radius) for sigma in (pen.sigma, pen.sigma * pen.surround))
+    narrow, wide = (_blur(light, sigma, pen.radius) for sigma in (pen.sigma, pen.sigma * pen.surround))
     ink = np.tanh(pen.gain * np.maximum(wide - narrow - pen.threshold, 0))
     return np.asarray(255.5 - 255 * ink, np.uint8)
 
 
-def _blurred(light: Floats, sigma: float, radius: int) -> Floats:
+def _blur(light: Floats, sigma: float, radius: int) -> Floats:
     weights = gaussian(sigma, radius)
     return np.asarray(cv2.sepFilter2D(light, -1, weights, weights, borderType=cv2.BORDER_REPLICATE), np.float32)
 

@@ -122,7 +122,7 @@ def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
     return np.asarray(squared * np.log(np.maximum(squared, 1e-12)))
 
 
-def placed(scale: float, turn: float, x: float, y: float, pivot: tuple[float, float]) -> NDArray[np.float64]:
+def make_placement(scale: float, turn: float, x: float, y: float, pivot: tuple[float, float]) -> NDArray[np.float64]:
     """Return the affine map that scales and rotates a drawing about its pivot and moves that to (x, y), shape (2, 3).
 
     Args:

@@ -22,13 +22,13 @@ from vsanime.training.synthetic.drawings import (
     Drawing,
     alpha_of,
     colours_of,
-    premultiplied,
-    resized,
+    premultiply,
+    resize,
     straight,
     with_alpha,
 )
-from vsanime.training.synthetic.ink import Pen, draw_pen, found_in, ink_of, worn
-from vsanime.training.synthetic.movement import Bend, Path, placed, still, wander
+from vsanime.training.synthetic.ink import Pen, draw_pen, extract_lines, ink_of, worn
+from vsanime.training.synthetic.movement import Bend, Path, make_placement, still, wander
 from vsanime.training.synthetic.palette import Palette, draw_palette, gains
 
 SCENE_FRAMES = 61  # two and a half seconds, so that keys are up to 30 frames before and after the middle
@@ -91,10 +91,10 @@ class Layer:
     def matrix(self, frame: float) -> Doubles:
         """Return the affine map from pixels of the drawing to those of a frame without camera motion, shape (2, 3)."""
         x, y, size, turn = self.path.at(frame)
-        whole = placed(float(np.exp(size)), turn, x, y, self.pivot)
+        whole = make_placement(float(np.exp(size)), turn, x, y, self.pivot)
         if self.swing is None:
             return whole
-        part = placed(1.0, float(self.swing.at(frame)[0]), *self.joint, self.joint)
+        part = make_placement(1.0, float(self.swing.at(frame)[0]), *self.joint, self.joint)
         return np.asarray(whole @ np.vstack([part, [0, 0, 1]]))
 
 
@@ -168,9 +168,9 @@ class Scene:
         if pen.kind == "drawn":
             line = drawn
         elif pen.kind == "both":
-            line = np.minimum(drawn, found_in(colours, pen))
+            line = np.minimum(drawn, extract_lines(colours, pen))
         else:
-            line = found_in(colours, pen)
+            line = extract_lines(colours, pen)
         return worn(line, pen, np.random.default_rng(np.random.SeedSequence([*self.seed, number])))
 
 
@@ -270,7 +270,7 @@ class SyntheticShots:
         bend = _bend(rng, broad, tall, pace) if rng.random() < 0.6 else None
         whole = Layer(looks, pivot, path, depth=1.5 if near else 1.0, hold=hold, every=cycle, bend=bend)
         if rng.random() < 0.35:
-            return _parted(rng, whole, pace)
+            return _part(rng, whole, pace)
         return [whole]
 
     def _looks(self, rng: np.random.Generator, pen: Pen, longest: int) -> tuple[Looks, int]:
@@ -291,7 +291,7 @@ class _Painted:
 
     def __init__(self, picture: Bytes, pen: Pen) -> None:
         ink = ink_of(picture, pen) if pen.draws else np.zeros(picture.shape[:2], np.uint8)
-        self._look = Look(premultiplied(picture), ink)
+        self._look = Look(premultiply(picture), ink)
 
     def look(self, _number: int) -> Look:
         return self._look
@@ -336,7 +336,7 @@ class _Dressed:
     def _dress(self, cutout: Bytes) -> Look:
         left, top, right, bottom = self._drawing.box
         width, height = (max(8, round(n * self._scale)) for n in (right - left, bottom - top))
-        sized = straight(resized(cutout, width, height))
+        sized = straight(resize(cutout, width, height))
         inked = self._pen.draws or self._outlined
         ink = ink_of(sized, self._pen) if inked else np.zeros(sized.shape[:2], np.uint8)
         painted = self._palette.apply(sized)
@@ -345,7 +345,7 @@ class _Dressed:
         if self._outlined:
             bare = cv2.convertScaleAbs(ink, alpha=-0.85, beta=255)
             painted = _times(painted, cv2.merge([bare] * 3))
-        return Look(premultiplied(painted), ink)
+        return Look(premultiply(painted), ink)
 
 
 @dataclass(frozen=True)
@@ -388,7 +388,7 @@ def _bend(rng: np.random.Generator, width: int, height: int, pace: float) -> Ben
     return Bend(places, wander(rng, SCENE_FRAMES, zero, np.full(2 * len(places), most)))
 
 
-def _parted(rng: np.random.Generator, whole: Layer, pace: float) -> list[Layer]:
+def _part(rng: np.random.Generator, whole: Layer, pace: float) -> list[Layer]:
     """Cut a figure along a line through a joint, and return both parts; the second one swings about the joint."""
     height, width = whole.looks.look(0).colours.shape[:2]
     joint = (float(rng.uniform(0.3, 0.7)) * width, float(rng.uniform(0.25, 0.6)) * height)

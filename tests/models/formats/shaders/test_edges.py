@@ -12,7 +12,7 @@ import pytest
 from vsanime.architectures.artcnn.chain import Chain
 from vsanime.architectures.layers import Layer
 from vsanime.errors import VsanimeError
-from vsanime.models.formats.shaders import mpv, reader, writer
+from vsanime.models.formats.shaders import glsl, mpv, reader
 
 
 def check(call: Callable[[], object], message: str) -> None:
@@ -54,7 +54,7 @@ WRITTEN = {
 @pytest.mark.parametrize("form", WRITTEN, ids=str)
 def test_shaders_are_written_as_they_were(form: tuple[int, int, bool, bool]) -> None:
     features, inner, luma, compute = form
-    text = writer.write(network(features, inner, luma=luma), "net \u00e4", ["//! Note", "of  two"], compute=compute)
+    text = glsl.write(network(features, inner, luma=luma), "net \u00e4", ["//! Note", "of  two"], compute=compute)
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == WRITTEN[form]
 
 
@@ -75,9 +75,9 @@ def test_shaders_are_written_as_they_were(form: tuple[int, int, bool, bool]) -> 
     ],
 )
 def test_groups_are_arranged(groups: int, arrangement: tuple[int, int], workgroup: tuple[int, int]) -> None:
-    assert writer._arrangement(groups) == arrangement
-    assert writer._workgroup(groups) == workgroup
-    assert writer._shared_bytes(groups, (8, 6)) == groups * 10 * 8 * 16
+    assert glsl._arrangement(groups) == arrangement
+    assert glsl._workgroup(groups) == workgroup
+    assert glsl._shared_bytes(groups, (8, 6)) == groups * 10 * 8 * 16
 
 
 @pytest.mark.parametrize(
@@ -95,22 +95,22 @@ def test_groups_are_arranged(groups: int, arrangement: tuple[int, int], workgrou
 )
 def test_features_that_a_shader_holds(features: int, compute: bool, message: str) -> None:
     layers = [Layer(np.ones((features, 1, 3, 3), np.float32))]
-    check(lambda: writer._check(Chain(tuple(layers), 2), compute), message)
+    check(lambda: glsl._check(Chain(tuple(layers), 2), compute), message)
 
 
 def test_numbers_are_written_as_floats() -> None:
     values = np.array([0, 1, -2, 0.5, 1e10, 1e-9, 1 / 3, -0.0], np.float32)
-    assert writer._numbers(values) == "0.0, 1.0, -2.0, 0.5, 1e+10, 9.99999972e-10, 0.333333343, -0.0"
+    assert glsl._numbers(values) == "0.0, 1.0, -2.0, 0.5, 1e+10, 9.99999972e-10, 0.333333343, -0.0"
 
 
 def test_groups_of_four_are_filled_up() -> None:
     layer = Layer(np.ones((6, 2, 3, 3), np.float32), np.ones(6, np.float32))
-    parts = writer._groups(layer)
+    parts = glsl._groups(layer)
     assert [(weight.shape, bias.tolist()) for weight, bias in parts] == [
         ((4, 2, 3, 3), [1, 1, 1, 1]), ((4, 2, 3, 3), [1, 1, 0, 0])
     ]  # fmt: skip
     assert parts[1][0].sum((1, 2, 3)).tolist() == [18, 18, 0, 0]
-    assert writer._factor(parts[0][0], 0, 1, 1, False) == f"mat4({', '.join(['1.0'] * 8 + ['0.0'] * 8)})"
+    assert glsl._factor(parts[0][0], 0, 1, 1, False) == f"mat4({', '.join(['1.0'] * 8 + ['0.0'] * 8)})"
 
 
 # Passes
@@ -394,7 +394,7 @@ def test_a_pass_puts_the_result_into_the_picture(binds: list[str], lines: list[s
 @pytest.mark.parametrize(("luma", "compute"), [(True, False), (True, True), (False, False), (False, True)])
 def test_summaries_of_shaders(luma: bool, compute: bool) -> None:
     net = network(8, 2, luma=luma)
-    found = reader._import(mpv.parse(writer.write(net, "net", [], compute=compute)))
+    found = reader._import(mpv.parse(glsl.write(net, "net", [], compute=compute)))
     count = sum(layer.weight.size + (0 if layer.bias is None else layer.bias.size) for layer in net.layers)
     kind, form = "luma 2x" if luma else "chroma", "compute" if compute else "fragment"
     assert found.summary == (
