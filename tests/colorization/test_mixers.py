@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -28,6 +29,7 @@ from tests.support.networks import artcnn_like
 from tests.support.simbackend import SimBackend
 from vsanime import Backend
 from vsanime.colorization import mixers
+from vsanime.errors import VsanimeError
 from vsanime.motion.distance import field
 from vsanime.motion.enlarge import enlarge
 from vsanime.motion.match import match
@@ -294,3 +296,52 @@ def test_lanes_of_a_card_give_the_same_frames(net: str, temporal: str, simulate:
         check(picture_of(made, n), picture_of(plain, n) / np.float32(255))
     del made
     gc.collect()
+
+
+@pytest.mark.parametrize(("size", "padded"), [((16, 32), (16, 32)), ((17, 31), (32, 32)), ((1, 33), (16, 48))])
+def test_networks_see_pictures_of_whole_blocks(size: tuple[int, int], padded: tuple[int, int]) -> None:
+    assert mixers._padded(size) == padded
+    picture = np.arange(size[0] * size[1], dtype=np.float32).reshape(1, 1, size[1], size[0])
+    target = np.full((1, 1, *padded[::-1]), -1, np.float32)
+    mixers.fill(target, picture)
+    more = ((0, 0), (0, 0), (0, padded[1] - size[1]), (0, padded[0] - size[0]))
+    np.testing.assert_array_equal(target, np.pad(picture, more, mode="edge"))
+    assert mixers.planar(np.zeros((2, 5, 3))).shape == (3, 2, 5)
+
+
+def test_backends_are_told_of_whole_pictures_of_eight_bits() -> None:
+    work = mixers._workload((48, 32), 64)
+    assert (work.width, work.height, work.radius, work.features, work.anchored) == (48, 32, None, 64, False)
+    assert (work.out_channels, work.output_bits, work.output_float) == (3, 8, False)
+    assert mixers.usable(F32) is F32
+    assert mixers.usable(None) == Backend.auto()
+    with pytest.raises(VsanimeError, match=r"^backend=5; an instance"):
+        mixers.usable(5)  # type: ignore[arg-type]  # what is refused
+
+
+def test_keys_are_held_until_others_come() -> None:
+    """Of a key that fails nothing is held: the next frame tries again."""
+    computed: list[int] = []
+
+    class Worth:
+        def get(self, number: int, _make: Any) -> dict[str, Any]:
+            if number < 0:
+                raise ValueError(number)
+            computed.append(number)
+            return {"worth": np.full((1, 2), number)}
+
+    lane: Any = SimpleNamespace(inputs={"worth": np.zeros((2, 2))})
+    engine: Any = SimpleNamespace(worth=Worth(), computed=dict)
+    held = mixers.HeldKeys(engine, lane)
+
+    def hold(*numbers: int) -> list[int]:
+        held.hold([SimpleNamespace(number=number) for number in numbers])  # type: ignore[misc]  # no more is asked
+        return [int(number) for number in lane.inputs["worth"][:, 0]]
+
+    assert hold(1, 2) == hold(1, 2) == [1, 2]
+    assert computed == [1, 2]
+    assert hold(2, 2) == [2, 2]
+    with pytest.raises(ValueError, match="-1"):
+        hold(3, -1)
+    assert hold(2, 2) == [2, 2]
+    assert computed == [1, 2, 2, 2, 3, 2, 2]

@@ -146,3 +146,77 @@ def test_flat_regions_are_filled_at_the_size_of_the_drawing(large: bool) -> None
     outside = np.ones((height, width), bool)
     outside[18:32, 18:42] = False
     assert np.array_equal(found[outside], colours[outside])
+
+
+def test_pictures_are_put_together_from_what_there_is() -> None:
+    """Weights of a quarter, a half and a quarter; white is 200."""
+    shape = (2, 3)
+    weights = np.stack([np.full(shape, share, np.float32) for share in (0.25, 0.5, 0.25)])
+    moved = [np.full((*shape, 3), value, np.uint8) for value in (100, 40)]
+    copied, residual = np.full((*shape, 3), 0.5, np.float32), np.full((*shape, 3), -0.1, np.float32)
+    two = weights[:2] / np.float32(0.75)
+    for mixed, expected in (
+        (Mix(weights, copied, residual), 25 + 20 + 25 - 20),
+        (Mix(weights, copied), 25 + 20 + 25),
+        (Mix(two), 60),
+        (Mix(two, None, residual), 40),
+        (Mix(None, None, residual), -20),
+    ):
+        found = painter.composed(mixed, moved if mixed.weights is not None else [], 200.0)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_weights_follow_the_better_motion() -> None:
+    """Where the mixer kept to motion, large weights are those of the large motion; what was not heard stays so."""
+    line = np.full((24, 32), 255, np.uint8)
+    drawing = Drawing(np.ascontiguousarray(line[::2, ::2]), line)
+    prior = np.stack([np.full((12, 16), share, np.float32) for share in (0.3, 0.7)])
+    large = np.stack([np.full((24, 32), share, np.float32) for share in (0.8, 0.2)])
+    kept = painter.reweighted(prior, prior, large, drawing)
+    np.testing.assert_allclose(kept, large, atol=1e-4)
+    three = np.concatenate([prior * np.float32(0.5), np.full((1, 12, 16), 0.5, np.float32)])
+    logits = np.log([0.15, 0.35, 0.5])
+    logits[:2] += np.log(np.array([0.8, 0.2]) + 1e-4) - np.log(np.array([0.3, 0.7]) + 1e-4)
+    expected = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose(painter.reweighted(three, prior, large, drawing)[:, 5, 5], expected, rtol=1e-4)
+    unheard = np.concatenate([np.zeros_like(prior), np.ones((1, 12, 16), np.float32)])
+    found = painter.reweighted(unheard, prior, large, drawing)[:, 5, 5]
+    assert 0 < found[:2].max() < 1e-7
+    assert found[2] == pytest.approx(1)
+
+
+def test_painters_look_for_large_motion_and_do_nothing_else_unasked() -> None:
+    painted = Painter(Whole(), 255.0)
+    assert (painted.refiner, painted.large_motion, painted.segments, painted.doubts) == (None, True, False, False)
+    assert (Mix(None).copied, Mix(None).residual) == (None, None)
+
+
+@pytest.mark.parametrize("doubts", [False, True])
+@pytest.mark.parametrize("small", [SIZE, SMALL])
+def test_doubts_are_told_where_they_are_asked_for(small: tuple[int, int], doubts: bool) -> None:
+    target, _, _ = shown(3, small)
+    painted = Painter(painter.ByMotion(), 255.0, doubts=doubts).paint(target, keys(small), no_leads)
+    assert (painted.doubts is not None) == doubts
+    if painted.doubts is not None:
+        assert painted.doubts.shape == small[::-1]
+    assert painted.colours.dtype == np.uint8
+
+
+def test_flows_are_enlarged_each_way_by_its_own_scale() -> None:
+    """A picture of half the width and a third of the height, which moved by a pixel each way."""
+    line = np.full((48, 64), 255, np.uint8)
+    line[10:20, 10:20] = 0
+    colors = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64, 1).repeat(3, 2)
+    drawing = Drawing(np.ascontiguousarray(line[::3, ::2]), line)
+    key = Key(0, drawing, np.zeros((16, 32, 3), np.uint8), colors)
+    still = np.zeros((2, 16, 32, 2), np.float32)
+    still[0] = (1, 1)
+    half = np.full((2, 16, 32), 0.5, np.float32)
+    half[0], half[1] = 1, 0
+    motion: Any = SimpleNamespace(small=SimpleNamespace(flows=still))
+    mixed, moved = Painter(Whole(), 65535.0, large_motion=False)._at_full_size(drawing, [key, key], motion, Mix(half))
+    assert mixed.weights is not None
+    np.testing.assert_allclose(mixed.weights.sum(axis=0), 1)
+    np.testing.assert_array_equal(moved[0][:45, :62], colors[3:, 2:])
+    np.testing.assert_array_equal(moved[1], colors)
+    assert (mixed.copied, mixed.residual) == (None, None)
