@@ -51,7 +51,7 @@ LONGEST_SIDE = 480  # larger pictures are cropped to their middle, to keep the t
 F32 = Backend.ONNXRuntime()
 
 
-def learned(name: str) -> list[str]:
+def list_kernels(name: str) -> list[str]:
     """Return the kernels that a network of ours learned to undo; none for one that learned others as well."""
     made = recipe.load(name)
     assert isinstance(made, Recipe)
@@ -59,7 +59,7 @@ def learned(name: str) -> list[str]:
     return found if set(found) <= KERNELS.keys() else []
 
 
-TRAINED_ON = [(name, kernel) for name in DOUBLERS for kernel in learned(name)]
+TRAINED_ON = [(name, kernel) for name in DOUBLERS for kernel in list_kernels(name)]
 
 type Doubler = Callable[[np.ndarray], np.ndarray]
 

@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import hashlib
 import itertools
+import shutil
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ class Case:
 
 
 def list_keys(kind: Any, where: str = "") -> list[str]:
-    """Return every key of a recipe with its sections, but for those that have one possible value.
+    """Return every key of a recipe as "section.key", but for keys that have a single possible value.
 
     Args:
         kind: dataclass of the recipe or of a section.
@@ -67,7 +68,7 @@ def list_keys(kind: Any, where: str = "") -> list[str]:
 
 
 class Observer[R: AnyRecipe]:
-    """Runs variants of a recipe, each no more often than needed, and returns what they give.
+    """Runs variants of a recipe, each once, and returns what differs between them.
 
     Args:
         table: the recipe that the variants are of.
@@ -82,12 +83,12 @@ class Observer[R: AnyRecipe]:
         self.root = root
         self._folders = (out / str(number) for number in itertools.count())
         self._seen: dict[tuple[Callable[[R], dict[str, object]], AnyRecipe], dict[str, object]] = {}
-        self._ways: dict[str, Callable[[R], dict[str, object]]] = {
-            **dict.fromkeys(("samples", "pictures"), self.draw),
-            **dict.fromkeys(("weights", "losses", "measures"), self.practice),
+        self._methods: dict[str, Callable[[R], dict[str, object]]] = {
+            **dict.fromkeys(("samples", "pictures"), self.make_samples),
+            **dict.fromkeys(("weights", "losses", "measures"), self.take_steps),
             **dict.fromkeys(("files", "log", "validation", "network", "metadata", "sheets", "recipe"), self.run),
-            **{"refusal": self.refuse, "processes": self.start, "readings": self.read},
-            **dict.fromkeys(("layout", "memory"), self.weigh),
+            **{"refusal": self.find_refusal, "processes": self.count_processes, "readings": self.count_readings},
+            **dict.fromkeys(("layout", "memory"), self.inspect_memory),
         }
 
     def compare(self, key: str, case: Case) -> tuple[object, object]:
@@ -97,13 +98,13 @@ class Observer[R: AnyRecipe]:
         return self._see(case.seen, given), self._see(case.seen, {**given, key: value})
 
     def _see(self, seen: str, values: Mapping[str, Any]) -> object:
-        return self.recall(self._ways[seen], self.recipe(values))[seen]
+        return self.recall(self._methods[seen], self.recipe(values))[seen]
 
-    def recall(self, way: Callable[[R], dict[str, object]], recipe: R) -> dict[str, object]:
-        """Return what a way gives, which is gone once for each recipe."""
-        if (way, recipe) not in self._seen:
-            self._seen[way, recipe] = way(recipe)
-        return self._seen[way, recipe]
+    def recall(self, method: Callable[[R], dict[str, object]], recipe: R) -> dict[str, object]:
+        """Return what a method gives for a recipe, called once for each."""
+        if (method, recipe) not in self._seen:
+            self._seen[method, recipe] = method(recipe)
+        return self._seen[method, recipe]
 
     def recipe(self, values: Mapping[str, Any]) -> R:
         """Return the recipe with other values; of lists of tables, with those of the first."""
@@ -117,52 +118,54 @@ class Observer[R: AnyRecipe]:
             inner[last] = copy.deepcopy(value)
         return typing.cast(R, from_table(table))
 
-    # Ways to see something
+    # What there is to see
 
-    def draw(self, recipe: R) -> dict[str, object]:
+    def make_samples(self, recipe: R) -> dict[str, object]:
         """Make the samples of all steps."""
         task = self.prepare(recipe)
         made = batches.batches(task.sampler, recipe.training, 0, pin=False)
         lists = [task.folder.path / name for name in ("pictures.json", "material.json")]
         return {
-            "samples": [_digests(batch if isinstance(batch, dict) else dict(enumerate(batch))) for batch in made],
+            "samples": [_hash_tensors(batch if isinstance(batch, dict) else dict(enumerate(batch))) for batch in made],
             "pictures": [path.read_text("utf-8") for path in lists if path.exists()],
         }
 
-    def practice(self, recipe: R) -> dict[str, object]:
-        """Take all steps without what the loop writes down."""
+    def take_steps(self, recipe: R) -> dict[str, object]:
+        """Take all steps, without what the loop writes down."""
         task = self.prepare(recipe)
         task.hold_out(lambda _: None)
         made = batches.batches(task.sampler, recipe.training, 0, pin=False)
         losses = [task.step(step, batch) for step, batch in enumerate(made)]
         return {
-            "weights": _digests(task.trainer.gather()),
+            "weights": _hash_tensors(task.trainer.gather()),
             "losses": [{name: float(value) for name, value in values.items()} for values in losses],
             "measures": task.measure(),
         }
 
     def run(self, recipe: R) -> dict[str, object]:
-        """Run to the end as the command line does, but for what takes longest.
+        """Run to the end as the command line does, without what takes longest.
 
-        Curves show the logs; that files are on the disk, and not only in the system's memory, nobody sees.
+        Curves show what is in the logs, and nothing here depends on files being flushed to the disk.
         """
-        task = self._task(recipe)
+        task = self._make(recipe)
         with mock.patch.object(export, "draw_curves", return_value=[]), mock.patch("os.fsync"):
             path = train(task, lambda _: None)
         folder = task.folder
         model = onnx.load(path)
         sheets = sorted((folder.path / "samples").glob("*.png"))
-        return {
-            "files": sorted(_names(folder)),
-            "log": _rows(folder.path / "log.csv"),
-            "validation": _rows(folder.path / "validation.csv"),
+        found: dict[str, object] = {
+            "files": sorted(_list_files(folder)),
+            "log": _read_rows(folder.path / "log.csv"),
+            "validation": _read_rows(folder.path / "validation.csv"),
             "network": model.graph.SerializeToString(deterministic=True),
             "metadata": {entry.key: entry.value for entry in model.metadata_props},
-            "sheets": [_size(sheet) for sheet in sheets],
+            "sheets": [_read_size(sheet) for sheet in sheets],
             "recipe": folder.recipe.read_text("utf-8"),
         }
+        shutil.rmtree(folder.path)  # checkpoints of style are large
+        return found
 
-    def refuse(self, recipe: R) -> dict[str, object]:
+    def find_refusal(self, recipe: R) -> dict[str, object]:
         """Return why a run cannot begin; nothing where it can."""
         try:
             self.prepare(recipe)
@@ -170,13 +173,13 @@ class Observer[R: AnyRecipe]:
             return {"refusal": str(error)}
         return {"refusal": None}
 
-    def start(self, recipe: R) -> dict[str, object]:
+    def count_processes(self, recipe: R) -> dict[str, object]:
         """Return the number of processes that make samples, without starting them."""
         with mock.patch.object(batches, "DataLoader") as loader:
             list(batches.batches(mock.Mock(), recipe.training, 0, pin=False))
         return {"processes": loader.call_args.kwargs["num_workers"]}
 
-    def read(self, recipe: R) -> dict[str, object]:
+    def count_readings(self, recipe: R) -> dict[str, object]:
         """Return how often a picture is read for some batches, where all of them are large."""
         task = self.prepare(recipe)
         with mock.patch.object(pictures, "read_pixels", return_value=_LARGE) as read_pixels:
@@ -184,7 +187,7 @@ class Observer[R: AnyRecipe]:
                 task.sampler.batch(step, 4)
         return {"readings": read_pixels.call_count}
 
-    def weigh(self, recipe: R) -> dict[str, object]:
+    def inspect_memory(self, recipe: R) -> dict[str, object]:
         """Return how weights lie in memory, and the bytes that a step keeps for the gradient."""
         task = self.prepare(recipe)
         batch = next(batches.batches(task.sampler, recipe.training, 0, pin=False))
@@ -201,25 +204,25 @@ class Observer[R: AnyRecipe]:
             "memory": sum(sizes),
         }
 
-    def _task(self, recipe: R) -> Task[R]:
+    def _make(self, recipe: R) -> Task[R]:
         return self._make_task(Order(recipe, next(self._folders), (self.root,), torch.device("cpu"), resume=False))
 
     def prepare(self, recipe: R) -> Task[R]:
-        task = self._task(recipe)
+        task = self._make(recipe)
         task.prepare(lambda _: None)
         return task
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute by one thread, as small networks are computed fastest."""
+def use_one_thread() -> Iterator[None]:
+    """Compute in one thread, which is fastest for small networks."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
 
-def _digests(tensors: Mapping[Any, torch.Tensor]) -> dict[Any, object]:
+def _hash_tensors(tensors: Mapping[Any, torch.Tensor]) -> dict[Any, object]:
     """Return the shape of every tensor, and the digest of its values in order."""
     return {
         name: (tuple(tensor.shape), hashlib.sha256(tensor.detach().contiguous().numpy().tobytes()).hexdigest())
@@ -227,18 +230,18 @@ def _digests(tensors: Mapping[Any, torch.Tensor]) -> dict[Any, object]:
     }
 
 
-def _names(folder: RunFolder) -> Iterator[str]:
-    """Yield the names of files that are not called after the time or the clips in them."""
+def _list_files(folder: RunFolder) -> Iterator[str]:
+    """Yield the files of a run, but for events and clips, whose names hold the time and digests."""
     for path in folder.path.rglob("*"):
         if path.is_file() and not path.is_relative_to(folder.events) and not path.is_relative_to(folder.clips):
             yield path.relative_to(folder.path).as_posix()
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return [{key: value for key, value in row.items() if key != "steps_per_second"} for row in csv.DictReader(file)]
 
 
-def _size(path: Path) -> tuple[int, int]:
+def _read_size(path: Path) -> tuple[int, int]:
     with Image.open(path) as picture:
         return picture.size

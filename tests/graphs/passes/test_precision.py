@@ -174,8 +174,8 @@ def assert_within(least: float, picture: np.ndarray, name: str, body: str) -> No
     assert bias <= allowed[body]
 
 
-def drawn_bound(name: str, body: str) -> float:
-    """The card's own bound; for one that was not measured yet the lowest of all."""
+def find_bound(name: str, body: str) -> float:
+    """Return the bound that was measured of a card, or the lowest of all for one that was not measured yet."""
     lowest = min(bound for (_, other), bound in tolerances.HALF_PSNR_DRAWN.items() if other == body)
     return tolerances.HALF_PSNR_DRAWN.get((name, body), lowest)
 
@@ -183,7 +183,7 @@ def drawn_bound(name: str, body: str) -> float:
 @pytest.mark.parametrize("body", LOW)
 @pytest.mark.parametrize("name", ONE_PICTURE)
 def test_half_precision_stays_within_its_bounds(name: str, body: str) -> None:
-    assert_within(drawn_bound(name, body), drawn_and_photographed((96, 96), "YCbCr"), name, body)
+    assert_within(find_bound(name, body), drawn_and_photographed((96, 96), "YCbCr"), name, body)
 
 
 @pytest.mark.weights

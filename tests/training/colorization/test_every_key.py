@@ -16,7 +16,7 @@ pytest.importorskip("h5py")
 
 from tests.training.colorization.helpers import write_figure  # noqa: E402
 from tests.training.colorization.recipes import TABLE as TINY  # noqa: E402
-from tests.training.everykey import Case, Observer, list_keys, one_thread  # noqa: E402
+from tests.training.everykey import Case, Observer, list_keys, use_one_thread  # noqa: E402
 from tests.training.helpers import NAMES, changed  # noqa: E402
 from tests.training.style.helpers import random_vgg16  # noqa: E402
 from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
@@ -43,12 +43,12 @@ LARGE = {"data.drawings": ["large"], "data.cache": 16}
 SHOTS = {"data.shots": ["film"]}
 
 
-def stage(name: str) -> Any:
-    """Return the path of a first stage, for the folder of the data."""
+def find_stage(name: str) -> Any:
+    """Return a function from the folder of the data to the file of a first stage there."""
     return lambda root: str(root / f"{name}.onnx")
 
 
-SECOND = {"network.architecture": "colour_temporal", "network.colours": stage("start")}
+SECOND = {"network.architecture": "colour_temporal", "network.colours": find_stage("start")}
 
 CASES = {
     "name": Case("files", "other"),
@@ -58,8 +58,8 @@ CASES = {
     "network.architecture": Case("weights", "document"),
     "network.width": Case("weights", 10),
     "network.residual": Case("weights", True, SECOND),
-    "network.colours": Case("weights", stage("other"), SECOND),
-    "network.start": Case("weights", stage("start")),
+    "network.colours": Case("weights", find_stage("other"), SECOND),
+    "network.start": Case("weights", find_stage("start")),
     "data.drawings": Case("samples", ["cels"]),
     "data.shots": Case("samples", ["film"], {"data.prepared": 1.0}),
     "data.synthetic": Case("samples", False, SHOTS),
@@ -103,9 +103,9 @@ CASES = {
 
 
 class ColourObserver(Observer[ColourRecipe]):
-    """Counts how often drawings are read, which only scenes made of them show."""
+    """Counts how often drawings are read, as scenes are made of them."""
 
-    def read(self, recipe: ColourRecipe) -> dict[str, object]:
+    def count_readings(self, recipe: ColourRecipe) -> dict[str, object]:
         """Return how often a drawing is read for some batches."""
         task = self.prepare(recipe)
         with mock.patch.object(drawings, "read_pixels", side_effect=drawings.read_pixels) as read_pixels:
@@ -126,12 +126,12 @@ def observer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ColourObserve
         random_vgg16(root / name, seed)
     for name in ("start", "other"):
         save(ColourNet(8), root / f"{name}.onnx")
-    with one_thread():
+    with use_one_thread():
         yield ColourObserver(TABLE, ColourTask, root, tmp_path_factory.mktemp("runs"))
 
 
 def write_large(path: Path, seed: int) -> None:
-    """A figure as large as drawings are kept: a dozen are more than the smallest cache holds."""
+    """Write a figure as large as drawings are kept: a dozen are more than the smallest cache holds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cel = np.zeros((640, 640, 4), np.uint8)
     cel[4:-4, 4:-4] = (*np.random.default_rng(seed).integers(0, 256, 3), 255)
@@ -139,7 +139,7 @@ def write_large(path: Path, seed: int) -> None:
 
 
 def write_shot(folder: Path, seed: int) -> None:
-    """A prepared shot of noise, which lines are as well."""
+    """Write a prepared shot of noise; its line art is noise as well."""
     rng = np.random.default_rng(seed)
     for kind, channels in ((LINE, ()), (DISTANCE, ()), (COLOUR, (3,))):
         (folder / kind).mkdir(parents=True)
@@ -161,5 +161,5 @@ def test_every_case_is_of_a_key() -> None:
 def test_nothing_changes_of_itself(observer: ColourObserver) -> None:
     """Or a difference would mean nothing."""
     recipe = observer.recipe({})
-    for way in (observer.draw, observer.practice, observer.run, observer.weigh):
-        assert way(recipe) == observer.recall(way, recipe)
+    for method in (observer.make_samples, observer.take_steps, observer.run, observer.inspect_memory):
+        assert method(recipe) == observer.recall(method, recipe)

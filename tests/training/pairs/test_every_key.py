@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.training.everykey import Case, Observer, list_keys, one_thread  # noqa: E402
+from tests.training.everykey import Case, Observer, list_keys, use_one_thread  # noqa: E402
 from tests.training.helpers import TINY, changed, draw, drawings, film  # noqa: E402
 from vsanime.architectures.artcnn.module import build  # noqa: E402
 from vsanime.models.torchfiles import save  # noqa: E402
@@ -130,7 +130,7 @@ def observer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer[Reci
     for number, name in enumerate(("oak", "elm", "fir", "yew")):
         draw(root / "others" / f"{name}.png", 100 + number)
     save(build("C2F8"), root / "start.onnx")
-    with one_thread():
+    with use_one_thread():
         yield Observer(TABLE, PairsTask, root, tmp_path_factory.mktemp("runs"))
 
 
@@ -150,5 +150,11 @@ def test_every_case_is_of_a_key() -> None:
 def test_nothing_changes_of_itself(observer: Observer[Recipe]) -> None:
     """Or a difference would mean nothing."""
     recipe = observer.recipe({})
-    for way in (observer.draw, observer.practice, observer.run, observer.weigh, observer.start):
-        assert way(recipe) == observer.recall(way, recipe)
+    for method in (
+        observer.make_samples,
+        observer.take_steps,
+        observer.run,
+        observer.inspect_memory,
+        observer.count_processes,
+    ):
+        assert method(recipe) == observer.recall(method, recipe)

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
-from tests.training.everykey import Case, Observer, list_keys, one_thread  # noqa: E402
+from tests.training.everykey import Case, Observer, list_keys, use_one_thread  # noqa: E402
 from tests.training.helpers import changed, draw, film  # noqa: E402
 from tests.training.style.helpers import TABLE as TINY  # noqa: E402
 from tests.training.style.helpers import random_vgg16, root, scene  # noqa: E402
@@ -101,7 +101,7 @@ def observer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer[Styl
     random_vgg16(folder / "other.h5", seed=6)
     torch.manual_seed(9)
     save(Generator("tf"), folder / "start.onnx")
-    with one_thread():
+    with use_one_thread():
         yield Observer(TABLE, StyleTask, folder, tmp_path_factory.mktemp("runs"))
 
 
@@ -127,5 +127,11 @@ def test_every_case_is_of_a_key() -> None:
 def test_nothing_changes_of_itself(observer: Observer[StyleRecipe]) -> None:
     """Or a difference would mean nothing."""
     recipe = observer.recipe({})
-    for way in (observer.draw, observer.practice, observer.run, observer.weigh, observer.read):
-        assert way(recipe) == observer.recall(way, recipe)
+    for method in (
+        observer.make_samples,
+        observer.take_steps,
+        observer.run,
+        observer.inspect_memory,
+        observer.count_readings,
+    ):
+        assert method(recipe) == observer.recall(method, recipe)
