@@ -18,7 +18,7 @@ from tests.training.colorization.helpers import write_figure  # noqa: E402
 from tests.training.colorization.recipes import TABLE as TINY  # noqa: E402
 from tests.training.everykey import Case, Observer, list_keys, use_one_thread  # noqa: E402
 from tests.training.helpers import NAMES, changed  # noqa: E402
-from tests.training.style.helpers import random_vgg16  # noqa: E402
+from tests.training.style.helpers import random_vgg16, read_trunks_once  # noqa: E402
 from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
 from vsanime.models.torchfiles import save  # noqa: E402
 from vsanime.training.colorization.task import ColourTask  # noqa: E402
@@ -126,7 +126,7 @@ def observer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ColourObserve
         random_vgg16(root / name, seed)
     for name in ("start", "other"):
         save(ColourNet(8), root / f"{name}.onnx")
-    with use_one_thread():
+    with use_one_thread(), read_trunks_once():
         yield ColourObserver(TABLE, ColourTask, root, tmp_path_factory.mktemp("runs"))
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import tomllib
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -91,6 +94,17 @@ def random_vgg16(path: Path, seed: int = 5) -> None:
                 weight = rng.standard_normal((3, 3, into, channels), np.float32) * np.float32((2 / (9 * into)) ** 0.5)
                 entry["0"], entry["1"] = weight, np.zeros(channels, np.float32)
                 into = channels
+
+
+@contextmanager
+def read_trunks_once() -> Iterator[None]:
+    """Read the file of a perceptual network once, for tests of many runs."""
+    from vsanime.training.style import perceptual
+
+    find = perceptual.find
+    known = cache(lambda wish, roots: find(wish, roots, lambda _: None))
+    with mock.patch.object(perceptual, "find", lambda wish, roots, _tell: known(wish, tuple(roots))):
+        yield
 
 
 def write_recipe(folder: Path, **values: str | float) -> Path:

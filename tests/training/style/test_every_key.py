@@ -13,7 +13,7 @@ pytest.importorskip("h5py")
 from tests.training.everykey import Case, Observer, list_keys, use_one_thread  # noqa: E402
 from tests.training.helpers import changed, draw, film  # noqa: E402
 from tests.training.style.helpers import TABLE as TINY  # noqa: E402
-from tests.training.style.helpers import random_vgg16, root, scene  # noqa: E402
+from tests.training.style.helpers import random_vgg16, read_trunks_once, root, scene  # noqa: E402
 from vsanime.architectures.animegan.module import Generator  # noqa: E402
 from vsanime.models.torchfiles import save  # noqa: E402
 from vsanime.training.recipes.stylization import StyleRecipe  # noqa: E402
@@ -101,7 +101,7 @@ def observer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer[Styl
     random_vgg16(folder / "other.h5", seed=6)
     torch.manual_seed(9)
     save(Generator("tf"), folder / "start.onnx")
-    with use_one_thread():
+    with use_one_thread(), read_trunks_once():
         yield Observer(TABLE, StyleTask, folder, tmp_path_factory.mktemp("runs"))
 
 
