@@ -19,7 +19,7 @@ ZIMG_FLOAT = 2e-5
 SITING_PIXELS = 0.01
 
 # bf16 inner layers with the linear path exact, on real pictures, against f32 on float output: what was measured per
-# model (docs/backends.md), less 3 dB, since rounding follows the order of sums of the CPU at hand.
+# model (docs/measurements/backends.md), less 3 dB, since rounding follows the order of sums of the CPU at hand.
 BF16_PSNR = {"C4F16": 64.3, "C4F32": 60.8, "C4F32_DS": 63.1, "R8F64": 66.7, "C4F32_Chroma": 53.2}
 
 # Mean error: none to speak of in luma (0.00003 at most was measured), 0.0007 in chroma. Doubled for other CPUs.
@@ -62,7 +62,8 @@ BF16_CODES_DRAWN = {
 }
 
 # Half precision written into the graph, linear path exact, emulated layer by layer on real pictures, against f32 on
-# float output, worst plane: what was measured per model (docs/tensorrt.md), less 1 dB for other orders of sums.
+# float output, worst plane: what was measured per model (docs/measurements/tensorrt.md), less 1 dB for other orders of
+# sums.
 HALF_PSNR = {
     ("C4F16", "float16"): 80.1,
     ("C4F16", "bfloat16"): 65.3,
