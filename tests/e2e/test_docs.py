@@ -77,7 +77,7 @@ COMMANDS_NOT_CHECKED = {
 RUN = {"vsanime info", "vsanime models list", "vsanime models show C4F32_VA", "vsanime cache list"}
 
 # Pages for those who work on the package.
-NOT_FOR_USERS = {"README.md", "docs/architecture.md", "docs/notes"}
+NOT_FOR_USERS = {"docs/architecture.md", "docs/notes"}
 
 
 @dataclass(frozen=True)
@@ -350,3 +350,13 @@ def test_pages_for_users_are_easy_to_read(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert not [line for line in text.splitlines() if len(line) > 130]
     assert not [part for part in paragraphs(text) if len(part.split()) > 80]
+
+
+def test_links_of_the_readme_lead_to_headings() -> None:
+    """Those between pages are checked by `mkdocs build --strict`."""
+    for name, anchor in re.findall(r"\]\(([\w/.]+\.md)(?:#([\w-]+))?\)", PAGES[0].read_text(encoding="utf-8")):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        headings = [
+            re.sub(r"[^\w\s-]", "", line).strip().lower() for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        ]
+        assert not anchor or anchor in [re.sub(r"\s+", "-", heading) for heading in headings]
