@@ -38,7 +38,7 @@ _STRIP_ROWS = 136
 _STRIP_FEATURES = 32
 
 # The deepest output of luma and of chroma nets where bf16, the linear path being exact, costs about half a code or less
-# (root mean square). See docs/backends.md.
+# (root mean square). See docs/measurements/backends.md.
 _COARSE_LUMA_BITS = 10
 _COARSE_CHROMA_BITS = 8
 

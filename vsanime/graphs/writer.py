@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET = 17
 IR_VERSION = 8
 
-# Prefix of nodes that stay in f32 at any precision of the network: see docs/backends.md.
+# Prefix of nodes that stay in f32 at any precision of the network: see docs/measurements/backends.md.
 EXACT = "exact/"
 
 TYPES = {

@@ -19,7 +19,8 @@ _INK = 128
 _PAPER = 224
 # Radii of the balls as fractions of the height, the largest first: gaps of twice the first are closed.
 _BALLS = (0.014, 0.007, 0.0035)
-# The error beyond which colors are not trusted; 0.04 loses 0.5 dB over whole frames of docs/colorize.md's Prologue.
+# The error beyond which colors are not trusted; 0.04 loses 0.5 dB over whole frames of Prologue
+# (docs/measurements/colorize.md).
 TRUSTED = 0.06
 # Regions of fewer pixels are skipped; trusted pixels vote alone if they are at least this fraction of their region.
 _LEAST_PIXELS, _LEAST_SURE = 8, 0.25

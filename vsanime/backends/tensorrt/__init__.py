@@ -46,7 +46,7 @@ log = logging.getLogger("vsanime.tensorrt")
 
 _BODIES = {"f32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
-# fp16 has an error of about 80 dB, as much as rounding to 12 bits; see docs/tensorrt.md.
+# fp16 has an error of about 80 dB, as much as rounding to 12 bits; see docs/measurements/tensorrt.md.
 _COARSE_BITS = 12
 
 # bf16 arithmetic came with Ampere.

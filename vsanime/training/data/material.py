@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from vsanime.errors import VsanimeError
 
-# The figures of docs/colorize.md are measured on these. A network that was trained on them would recall them.
+# The figures of docs/measurements/colorize.md are measured on these. A network trained on them would recall them.
 _EVALUATION = re.compile(r"prologue[ _-]?kid|synfig", re.IGNORECASE)
 
 
