@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
+from vsanime.architectures.colornet.module import ColorNet  # noqa: E402
 from vsanime.architectures.limit import clamp_unit  # noqa: E402
 from vsanime.architectures.temporal.module import Temporal  # noqa: E402
 
@@ -25,7 +25,7 @@ def test_gradients_lead_back_inside_and_not_further_out() -> None:
 def test_what_is_too_bright_can_be_unlearnt() -> None:
     """By both networks that add to a picture: all is 1.2, and 0.9 is true."""
     paper, white, none = torch.ones(1, 2, 1, 16, 16), torch.ones(1, 2, 3, 16, 16), torch.zeros(1, 2, 1, 16, 16)
-    mixing = ColourNet(8)
+    mixing = ColorNet(8)
     head = mixing.decoder["head"]
     with torch.no_grad():
         head.weight.zero_()

@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch")
 
 from onnx import numpy_helper  # noqa: E402
 
-from vsanime.architectures.color_transform.module import ColourTransform  # noqa: E402
-from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
+from vsanime.architectures.color_transform.module import ColorTransform  # noqa: E402
+from vsanime.architectures.colornet.module import ColorNet  # noqa: E402
 from vsanime.architectures.export import to_onnx  # noqa: E402
 from vsanime.architectures.load import from_onnx  # noqa: E402
 from vsanime.architectures.temporal.module import Temporal  # noqa: E402
@@ -19,8 +19,8 @@ from vsanime.errors import VsanimeError  # noqa: E402
 pytestmark = pytest.mark.torch
 
 NETS = {
-    "colour": lambda: ColourNet(8),
-    "document": lambda: ColourTransform(8),
+    "colour": lambda: ColorNet(8),
+    "document": lambda: ColorTransform(8),
     "temporal": lambda: Temporal(8),
     "temporal residual": lambda: Temporal(8, residual=True),
 }
@@ -47,7 +47,7 @@ def test_a_weight_of_another_shape_is_refused(name: str) -> None:
 
 
 def test_other_nodes_are_refused() -> None:
-    proto = to_onnx(ColourNet(8))
+    proto = to_onnx(ColorNet(8))
     next(node for node in proto.graph.node if node.op_type == "LeakyRelu").op_type = "Relu"
-    with pytest.raises(VsanimeError, match="its nodes are not those of ColourNet"):
+    with pytest.raises(VsanimeError, match="its nodes are not those of ColorNet"):
         from_onnx(proto)

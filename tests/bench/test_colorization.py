@@ -21,7 +21,7 @@ def flat(*values: int) -> colorization.Clip:
     return colorization.Clip("flat", np.full((len(values), 32, 40), 255, np.uint8), colours)
 
 
-def measured(clip: colorization.Clip, keys: list[int], **methods: colorization.Colouring) -> colorization.Outcome:
+def measured(clip: colorization.Clip, keys: list[int], **methods: colorization.Coloring) -> colorization.Outcome:
     return colorization.measure(clip, keys, methods, lambda: None)
 
 

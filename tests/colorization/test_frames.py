@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 from tests.support.clips import clip_of, format_of
 from vsanime.colorization import frames as module
-from vsanime.colorization.frames import Colouring, Engines, Shared, Work, is_flow
+from vsanime.colorization.frames import Coloring, Engines, Shared, Work, is_flow
 from vsanime.colorization.keys import Window
 from vsanime.errors import VsanimeError
 from vsanime.spec import ChromaLocation, Family, FrameSpec, PlaneFormat, Range, SampleType
@@ -26,7 +26,7 @@ SPEC = FrameSpec(PlaneFormat(Family.GRAY, SampleType.INTEGER, 8), 64, 48, Range.
 def test_motion_alone_has_a_name(model: Any, flow: bool) -> None:
     assert is_flow(model) == flow
     if flow:
-        assert module._colour_model(model) is None
+        assert module._color_model(model) is None
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_temporal_networks_are_taken_where_there_are_any(monkeypatch: pytest.Mon
 def test_networks_for_another_task_are_refused_by_name() -> None:
     message = r"^model='C4F16_VA' is for another task \(.+\); one that colours line art, or 'flow', is needed \(see"
     with pytest.raises(VsanimeError, match=message):
-        module._colour_model("C4F16_VA")
+        module._color_model("C4F16_VA")
     with pytest.raises(VsanimeError, match=r"^model='nobody': "):
-        module._colour_model("nobody")
+        module._color_model("nobody")
 
 
 class Closing:
@@ -100,7 +100,7 @@ def shared(name: str = "RGB24", size: tuple[int, int] = (64, 48), lanes: int = 2
     windows = [(None, Window(0, length, 0, cut=False))] if length else [(None, None)]
     work = Work([], [0], [0], windows, format_of(name))
     spec = FrameSpec(SPEC.format, *size, Range.FULL, 1, None)
-    colouring = Colouring((32, 24), False, "flow", False, False, False, None)
+    colouring = Coloring((32, 24), False, "flow", False, False, False, None)
     return Shared(work, spec, Engines(lanes, None, None), colouring)
 
 

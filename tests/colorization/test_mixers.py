@@ -241,13 +241,13 @@ def test_any_order_of_requests_and_number_of_lanes_gives_the_same_frames(net: st
 
 def test_keys_are_worth_the_same_for_every_frame_and_computed_once(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[int] = []
-    original = mixers.ColourEngine.computed
+    original = mixers.ColorEngine.computed
 
     def counted(self: Any, key: Any) -> Any:
         computed.append(key.number)
         return original(self, key)
 
-    monkeypatch.setattr(mixers.ColourEngine, "computed", counted)
+    monkeypatch.setattr(mixers.ColorEngine, "computed", counted)
     shot = Shot()
     backend = Backend.OpenVINO(precision="f32", num_streams=2)
     made = vsanime.colorize(shot.lineart, shot.references, keys=[0, 4, 8], model=net, backend=backend)

@@ -11,9 +11,9 @@ import vapoursynth as vs
 from tests.support.clips import clip_of, format_of, noise_clip
 from vsanime.colorization import smoothing as module
 from vsanime.colorization.neighbors import AFTER, BEFORE, HELD
-from vsanime.colorization.smoothing import DOUBTS, Steadying, agreeing, doubts_of, with_doubts
+from vsanime.colorization.smoothing import DOUBTS, Smoother, agreeing, doubts_of, with_doubts
 from vsanime.motion.flow import small_flow
-from vsanime.motion.smooth import Neighbour, smooth_colors
+from vsanime.motion.smooth import Neighbor, smooth_colors
 from vsanime.pipeline.once import Once
 
 WIDTH, HEIGHT = 40, 24
@@ -71,7 +71,7 @@ def shown(value: int, doubted: int = 0) -> vs.VideoFrame:
 @pytest.mark.parametrize("doubted", [0, 90])
 def test_doubtful_frames_are_averaged_with_the_drawings_there_are(before: int, after: int, doubted: int) -> None:
     flows: Once[tuple[int, int], Any] = Once(8)
-    work = Steadying(format_of("RGB24"), flows)
+    work = Smoother(format_of("RGB24"), flows)
     told = line_of(0, **{BEFORE: before, AFTER: after, HELD: 2})
     lines, sides = line_of(10), [line_of(11), line_of(9)]
     colors = [shown(60, 5), shown(120, 30)]
@@ -84,7 +84,7 @@ def test_doubtful_frames_are_averaged_with_the_drawings_there_are(before: int, a
         return
     line = array(lines)[..., 0]
     around = [
-        Neighbour(array(side)[..., 0], array(color), doubts_of(color), small_flow(line, array(side)[..., 0]))
+        Neighbor(array(side)[..., 0], array(color), doubts_of(color), small_flow(line, array(side)[..., 0]))
         for side, color, by in zip(sides, colors, (before, after), strict=True)
         if by
     ]

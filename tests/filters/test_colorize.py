@@ -29,7 +29,7 @@ from vsanime.motion.chained import Led, Steps
 from vsanime.motion.fill import fill
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import blend, match
-from vsanime.motion.smooth import Neighbour, doubts, smooth_colors
+from vsanime.motion.smooth import Neighbor, doubts, smooth_colors
 
 SHIFTS = tuple(range(9))
 KEYS = [0, 8]
@@ -402,7 +402,7 @@ def steadied_by_hand(lines: list[Any], colours: list[Any], keys: list[int]) -> l
     for _ in range(2):
         before = list(shown)
         for i in range(1, len(holds) - 1):
-            beside = [Neighbour(drawn[j], before[j], unsure[j], small_flow(drawn[i], drawn[j])) for j in (i - 1, i + 1)]
+            beside = [Neighbor(drawn[j], before[j], unsure[j], small_flow(drawn[i], drawn[j])) for j in (i - 1, i + 1)]
             shown[i] = np.rint(smooth_colors(drawn[i], before[i], unsure[i], beside)).astype(np.uint8)
     return [picture for held, picture in zip(holds, shown, strict=True) for _ in held]
 
@@ -673,7 +673,7 @@ def test_regions_are_filled_where_motion_fails(depth: str) -> None:
     assert (pictures[0] != pictures[1]).any()
     steady = picture_of(by_motion(line_clip(lines), references, keys=[0, 2], fill="segments"), 1)
     keys_beside = [
-        Neighbour(lines[n], picture_of(references, n), np.zeros_like(lines[n]), small_flow(lines[1], lines[n]))
+        Neighbor(lines[n], picture_of(references, n), np.zeros_like(lines[n]), small_flow(lines[1], lines[n]))
         for n in (0, 2)
     ]
     averaged = picture_of(filled, 1)

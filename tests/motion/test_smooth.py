@@ -13,7 +13,7 @@ pytest.importorskip("cv2")
 from vsanime.motion import smooth as module
 from vsanime.motion.flow import small_flow
 from vsanime.motion.match import Matched, match
-from vsanime.motion.smooth import Neighbour, doubts, smooth_colors
+from vsanime.motion.smooth import Neighbor, doubts, smooth_colors
 
 type Array = NDArray[Any]
 
@@ -37,9 +37,9 @@ def doubted(codes: int) -> NDArray[np.uint8]:
     return np.full((HEIGHT, WIDTH), codes, np.uint8)
 
 
-def beside(line: NDArray[np.uint8], colours: Array, doubts_of_it: NDArray[np.uint8]) -> Neighbour:
+def beside(line: NDArray[np.uint8], colours: Array, doubts_of_it: NDArray[np.uint8]) -> Neighbor:
     """A neighbour of `ring()`."""
-    return Neighbour(line, colours, doubts_of_it, small_flow(ring(), line))
+    return Neighbor(line, colours, doubts_of_it, small_flow(ring(), line))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -117,10 +117,10 @@ def test_a_drawing_that_is_a_keys_is_not_doubted() -> None:
 
 def test_motion_may_be_of_a_smaller_picture() -> None:
     neighbour = beside(ring(4), flat(100), doubted(0))
-    small = Neighbour(
+    small = Neighbor(
         neighbour.line, neighbour.colours, neighbour.doubts, np.full((HEIGHT // 2, WIDTH // 2, 2), (2, 0), np.float32)
     )
-    whole = Neighbour(
+    whole = Neighbor(
         neighbour.line, neighbour.colours, neighbour.doubts, np.full((HEIGHT, WIDTH, 2), (4, 0), np.float32)
     )
     made = [smooth_colors(ring(), flat(200), doubted(99), [one]) for one in (small, whole)]
@@ -133,7 +133,7 @@ def test_misfit_of_a_neighbour_is_the_worst_nearby_without_its_edges() -> None:
     ndimage = pytest.importorskip("scipy.ndimage")
     still = np.zeros((HEIGHT, WIDTH, 2), np.float32)
     line, other = ring(), ring(2)
-    made = smooth_colors(line, flat(200), doubted(102), [Neighbour(other, flat(100), doubted(51), still)])
+    made = smooth_colors(line, flat(200), doubted(102), [Neighbor(other, flat(100), doubted(51), still)])
     difference = np.abs(line.astype(float) - other) / 255
     misfit = ndimage.uniform_filter(ndimage.maximum_filter(difference, 3, mode="mirror"), 3, mode="mirror")
     weight = (102 / 255) ** 2 / ((51 / 255) ** 2 + 0.02**2 + 6 * misfit**2)

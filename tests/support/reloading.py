@@ -69,7 +69,7 @@ def openvino_engines(policy: Policy) -> None:
 
 def colorized(policy: Policy) -> None:
     """Engines, keys, the ways to them and coloured frames go with the script, though its clip is still held."""
-    made, averaged = watched(frames.Shared), watched(smoothing.Steadying)
+    made, averaged = watched(frames.Shared), watched(smoothing.Smoother)
     lines, colours = animation(range(5))
     for _ in range(3):
         environment = policy.new_environment()

@@ -47,7 +47,7 @@ class Clip:
 
 
 # A function that returns the colored frame of a number.
-type Colouring = Callable[[int], Bytes]
+type Coloring = Callable[[int], Bytes]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def around(keys: Sequence[int], number: int) -> tuple[int, int, int]:
 # Methods -------------------------------------------------------------------------------------------------------------
 
 
-def baselines(clip: Clip, keys: Sequence[int]) -> dict[str, Colouring]:
+def baselines(clip: Clip, keys: Sequence[int]) -> dict[str, Coloring]:
     """Return the methods that the filter has to beat, by name: copies of keys, and warps by direct flow."""
     found = _Matches(clip, keys)
 
@@ -169,7 +169,7 @@ class Outcome:
     results: dict[str, dict[int, Bytes]]
 
 
-def measure(clip: Clip, keys: Sequence[int], methods: dict[str, Colouring], advance: Callable[[], None]) -> Outcome:
+def measure(clip: Clip, keys: Sequence[int], methods: dict[str, Coloring], advance: Callable[[], None]) -> Outcome:
     """Measure every method on every frame between keys.
 
     Args:

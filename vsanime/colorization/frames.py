@@ -14,7 +14,7 @@ import vapoursynth as vs
 from vsanime.backends import BackendProtocol
 from vsanime.backends.base import count_lanes
 from vsanime.colorization.keys import Window, longest
-from vsanime.colorization.mixers import ColourEngine, TemporalEngine, usable
+from vsanime.colorization.mixers import ColorEngine, TemporalEngine, usable
 from vsanime.colorization.neighbors import REACH
 from vsanime.colorization.painter import ByMotion, Drawing, Key, Mixer, Painted, Painter
 from vsanime.colorization.smoothing import DOUBTS, with_doubts
@@ -69,7 +69,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Colouring:
+class Coloring:
     """The options that the user chose.
 
     Attributes:
@@ -91,7 +91,7 @@ class Colouring:
     backend: BackendProtocol | None
 
 
-def run(name: str, work: Work, spec: FrameSpec, colouring: Colouring) -> vs.VideoNode:
+def run(name: str, work: Work, spec: FrameSpec, colouring: Coloring) -> vs.VideoNode:
     """Return every frame of line art in color, including frames whose result is not used: each is computed on request.
 
     Args:
@@ -127,7 +127,7 @@ class Engines:
     """
 
     lanes: int
-    colour: ColourEngine | None
+    colour: ColorEngine | None
     temporal: TemporalEngine | None
 
     def close(self) -> None:
@@ -137,15 +137,15 @@ class Engines:
                 engine.close()
 
 
-def _engines(colouring: Colouring, frames: int) -> Engines:
-    colour, temporal = _colour_model(colouring.model), _temporal_model(colouring.temporal)
+def _engines(colouring: Coloring, frames: int) -> Engines:
+    colour, temporal = _color_model(colouring.model), _temporal_model(colouring.temporal)
     backend = usable(colouring.backend)
     threads = vs.core.num_threads
     lanes = min(_lanes(backend, colouring.size, bare=colour is None and temporal is None), frames)
     options = colouring.size, backend, lanes, threads
     return Engines(
         lanes,
-        ColourEngine(colour, *options) if colour is not None else None,
+        ColorEngine(colour, *options) if colour is not None else None,
         TemporalEngine(temporal, *options) if temporal is not None else None,
     )
 
@@ -155,7 +155,7 @@ def is_flow(model: str | os.PathLike[str]) -> bool:
     return isinstance(model, str) and model.lower() == FLOW
 
 
-def _colour_model(model: str | os.PathLike[str]) -> Model | None:
+def _color_model(model: str | os.PathLike[str]) -> Model | None:
     """Return the colorization network; None for motion alone."""
     if is_flow(model):
         return None
@@ -203,7 +203,7 @@ class Shared:
         engines: the compiled networks.
     """
 
-    def __init__(self, work: Work, spec: FrameSpec, engines: Engines, colouring: Colouring) -> None:
+    def __init__(self, work: Work, spec: FrameSpec, engines: Engines, colouring: Coloring) -> None:
         """Start with empty caches.
 
         Args:

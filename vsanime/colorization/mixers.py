@@ -62,7 +62,7 @@ def usable(backend: BackendProtocol | None) -> BackendProtocol:
     return backend if backend is not None else Backend.auto()
 
 
-class ColourEngine:
+class ColorEngine:
     """Both halves of a colorization network, compiled for one picture size, and the cached features of the last keys.
 
     Attributes:
@@ -130,7 +130,7 @@ class TemporalEngine:
     """A network that refines a frame between two keys, compiled for one picture size."""
 
     def __init__(self, model: Model, size: Size, backend: BackendProtocol, lanes: int, threads: int) -> None:
-        """Compile the network; see `ColourEngine`."""
+        """Compile the network; see `ColorEngine`."""
         self.size = size
         padded = _pad_size(size)
         try:
@@ -198,7 +198,7 @@ class BoundLane:
 class HeldKeys:
     """The key features in a lane's arrays, which stay there between frames that have the same keys."""
 
-    def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
+    def __init__(self, engine: ColorEngine, lane: BoundLane) -> None:
         self._engine = engine
         self._lane = lane
         self._held: tuple[int, ...] = ()
@@ -218,7 +218,7 @@ class HeldKeys:
 class NetworkMixer:
     """A mixer that lets a network decide, for one lane."""
 
-    def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
+    def __init__(self, engine: ColorEngine, lane: BoundLane) -> None:
         self._size = engine.size
         self._lane = lane
         self._keys = HeldKeys(engine, lane)
@@ -242,7 +242,7 @@ class NetworkMixer:
 class DocumentMixer:
     """A mixer by the Color Transform Network after Shi et al., which takes no moved keys; for one lane."""
 
-    def __init__(self, engine: ColourEngine, lane: BoundLane) -> None:
+    def __init__(self, engine: ColorEngine, lane: BoundLane) -> None:
         self._size = engine.size
         self._lane = lane
         self._keys = HeldKeys(engine, lane)

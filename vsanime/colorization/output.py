@@ -15,7 +15,7 @@ from vsanime.values import parse_text, parse_whole
 from vsanime.video.clips import guess_matrix, plane_format, video_format
 
 # Properties that describe colors. An output frame has those of its own colors and none of its line art's.
-_COLOUR_PROPS = (
+_COLOR_PROPS = (
     "_Matrix",
     "_Range",
     "_ColorRange",
@@ -137,4 +137,4 @@ def write_color_properties(clip: vs.VideoNode, spec: FrameSpec, colours: Mapping
     props |= {"_Range": int(spec.range), "_Matrix": _NO_MATRIX if spec.matrix is None else spec.matrix}
     if spec.chroma_location is not None:
         props["_ChromaLocation"] = int(spec.chroma_location)
-    return clip.std.RemoveFrameProps(list(_COLOUR_PROPS)).std.SetFrameProps(**props)
+    return clip.std.RemoveFrameProps(list(_COLOR_PROPS)).std.SetFrameProps(**props)

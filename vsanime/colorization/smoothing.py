@@ -12,7 +12,7 @@ from vsanime.backends.base import count_lanes
 from vsanime.colorization.neighbors import AFTER, BEFORE, HELD, Drawings
 from vsanime.colorization.painter import codes
 from vsanime.motion.flow import small_flow
-from vsanime.motion.smooth import Neighbour, smooth_colors
+from vsanime.motion.smooth import Neighbor, smooth_colors
 from vsanime.optional import opencv
 from vsanime.pipeline.lanes import run_frames
 from vsanime.pipeline.once import Once
@@ -64,14 +64,14 @@ def agreeing(name: str, shown: vs.VideoNode, lines: vs.VideoNode, starts: Sequen
     flows: Once[tuple[int, int], Floats] = Once(2 * (lanes + _AHEAD))
     close_with_script(flows)
     for _ in range(_ROUNDS):
-        work = Steadying(shown.format, flows)
+        work = Smoother(shown.format, flows)
         close_with_script(work)
         clips = [shown, drawings.told, lines, *beside, drawings.before(shown), drawings.after(shown)]
         shown = run_frames(name, clips, [work.steadied] * lanes, (shown.format, shown.width, shown.height))
     return shown
 
 
-class Steadying:
+class Smoother:
     """State that lanes share: smoothed frames, cached while their drawing is held, and motion to neighbors."""
 
     def __init__(self, form: vs.VideoFormat, flows: Once[tuple[int, int], Floats]) -> None:
@@ -119,7 +119,7 @@ class Steadying:
 
         put(self._made.get(first, made), frame)
 
-    def _neighbour(self, place: tuple[int, int], line: Bytes, lines: vs.VideoFrame, shown: vs.VideoFrame) -> Neighbour:
+    def _neighbour(self, place: tuple[int, int], line: Bytes, lines: vs.VideoFrame, shown: vs.VideoFrame) -> Neighbor:
         """Return the drawing on one side of a frame's drawing.
 
         Args:
@@ -130,4 +130,4 @@ class Steadying:
         """
         beside = plane_of(lines)
         found = self._flows.get(place, lambda: small_flow(line, beside))
-        return Neighbour(beside, picture_of(shown), doubts_of(shown), found)
+        return Neighbor(beside, picture_of(shown), doubts_of(shown), found)

@@ -11,7 +11,7 @@ from typing import Any
 import vapoursynth as vs
 
 from vsanime.backends import BackendProtocol
-from vsanime.colorization.frames import Colouring, Work, is_flow, run
+from vsanime.colorization.frames import Coloring, Work, is_flow, run
 from vsanime.colorization.keys import POLICIES, Choice, Window, choose, longest, runs, windows
 from vsanime.colorization.linescenes import Scenes, scene_starts
 from vsanime.colorization.neighbors import REACH
@@ -125,7 +125,7 @@ def colorize(
     choices = choose(lineart.num_frames, found.keys, starts, no_reference)
     between = windows(choices, found.keys, starts, _REACH if steps else 0)
     _hold(lineart, between)
-    colouring = Colouring(work, automatic, network, refiner, fill == "segments", steady, backend)
+    colouring = Coloring(work, automatic, network, refiner, fill == "segments", steady, backend)
     rgb = rgb_of(found.spec)
     painted = convert(found.clip, found.spec, rgb)
     pictures = _pictures(lineart, lines, found.keys, painted, work, choices, between)

@@ -39,7 +39,7 @@ _UPRIGHT: dict[int, Callable[[Array], Array]] = {
 _SIDEWAYS = range(5, 9)
 # Modes of 8 bits or fewer that Pillow converts to gray or RGB with no loss except of precision.
 _GRAY_MODES = ("1", "L", "LA", "La")
-_COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
+_COLOR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
 # Color space at byte 16 of an ICC profile, by the number of channels of the picture.
 _PROFILE_SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
 
@@ -124,7 +124,7 @@ def read_header(path: Path) -> Header:
             raise VsanimeError(f"it holds {frames} pictures; as a video, OUTPUT ends in .mkv or .mp4")
         _check_tiff(picture)
         layout, deep = _read_stored(picture)
-        if not deep and picture.mode not in (*_GRAY_MODES, *_COLOUR_MODES):
+        if not deep and picture.mode not in (*_GRAY_MODES, *_COLOR_MODES):
             raise VsanimeError(
                 f"its pixels are of the kind {picture.mode!r}, whose white is not known; "
                 "save it as gray or RGB with 8 or 16 bits"

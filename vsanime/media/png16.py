@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels: gray, gray and alpha, RGB, RGB and alpha
+_COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels: gray, gray and alpha, RGB, RGB and alpha
 _ROWS = 64  # rows filtered at a time, so that large pictures need little memory
 _PAETH = 4
 _EXIF_HEAD = b"Exif\x00\x00"
@@ -26,7 +26,7 @@ def png16(samples: NDArray[np.uint16], icc: bytes | None = None, exif: bytes | N
         exif: EXIF data in JPEG's form.
     """
     height, width, channels = samples.shape
-    facts = struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
+    facts = struct.pack(">IIBBBBB", width, height, 16, _COLOR_TYPES[channels], 0, 0, 0)
     parts = [SIGNATURE, _chunk(b"IHDR", facts)]
     if icc:
         parts.append(_chunk(b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc)))

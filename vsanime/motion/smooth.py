@@ -30,7 +30,7 @@ _LINE = 0.004
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class Neighbor:
     """The drawing before or after a frame's drawing.
 
     Attributes:
@@ -59,7 +59,7 @@ def doubts(matched: Matched) -> Bytes:
     return codes
 
 
-def smooth_colors(line: Bytes, colours: Array, doubted: Bytes, neighbours: Sequence[Neighbour]) -> Floats:
+def smooth_colors(line: Bytes, colours: Array, doubted: Bytes, neighbours: Sequence[Neighbor]) -> Floats:
     """Return a frame's colors averaged with its neighbors'; colors without uncertainty are unchanged.
 
     Args:

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from vsanime.architectures.animegan.carry import carry_colours  # noqa: E402
+from vsanime.architectures.animegan.carry import carry_colors  # noqa: E402
 from vsanime.architectures.animegan.module import Generator  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -23,7 +23,7 @@ def test_what_comes_out_is_the_photograph_made_soft() -> None:
     net = Generator()
     with torch.inference_mode():
         before = correlation(net(photo), photo)
-        carry_colours(net)
+        carry_colors(net)
         after = correlation(net(photo), photo)
     assert abs(before) < 0.6
     assert after > 0.8  # the random channels of the last layer add a little
@@ -33,7 +33,7 @@ def test_every_weight_but_those_that_add_nothing_has_a_gradient() -> None:
     """Residual blocks begin by adding nothing: their last norm learns first, what is before it a step later."""
     torch.manual_seed(1)
     net = Generator()
-    carry_colours(net)
+    carry_colors(net)
     net(torch.rand(1, 3, 16, 16) * 2 - 1).square().mean().backward()
     still = {name for name, parameter in net.named_parameters() if not parameter.grad.any()}
     assert still

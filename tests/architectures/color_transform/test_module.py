@@ -10,7 +10,7 @@ import numpy as np  # noqa: E402
 import onnxruntime  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from vsanime.architectures.color_transform.module import ColourTransform  # noqa: E402
+from vsanime.architectures.color_transform.module import ColorTransform  # noqa: E402
 from vsanime.architectures.export import to_onnx  # noqa: E402
 from vsanime.training.run.discriminator import PairDiscriminator  # noqa: E402
 
@@ -29,16 +29,16 @@ def _inputs(keys: int, height: int, width: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def net() -> ColourTransform:
+def net() -> ColorTransform:
     torch.manual_seed(1)
-    net = ColourTransform(16)
+    net = ColorTransform(16)
     net(**_inputs(2, 32, 32))  # one step of the search for singular values, so that weights and their norm differ
     return net.eval().requires_grad_(False)
 
 
 def test_weights_are_as_many_as_specified() -> None:
     # About 14.67 M by hand.
-    assert sum(p.numel() for p in ColourTransform().parameters()) == 14_670_601
+    assert sum(p.numel() for p in ColorTransform().parameters()) == 14_670_601
 
 
 def test_the_discriminator_has_as_many_weights_as_specified() -> None:
@@ -48,13 +48,13 @@ def test_the_discriminator_has_as_many_weights_as_specified() -> None:
     assert critic(torch.rand(1, 4, 256, 256)).shape == (1, 1, 8, 8)
 
 
-def test_three_pictures_come_out(net: ColourTransform) -> None:
+def test_three_pictures_come_out(net: ColorTransform) -> None:
     found = net(**_inputs(2, 128, 192))
     assert {getattr(found, name).shape for name in _OUTPUTS} == {(1, 3, 128, 192)}
     assert 0 <= float(found.colour.min()) <= float(found.colour.max()) <= 1
 
 
-def test_every_place_of_the_target_asks_all_places_of_all_keys(net: ColourTransform) -> None:
+def test_every_place_of_the_target_asks_all_places_of_all_keys(net: ColorTransform) -> None:
     torch.manual_seed(2)
     target, distances, masked = (torch.randn(*shape, 64, 6, 8) for shape in ((1,), (1, 3), (1, 3)))
     weights = {name: value.double().numpy() for name, value in net.state_dict().items()}
@@ -74,7 +74,7 @@ def test_every_place_of_the_target_asks_all_places_of_all_keys(net: ColourTransf
     np.testing.assert_allclose(found, expected, atol=_F32)
 
 
-def test_a_mask_of_one_keeps_what_lies_in_place_and_of_nought_what_was_matched(net: ColourTransform) -> None:
+def test_a_mask_of_one_keeps_what_lies_in_place_and_of_nought_what_was_matched(net: ColorTransform) -> None:
     torch.manual_seed(2)
     target, distances, colours = (torch.randn(*shape, 64, 6, 8) for shape in ((1,), (1, 2), (1, 2)))
     beside = torch.cat([target[:, None].expand_as(distances), distances], 2).flatten(0, 1)
@@ -90,14 +90,14 @@ def test_a_mask_of_one_keeps_what_lies_in_place_and_of_nought_what_was_matched(n
         net.mask_n.bias.copy_(bias)
 
 
-def test_one_key_gives_what_the_same_key_twice_gives(net: ColourTransform) -> None:
+def test_one_key_gives_what_the_same_key_twice_gives(net: ColorTransform) -> None:
     once = _inputs(1, 32, 48)
     twice = {name: value if value.ndim == 4 else value.repeat(1, 2, 1, 1, 1) for name, value in once.items()}
     assert torch.allclose(net(**once).colour, net(**twice).colour, atol=1e-5)
 
 
 @pytest.mark.parametrize(("keys", "height", "width"), [(1, 36, 52), (2, 64, 96), (3, 40, 48)])
-def test_the_onnx_computes_the_same(net: ColourTransform, keys: int, height: int, width: int) -> None:
+def test_the_onnx_computes_the_same(net: ColorTransform, keys: int, height: int, width: int) -> None:
     session = onnxruntime.InferenceSession(to_onnx(net).SerializeToString(), providers=["CPUExecutionProvider"])
     inputs = _inputs(keys, height, width)
     fed = {name: (value if value.ndim == 4 else value[0]).numpy() for name, value in inputs.items()}
@@ -107,7 +107,7 @@ def test_the_onnx_computes_the_same(net: ColourTransform, keys: int, height: int
 
 
 def test_writing_a_network_leaves_it_able_to_learn() -> None:
-    net = ColourTransform(8)
+    net = ColorTransform(8)
     to_onnx(net)
     net(**_inputs(2, 16, 16)).colour.mean().backward()
     assert net.last.parametrizations.weight.original.grad is not None

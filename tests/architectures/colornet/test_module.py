@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 import numpy as np  # noqa: E402
 import onnxruntime  # noqa: E402
 
-from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
+from vsanime.architectures.colornet.module import ColorNet  # noqa: E402
 from vsanime.architectures.export import to_onnx  # noqa: E402
 from vsanime.errors import VsanimeError  # noqa: E402
 
@@ -38,9 +38,9 @@ def _inputs(keys: int, height: int, width: int, seed: int = 0) -> dict[str, torc
     }
 
 
-def _net(width: int = _WIDTH, *, fresh: bool = False) -> ColourNet:
+def _net(width: int = _WIDTH, *, fresh: bool = False) -> ColorNet:
     torch.manual_seed(1)
-    net = ColourNet(width).eval()
+    net = ColorNet(width).eval()
     if not fresh:
         for layer in (net.decoder["head"], net.enlargement[1]):
             torch.nn.init.normal_(layer.weight, std=0.02)
@@ -69,7 +69,7 @@ def test_weights_are_convex_and_copied_colours_are_mixtures_of_those_of_the_keys
 
 
 def test_a_feature_of_lines_sees_a_hundred_pixels_or_more() -> None:
-    net = ColourNet(_WIDTH)
+    net = ColorNet(_WIDTH)
     # With weights above nought no path cancels another.
     for parameter in net.lines.parameters():
         torch.nn.init.constant_(parameter, 0.01)
@@ -149,13 +149,13 @@ def test_features_and_values_of_a_key_depend_on_that_key_alone() -> None:
 
 
 def test_shipped_width_stays_below_twelve_megabytes_in_half_precision() -> None:
-    assert 2 * sum(p.numel() for p in ColourNet().parameters()) < 12_000_000
+    assert 2 * sum(p.numel() for p in ColorNet().parameters()) < 12_000_000
 
 
 @pytest.mark.parametrize("width", [6, 25, 130])
 def test_a_width_that_cannot_be_is_refused(width: int) -> None:
     with pytest.raises(VsanimeError, match=f"an even number from 8 to 128, not {width}"):
-        ColourNet(width)
+        ColorNet(width)
 
 
 @pytest.mark.parametrize("width", [16, 24, 64])

@@ -29,8 +29,8 @@ from tests.support.sketches import random_state  # noqa: E402 - the root is on t
 from tools.guard.probes import training as probes  # noqa: E402
 from vsanime.architectures.animegan.module import Generator  # noqa: E402
 from vsanime.architectures.artcnn.module import build  # noqa: E402
-from vsanime.architectures.color_transform.module import ColourTransform  # noqa: E402
-from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
+from vsanime.architectures.color_transform.module import ColorTransform  # noqa: E402
+from vsanime.architectures.colornet.module import ColorNet  # noqa: E402
 from vsanime.architectures.drrn.module import DRRN  # noqa: E402
 from vsanime.architectures.espcn.module import ESPCN  # noqa: E402
 from vsanime.architectures.temporal.module import Temporal  # noqa: E402
@@ -52,8 +52,8 @@ NETWORKS = {
     "drrn": lambda: DRRN(2, 8),
     "drrn_low": lambda: DRRN(2, 8, low=True),
     "animegan2": Generator,
-    "colour": lambda: ColourNet(8),
-    "document": lambda: without_norms(ColourTransform(8)),
+    "colour": lambda: ColorNet(8),
+    "document": lambda: without_norms(ColorTransform(8)),
     "colour_temporal": lambda: without_norms(Temporal(4)),
     "colour_temporal_residual": lambda: without_norms(Temporal(4, residual=True)),
 }

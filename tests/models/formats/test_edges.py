@@ -308,7 +308,7 @@ MOST = 268_435_456
     ],
 )  # fmt: skip
 def test_torch_files_are_told_by_their_first_bytes(head: bytes, known: bool) -> None:
-    assert torch.recognises(head) is known
+    assert torch.recognizes(head) is known
 
 
 @pytest.mark.parametrize(
@@ -533,7 +533,7 @@ def with_header(text: bytes, numbers: bytes = b"", length: int | None = None) ->
     ],
 )
 def test_safetensors_are_told_by_their_first_bytes(head: bytes, known: bool) -> None:
-    assert safetensors.recognises(head) is known
+    assert safetensors.recognizes(head) is known
 
 
 def test_safetensors_headers_end_within_the_file() -> None:

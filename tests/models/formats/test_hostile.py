@@ -153,7 +153,7 @@ def test_formats_do_not_mistake_one_another(tmp_path: Path) -> None:
     known = [(data()[: files.HEAD_BYTES], tmp_path / "net") for data in WHOLE.values()]
     known += [(param.read_bytes(), param), (weights.read_bytes(), weights), (writers.ncnn_bin(NET, False), weights)]
     for beginning, path in known:
-        assert sum(form.recognises(beginning, path) for form in kinds.FORMATS) == 1
+        assert sum(form.recognizes(beginning, path) for form in kinds.FORMATS) == 1
 
 
 def test_zeros_are_ncnn_where_the_names_say_so(tmp_path: Path) -> None:

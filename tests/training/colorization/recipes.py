@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.training.helpers import Called, changed
-from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.colorization import ColorRecipe
 from vsanime.training.recipes.reader import from_table
 
 RECIPE = """
@@ -47,9 +47,9 @@ shown = 2
 TABLE = tomllib.loads(RECIPE)
 
 
-def recipe(**values: Any) -> ColourRecipe:
+def recipe(**values: Any) -> ColorRecipe:
     made = from_table(changed(TABLE, **values))
-    assert isinstance(made, ColourRecipe)
+    assert isinstance(made, ColorRecipe)
     return made
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.training.colorization.recipes import recipe
 from vsanime.errors import VsanimeError
 from vsanime.training.recipes import reader as recipes
-from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.colorization import ColorRecipe
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_the_last_tenth_is_adversarial_unless_said_otherwise() -> None:
 
 @pytest.mark.parametrize("name", ["Line_VA", "Line_VA_temporal", "colour_document"])
 def test_recipes_that_come_with_the_package_are_of_line_colorization(name: str) -> None:
-    assert isinstance(recipes.load(name), ColourRecipe)
+    assert isinstance(recipes.load(name), ColorRecipe)

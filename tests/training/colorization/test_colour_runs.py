@@ -17,7 +17,7 @@ pytest.importorskip("h5py")
 from tests.training.colorization.recipes import call  # noqa: E402
 from tests.training.helpers import Called  # noqa: E402
 from tests.training.style.helpers import random_vgg16  # noqa: E402
-from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
+from vsanime.architectures.colornet.module import ColorNet  # noqa: E402
 from vsanime.models.torchfiles import load, save  # noqa: E402
 from vsanime.training.run import checkpoint  # noqa: E402
 
@@ -126,7 +126,7 @@ def test_another_first_stage_stops_a_resumed_run(whole_run: tuple[Path, Called],
     shutil.copy(whole_run[0] / "tiny.onnx", first)
     second = {"architecture": "colour_temporal", "colours": first.as_posix(), "steps": 1, "late": 0.0}
     call(root, out, **second)
-    save(ColourNet(8), first)
+    save(ColorNet(8), first)
     assert "began with other networks: first.onnx" in call(root, out, "--resume", fails=True, **second).stderr
 
 

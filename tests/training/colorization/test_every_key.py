@@ -19,11 +19,11 @@ from tests.training.colorization.recipes import TABLE as TINY  # noqa: E402
 from tests.training.everykey import Case, Observer, list_keys, use_one_thread  # noqa: E402
 from tests.training.helpers import NAMES, changed  # noqa: E402
 from tests.training.style.helpers import random_vgg16, read_trunks_once  # noqa: E402
-from vsanime.architectures.colornet.module import ColourNet  # noqa: E402
+from vsanime.architectures.colornet.module import ColorNet  # noqa: E402
 from vsanime.models.torchfiles import save  # noqa: E402
-from vsanime.training.colorization.task import ColourTask  # noqa: E402
+from vsanime.training.colorization.task import ColorTask  # noqa: E402
 from vsanime.training.data.shots import COLOUR, DISTANCE, LINE  # noqa: E402
-from vsanime.training.recipes.colorization import ColourRecipe  # noqa: E402
+from vsanime.training.recipes.colorization import ColorRecipe  # noqa: E402
 from vsanime.training.synthetic import drawings  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -102,10 +102,10 @@ CASES = {
 }
 
 
-class ColourObserver(Observer[ColourRecipe]):
+class ColourObserver(Observer[ColorRecipe]):
     """Counts how often drawings are read, as scenes are made of them."""
 
-    def count_readings(self, recipe: ColourRecipe) -> dict[str, object]:
+    def count_readings(self, recipe: ColorRecipe) -> dict[str, object]:
         """Return how often a drawing is read for some batches."""
         task = self.prepare(recipe)
         with mock.patch.object(drawings, "read_pixels", side_effect=drawings.read_pixels) as read_pixels:
@@ -125,9 +125,9 @@ def observer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ColourObserve
     for seed, name in ((5, "vgg16.h5"), (6, "other.h5")):
         random_vgg16(root / name, seed)
     for name in ("start", "other"):
-        save(ColourNet(8), root / f"{name}.onnx")
+        save(ColorNet(8), root / f"{name}.onnx")
     with use_one_thread(), read_trunks_once():
-        yield ColourObserver(TABLE, ColourTask, root, tmp_path_factory.mktemp("runs"))
+        yield ColourObserver(TABLE, ColorTask, root, tmp_path_factory.mktemp("runs"))
 
 
 def write_large(path: Path, seed: int) -> None:
@@ -148,14 +148,14 @@ def write_shot(folder: Path, seed: int) -> None:
             Image.fromarray(pixels).save(folder / kind / f"{number + 1:05d}.png")
 
 
-@pytest.mark.parametrize("key", list_keys(ColourRecipe))
+@pytest.mark.parametrize("key", list_keys(ColorRecipe))
 def test_every_key_changes_something(key: str, observer: ColourObserver) -> None:
     one, other = observer.compare(key, CASES[key])
     assert one != other
 
 
 def test_every_case_is_of_a_key() -> None:
-    assert CASES.keys() == set(list_keys(ColourRecipe))
+    assert CASES.keys() == set(list_keys(ColorRecipe))
 
 
 def test_nothing_changes_of_itself(observer: ColourObserver) -> None:

@@ -12,7 +12,7 @@ from tests.support.weightfiles import bundled
 from tests.training.helpers import TINY, changed, toml
 from vsanime.errors import VsanimeError
 from vsanime.training.recipes import reader as recipes
-from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.colorization import ColorRecipe
 
 # The files of the folder, whatever lists them.
 SHIPPED = sorted(path.stem for path in Path(recipes.__file__).parent.glob("*.toml"))
@@ -40,7 +40,7 @@ def test_no_recipe_trains_on_what_is_for_evaluation(name: str) -> None:
     recipe = recipes.load(name)
     folders = (
         [*recipe.data.drawings, *recipe.data.shots]
-        if isinstance(recipe, ColourRecipe)
+        if isinstance(recipe, ColorRecipe)
         else [source.path for source in recipe.sources]
     )
     assert folders

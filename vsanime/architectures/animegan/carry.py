@@ -22,7 +22,7 @@ _GAIN = 0.5  # layer norm gives unit deviation; photographs on [-1, 1] have abou
 _QUIET = 0.1  # factor of the random channels in the output
 
 
-def carry_colours(net: Generator) -> None:
+def carry_colors(net: Generator) -> None:
     """Change a fresh generator so that it returns the photograph, shrunk to a quarter of its size and doubled twice."""
     layers = [*net.block_a, *net.block_b, net.block_c[0]]
     first, down = layers[0], layers[1:]

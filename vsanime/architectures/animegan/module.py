@@ -122,7 +122,7 @@ class Generator(nn.Module):  # type: ignore[misc,unused-ignore]
         self.block_d = block((128, 128, 3, 1), (128, 128, 3, 1))
         self.block_e = block((128, 64, 3, 1), (64, 64, 3, 1), (64, 32, 7, 1))
         self.out_layer = nn.Sequential(nn.Conv2d(32, 3, 1, bias=False), nn.Tanh())
-        initialise(self)
+        initialize(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the network.
@@ -164,7 +164,7 @@ def normalize(
     )
 
 
-def initialise(net: Generator) -> None:
+def initialize(net: Generator) -> None:
     """Initialize convolutions with He weights by fan-in, as the author does, and zero biases; norms stay neutral."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):

@@ -103,7 +103,7 @@ class ArtCNNC(ArtCNN):
     ) -> None:
         super().__init__(filters, in_planes, out_planes, scale, activation)
         self.inner_convs = nn.ModuleList(conv3x3(filters, filters) for _ in range(layers))
-        initialise(self)
+        initialize(self)
 
     def inner(self, x: torch.Tensor) -> torch.Tensor:
         """Run the inner convolutions, each with its activation."""
@@ -160,7 +160,7 @@ class ArtCNNR(ArtCNN):
     ) -> None:
         super().__init__(filters, in_planes, out_planes, scale, activation)
         self.blocks = nn.ModuleList(ResidualBlock(filters, activation) for _ in range(blocks))
-        initialise(self)
+        initialize(self)
 
     def inner(self, x: torch.Tensor) -> torch.Tensor:
         """Run the residual blocks."""
@@ -172,7 +172,7 @@ def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 3, padding=1)
 
 
-def initialise(net: ArtCNN) -> None:
+def initialize(net: ArtCNN) -> None:
     """Initialize layers before an activation with He weights, others with Glorot weights, and biases with zero."""
     linear = ("first", "inner_last", "last", "conv2")
     for name, module in net.named_modules():

@@ -43,7 +43,7 @@ class Transformed:
         return self.similar, self.middle
 
 
-class ColourTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
+class ColorTransform(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
     """The Color Transform Network of the paper; 14,670,601 weights at full width.
 
     Args:
@@ -187,19 +187,19 @@ def _enlarge(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x.float(), scale_factor=4, mode="nearest")
 
 
-NETS: tuple[type[nn.Module], ...] = (ColourTransform,)
+NETS: tuple[type[nn.Module], ...] = (ColorTransform,)
 
 
-def to_onnx(net: ColourTransform) -> onnx.ModelProto:
+def to_onnx(net: ColorTransform) -> onnx.ModelProto:
     """Return the network as plain ONNX."""
     return colour_transform(arrays(net))
 
 
 def from_onnx(proto: onnx.ModelProto) -> nn.Module:
     """Return the network of a plain ONNX."""
-    return rebuild_by_names(proto, ColourTransform, "embedder.0.weight", ColourTransform, to_onnx)
+    return rebuild_by_names(proto, ColorTransform, "embedder.0.weight", ColorTransform, to_onnx)
 
 
-def make(network: Any) -> ColourTransform:
+def make(network: Any) -> ColorTransform:
     """Make an untrained network from a recipe's [network]."""
-    return ColourTransform(network.width)
+    return ColorTransform(network.width)

@@ -28,7 +28,7 @@ def colour_transform(weights: Mapping[str, Array]) -> onnx.ModelProto:
     """Return the network as plain ONNX.
 
     Args:
-        weights: weights by the names of `vsanime.architectures.color_transform.module.ColourTransform`, without
+        weights: weights by the names of `vsanime.architectures.color_transform.module.ColorTransform`, without
             parametrizations.
     """
     return _Writer(weights, _LEAK).whole()

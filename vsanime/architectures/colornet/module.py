@@ -26,7 +26,7 @@ _LIKENESS = 7.0  # logit of a cell's own position before training: about the log
 
 
 @dataclass(frozen=True)
-class Coloured:
+class Colored:
     """The outputs of the network, each B, 3, H, W.
 
     Attributes:
@@ -47,7 +47,7 @@ class Coloured:
         return (self.copied,)
 
 
-class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
+class ColorNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch installed the base is Any
     """The bundled Color Transform Network.
 
     Args:
@@ -63,7 +63,7 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
         self.width = width
         half, quarter, eighth = 3 * width // 2, 2 * width, 3 * width
         self.lines = LineEncoder(width)
-        self.colours = ColourEncoder(width)
+        self.colours = ColorEncoder(width)
         depth = 2 * width
         self.query, self.key = nn.Conv2d(eighth, depth, 1), nn.Conv2d(eighth, depth, 1)
         for name in ("query_down", "query_across", "key_down", "key_across"):
@@ -88,7 +88,7 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
         self.enlargement = nn.ModuleList([_conv(eighth, eighth), nn.Conv2d(eighth, TAPS * CELL**2, 1)])
         one_hot = torch.eye(TAPS).reshape(TAPS, 1, 3, 3).repeat(3, 1, 1, 1)
         self.register_buffer("neighbours", one_hot, persistent=False)
-        initialise(self)
+        initialize(self)
 
     def forward(
         self,
@@ -98,7 +98,7 @@ class ColourNet(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch
         warped: torch.Tensor,
         errors: torch.Tensor,
         prior: torch.Tensor,
-    ) -> Coloured:
+    ) -> Colored:
         """Run the network on values in [0, 1]; H and W are multiples of 16.
 
         Args:
@@ -212,7 +212,7 @@ class LineEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
         return [full, half, quarter, _leaky(self.last(joined))]
 
 
-class ColourEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
+class ColorEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
     """The encoder of learned values, copied along with RGB; it has no norm, since one would remove the absolute color.
 
     Args:
@@ -232,7 +232,7 @@ class ColourEncoder(nn.Module):  # type: ignore[misc,unused-ignore]
         return found
 
 
-def initialise(net: ColourNet) -> None:
+def initialize(net: ColorNet) -> None:
     """Initialize with He weights; attention prefers similar lines and near positions, head and enlargement are zero."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
@@ -250,14 +250,14 @@ def initialise(net: ColourNet) -> None:
         nn.init.zeros_(layer.weight)
 
 
-def _mix(head: torch.Tensor, prior: torch.Tensor, warped: torch.Tensor, copied: torch.Tensor) -> Coloured:
+def _mix(head: torch.Tensor, prior: torch.Tensor, warped: torch.Tensor, copied: torch.Tensor) -> Colored:
     """Return the blend of the three pictures plus the residual, with its weights and parts."""
     unasked = functional.pad((prior.float() + LEAST_WEIGHT).log(), (0, 0, 0, 0, 0, 1), value=UNASKED)
     weights = (head[:, :3] + unasked).softmax(1)
     residual = head[:, 3:]
     pictures = torch.cat([warped.float(), copied[:, None]], 1)
     total = (weights[:, :, None] * pictures).sum(1) + residual
-    return Coloured(clamp_unit(total), weights, copied, residual)
+    return Colored(clamp_unit(total), weights, copied, residual)
 
 
 def _conv(into: int, out: int, stride: int = 1) -> nn.Conv2d:
@@ -284,19 +284,19 @@ def _double(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
 
 
-NETS: tuple[type[nn.Module], ...] = (ColourNet,)
+NETS: tuple[type[nn.Module], ...] = (ColorNet,)
 
 
-def to_onnx(net: ColourNet) -> onnx.ModelProto:
+def to_onnx(net: ColorNet) -> onnx.ModelProto:
     """Return the network as plain ONNX."""
     return colour(arrays(net))
 
 
 def from_onnx(proto: onnx.ModelProto) -> nn.Module:
     """Return the network of a plain ONNX."""
-    return rebuild_by_names(proto, ColourNet, "lines.stem.weight", ColourNet, to_onnx)
+    return rebuild_by_names(proto, ColorNet, "lines.stem.weight", ColorNet, to_onnx)
 
 
-def make(network: Any) -> ColourNet:
+def make(network: Any) -> ColorNet:
     """Make an untrained network from a recipe's [network]."""
-    return ColourNet(network.width)
+    return ColorNet(network.width)

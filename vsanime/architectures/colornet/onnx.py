@@ -38,7 +38,7 @@ def colour(weights: Mapping[str, Array]) -> onnx.ModelProto:
     """Return the network as plain ONNX.
 
     Args:
-        weights: weights by the names of `vsanime.architectures.colornet.module.ColourNet`.
+        weights: weights by the names of `vsanime.architectures.colornet.module.ColorNet`.
     """
     return _Writer(weights, LEAK).whole()
 

@@ -64,7 +64,7 @@ class DRRN(nn.Module):  # type: ignore[misc,unused-ignore]
         self.unit = ResidualUnit(filters)
         self.last = nn.Conv2d(filters, planes * (4 if low else 1), 3, padding=1)
         self.register_buffer("bicubic", torch.from_numpy(catmull_rom_taps(planes)), persistent=False)
-        initialise(self)
+        initialize(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the network without the final clip: N, planes, H, W to N, planes, 2H, 2W."""
@@ -84,7 +84,7 @@ class DRRN(nn.Module):  # type: ignore[misc,unused-ignore]
         return self.last(functional.relu(in_turn([again] * self.units, start, recompute=self.recompute)))
 
 
-def initialise(net: DRRN) -> None:
+def initialize(net: DRRN) -> None:
     """Initialize with He weights, the unit's divided by sqrt(units), and an output near the bicubic picture."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):

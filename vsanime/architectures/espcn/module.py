@@ -65,7 +65,7 @@ class ESPCN(nn.Module):  # type: ignore[misc,unused-ignore]
         self.recompute = False
         self.conv = nn.ModuleList(_hidden(i, o, selection_units) for i, o in pairwise((planes, *widths)))
         self.up_sampler = nn.Sequential(nn.Conv2d(widths[-1], planes * scale * scale, 3, padding=1))
-        initialise(self)
+        initialize(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the network without the final clip: N, planes, H, W to N, planes, scale * H, scale * W."""
@@ -79,7 +79,7 @@ def _hidden(into: int, out: int, selection_unit: bool) -> nn.Sequential:
     return nn.Sequential(*layers, *([SelectionUnit(out)] if selection_unit else []))
 
 
-def initialise(net: ESPCN) -> None:
+def initialize(net: ESPCN) -> None:
     """Initialize with zero biases and LeCun weights (std 1 / sqrt(fan-in)), so that SELU keeps mean 0, variance 1."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):

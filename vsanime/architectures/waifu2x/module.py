@@ -41,7 +41,7 @@ class Waifu2x(nn.Module):  # type: ignore[misc,unused-ignore]  # without torch i
             layers += [nn.Conv2d(into, out, 3), nn.LeakyReLU(LEAK)]
         # The name in published checkpoints.
         self.Sequential = nn.Sequential(*layers, self.last(widths[-1], planes))
-        initialise(self)
+        initialize(self)
 
     def last(self, into: int, planes: int) -> nn.Module:
         """Make the last layer."""
@@ -97,7 +97,7 @@ class VGG7(Waifu2x):
         return nn.Conv2d(into, planes, 3)
 
 
-def initialise(net: Waifu2x) -> None:
+def initialize(net: Waifu2x) -> None:
     """Initialize with He (MSRA) weights for leaky ReLU by fan-out, as nagadomi does, and zero biases."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):

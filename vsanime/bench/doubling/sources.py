@@ -15,7 +15,7 @@ from vsanime.errors import VsanimeError
 from vsanime.media.videos import VIDEO_SUFFIXES, VideoReader
 from vsanime.training.data.entries import titled
 from vsanime.training.data.pictures import LUMA, files_in, find_sources, read_pixels
-from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.colorization import ColorRecipe
 from vsanime.training.run.folder import RunFolder
 
 # Sizes are cropped to a multiple of this: halves then have even sizes, as 4:2:0 needs.
@@ -104,7 +104,7 @@ def find_held_out(run: Path, roots: Sequence[Path], limit: int | None) -> list[P
     if not folder.recipe.exists():
         raise VsanimeError(f"--run {run}: it holds no run of `vsanime train` (recipe.json)")
     recipe = folder.stored_recipe()
-    if isinstance(recipe, ColourRecipe):
+    if isinstance(recipe, ColorRecipe):
         raise VsanimeError(f"--run {run}: it learnt from shots, not from pictures; give a run of another recipe")
     if not folder.pictures.exists():
         raise VsanimeError(f"--run {run}: it holds no whole run of `vsanime train` (pictures.json is missing)")

@@ -17,7 +17,7 @@ from vsanime.optional import require
 from vsanime.terminal import open_console, print_line
 
 if TYPE_CHECKING:
-    from vsanime.bench.colorization import Clip, Colouring, Outcome
+    from vsanime.bench.colorization import Clip, Coloring, Outcome
 
 
 _EPILOG = """\
@@ -128,7 +128,7 @@ def _print(clip: Clip, gap: int, keys: Sequence[int], outcome: Outcome) -> None:
 # The filter ----------------------------------------------------------------------------------------------------------
 
 
-def _filter(clip: Clip, keys: Sequence[int], arguments: dict[str, Any]) -> Colouring:
+def _filter(clip: Clip, keys: Sequence[int], arguments: dict[str, Any]) -> Coloring:
     """Return `vsanime.colorize` on the clip, as a method."""
     import vapoursynth as vs
 

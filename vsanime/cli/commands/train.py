@@ -130,20 +130,20 @@ def _lock_run(out: Path) -> Iterator[None]:
 def _train_any(recipe: AnyRecipe, out: Path, roots: tuple[Path, ...], device: torch.device, resume: bool) -> Path:
     """Train by the kind of recipe (pairs, style or colorization) and return the path of the ONNX file."""
     from vsanime.training.pairs.task import PairsTask
-    from vsanime.training.recipes.colorization import ColourRecipe
+    from vsanime.training.recipes.colorization import ColorRecipe
     from vsanime.training.recipes.pairs import Recipe
     from vsanime.training.run.loop import train
     from vsanime.training.run.task import Order
 
     if isinstance(recipe, Recipe):
         return train(PairsTask(Order(recipe, out, roots, device, resume)), _tell)
-    if isinstance(recipe, ColourRecipe):
+    if isinstance(recipe, ColorRecipe):
         from vsanime.optional import opencv
 
         opencv()  # raises an error that says how to install it, before the imports below fail
-        from vsanime.training.colorization.task import ColourTask
+        from vsanime.training.colorization.task import ColorTask
 
-        return train(ColourTask(Order(recipe, out, roots, device, resume)), _tell)
+        return train(ColorTask(Order(recipe, out, roots, device, resume)), _tell)
     from vsanime.training.style.task import StyleTask
 
     return train(StyleTask(Order(recipe, out, roots, device, resume)), _tell)

@@ -20,18 +20,18 @@ class Format:
 
     Attributes:
         kind: the format's name for users.
-        recognises: returns whether a file with these first bytes and this path has this format.
+        recognizes: returns whether a file with these first bytes and this path has this format.
         read: reads a file of this format, with the user's wishes.
     """
 
     kind: str
-    recognises: Callable[[bytes, Path], bool]
+    recognizes: Callable[[bytes, Path], bool]
     read: Callable[[Path, Wishes], Imported]
 
 
-def by_content(recognises: Callable[[bytes], bool]) -> Callable[[bytes, Path], bool]:
+def by_content(recognizes: Callable[[bytes], bool]) -> Callable[[bytes, Path], bool]:
     """Adapt a check of the first bytes to formats that need no path."""
-    return lambda beginning, _: recognises(beginning)
+    return lambda beginning, _: recognizes(beginning)
 
 
 def refuse_wishes(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], Imported]:
@@ -48,12 +48,12 @@ def refuse_wishes(read: Callable[[Path], Imported]) -> Callable[[Path, Wishes], 
 
 # In the order in which they are tried. A new importer adds one line.
 FORMATS = (
-    Format("ncnn (.param and .bin)", ncnn.recognises, refuse_wishes(ncnn.read)),
-    Format("waifu2x's JSON", by_content(waifu2x_json.recognises), refuse_wishes(waifu2x_json.read)),
-    Format("ArtCNN's mpv shaders", by_content(reader.recognises), refuse_wishes(reader.read)),
-    Format("safetensors", by_content(safetensors.recognises), safetensors.read),
-    Format("torch state-dicts (.pt, .pth, .pk)", by_content(torch.recognises), torch.read),
-    Format("AnimeGANv2's ONNX", otheronnx.recognises, refuse_wishes(otheronnx.read)),
+    Format("ncnn (.param and .bin)", ncnn.recognizes, refuse_wishes(ncnn.read)),
+    Format("waifu2x's JSON", by_content(waifu2x_json.recognizes), refuse_wishes(waifu2x_json.read)),
+    Format("ArtCNN's mpv shaders", by_content(reader.recognizes), refuse_wishes(reader.read)),
+    Format("safetensors", by_content(safetensors.recognizes), safetensors.read),
+    Format("torch state-dicts (.pt, .pth, .pk)", by_content(torch.recognizes), torch.read),
+    Format("AnimeGANv2's ONNX", otheronnx.recognizes, refuse_wishes(otheronnx.read)),
 )
 
 
@@ -65,7 +65,7 @@ def read_any(path: Path, wishes: Wishes) -> Imported:
     """
     try:
         beginning = files.head(path)
-        form = next((form for form in FORMATS if form.recognises(beginning, path)), None)
+        form = next((form for form in FORMATS if form.recognizes(beginning, path)), None)
         if form is None:
             raise VsanimeError(_unknown(path, beginning))
         imported = form.read(path, wishes)

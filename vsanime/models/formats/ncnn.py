@@ -61,7 +61,7 @@ class _Line:
         return value
 
 
-def recognises(beginning: bytes, path: Path) -> bool:
+def recognizes(beginning: bytes, path: Path) -> bool:
     """Return whether a file begins as one of an ncnn pair.
 
     Weights in f32 begin with four zeros, as other files may; these also need the right name.

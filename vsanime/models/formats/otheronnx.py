@@ -28,7 +28,7 @@ _PRECISIONS = {
 }
 
 
-def recognises(head: bytes, path: Path) -> bool:
+def recognizes(head: bytes, path: Path) -> bool:
     """Return whether a file may be an ONNX."""
     return head.startswith(_FIRST_BYTE) or path.suffix.lower() == ".onnx"
 

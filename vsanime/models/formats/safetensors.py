@@ -30,7 +30,7 @@ _FORMS = {
 }
 
 
-def recognises(head: bytes) -> bool:
+def recognizes(head: bytes) -> bool:
     """Return whether a file begins with a length below 4 GiB and a JSON object."""
     return head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and head[4:_LENGTH_BYTES] == bytes(4)
 

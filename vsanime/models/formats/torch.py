@@ -72,7 +72,7 @@ class _Tensor:
     strides: tuple[int, ...]
 
 
-def recognises(head: bytes) -> bool:
+def recognizes(head: bytes) -> bool:
     """Return whether a file begins as a zip archive or a pickle."""
     return head.startswith(_ZIP) or (head[:1] == _PICKLE and head[1:2] in [bytes([p]) for p in _PROTOCOLS])
 

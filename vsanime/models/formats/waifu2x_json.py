@@ -22,7 +22,7 @@ _MOST_ITEMS = 8_000_000
 _BLANKS = b"\xef\xbb\xbf \t\r\n"  # the UTF-8 byte order mark and white space
 
 
-def recognises(head: bytes) -> bool:
+def recognizes(head: bytes) -> bool:
     """Return whether a file begins as a JSON list."""
     return head.lstrip(_BLANKS).startswith(b"[")
 

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from vsanime.errors import VsanimeError
-from vsanime.training.recipes.colorization import ColourLosses
+from vsanime.training.recipes.colorization import ColorLosses
 from vsanime.training.style.perceptual import Found, Trunk, measure_scales
 
 _FIRST = tuple(f"conv{block}_1" for block in range(1, 6))
@@ -61,7 +61,7 @@ class Features:
         VsanimeError: the normalization is for another network.
     """
 
-    def __init__(self, found: Found, wanted: ColourLosses, pictures: torch.Tensor, device: torch.device) -> None:
+    def __init__(self, found: Found, wanted: ColorLosses, pictures: torch.Tensor, device: torch.device) -> None:
         self._normalisation = NORMALISATIONS[wanted.normalisation]
         trunks = self._normalisation.trunks
         if trunks and found.kind not in trunks:

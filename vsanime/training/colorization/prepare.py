@@ -29,8 +29,8 @@ _BINS = 16  # bins of each channel's histogram
 # Fractions of the pixels that change their bin: half the sum of the histograms' differences, mean of three channels.
 # Between frames of a shot it is up to 0.08 in fast synthetic scenes and 0.01 in a fast pan, in which luma changes by
 # 0.12; between different scenes it is 0.38 and more.
-_SAME_COLOURS = 0.08  # up to this, a change of luma is a motion of the camera
-_OTHER_COLOURS = 0.35  # above this, it is a cut even if luma is similar
+_SAME_COLORS = 0.08  # up to this, a change of luma is a motion of the camera
+_OTHER_COLORS = 0.35  # above this, it is a cut even if luma is similar
 # Frames are compared as means of 4x4 pixels, which hides grain and coding artifacts. A frame repeats the last kept one
 # if no mean differs by more codes than this.
 _CELL = 4
@@ -203,7 +203,7 @@ class _Sight:
         """Return whether a shot begins: both luma and colors changed, or colors changed very much."""
         moved = float(np.mean(cv2.absdiff(luma(self._cells), luma(before._cells)))) / 255
         recoloured = float(np.abs(self._histogram - before._histogram).sum()) / (2 * 3)
-        return (moved > threshold and recoloured > _SAME_COLOURS) or recoloured > _OTHER_COLOURS
+        return (moved > threshold and recoloured > _SAME_COLORS) or recoloured > _OTHER_COLORS
 
     def repeats(self, kept: _Sight) -> bool:
         """Return whether the frame repeats a kept one."""

@@ -11,7 +11,7 @@ from vsanime.errors import VsanimeError
 from vsanime.training.colorization.samples import Sampling, ShotSamples, hold_out, hold_out_shots
 from vsanime.training.data.pictures import find_place
 from vsanime.training.data.shots import ShotFolder, find_shots
-from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.colorization import ColorRecipe
 from vsanime.training.run.folder import read_json, write_json
 from vsanime.training.synthetic.drawings import Drawing, find_drawings
 from vsanime.training.synthetic.scenes import SyntheticShots
@@ -35,7 +35,7 @@ class Material:
     names: dict[str, list[str]]
 
 
-def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None], *, distances: bool) -> Material:
+def find(recipe: ColorRecipe, roots: Sequence[Path], tell: Callable[[str], None], *, distances: bool) -> Material:
     """Find all drawings and shots that a recipe names.
 
     Args:
@@ -73,7 +73,7 @@ def find(recipe: ColourRecipe, roots: Sequence[Path], tell: Callable[[str], None
     return Material(training, samples(_HELD_OUT_SEED, held, held_shots), names)
 
 
-def _divide(recipe: ColourRecipe, shots: Sequence[ShotFolder]) -> tuple[Sequence[ShotFolder], Sequence[ShotFolder]]:
+def _divide(recipe: ColorRecipe, shots: Sequence[ShotFolder]) -> tuple[Sequence[ShotFolder], Sequence[ShotFolder]]:
     """Split prepared shots for training and validation; none are held out if validation has synthetic scenes.
 
     Raises:

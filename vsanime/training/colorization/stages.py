@@ -16,7 +16,7 @@ from vsanime.errors import VsanimeError
 from vsanime.models.torchfiles import load
 from vsanime.training.data.batches import Named
 from vsanime.training.data.pictures import find_place
-from vsanime.training.recipes.colorization import ColourNetwork, ColourRecipe
+from vsanime.training.recipes.colorization import ColorNetwork, ColorRecipe
 
 # Power iterations for the largest singular value of weights that come from a file.
 _SEARCH = 50
@@ -47,7 +47,7 @@ class Stage:
         VsanimeError: a file that the recipe names is missing, or is another network.
     """
 
-    def __init__(self, recipe: ColourRecipe, roots: Sequence[Path], device: torch.device) -> None:
+    def __init__(self, recipe: ColorRecipe, roots: Sequence[Path], device: torch.device) -> None:
         self._network = recipe.network
         self.files: list[str] = []  # names and digests of the files that weights were read from
         torch.manual_seed(recipe.training.seed)
@@ -124,7 +124,7 @@ def _color(net: nn.Module, parts: Named) -> Made:
     return Made(found.colour, found.inner_colors)
 
 
-def _fresh(network: ColourNetwork) -> nn.Module:
+def _fresh(network: ColorNetwork) -> nn.Module:
     load_module = ARCHITECTURES[network.architecture].load_module
     assert load_module is not None
     net: nn.Module = load_module().make(network)

@@ -11,9 +11,9 @@ from vsanime.training.colorization import sources, validate
 from vsanime.training.colorization.losses import Features
 from vsanime.training.colorization.samples import ShotSamples
 from vsanime.training.colorization.stages import Stage
-from vsanime.training.colorization.trainer import ColourTrainer
+from vsanime.training.colorization.trainer import ColorTrainer
 from vsanime.training.data.batches import Named
-from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.colorization import ColorRecipe
 from vsanime.training.run.learner import Values
 from vsanime.training.run.plots import Drawing
 from vsanime.training.run.task import Order, Task, Tell
@@ -24,7 +24,7 @@ _CALIBRATION = 8  # number of true pictures for measuring the scales of features
 _CHECKED = 3  # number of samples for checking the export
 
 
-class ColourTask(Task[ColourRecipe]):
+class ColorTask(Task[ColorRecipe]):
     """A run that learns to color line art."""
 
     columns = ("loss", "l1", "squared", "latent", "adversarial", "perceptual", "style", "critic")
@@ -38,10 +38,10 @@ class ColourTask(Task[ColourRecipe]):
     bound = 1e-4
     output = "colour"
     measured = validate.MEASURED
-    trainer: ColourTrainer
+    trainer: ColorTrainer
     sampler: ShotSamples
 
-    def __init__(self, order: Order[ColourRecipe]) -> None:
+    def __init__(self, order: Order[ColorRecipe]) -> None:
         super().__init__(order)
         self.turn = order.recipe.training.turn
         self.sample_every = order.recipe.training.sample_every
@@ -58,7 +58,7 @@ class ColourTask(Task[ColourRecipe]):
             sources.check(names, folder)
         self.sampler, self._held_out = material.training, material.held_out
         losses = self._features(found, tell) if found else None
-        self.trainer = ColourTrainer(recipe, stage, losses, self.order.device)
+        self.trainer = ColorTrainer(recipe, stage, losses, self.order.device)
         if not self.order.resume:
             sources.keep(names, folder)
 

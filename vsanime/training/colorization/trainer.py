@@ -10,12 +10,12 @@ from vsanime.training.colorization.losses import Features
 from vsanime.training.colorization.stages import Made, Stage
 from vsanime.training.data.batches import Named
 from vsanime.training.optimize.schedule import climb_and_fall
-from vsanime.training.recipes.colorization import ColourRecipe, ColourTraining
+from vsanime.training.recipes.colorization import ColorRecipe, ColorTraining
 from vsanime.training.run.discriminator import PairDiscriminator
 from vsanime.training.run.learner import AdversarialLearner, Values, descend
 
 
-class ColourTrainer(AdversarialLearner):
+class ColorTrainer(AdversarialLearner):
     """A generator, its moving average, a discriminator and their optimizers, on a device.
 
     Args:
@@ -25,7 +25,7 @@ class ColourTrainer(AdversarialLearner):
         device: device of torch.
     """
 
-    def __init__(self, recipe: ColourRecipe, stage: Stage, features: Features | None, device: torch.device) -> None:
+    def __init__(self, recipe: ColorRecipe, stage: Stage, features: Features | None, device: torch.device) -> None:
         self.recipe = recipe
         self.stage = stage
         torch.manual_seed(recipe.training.seed)
@@ -82,7 +82,7 @@ class ColourTrainer(AdversarialLearner):
         return loss
 
 
-def learning_rate(step: int, training: ColourTraining) -> float:
+def learning_rate(step: int, training: ColorTraining) -> float:
     """Return the generator's learning rate of a step, counted from 0: a cosine schedule, then perhaps `late_rate`."""
     if step >= training.turn and training.late_rate:
         return training.late_rate

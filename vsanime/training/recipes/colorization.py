@@ -22,7 +22,7 @@ else:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourNetwork:
+class ColorNetwork:
     """The network to train.
 
     Attributes:
@@ -42,7 +42,7 @@ class ColourNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourData:
+class ColorData:
     """The training data, and how a target and its two keys are chosen from it.
 
     Attributes:
@@ -69,7 +69,7 @@ class ColourData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourLosses:
+class ColorLosses:
     """Weights of the losses (Shi et al. 2020, arXiv 2003.10685).
 
     Attributes:
@@ -101,7 +101,7 @@ class ColourLosses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourTraining(AdversarialSettings, CosineSettings):
+class ColorTraining(AdversarialSettings, CosineSettings):
     """Settings of the training.
 
     Attributes:
@@ -127,7 +127,7 @@ class ColourTraining(AdversarialSettings, CosineSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourValidation:
+class ColorValidation:
     """Settings of validation on scenes and drawings that are never trained on.
 
     Attributes:
@@ -140,14 +140,14 @@ class ColourValidation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColourRecipe(BaseRecipe):
+class ColorRecipe(BaseRecipe):
     """All settings of a run of line colorization."""
 
-    network: ColourNetwork
-    data: ColourData = ColourData()
-    losses: ColourLosses = ColourLosses()
-    training: ColourTraining
-    validation: ColourValidation = ColourValidation()
+    network: ColorNetwork
+    data: ColorData = ColorData()
+    losses: ColorLosses = ColorLosses()
+    training: ColorTraining
+    validation: ColorValidation = ColorValidation()
 
     @property
     def wants_features(self) -> bool:
@@ -155,13 +155,13 @@ class ColourRecipe(BaseRecipe):
         return self.training.late > 0 and (self.losses.perceptual > 0 or self.losses.style > 0)
 
 
-def from_table(table: Mapping[str, Any]) -> ColourRecipe:
+def from_table(table: Mapping[str, Any]) -> ColorRecipe:
     """Make a recipe from nested tables.
 
     Raises:
         VsanimeError: a key or value is wrong.
     """
-    recipe: ColourRecipe = section(ColourRecipe, table, "")
+    recipe: ColorRecipe = section(ColorRecipe, table, "")
     check_name(recipe.name)
     _check_network(recipe.network)
     data = recipe.data
@@ -179,7 +179,7 @@ def from_table(table: Mapping[str, Any]) -> ColourRecipe:
     return recipe
 
 
-def _check_network(network: ColourNetwork) -> None:
+def _check_network(network: ColorNetwork) -> None:
     second = network.architecture == "colour_temporal"
     if second != bool(network.colours):
         needed = "the ONNX of the first stage is needed" if second else "only 'colour_temporal' has a first stage"

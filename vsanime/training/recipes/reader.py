@@ -12,12 +12,12 @@ from vsanime.architectures import ARCHITECTURES
 from vsanime.errors import VsanimeError, list_words, nearest, quote, quote_path
 from vsanime.sections import flat, plain
 from vsanime.training.recipes import colorization, consistency, stylization
-from vsanime.training.recipes.colorization import ColourRecipe
+from vsanime.training.recipes.colorization import ColorRecipe
 from vsanime.training.recipes.pairs import Recipe
 from vsanime.training.recipes.stylization import StyleRecipe
 
 # A recipe of any kind, as `network.architecture` determines.
-type AnyRecipe = Recipe | StyleRecipe | ColourRecipe
+type AnyRecipe = Recipe | StyleRecipe | ColorRecipe
 # A recipe that trains on independent pictures, not on shots.
 type PictureRecipe = Recipe | StyleRecipe
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vsanime.architectures.animegan.carry import carry_colours
+from vsanime.architectures.animegan.carry import carry_colors
 from vsanime.architectures.animegan.module import Generator
 from vsanime.training.optimize import state
 from vsanime.training.pairs.networks import start_from
@@ -33,7 +33,7 @@ class StyleTrainer(AdversarialLearner):
         torch.manual_seed(training.seed)
         net = Generator(recipe.network.upsample)
         if recipe.network.carry:
-            carry_colours(net)
+            carry_colors(net)
         if recipe.network.start:
             start_from(net, recipe.network.start)
         super().__init__(net, Discriminator(), training, training.init_steps, device)

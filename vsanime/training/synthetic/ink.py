@@ -89,7 +89,7 @@ def ink_of(cutout: Bytes, pen: Pen) -> Bytes:
     on_paper = np.asarray(cv2.add(colours_of(premultiply(cutout)), paper), np.uint8)
     outline = thin_and_dark(luma(on_paper), 2 + pen.thickness)
     own = (outline > _OWN_OUTLINE).astype(np.uint8)
-    edges = np.asarray(cv2.Canny(alpha, 80, 160)) | _colour_edges(on_paper, pen.contrast)
+    edges = np.asarray(cv2.Canny(alpha, 80, 160)) | _color_edges(on_paper, pen.contrast)
     # An outline has edges on both sides, which are no lines.
     near = cv2.dilate(own, np.ones((5, 5), np.uint8)) > 0
     edges[near] = 0
@@ -101,7 +101,7 @@ def ink_of(cutout: Bytes, pen: Pen) -> Bytes:
     return np.asarray(np.minimum(soft * 1.3 + 0.5, 255), np.uint8)
 
 
-def _colour_edges(colours: Bytes, contrast: int) -> Bytes:
+def _color_edges(colours: Bytes, contrast: int) -> Bytes:
     """Return Canny's edges; if they would fill the picture, as with leaves and grain, only the stronger ones."""
     for _ in range(_TRIES):
         edges = np.asarray(cv2.Canny(colours, contrast / 2, contrast), np.uint8)

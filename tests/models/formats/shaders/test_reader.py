@@ -106,10 +106,10 @@ def test_order_of_groups_follows_where_they_are_written(tmp_path: Path) -> None:
 
 
 def test_a_shader_is_recognised_by_its_directives() -> None:
-    assert reader.recognises(shader(random_net(4, 1)).encode()[:200])
-    assert reader.recognises(publicshaders.with_macros(random_layers(4, 1)).encode()[:300])
-    assert not reader.recognises(random_net(4, 1).SerializeToString()[:4096])
-    assert not reader.recognises(b'{"note": "//!HOOK LUMA"}')
+    assert reader.recognizes(shader(random_net(4, 1)).encode()[:200])
+    assert reader.recognizes(publicshaders.with_macros(random_layers(4, 1)).encode()[:300])
+    assert not reader.recognizes(random_net(4, 1).SerializeToString()[:4096])
+    assert not reader.recognizes(b'{"note": "//!HOOK LUMA"}')
 
 
 FRAGMENT = shader(random_net(8, 1))

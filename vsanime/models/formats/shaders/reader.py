@@ -69,7 +69,7 @@ _BLOCK_ORDER = re.compile(r"\[\w{1,64}\.y \* 2 \+ \w{1,64}\.x\]")
 _KINDS = {"LUMA": "luma 2x", "CHROMA": "chroma", "NATIVE": "chroma"}
 
 
-def recognises(head: bytes) -> bool:
+def recognizes(head: bytes) -> bool:
     """Return whether a file that begins so is an mpv shader: a line begins with one of its directives."""
     return b"\0" not in head and re.search(rb"^//!(HOOK|DESC|BIND|COMPUTE)\b", head, re.MULTILINE) is not None
 
