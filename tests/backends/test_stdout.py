@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 _PROGRAM = """
 import os, sys
-from vsanime.backends.stdout import stdout_guarded
+from vsanime.backends.stdout import guard_stdout
 
 def list_descriptors():
     return os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
@@ -19,13 +19,13 @@ def list_descriptors():
 {close}
 before = list_descriptors()
 print("python before")
-with stdout_guarded():
+with guard_stdout():
     os.write(1, b"library 1\\n")
-    with stdout_guarded():
+    with guard_stdout():
         os.write(1, b"library 2\\n")
     os.write(1, b"library 3\\n")
 os.write(1, b"frames 1\\n")
-with stdout_guarded():
+with guard_stdout():
     os.write(1, b"library 4\\n")
 os.write(1, b"frames 2\\n")
 assert list_descriptors() == before, (before, list_descriptors())
@@ -60,9 +60,7 @@ def test_without_stdin_and_stderr_stdout_is_neither_of_them() -> None:
 
 
 def test_without_stdout_nothing_fails() -> None:
-    program = (
-        "import os\nfrom vsanime.backends.stdout import stdout_guarded\nos.close(1)\nwith stdout_guarded(): pass\n"
-    )
-    program += "assert not os.path.exists('/proc/self/fd/1')\nwith stdout_guarded(): pass\n"
+    program = "import os\nfrom vsanime.backends.stdout import guard_stdout\nos.close(1)\nwith guard_stdout(): pass\n"
+    program += "assert not os.path.exists('/proc/self/fd/1')\nwith guard_stdout(): pass\n"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)

@@ -157,20 +157,20 @@ def test_errors_of_another_thread_do_not_hide_ones_own() -> None:
 
 NOISY = """
 import ctypes, os, sys, threading
-from vsanime.backends.stdout import stdout_guarded
+from vsanime.backends.stdout import guard_stdout
 c = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
 def shout():
     c.printf(b"printf\\n")
     os.write(1, b"write\\n")
     sys.stdout.write("print\\n")
-with stdout_guarded():
+with guard_stdout():
     shout()
-    with stdout_guarded():
+    with guard_stdout():
         shout()
     shout()
 def work():
     for _ in range(50):
-        with stdout_guarded():
+        with guard_stdout():
             shout()
 threads = [threading.Thread(target=work) for _ in range(4)]
 for t in threads: t.start()

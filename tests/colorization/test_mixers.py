@@ -300,7 +300,7 @@ def test_lanes_of_a_card_give_the_same_frames(net: str, temporal: str, simulate:
 
 @pytest.mark.parametrize(("size", "padded"), [((16, 32), (16, 32)), ((17, 31), (32, 32)), ((1, 33), (16, 48))])
 def test_networks_see_pictures_of_whole_blocks(size: tuple[int, int], padded: tuple[int, int]) -> None:
-    assert mixers._padded(size) == padded
+    assert mixers._pad_size(size) == padded
     picture = np.arange(size[0] * size[1], dtype=np.float32).reshape(1, 1, size[1], size[0])
     target = np.full((1, 1, *padded[::-1]), -1, np.float32)
     mixers.fill(target, picture)

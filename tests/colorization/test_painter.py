@@ -162,7 +162,7 @@ def test_pictures_are_put_together_from_what_there_is() -> None:
         (Mix(two, None, residual), 40),
         (Mix(None, None, residual), -20),
     ):
-        found = painter.composed(mixed, moved if mixed.weights is not None else [], 200.0)
+        found = painter.compose(mixed, moved if mixed.weights is not None else [], 200.0)
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
@@ -172,15 +172,15 @@ def test_weights_follow_the_better_motion() -> None:
     drawing = Drawing(np.ascontiguousarray(line[::2, ::2]), line)
     prior = np.stack([np.full((12, 16), share, np.float32) for share in (0.3, 0.7)])
     large = np.stack([np.full((24, 32), share, np.float32) for share in (0.8, 0.2)])
-    kept = painter.reweighted(prior, prior, large, drawing)
+    kept = painter.reweight(prior, prior, large, drawing)
     np.testing.assert_allclose(kept, large, atol=1e-4)
     three = np.concatenate([prior * np.float32(0.5), np.full((1, 12, 16), 0.5, np.float32)])
     logits = np.log([0.15, 0.35, 0.5])
     logits[:2] += np.log(np.array([0.8, 0.2]) + 1e-4) - np.log(np.array([0.3, 0.7]) + 1e-4)
     expected = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(painter.reweighted(three, prior, large, drawing)[:, 5, 5], expected, rtol=1e-4)
+    np.testing.assert_allclose(painter.reweight(three, prior, large, drawing)[:, 5, 5], expected, rtol=1e-4)
     unheard = np.concatenate([np.zeros_like(prior), np.ones((1, 12, 16), np.float32)])
-    found = painter.reweighted(unheard, prior, large, drawing)[:, 5, 5]
+    found = painter.reweight(unheard, prior, large, drawing)[:, 5, 5]
     assert 0 < found[:2].max() < 1e-7
     assert found[2] == pytest.approx(1)
 
