@@ -278,6 +278,7 @@ CONV = node("Conv", ["a", "w"], ["b"])
         ("MAX_LAYERS", relus(3), 3),
         ("MAX_CONVOLUTIONS", [CONV, *relus(2), CONV, node("ConvTranspose", ["a", "w"], ["b"])], 3),
         ("MAX_ELEMENTWISE_RUN", relus(3), 3),
+        ("MAX_ELEMENTWISE_RUN", [node("Relu", [], ["input"]), *relus(2)], 3),
         ("MAX_ELEMENTWISE_RUN", [*relus(2), node("Conv", ["input1", "w"], ["x"]), *relus(3, "x")], 3),
         ("MAX_ELEMENTWISE_RUN", [*relus(2), *relus(1, "q"), node("Add", ["q0", "input1"], ["s"])], 3),
     ],
@@ -318,7 +319,8 @@ def test_constants_are_computed_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -
     limits.check_sizes([*nodes, *moving], sizes, ["x"])
     more = [*nodes, node("Exp", ["b"], ["e"])]
     refused(lambda: limits.check_sizes(more, sizes | {"e": (1 << 18,)}, ["x"]), "65 MiB from constants alone, .*64 MiB")
-    limits.check_sizes([*nodes, node("Exp", ["b"], ["e"])], sizes | {"e": (0,)}, ["x"])
+    for small in ((0,), (), None):
+        limits.check_sizes(more, sizes | {"e": small}, ["x"])
 
 
 def test_sizes_that_are_not_known_beforehand() -> None:
@@ -359,6 +361,19 @@ def test_sizes_are_inferred_through_ranges() -> None:
         assert (sizes["r"], sizes["x"], sizes["i"]) == ((length,), (4, 5), ())
     for index in (2, -3):
         refused(lambda index=index: infer(index), "cannot be told")  # type: ignore[misc]
+
+
+def test_sizes_are_inferred_from_parts_of_shapes() -> None:
+    nodes = [
+        node("Shape", ["x"], ["s"]),
+        node("Slice", ["s", "from", "to"], ["part"]),
+        node("ConstantOfShape", ["part"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info("x", 1, [4, 5, 6]), helper.make_tensor_value_info("y", 1, None)]
+    stored = [numpy_helper.from_array(np.array([value]), name) for name, value in (("from", 1), ("to", 3))]
+    graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], stored)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    assert limits.infer_sizes(proto)["y"] == (5, 6)
 
 
 @limits.guard("cannot be told")

@@ -172,6 +172,12 @@ def test_downloads_of_just_the_size_that_is_allowed(tmp_path: Path) -> None:
     refused(lambda: take(b"networks"), "gave more than 7 bytes where 7")
 
 
+def test_a_files_name_is_shown_as_it_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    given = Asset("https://example.org/net[red]x", None, 1, "v1")
+    download.download(given, tmp_path / "x", None, lambda _: io.BytesIO(b"a"), progress=True)
+    assert "net[red]x" in capfd.readouterr().err
+
+
 # The store
 
 
