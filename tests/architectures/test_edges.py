@@ -26,9 +26,12 @@ from vsanime.architectures.espcn.onnx import espcn_n
 from vsanime.architectures.layers import Layer, check_chain, find_ends
 from vsanime.architectures.shapes import complaints
 from vsanime.architectures.sketchkeras import reading as sketches
+from vsanime.architectures.sketchkeras.onnx import SHAPES as SKETCH_SHAPES
+from vsanime.architectures.sketchkeras.onnx import UNITS as SKETCH_UNITS
 from vsanime.architectures.waifu2x.onnx import Step, upconv, vgg
 from vsanime.architectures.writer import NetWriter
 from vsanime.errors import VsanimeError
+from vsanime.graphs.builders.colorize import Kind, Picture
 
 node = helper.make_node
 NAN, INF = np.nan, np.inf
@@ -508,6 +511,14 @@ def test_artcnn_is_read_from_its_graph(change: Callable[[onnx.ModelProto], objec
     check(lambda: read_artcnn_c(changed(change)), message and f"no ArtCNN C network.*{message}|{message}")
 
 
+def test_artcnn_shuffles_by_a_block() -> None:
+    def change(net: onnx.ModelProto) -> None:
+        (shuffle,) = (one for one in net.graph.node if one.op_type == "DepthToSpace")
+        del shuffle.attribute[:]
+
+    check(lambda: read_artcnn_c(changed(change)), "1 planes come in, 4 leave the last convolution, at scale 0")
+
+
 def test_artcnn_of_other_ends_is_refused() -> None:
     for ends, message in (((1, 1), "1 planes come in, 1 leave the last convolution, at scale 1"), ((3, 2), "")):
         layers = [*random_layers(4, 1)]
@@ -778,6 +789,48 @@ def test_modules_of_sketches_are_in_order() -> None:
     assert {block: [sorted(part) for part in parts] for block, parts in found.items()} == {
         "b": [["bias", "weight"], ["weight"]], "a": [["weight"]]
     }  # fmt: skip
+
+
+def test_sizes_of_published_networks() -> None:
+    """As many weights as their authors' files have, norms of SketchKeras folded in."""
+    assert sum(int(np.prod(shape)) for shape in SHAPES.values()) == 2_143_552
+    assert sum(int(np.prod(shape)) for shape in SKETCH_SHAPES.values()) == 18_630_817
+    assert [(unit.shape[2:], unit.stride, unit.margin) for unit in SKETCH_UNITS] == [
+        ((3, 3), 1, (1, 1)),
+        *[((4, 4), 2, (1, 1)), ((3, 3), 1, (1, 1))] * 3,
+        ((4, 4), 2, (1, 1)), ((3, 3), 1, (1, 1)),
+        *[((4, 4), 1, (1, 2)), ((3, 3), 1, (1, 1))] * 4,
+        ((3, 3), 1, (1, 1)),
+    ]  # fmt: skip
+    halving = [i for i, unit in enumerate(UNITS) if unit.stride == 2]
+    apart = [i for i, unit in enumerate(UNITS) if unit.groups > 1]
+    linear = [i for i, unit in enumerate(UNITS) if not unit.leaks]
+    assert (len(UNITS), halving, apart, linear) == (25, [1, 3], [7, 10, 13, 16], [8, 11, 14, 17, 24])
+    assert apart == [i for i, unit in enumerate(UNITS) if unit.bias]
+
+
+def test_networks_of_colorization_are_cut_where_they_were() -> None:
+    kinds = {name: row.kind for name, row in ARCHITECTURES.items() if row.kind is not None}
+    assert {name: row.multiple for name, row in ARCHITECTURES.items() if row.multiple > 1} == {
+        "animegan2": 4, "colour": 16, "document": 4, "colour_temporal": 4, "sketchkeras": 16
+    }  # fmt: skip
+    lines, distances, colors = (
+        Picture("key_lines", 1, 1), Picture("key_distances", 1, 1, "float32"), Picture("key_colours", 1, 3)
+    )  # fmt: skip
+    frame = Picture("line", 1, 1)
+    moved = (Picture("warped", 2, 3), Picture("errors", 2, 1, "float32"), Picture("prior", 2, 1, "float32"))
+    assert kinds == {
+        "colour": Kind(
+            (lines, colors), (frame, *moved), ("key_features", "key_values"), 8, ("weights", "copied", "residual")
+        ),
+        "document": Kind(
+            (lines, distances, colors),
+            (frame, Picture("distance", 1, 1, "float32")),
+            ("key_features", "key_values", "key_style"),
+            4,
+            ("colour",),
+        ),
+    }
 
 
 # How networks are written

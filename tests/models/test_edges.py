@@ -585,6 +585,26 @@ SINGLE: dict[str, tuple[onnx.ModelProto, list[str]]] = {
         ),
         ["Relu x b", "Cast b c", "Relu c y"],
     ),
+    "the second of two results": (
+        model(
+            cast("x", "a", F16),
+            helper.make_node("Split", ["a"], ["b", "c"], axis=1),
+            cast("b", "d", F32),
+            cast("c", "e", F32),
+            helper.make_node("Add", ["d", "e"], ["y"]),
+        ),
+        ["Split x b c", "Cast c e", "Add b e y"],
+    ),
+    "a branch": (
+        model(
+            cast("x", "a", F16),
+            helper.make_node(
+                "If", ["k"], ["b"], **dict.fromkeys(("then_branch", "else_branch"), helper.make_graph([], "b", [], []))
+            ),
+            relu("a", "y"),
+        ),
+        ["Cast x a", "If k b", "Relu a y"],
+    ),
     "weights": (
         model(helper.make_node("Mul", ["x", "w"], ["y"]), ends=(F16, F16), w=np.ones(2, np.float16)), ["Mul x w y"]
     ),
