@@ -777,6 +777,22 @@ def test_weights_beside_a_file_are_counted(tmp_path: Path) -> None:
     refused(lambda: onnxfile._read_external(path, [outside(location="w")], 15), "are larger than the 256 MiB")
 
 
+def test_a_file_and_what_is_beside_it_are_counted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.onnx"
+    (tmp_path / "w").write_bytes(np.ones(4, np.float32).tobytes())
+    proto = plain()
+    tensor = outside(location="w")
+    tensor.data_location = TensorProto.EXTERNAL
+    proto.graph.initializer.append(tensor)
+    path.write_bytes(proto.SerializeToString())
+    size = path.stat().st_size + 16
+    monkeypatch.setattr(onnxfile, "MAX_BYTES", size)
+    for found in onnxfile.read_precisions(path):
+        assert numpy_helper.to_array(found.graph.initializer[0]).tolist() == [1, 1, 1, 1]
+    monkeypatch.setattr(onnxfile, "MAX_BYTES", size - 1)
+    refused(lambda: read_onnx(path), "and the weights beside it are larger than the 0 MiB")
+
+
 def test_files_of_just_the_size_that_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(plain().SerializeToString())
