@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.support.networks import layers
 from vsanime.errors import VsanimeError
 from vsanime.graphs.network import read_network
-from vsanime.graphs.passes import flatten
+from vsanime.graphs.passes import attention, flatten
 from vsanime.graphs.passes.keep_f32 import with_exact_arithmetic
 from vsanime.graphs.passes.precision import bfloat16_bits, lowered
 from vsanime.graphs.passes.transposed import without_transposed
@@ -238,6 +238,55 @@ def test_arithmetic_is_marked_by_its_number() -> None:
     ]
     assert net.weights["exact/rows"].tolist() == [1, 1, -1, 1]
     assert net.weights["exact/minus"] == -1
+
+
+# Attention
+
+PRODUCT, SCALED = node("MatMul", ["x", "k"], ["p"]), node("Mul", ["p", "half"], ["q"])
+RESULT = node("MatMul", ["s", "v"], ["y"])
+SHAPES: dict[str, tuple[int, ...]] = {"s": (2, 5, 7), "half": (), "pair": (2,), "one": (1, 1)}
+
+
+def softmax(source: str = "q", **given: int) -> onnx.NodeProto:
+    return node("Softmax", [source], ["s"], **given)
+
+
+FOUND = ["MatMul", "Mul", "Softmax"]
+ATTENTIONS: dict[str, tuple[list[onnx.NodeProto], list[str] | None]] = {
+    "usual": ([PRODUCT, SCALED, softmax(), RESULT], FOUND),
+    "last axis": ([PRODUCT, SCALED, softmax(axis=2), RESULT], FOUND),
+    "last axis from the end": ([PRODUCT, SCALED, softmax(axis=-1), RESULT], FOUND),
+    "another axis": ([PRODUCT, SCALED, softmax(axis=1), RESULT], None),
+    "an axis from the end": ([PRODUCT, SCALED, softmax(axis=-2), RESULT], None),
+    "not scaled": ([PRODUCT, softmax("p"), RESULT], ["MatMul", "Softmax"]),
+    "scaled by a list of one": (
+        [PRODUCT, node("Div", ["p", "one"], ["q"]), softmax(), RESULT], ["MatMul", "Div", "Softmax"]
+    ),
+    "scaled by two": ([PRODUCT, node("Mul", ["p", "pair"], ["q"]), softmax(), RESULT], None),
+    "scaled by what is not known": ([PRODUCT, node("Mul", ["p", "other"], ["q"]), softmax(), RESULT], None),
+    "of another operator": ([PRODUCT, node("Relu", ["p"], ["q"]), softmax(), RESULT], None),
+    "of no product": ([SCALED, softmax(), RESULT], None),
+    "of the picture": ([softmax("x"), RESULT], None),
+    "products that are read twice": ([PRODUCT, SCALED, softmax(), RESULT, node("Neg", ["p"], ["z"])], None),
+    "scaled ones that are read twice": ([PRODUCT, SCALED, softmax(), RESULT, node("Neg", ["q"], ["z"])], None),
+    "read twice": ([PRODUCT, SCALED, softmax(), RESULT, node("MatMul", ["s", "w"], ["z"])], None),
+    "read by another": ([PRODUCT, SCALED, softmax(), node("Neg", ["s"], ["y"])], None),
+    "read as values": ([PRODUCT, SCALED, softmax(), node("MatMul", ["v", "s"], ["y"])], None),
+    "not read": ([PRODUCT, SCALED, softmax()], None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ATTENTIONS)
+def test_attention_is_found_by_its_nodes(case: str) -> None:
+    nodes, expected = ATTENTIONS[case]
+    (one,) = (n for n in nodes if n.op_type == "Softmax")
+    graph = helper.make_graph(nodes, "net", [], [])
+    found = attention._attention(graph, one, SHAPES)
+    assert (None if found is None else [n.op_type for n in found.inner]) == expected
+    if found is not None:
+        assert (found.outer.output[0], found.rows) == ("y", 5)
+    for shape in ((5,), (), (0, 5, 7), (2, 5, 0)):
+        assert attention._attention(graph, one, SHAPES | {"s": shape}) is None
 
 
 # Transposed convolutions
