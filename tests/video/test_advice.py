@@ -27,12 +27,16 @@ from vsanime.video.properties import finished, meaning, readable, sample_aspect,
         ("RGB24", "vs.RGB24"),
         ("GRAY11", "vs.core.query_video_format(vs.GRAY, vs.INTEGER, 11, 0, 0).id"),
         ("422P15", "vs.core.query_video_format(vs.YUV, vs.INTEGER, 15, 1, 0).id"),
-        ("410PS", "vs.core.query_video_format(vs.YUV, vs.FLOAT, 32, 2, 2).id"),
     ],
 )
 def test_formats_are_constants_where_there_are_such(name: str, code: str) -> None:
     assert format_code(format_of(name)) == code
     assert vs.core.get_video_format(eval(code)).id == format_of(name).id
+
+
+def test_floats_of_odd_chroma_are_told_in_numbers() -> None:
+    form = vs.core.query_video_format(vs.YUV, vs.FLOAT, 32, 3, 1)
+    assert format_code(form) == "vs.core.query_video_format(vs.YUV, vs.FLOAT, 32, 3, 1).id"
 
 
 def test_luma_of_drawings_is_told_by_the_family() -> None:
