@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,3 +156,73 @@ def test_errors_of_onnx_runtime_are_one_line() -> None:
     broken = replace(luma_doubler(), onnx=b"no network")
     with pytest.raises(VsanimeError, match=r"^ONNX Runtime could not load the network: [^\n]+$"):
         ONNXRuntime().compile(broken, "f32", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("device", "available", "there"),
+    [
+        ("CPU", ["CPU"], True),
+        ("CPU", ["GPU"], False),
+        ("GPU", ["CPU", "GPU"], True),
+        ("GPU", ["CPU", "GPU.0", "GPU.1"], True),
+        ("GPU.0", ["CPU", "GPU"], True),
+        ("GPU.1", ["CPU", "GPU"], False),
+        ("GPU.1", ["CPU", "GPU.0", "GPU.1"], True),
+        ("GPU.2", ["CPU", "GPU.0", "GPU.1"], False),
+        ("GPU.0", ["CPU"], False),
+        ("GPU", [], False),
+        ("NPU", ["CPU"], False),
+        ("AUTO", ["CPU"], True),
+        ("HETERO:GPU,CPU", ["CPU"], True),
+        ("gpu", ["GPU"], True),
+    ],
+)
+def test_hardware_is_there_or_it_is_not(device: str, available: list[str], there: bool) -> None:
+    """What is no hardware, OpenVINO knows better."""
+    assert openvino_module._is_there(device, available) == there
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("", "ValueError"), (" \n\n", "ValueError"), ("one", "one"), ("one\n  two \n\n", "two")]
+)
+def test_last_line_of_an_error(text: str, line: str) -> None:
+    assert openvino_module._last_line(ValueError(text)) == line
+
+
+def test_lanes_of_the_processor_come_to_an_end() -> None:
+    """No more than were wanted, none after the end; the arrays of the last frame are bound once."""
+    graph = luma_doubler()
+    engine = ONNXRuntime().compile(graph, "f32", 1, 1)
+    lane = engine.new_lane()
+    with pytest.raises(VsanimeError, match=r"^the engine was compiled for 1 lanes and all are taken$"):
+        engine.new_lane()
+    inputs, outputs = [lane.buffer(t) for t in graph.inputs], [lane.buffer(t) for t in graph.outputs]
+    bound: list[int] = []
+    bind = lane._bind  # type: ignore[attr-defined]  # to count
+
+    def counted(*arguments: Any) -> None:
+        bound.append(1)
+        bind(*arguments)
+
+    lane._bind = counted  # type: ignore[attr-defined]  # to count
+    for _ in range(2):
+        lane.run(inputs, outputs)
+    assert len(bound) == 1
+    lane.run(inputs, [outputs[0].copy()])
+    assert len(bound) == 2
+    engine.close()
+    for closed in (lambda: lane.run(inputs, outputs), engine.new_lane):
+        with pytest.raises(VsanimeError, match="the engine was closed"):
+            closed()
+    engine.close()
+
+
+def test_options_of_the_processors_backends_that_are_not_given() -> None:
+    assert ONNXRuntime() == ONNXRuntime(
+        provider="CPU", precision="auto", num_streams=None, num_threads=None, device_id=0
+    )
+    assert OpenVINO() == OpenVINO(device="CPU", precision="auto", num_streams=None, num_threads=None, exact_linear=True)
+    assert ONNXRuntime(provider="CUDA", num_streams=3, device_id=(0, 1)).lanes_for(1) == 6
+    assert ONNXRuntime(provider="CUDA").lanes_for(1) == 2
+    assert ONNXRuntime(num_streams=3).lanes_for(1) == OpenVINO(num_streams=3).lanes_for(1) == 3
+    assert ONNXRuntime().lanes_for(4) == OpenVINO().lanes_for(4) == 3

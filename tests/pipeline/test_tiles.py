@@ -41,7 +41,42 @@ def test_every_pixel_comes_from_one_tile_well_inside(
 
 
 def test_a_tile_has_a_pixel_at_least() -> None:
-    assert plan_tiles((5, 1), (0, 0), (0, 0), (1, 1)) == plan_tiles((5, 1), (1, 1), (0, 0), (1, 1))
+    plan = plan_tiles((5, 1), (0, 0), (0, 0), (1, 1))
+    assert plan == plan_tiles((5, 1), (1, 1), (0, 0), (1, 1))
+    assert (plan.width, plan.height, len(plan.columns)) == (1, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("length", "wanted", "overlap", "grid", "multiple", "tile", "starts"),
+    [
+        (100, 20, 0, 1, 1, 20, [0, 20, 40, 60, 80]),
+        (101, 20, 0, 4, 1, 21, [0, 20, 40, 60, 80]),
+        (101, 20, 3, 4, 1, 21, [0, 12, 24, 36, 48, 60, 72, 80]),
+        (100, 40, 4, 2, 1, 40, [0, 32, 60]),
+        (100, 98, 4, 2, 1, 98, [0, 2]),
+        (99, 98, 4, 2, 1, 99, [0]),
+        (30, 16, 0, 4, 4, 16, [0, 16]),
+        (30, 17, 0, 4, 4, 20, [0, 12]),
+        (30, 33, 0, 4, 4, 32, [0]),
+    ],
+)
+def test_tiles_begin_where_the_one_before_leaves_off(
+    length: int, wanted: int, overlap: int, grid: int, multiple: int, tile: int, starts: list[int]
+) -> None:
+    plan = plan_tiles((1, length), (1, wanted), (0, overlap), (1, grid), multiple if multiple > 1 else 1)
+    assert (plan.height, [span.start for span in plan.rows]) == (tile, starts)
+    ends = [min(length, start + tile - overlap) for start in starts[:-1]]
+    assert [span.inner_end for span in plan.rows] == [*ends, length]
+    assert [span.inner_start for span in plan.rows] == [0, *ends]
+
+
+@pytest.mark.parametrize(("wanted", "good"), [(10, True), (9, True), (8, False)])
+def test_tiles_have_a_step_of_the_grid_between_their_overlaps(wanted: int, good: bool) -> None:
+    if good:
+        assert plan_tiles((100, 1), (wanted, 1), (4, 0), (2, 1)).width == 10
+        return
+    with pytest.raises(VsanimeError, match=r"^tiles of 8 pixels overlap by 4 on each side, .*; 10 or more are needed$"):
+        plan_tiles((100, 1), (wanted, 1), (4, 0), (2, 1))
 
 
 def test_mirroring_repeats_the_edge() -> None:
@@ -49,6 +84,13 @@ def test_mirroring_repeats_the_edge() -> None:
     index = mirror(2, 6, 4)
     assert index is not None
     assert index.tolist() == [2, 3, 3, 2, 1, 0]
+    far = mirrored(2, 9, 4)
+    assert far is not None
+    assert far.tolist() == [2, 3, 3, 2, 1, 0, 0, 1, 2]
+    assert mirrored(1, 3, 4) is None
+    beyond = mirrored(1, 4, 4)
+    assert beyond is not None
+    assert beyond.tolist() == [1, 2, 3, 3]
 
 
 @pytest.mark.parametrize("tile", [(6, 5), (40, 30), (9, 30)])
