@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from vsanime.backends.cache import care, locks, storage
+from vsanime.backends.cache import EngineCache, care, locks, storage
 from vsanime.backends.cache.care import Entry, Removal
 from vsanime.backends.cache.locks import EntryLocks
 from vsanime.backends.cache.storage import DamagedError
@@ -413,3 +413,49 @@ def test_locks_are_taken_at_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch, 
     assert not entries.held("name")
     assert {path.name for path in tmp_path.iterdir()} == {"cache.lock"}
     assert set(asked) == {("cache.lock", 10.0), ("name.lock", 0), ("other.lock", 0)}
+
+
+# What is told
+
+
+@pytest.mark.parametrize(
+    ("notes", "what"),
+    [
+        ({"model": "net", "size": "64x48", "precision": "fp16", "card": "one"}, "net 64x48 fp16"),
+        ({"precision": "fp16", "model": "net"}, "net fp16"),
+        ({"size": 5}, "5"),
+        ({"card": "one"}, "the key"),
+        ({}, "the key"),
+    ],
+)
+def test_who_waits_is_told_for_what(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, notes: dict[str, Any], what: str
+) -> None:
+    EngineCache(tmp_path)._tell_wait("the key", notes)
+    assert caplog.messages == [f"another process is building the engine {what}; waiting for it"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path / "engines")
+    for error in (OSError(28, "No space left"), OSError(13, "not yours")):
+        cache._tell_unwritable(error)
+    (message,) = caplog.messages
+    assert message.startswith(
+        f"engines cannot be kept in {tmp_path / 'engines'} (No space left) and are built every time;"
+    )
+    EngineCache(tmp_path / "others")._tell_unwritable(OSError("odd"))
+    assert "(odd)" in caplog.messages[1]
+
+
+def test_an_engine_is_held_if_it_has_its_size(tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path)
+    assert not cache.holds(FACTS)
+    assert cache.fetch(FACTS, {}, lambda: b"engine") == b"engine"
+    assert cache.holds(FACTS)
+    path = storage.engine_path(tmp_path, storage.key_of(FACTS))
+    path.write_bytes(b"engina")
+    assert cache.holds(FACTS)
+    path.write_bytes(b"engines")
+    assert not cache.holds(FACTS)
+    path.unlink()
+    assert not cache.holds(FACTS)

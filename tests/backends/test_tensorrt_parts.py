@@ -18,6 +18,7 @@ from rich.progress import Progress
 from tests.support.cudasim import CudaSim
 from tests.support.networks import artcnn_like
 from tests.support.planesgraphs import planes_graph
+from vsanime.backends import tensorrt as backend_module
 from vsanime.backends.cuda.runtime import Device
 from vsanime.backends.tensorrt import TensorRT, flavours, reports
 from vsanime.backends.tensorrt.building import Build, BuildSettings
@@ -755,3 +756,84 @@ def test_a_program_without_memory_takes_none(simulate: Simulate, monkeypatch: py
     program = ContextProgram(LoadedEngine(runtime("tensorrt", engine), Device(0), b"serialized"), Device(0), {})
     assert engine.context.told == []
     program.close()
+
+
+# Engines that are kept
+
+
+class Cache:
+    """Keeps what it is given, or nothing."""
+
+    folder = "the folder"
+
+    def __init__(self, keeps: bool = True) -> None:
+        self.keeps = keeps
+        self.asked: list[Any] = []
+
+    def fetch(self, facts: Any, notes: Any, build: Callable[[], bytes]) -> bytes:
+        self.asked.append((facts, notes))
+        return build()
+
+    def holds(self, facts: Any) -> bool:
+        return self.keeps and facts == self.asked[-1][0]
+
+
+@pytest.mark.parametrize("sizes", [None, SIZES])
+@pytest.mark.parametrize("keeps", [True, False])
+def test_engines_are_kept_compressed_under_what_decided_them(
+    monkeypatch: pytest.MonkeyPatch, keeps: bool, sizes: Any
+) -> None:
+    cache = Cache(keeps)
+    monkeypatch.setattr(TensorRT, "cache", lambda _: cache)
+    monkeypatch.setattr(TensorRT, "_built", lambda *_: bytes(10_000))
+    monkeypatch.setattr("vsanime.backends.tensorrt.flavour_for", lambda *_: Flavour("tensorrt_rtx", package()))
+    backend, graph = TensorRT(workspace=3, sizes=sizes), open_graph()
+    if not keeps:
+        with pytest.raises(VsanimeError, match=r"^the engine was built, but the folder cannot be written: choose"):
+            backend.build(graph, "fp16", (8, 6))
+        return
+    size = backend.build(graph, "fp16", (8, 6))
+    assert 0 < size < 1000
+    ((facts, notes),) = cache.asked
+    usual = "100x120" if sizes is None else "64x80-100x120-200x180"
+    assert notes == {"model": "", "size": usual, "precision": "fp16", "card": "compute 8.6"}
+    assert (facts["revision"], facts["precision"], facts["workspace"]) == (2, "fp16", 3)
+    assert facts["sizes"] == (None if sizes is None else [[64, 80], [100, 120], [200, 180]])
+    assert (facts["aux_streams"], facts["optimization_level"], facts["cuda_graph"]) == (0, None, True)
+    assert (facts["flavour"], facts["version"], facts["capability"]) == ("tensorrt_rtx", "9.8", "8.6")
+
+
+@pytest.mark.parametrize(("precision", "refused"), [("bf16", True), ("fp16", False), ("f32", False)])
+def test_bf16_came_with_compute_capability_8(monkeypatch: pytest.MonkeyPatch, precision: str, refused: bool) -> None:
+    monkeypatch.setattr(TensorRT, "_surely_kept", lambda *_: 5)
+    monkeypatch.setattr("vsanime.backends.tensorrt.flavour_for", lambda *_: Flavour("tensorrt_rtx", package()))
+    assert TensorRT().build(open_graph(), precision, (8, 6)) == 5
+    if refused:
+        with pytest.raises(VsanimeError, match=r"^precision='bf16': such a card \(compute capability 7\.5\) computes"):
+            TensorRT().build(open_graph(), precision, (7, 5))
+    else:
+        assert TensorRT().build(open_graph(), precision, (7, 5)) == 5
+    with pytest.raises(VsanimeError, match=r"builds for the compute capabilities 7\.5, 8\.6, 12\.0, not for 9\.0$"):
+        TensorRT().build(open_graph(), precision, (9, 0))
+
+
+@pytest.mark.parametrize(
+    ("installed", "count", "capability", "usable"),
+    [
+        (("tensorrt_rtx",), 1, (8, 6), True),
+        (("tensorrt",), 1, (8, 6), True),
+        ((), 1, (8, 6), False),
+        (("tensorrt_rtx",), 0, (8, 6), False),
+        (("tensorrt_rtx",), 1, (6, 1), False),
+    ],
+)
+def test_tensorrt_is_taken_where_a_card_and_a_package_are(
+    monkeypatch: pytest.MonkeyPatch, installed: tuple[str, ...], count: int, capability: Any, usable: bool
+) -> None:
+    where = "vsanime.backends.tensorrt"
+    for module in (where, f"{where}.flavours"):
+        monkeypatch.setattr(f"{module}.is_installed", lambda name: name in installed)
+    monkeypatch.setattr(f"{where}.flavours.load_flavour", lambda name: Flavour(name, package()))
+    monkeypatch.setattr(f"{where}.device_count", lambda: count)
+    monkeypatch.setattr(f"{where}.device_facts", lambda _: SimpleNamespace(compute_capability=capability))
+    assert backend_module.is_usable() == usable
