@@ -64,3 +64,13 @@ def test_without_stdout_nothing_fails() -> None:
     program += "assert not os.path.exists('/proc/self/fd/1')\nwith guard_stdout(): pass\n"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+
+
+def test_stdout_that_is_closed_after_a_first_time_stays_closed() -> None:
+    program = (
+        "import os\nfrom vsanime.backends.stdout import stdout_guarded\nwith stdout_guarded(): pass\nos.close(1)\n"
+        "with stdout_guarded(): pass\n"
+        "try:\n    os.fstat(1)\nexcept OSError:\n    raise SystemExit(7)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 7

@@ -410,3 +410,42 @@ def test_cuts_of_rgb_are_told_by_luma() -> None:
     still = vs.core.std.BlankClip(None, 16, 16, vs.GRAYS, 1, color=0) + gray
     assert props_of(vsanime.mark_scenes(still, threshold=0.25), 1)["_SceneChangePrev"] == 0
     assert props_of(vsanime.mark_scenes(still, threshold=0.2499), 1)["_SceneChangePrev"] == 1
+
+
+# What is run
+
+
+@pytest.mark.parametrize(
+    ("module", "make", "name", "planes", "reach", "facts"),
+    [
+        (artcnn, lambda c: vsanime.artcnn(c, "C4F16_VA", planes=0), "420P8", ([0], [0]), (0, 0), (2, 7, 1, 1)),
+        (artcnn, vsanime.artcnn_chroma, "420P8", ([0, 1, 2], [1, 2]), (1, 1), (1, 7, 3, 2)),
+        (artcnn, vsanime.artcnn_chroma, "422P8", ([0, 1, 2], [1, 2]), (1, 0), (1, 7, 3, 2)),
+        (lineart, vsanime.lineart, "444P8", ([0], [0]), (0, 0), (1, 3, 1, 1)),
+        (lineart, vsanime.lineart, "RGB24", ([0, 1, 2], [0]), (0, 0), (1, 3, 1, 1)),
+        (animegan, vsanime.animegan, "GRAY8", ([0], [0]), (0, 0), (1, None, 3, 3)),
+        (animegan, vsanime.animegan, "444P8", ([0, 1, 2], [0, 1, 2]), (0, 0), (1, None, 3, 3)),
+        (waifu2x, lambda c: vsanime.waifu2x(c, model="ESPCN_7_SLIM_VA"), "GRAY8", ([0], [0]), (0, 0), (2, 7, 3, 3)),
+        (waifu2x, lambda c: vsanime.waifu2x(c, model="ESPCN_7_SLIM_VA"), "RGB24", ([0, 1, 2], [0, 1, 2]), (0, 0),
+         (2, 7, 3, 3)),
+        (waifu2x, lambda c: vsanime.waifu2x(c, model="ESPCN_7_SLIM_VA"), "422P8", ([0, 1, 2], [0, 1, 2]), (7, 0),
+         (2, 7, 3, 3)),
+    ],
+)  # fmt: skip
+def test_filters_say_which_planes_are_read_and_made(
+    monkeypatch: pytest.MonkeyPatch, module: Any, make: Any, name: str, planes: Any, reach: tuple[int, int], facts: Any
+) -> None:
+    jobs: list[Any] = []
+
+    def run(job: Any, *_: Any) -> None:
+        jobs.append(job)
+        raise VsanimeError("enough")
+
+    monkeypatch.setattr(module, "run", run)
+    with pytest.raises(vs.Error, match="enough"):
+        make(vs.core.std.BlankClip(None, 64, 48, format_of(name).id, 1))
+    (job,) = jobs
+    assert (tuple(map(list, job.planes)), job.reach) == (planes, reach)
+    found = job.network.facts
+    assert (found.scale, found.radius, found.in_channels, found.out_channels) == facts
+    assert found.multiple == 1
