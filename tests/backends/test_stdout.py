@@ -68,8 +68,8 @@ def test_without_stdout_nothing_fails() -> None:
 
 def test_stdout_that_is_closed_after_a_first_time_stays_closed() -> None:
     program = (
-        "import os\nfrom vsanime.backends.stdout import stdout_guarded\nwith stdout_guarded(): pass\nos.close(1)\n"
-        "with stdout_guarded(): pass\n"
+        "import os\nfrom vsanime.backends.stdout import guard_stdout\nwith guard_stdout(): pass\nos.close(1)\n"
+        "with guard_stdout(): pass\n"
         "try:\n    os.fstat(1)\nexcept OSError:\n    raise SystemExit(7)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -15,7 +15,7 @@ from vsanime.video.brightness import scenes_of
 from vsanime.video.errors import raises_vs_error
 from vsanime.video.framearrays import picture_of, plane_of, put
 from vsanime.video.lifetime import close_with_script
-from vsanime.video.properties import finished, meaning, readable, sample_aspect, write_gray_matrix
+from vsanime.video.properties import write_properties, make_properties, resolve_gray_matrix, sample_aspect, write_gray_matrix
 
 
 @pytest.mark.parametrize(
@@ -151,18 +151,18 @@ RGB = FrameSpec(PlaneFormat(Family.RGB, SampleType.INTEGER, 8), 64, 48, Range.FU
 
 
 def test_meaning_is_range_and_matrix() -> None:
-    assert meaning(SPEC) == {"_Range": 1, "_Matrix": 9}
-    assert meaning(RGB) == {"_Range": 1}
+    assert make_properties(SPEC) == {"_Range": 1, "_Matrix": 9}
+    assert make_properties(RGB) == {"_Range": 1}
 
 
 def test_a_gray_clips_unknown_matrix_is_any() -> None:
-    assert readable(GRAY).matrix == 1
+    assert resolve_gray_matrix(GRAY).matrix == 1
     known = FrameSpec(GRAY.format, 64, 48, Range.LIMITED, 5, None)
-    assert readable(known) is known
+    assert resolve_gray_matrix(known) is known
     odd = FrameSpec(SPEC.format, 64, 48, Range.LIMITED, 10, ChromaLocation.TOP)
-    assert readable(odd) is odd
+    assert resolve_gray_matrix(odd) is odd
     gray, color = noise_clip("GRAY8", 16, 12), noise_clip("444P8", 16, 12)
-    assert props_of(write_gray_matrix(gray, readable(GRAY)))["_Matrix"] == 1
+    assert props_of(write_gray_matrix(gray, resolve_gray_matrix(GRAY)))["_Matrix"] == 1
     assert write_gray_matrix(color, SPEC) is color
 
 
@@ -170,10 +170,10 @@ def test_a_gray_clips_unknown_matrix_is_any() -> None:
 def test_finished_frames_say_what_they_are(spec: FrameSpec, location: int | None) -> None:
     """RGB keeps what was there, which says nothing of it."""
     clip = noise_clip("GRAY8", 16, 12, _ChromaLocation=5, _Range=0, _Matrix=2)
-    props = props_of(finished(clip, spec, {"_SARNum": 4}))
+    props = props_of(write_properties(clip, spec, {"_SARNum": 4}))
     assert (props["_Range"], props["_SARNum"], props.get("_ChromaLocation")) == (int(spec.range), 4, location)
     assert props["_Matrix"] == (2 if spec.matrix is None else spec.matrix)
-    assert "_SARNum" not in props_of(finished(clip, spec))
+    assert "_SARNum" not in props_of(write_properties(clip, spec))
 
 
 @pytest.mark.parametrize(

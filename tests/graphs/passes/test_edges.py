@@ -16,8 +16,8 @@ from vsanime.errors import VsanimeError
 from vsanime.graphs.network import read_network
 from vsanime.graphs.passes import attention, flatten
 from vsanime.graphs.passes.keep_f32 import with_exact_arithmetic
-from vsanime.graphs.passes.precision import bfloat16_bits, lowered
-from vsanime.graphs.passes.transposed import without_transposed
+from vsanime.graphs.passes.precision import bfloat16_bits, lower_precision
+from vsanime.graphs.passes.transposed import rewrite_transposed
 
 node = helper.make_node
 
@@ -188,8 +188,8 @@ def test_weights_within_half_precision(largest: float, fine: bool) -> None:
     kernel = np.array([1.0, largest], np.float64).astype(np.float32).reshape(2, 1, 1, 1)
     kernel[1] = np.nextafter(kernel[1], np.float32(np.inf * np.sign(largest))) if not fine else kernel[1]
     proto = layers(node("Conv", ["input", "w"], ["output"], name="own"), channels=(1, 2), w=kernel)
-    check(lambda: lowered(proto, "float16"), "" if fine else "more than fp16 can hold")
-    stored = [t.data_type for t in lowered(proto, "bfloat16").graph.initializer]
+    check(lambda: lower_precision(proto, "float16"), "" if fine else "more than fp16 can hold")
+    stored = [t.data_type for t in lower_precision(proto, "bfloat16").graph.initializer]
     assert stored == [TensorProto.BFLOAT16]
 
 
@@ -207,7 +207,7 @@ def test_casts_are_written_once() -> None:
         node("Add", ["c", "d"], ["f"]), node("Add", ["f", "e"], ["output"], name="exact/out"),
     ]  # fmt: skip
     proto = layers(*nodes, channels=(1, 1), w=np.ones((1, 1, 1, 1), np.float32))
-    made = lowered(proto, "float16")
+    made = lower_precision(proto, "float16")
     casts = [(n.input[0], n.output[0], n.attribute[0].i) for n in made.graph.node if n.op_type == "Cast"]
     assert casts == [
         ("input", "input/float16", 10), ("a", "a/float32", 1), ("b", "b/float16", 10), ("f", "f/float32", 1)
@@ -299,4 +299,4 @@ def test_shuffles_need_version_11(version: int) -> None:
     weight = numpy_helper.from_array(np.ones((1, 1, 2, 2), np.float32), "w")
     graph = helper.make_graph([one], "net", ends[:1], ends[1:], [weight])
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=5)
-    assert (without_transposed(proto) is proto) is (version < 11)
+    assert (rewrite_transposed(proto) is proto) is (version < 11)
