@@ -220,3 +220,13 @@ def test_nine_tenths_of_a_flat_region_are_of_its_color(share: int, flat: bool) -
     colors[share:, 2] += 13
     assert module._flat(colors, np.array(RED, np.uint8)) == flat
     assert module._flat(colors[:, ::-1], np.array(RED[::-1], np.uint8)) == flat
+
+
+def test_what_is_trusted_and_what_touches_ink_stays_in_a_region_that_is_filled() -> None:
+    line, colour = box(), coloured()
+    errors = np.zeros((120, 160), np.float32)
+    colour[40, 50], colour[50, 60], colour[32, 60] = (205, 30, 40), (0, 255, 0), (0, 255, 0)
+    errors[50, 60] = errors[32, 60] = 0.5
+    expected = colour.copy()
+    expected[50, 60] = RED
+    np.testing.assert_array_equal(fill(line, colour, errors), expected)
