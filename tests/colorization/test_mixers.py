@@ -345,3 +345,8 @@ def test_keys_are_held_until_others_come() -> None:
         hold(3, -1)
     assert hold(2, 2) == [2, 2]
     assert computed == [1, 2, 2, 2, 3, 2, 2]
+
+
+def test_keys_that_are_known_are_counted() -> None:
+    engine: Any = SimpleNamespace(worth={1: "one", 2: "two"})
+    assert mixers.ColourEngine.kept(engine) == 2
