@@ -349,4 +349,4 @@ def test_keys_are_held_until_others_come() -> None:
 
 def test_keys_that_are_known_are_counted() -> None:
     engine: Any = SimpleNamespace(worth={1: "one", 2: "two"})
-    assert mixers.ColourEngine.kept(engine) == 2
+    assert mixers.ColorEngine.kept(engine) == 2
