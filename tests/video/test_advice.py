@@ -15,7 +15,13 @@ from vsanime.video.brightness import scenes_of
 from vsanime.video.errors import raises_vs_error
 from vsanime.video.framearrays import picture_of, plane_of, put
 from vsanime.video.lifetime import close_with_script
-from vsanime.video.properties import write_properties, make_properties, resolve_gray_matrix, sample_aspect, write_gray_matrix
+from vsanime.video.properties import (
+    make_properties,
+    resolve_gray_matrix,
+    sample_aspect,
+    write_gray_matrix,
+    write_properties,
+)
 
 
 @pytest.mark.parametrize(
