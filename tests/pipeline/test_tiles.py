@@ -84,11 +84,11 @@ def test_mirroring_repeats_the_edge() -> None:
     index = mirror(2, 6, 4)
     assert index is not None
     assert index.tolist() == [2, 3, 3, 2, 1, 0]
-    far = mirrored(2, 9, 4)
+    far = mirror(2, 9, 4)
     assert far is not None
     assert far.tolist() == [2, 3, 3, 2, 1, 0, 0, 1, 2]
-    assert mirrored(1, 3, 4) is None
-    beyond = mirrored(1, 4, 4)
+    assert mirror(1, 3, 4) is None
+    beyond = mirror(1, 4, 4)
     assert beyond is not None
     assert beyond.tolist() == [1, 2, 3, 3]
 
