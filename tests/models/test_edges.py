@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import urllib.error
 from collections.abc import Callable
 from dataclasses import replace
@@ -257,6 +258,12 @@ def test_how_a_model_gets_here(changed: dict[str, Any], offline: bool, message: 
 )
 def test_names_and_paths(model: str | Path, path: str | None) -> None:
     assert store.as_path(model) == (None if path is None else Path(path))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has two of its own")
+def test_either_separator_makes_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "altsep", "|")
+    assert [store.as_path(text) for text in ("a|b", "a/b", "a")] == [Path("a|b"), Path("a/b"), None]
 
 
 @pytest.mark.parametrize(
