@@ -275,7 +275,7 @@ def test_what_is_left_over_goes_but_for_locks(tmp_path: Path) -> None:
     assert left is not None
     assert care._remove(tmp_path, free, left, "left over") == Removal(left, "left over")
     assert list(tmp_path.iterdir()) == [files[1]]
-    assert care._removed(tmp_path, free, left, "left over") == Removal(left, "left over")  # gone meanwhile
+    assert care._remove(tmp_path, free, left, "left over") == Removal(left, "left over")  # gone meanwhile
     blob = storage.blob_path(tmp_path, "kernels")
     storage.write_blob(blob, b"data")
     found = care._entry(blob.name, "good", [blob])
