@@ -30,6 +30,7 @@ from tests.support.simbackend import SimBackend
 from vsanime import Backend
 from vsanime.colorization import mixers
 from vsanime.errors import VsanimeError
+from vsanime.models.store import load
 from vsanime.motion.distance import field
 from vsanime.motion.enlarge import enlarge
 from vsanime.motion.match import match
@@ -350,3 +351,26 @@ def test_keys_are_held_until_others_come() -> None:
 def test_keys_that_are_known_are_counted() -> None:
     engine: Any = SimpleNamespace(worth={1: "one", 2: "two"})
     assert mixers.ColorEngine.kept(engine) == 2
+
+
+@pytest.mark.parametrize(("kind", "make"), [("colour", colour_network), ("temporal", temporal_network)])
+def test_backends_are_told_how_wide_networks_are(tmp_path: Path, kind: str, make: Callable[[], Any]) -> None:
+    """By the widest that goes through the cut, or of three frames by the layer that is widest as published."""
+    path = tmp_path / "net.onnx"
+    path.write_bytes(make().SerializeToString())
+    told: list[Any] = []
+
+    def precision_for(work: Any) -> str:
+        told.append(work)
+        raise VsanimeError("enough")
+
+    backend: Any = SimpleNamespace(precision_for=precision_for)
+    model = load(path)
+    engine: Any = mixers.ColorEngine if kind == "colour" else mixers.TemporalEngine
+    with pytest.raises(VsanimeError, match="enough"):
+        engine(model, (50, 33), backend, 1, 1)
+    (work,) = told
+    assert (work.width, work.height) == (64, 48)
+    assert work.features == (max(mixers._cut(model).channels) if kind == "colour" else 256)
+    if kind == "colour":
+        assert len(set(mixers._cut(model).channels)) > 1
