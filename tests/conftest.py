@@ -25,6 +25,40 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# Tests of many cases of one kind, each of which takes time: every n-th case runs in `make test`, all of them in
+# `make test-all`.
+_EVERY = {
+    "backends/test_precision_bounds.py::test_bf16_stays_within_its_bounds": 3,
+    "backends/test_precision_bounds.py::test_codes_that_bf16_changes": 3,
+    "cli/commands/test_process.py::test_hidden_color_of_pictures_changes_nothing_that_is_seen": 4,
+    "cli/commands/test_upscale.py::test_a_waifu2x_model_doubles_twice_for_three_times_the_size": 2,
+    "filters/test_animegan.py::test_every_format_matches_conversions_around_the_plain_network": 3,
+    "filters/test_animegan.py::test_every_siting": 3,
+    "filters/test_animegan.py::test_sizes_that_are_no_multiple_of_4": 3,
+    "filters/test_artcnn_chroma_planes.py::test_reconstruction_equals_the_reference": 3,
+    "filters/test_encoder_args.py::test_codes_depth_layout_and_range_stay": 3,
+    "filters/test_encoder_args.py::test_encoders_know_every_name_and_write_it": 5,
+    "filters/test_hidden_color.py::test_hidden_color_changes_nothing_that_is_seen": 3,
+    "filters/test_waifu2x.py::test_flat_colours_keep_their_channels_and_nearly_their_value": 4,
+    "filters/test_waifu2x.py::test_tiled_equals_whole": 4,
+    "graphs/builders/test_open_sizes.py::test_an_open_graph_is_the_same_for_every_size": 3,
+    "graphs/passes/test_precision.py::test_half_precision_stays_within_its_bounds": 3,
+    "video/test_properties.py::test_properties_are_the_sources_and_what_the_documentation_says": 3,
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m "not long"` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cases of `_EVERY` that run in `make test-all` only."""
+    counts: dict[str, int] = {}
+    for item in items:
+        name = item.nodeid.partition("[")[0].removeprefix("tests/")
+        if name in _EVERY:
+            counts[name] = counts.get(name, -1) + 1
+            if counts[name] % _EVERY[name]:
+                item.add_marker(pytest.mark.long)
+
+
 # Read once, before any test changes the environment.
 _FOLDERS = {
     variable: Path(os.environ.get(variable, "").split(os.pathsep)[0] or "nowhere")

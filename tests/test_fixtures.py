@@ -52,3 +52,12 @@ def test_folders_are_read_in_one_place() -> None:
     reading = re.compile(r"environ\[.VSANIME_(MODEL_PATH|TEST_MEDIA).\]|(getenv|environ\.get)\(.VSANIME_TEST_MEDIA")
     found = [path.name for path in (ROOT / "tests").rglob("*.py") if reading.search(path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_cases_that_are_thinned_out_are_there() -> None:
+    from tests.conftest import _EVERY
+
+    for name, step in _EVERY.items():
+        file, _, function = name.partition("::")
+        assert f"def {function}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert step > 1

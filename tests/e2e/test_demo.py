@@ -67,6 +67,7 @@ def test_animation_drawn_larger_is_the_same_picture() -> None:
     assert luma_psnr(small, halved.astype(np.uint8)) > 35
 
 
+@pytest.mark.long
 def test_demo_doubles_the_drawn_clip_and_beats_bicubic(output: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert demo.main([]) == 0
     said = capfd.readouterr()

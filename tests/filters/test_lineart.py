@@ -229,6 +229,7 @@ def test_sketchkeras_is_found_by_its_name(net: Path, monkeypatch: pytest.MonkeyP
     assert search_path()[0] == net.parent
 
 
+@pytest.mark.long
 def test_sketchkeras_options_do_something(net: Path) -> None:
     clip = picture("GRAY8", 64, 48)
     usual = planes_of(vsanime.lineart(clip, net, backend=FAST))[0]
