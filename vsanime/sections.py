@@ -177,10 +177,6 @@ def _shares(value: Any, names: tuple[str, ...], where: str) -> Shares:
     return tuple(sorted((name, float(share)) for name, share in value.items()))
 
 
-def _at(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
-
-
 def plain(value: Any) -> Any:
     """Return a value as TOML or JSON can hold it, without dataclasses and tuples; `section` reads it again."""
     if dataclasses.is_dataclass(value):
@@ -195,5 +191,5 @@ def _named(entry: dataclasses.Field[Any], value: Any) -> Any:
 def flat(table: Any, where: str) -> list[tuple[str, Any]]:
     """Return nested tables as pairs of a dotted key and a value."""
     if isinstance(table, Mapping):
-        return [pair for key, value in table.items() for pair in flat(value, _at(where, key))]
+        return [pair for key, value in table.items() for pair in flat(value, Wording().at(where, key))]
     return [(where, table)]

@@ -13,6 +13,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.support.chains import random_layers, random_net
+from tests.support.refusals import check
 from vsanime.architectures import ARCHITECTURES, artcnn, deduce, drrn, espcn, register, waifu2x
 from vsanime.architectures.animegan import reading
 from vsanime.architectures.animegan.onnx import SHAPES, TF_EPSILON, TORCH_EPSILON, UNITS
@@ -30,20 +31,10 @@ from vsanime.architectures.sketchkeras.onnx import SHAPES as SKETCH_SHAPES
 from vsanime.architectures.sketchkeras.onnx import UNITS as SKETCH_UNITS
 from vsanime.architectures.waifu2x.onnx import Step, upconv, vgg
 from vsanime.architectures.writer import NetWriter
-from vsanime.errors import VsanimeError
 from vsanime.graphs.builders.colorize import Kind, Picture
 
 node = helper.make_node
 NAN, INF = np.nan, np.inf
-
-
-def check(call: Callable[[], object], message: str) -> None:
-    """Runs what is refused with a message, or not at all if there is none."""
-    if message:
-        with pytest.raises(VsanimeError, match=message):
-            call()
-    else:
-        call()
 
 
 def layer(out: int, into: int, side: int = 3, bias: int | None = None) -> Layer:

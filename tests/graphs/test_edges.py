@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from tests.support.networks import layers
-from vsanime.errors import VsanimeError
+from tests.support.refusals import check, refused
 from vsanime.graphs import inspect as inspecting
 from vsanime.graphs import limits
 from vsanime.graphs.builders import style
@@ -74,19 +74,6 @@ LIMITS: list[tuple[Any, str, object]] = [
 @pytest.mark.parametrize(("module", "limit", "expected"), LIMITS, ids=[limit for _, limit, _ in LIMITS])
 def test_limits_are_what_they_were(module: Any, limit: str, expected: object) -> None:
     assert getattr(module, limit) == expected
-
-
-def refused(call: Callable[[], object], message: str) -> None:
-    with pytest.raises(VsanimeError, match=message):
-        call()
-
-
-def check(call: Callable[[], object], message: str) -> None:
-    """Runs what is refused with a message, or not at all if there is none."""
-    if message:
-        refused(call, message)
-    else:
-        call()
 
 
 def relus(count: int, source: str = "input") -> list[onnx.NodeProto]:

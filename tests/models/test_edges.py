@@ -6,7 +6,6 @@ import io
 import json
 import os
 import urllib.error
-from collections.abc import Callable
 from dataclasses import replace
 from email.message import Message
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.networks import layers
+from tests.support.refusals import refused
 from vsanime.errors import VsanimeError
 from vsanime.models import cards, download, filekinds, licences, onnxfile, store
 from vsanime.models.advice import import_command, quote_for_shell
@@ -26,12 +26,6 @@ from vsanime.models.download import Asset
 from vsanime.models.filekinds import describe, describe_unknown
 from vsanime.models.halves import halve, to_single, widen
 from vsanime.models.onnxfile import read_onnx
-
-
-def refused(call: Callable[[], object], message: str) -> str:
-    with pytest.raises(VsanimeError, match=message) as error:
-        call()
-    return str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,8 @@ def write_runs(folder: Path, work: Path) -> None:
         out.parent.mkdir(exist_ok=True)
         line = probes.make_command(Path(), Path("data"), out, recipe)
         probes.kill_after_checkpoint(line, out)
-        shutil.rmtree(out / "events", ignore_errors=True)
+        for shown in ("events", "samples"):  # to look at; a run goes on without them
+            shutil.rmtree(out / shown, ignore_errors=True)
         if name != "pairs":
             (stored,) = (out / "checkpoints").iterdir()
             found = checkpoint.read(stored)

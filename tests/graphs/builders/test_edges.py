@@ -9,24 +9,14 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from tests.support.refusals import check
 from vsanime.coding import LUMA_WEIGHTS, Coding
-from vsanime.errors import VsanimeError
 from vsanime.graphs.blocks import Blocks
 from vsanime.graphs.builders import colorize, lineart, rgb, sketchkeras
 from vsanime.graphs.builders.colorize import Kind, Picture
 from vsanime.graphs.codes import decode, encode
 from vsanime.graphs.writer import GraphWriter
 from vsanime.spec import GraphTraits, TensorSpec
-
-
-def check(call: Callable[[], object], message: str) -> None:
-    """Runs what is refused with a message, or not at all if there is none."""
-    if message:
-        with pytest.raises(VsanimeError, match=message):
-            call()
-    else:
-        call()
-
 
 # Lines
 

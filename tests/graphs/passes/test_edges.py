@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.networks import layers
-from vsanime.errors import VsanimeError
+from tests.support.refusals import check
 from vsanime.graphs.network import read_network
 from vsanime.graphs.passes import attention, flatten
 from vsanime.graphs.passes.keep_f32 import with_exact_arithmetic
@@ -20,15 +19,6 @@ from vsanime.graphs.passes.precision import bfloat16_bits, lower_precision
 from vsanime.graphs.passes.transposed import rewrite_transposed
 
 node = helper.make_node
-
-
-def check(call: Callable[[], object], message: str) -> None:
-    """Runs what is refused with a message, or not at all if there is none."""
-    if message:
-        with pytest.raises(VsanimeError, match=message):
-            call()
-    else:
-        call()
 
 
 # Conditions

@@ -8,7 +8,7 @@ import math
 import pickle
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.support import nets, writers
+from tests.support.refusals import refused
 from tests.support.writers import name, pickled, value
 from vsanime.architectures.base import Wishes
 from vsanime.errors import VsanimeError
@@ -54,11 +55,6 @@ LIMITS: list[tuple[Any, str, int]] = [
 @pytest.mark.parametrize(("module", "limit", "expected"), LIMITS, ids=lambda part: getattr(part, "__name__", str(part)))
 def test_limits_are_what_they_were(module: Any, limit: str, expected: int) -> None:
     assert getattr(module, limit) == expected
-
-
-def refused(call: Callable[[], object], message: str) -> None:
-    with pytest.raises(VsanimeError, match=message):
-        call()
 
 
 # waifu2x's JSON

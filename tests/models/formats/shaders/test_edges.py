@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from tests.support.refusals import check
 from vsanime.architectures.artcnn.chain import Chain
 from vsanime.architectures.layers import Layer
-from vsanime.errors import VsanimeError
 from vsanime.models.formats.shaders import glsl, mpv, reader
-
-
-def check(call: Callable[[], object], message: str) -> None:
-    """Runs what is refused with a message, or not at all if there is none."""
-    if message:
-        with pytest.raises(VsanimeError, match=message):
-            call()
-    else:
-        call()
 
 
 def network(features: int, inner: int, *, luma: bool) -> Chain:
