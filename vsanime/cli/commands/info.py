@@ -151,7 +151,6 @@ def _onnxruntime() -> dict[str, object]:
 def _cuda() -> dict[str, object]:
     """Return the versions of the driver and the CUDA runtime, and the cards."""
     from vsanime.backends.cuda.runtime import device_count, device_facts
-    from vsanime.errors import VsanimeError
 
     importlib.import_module("cuda.bindings.runtime")  # if it is not installed, the section is empty
     if not device_count():
@@ -185,7 +184,6 @@ def _tensorrt() -> dict[str, object]:
 
 def _flavour(name: str) -> dict[str, object] | None:
     from vsanime.backends.tensorrt.flavours import format_capability, is_installed, load_flavour
-    from vsanime.errors import VsanimeError
 
     if not is_installed(name):
         return None
@@ -202,7 +200,6 @@ def _flavour(name: str) -> dict[str, object] | None:
 
 def _chosen_flavour(capability: tuple[int, int]) -> str:
     from vsanime.backends.tensorrt.flavours import flavour_for
-    from vsanime.errors import VsanimeError
 
     try:
         return flavour_for(None, capability).name
