@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsanime import files
+from vsanime.architectures.export import to_onnx
+from vsanime.architectures.load import from_onnx
 from vsanime.errors import VsanimeError
 from vsanime.models.formats import read
 from vsanime.models.licences import write_credits
@@ -26,8 +28,6 @@ def load(path: Path, activation: str | None = None, upsample: str | None = None)
     Raises:
         VsanimeError: if the file cannot be read, or holds no architecture of this project.
     """
-    from vsanime.architectures.load import from_onnx
-
     proto = read_onnx(path) if path.suffix.lower() == ".onnx" else read(path, activation, upsample).proto
     try:
         return from_onnx(proto)
@@ -47,8 +47,6 @@ def save(net: nn.Module, path: Path, *, licence: str = "", author: str = "") -> 
     Raises:
         VsanimeError: if the file cannot be written.
     """
-    from vsanime.architectures.export import to_onnx
-
     proto = to_onnx(net)
     write_credits(proto, licence, author)
     data = proto.SerializeToString()

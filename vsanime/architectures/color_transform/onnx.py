@@ -21,7 +21,6 @@ MULTIPLE = 4  # height and width are multiples of this
 BLOCKS = 8
 # Terms added to the variance: in the norms of encoders and decoder, and in those that the style sets.
 NORM_EPSILON, STYLE_EPSILON = 1e-3, 1e-5
-_LEAK = 0.2  # unused: this network has no leaky ReLU
 
 
 def colour_transform(weights: Mapping[str, Array]) -> onnx.ModelProto:
@@ -31,7 +30,7 @@ def colour_transform(weights: Mapping[str, Array]) -> onnx.ModelProto:
         weights: weights by the names of `vsanime.architectures.color_transform.module.ColorTransform`, without
             parametrizations.
     """
-    return _Writer(weights, _LEAK).whole()
+    return _Writer(weights).whole()
 
 
 class _Writer(NetWriter):

@@ -32,7 +32,7 @@ def upconv(layers: Sequence[Layer]) -> onnx.ModelProto:
     """
     *convs, last = layers
     check_chain([*convs, Layer(last.weight.transpose(1, 0, 2, 3))])
-    if len(convs) != MARGIN - 1 or last.weight.shape[2:] != (4, 4):
+    if len(convs) != LAYERS - 1 or last.weight.shape[2:] != (4, 4):
         raise VsanimeError(
             f"{len(convs)} convolutions and a transposed one of {last.weight.shape[2:]}; UpConv_7 has 6 and one of 4x4"
         )
@@ -49,7 +49,7 @@ def vgg(layers: Sequence[Layer]) -> onnx.ModelProto:
         VsanimeError: if the shapes are not those of VGG_7, or do not fit together.
     """
     check_chain(layers)
-    if len(layers) != MARGIN or any(layer.weight.shape[2:] != (3, 3) for layer in layers):
+    if len(layers) != LAYERS or any(layer.weight.shape[2:] != (3, 3) for layer in layers):
         raise VsanimeError(f"{len(layers)} convolutions; VGG_7 has 7 of 3x3")
     writer = NetWriter(leak=LEAK)
     x = writer.conv(_valid(writer, layers[:-1]), f"conv{len(layers) - 1}", layers[-1], pad=0)
